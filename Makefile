@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# make                       build everything below build/
+# make check                 unit tests (no root needed)
+# make lint                  layers, format, static analysis
+# make bench                 throughput and latency beside a bare loop (root)
+# make vmtest                tests that need systemd and cgroup v2, in a virtual machine
+# make install DESTDIR= PREFIX=
+# Variables: SAN=address,undefined  WERROR=1  BUILD=dir  CC=
+
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINDIR := $(PREFIX)/bin
+SBINDIR := $(PREFIX)/sbin
+LIBEXECDIR := $(PREFIX)/libexec/tenantq
+MANDIR := $(PREFIX)/share/man
+UNITDIR := $(PREFIX)/lib/systemd/system
+SYSUSERSDIR := $(PREFIX)/lib/sysusers.d
+TMPFILESDIR := $(PREFIX)/lib/tmpfiles.d
+SYSCONFDIR := /etc/tenantq
+
+CC ?= cc
+BUILD ?= build$(if $(SAN),/san)
+PKGS := libsystemd libseccomp libcgroup inih sqlite3
+
+CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude
+CPPFLAGS += -DTQ_VERSION='"$(VERSION)"' -DTQ_LIBEXECDIR='"$(LIBEXECDIR)"'
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+CFLAGS += -fstack-protector-strong -fstack-clash-protection -MMD -MP
+CFLAGS += $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
+CFLAGS += $(if $(WERROR),-Werror)
+ifeq ($(SAN),)
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+HARDEN_LD := -Wl,-z,relro,-z,now -pie
+else
+CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=$(SAN)
+endif
+PIC := -fPIE
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+
+# Low to high: a layer's archive is linked before those below it, so that a call upward finds nothing.
+LAYERS := base core conf kernel store ipc
+BELOW_base := base
+BELOW_core := core base
+BELOW_conf := conf core base
+BELOW_kernel := kernel core base
+BELOW_store := store core base
+BELOW_ipc := ipc store kernel conf core base
+
+objects = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
+archives = $(foreach l,$(1),$(BUILD)/libtq-$(l).a)
+
+ARCHIVES := $(call archives,$(LAYERS))
+ALL_BELOW := $(call archives,ipc store kernel conf core base)
+
+PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
+
+.PHONY: all check lint bench vmtest install clean
+all: $(PROGRAMS)
+
+$(BUILD)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
+
+define layer_rule
+$(BUILD)/libtq-$(1).a: $(call objects,$(1))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+$(BUILD)/tenantqd: $(call objects,supervisor) $(ALL_BELOW)
+$(BUILD)/tenantq-engine: $(call objects,engine) $(ALL_BELOW)
+$(BUILD)/tenantqctl: $(call objects,ctl) $(ALL_BELOW)
+$(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
+	$(CC) $(HARDEN_LD) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+
+# Static and without libraries of their own: started for every job, so nothing is relocated and nothing
+# looked up. Their objects are built apart, without sanitizers, which can't be linked statically.
+STATIC := $(BUILD)/static
+STATIC_CFLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all,$(CFLAGS)) -fno-pie
+EXEC_SOURCES := src/exec/exec.c src/base/clock.c src/base/crc32c.c src/base/fs.c src/base/parse.c \
+	src/kernel/plan.c src/store/result_record.c
+HOLDER_SOURCES := src/exec/holder.c src/base/fs.c
+
+$(STATIC)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(STATIC_CFLAGS) -c $< -o $@
+
+$(BUILD)/tenantq-exec: $(EXEC_SOURCES:src/%.c=$(STATIC)/%.o)
+	$(CC) -static -no-pie -Wl,-z,relro,-z,now $^ -o $@
+$(BUILD)/tenantq-holder: $(HOLDER_SOURCES:src/%.c=$(STATIC)/%.o)
+	$(CC) -static -no-pie -Wl,-z,relro,-z,now $^ -o $@
+
+# Tests ---------------------------------------------------------------------------------------------
+
+UNIT_SOURCES := $(filter-out tests/unit/unit.c,$(wildcard tests/unit/*.c))
+UNIT_PROGRAMS := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
+CHECK_LIBS = $(shell pkg-config --libs check)
+
+$(BUILD)/unit/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
+$(BUILD)/unit/%: $(BUILD)/unit/%.o $(BUILD)/unit/unit.o $(ALL_BELOW)
+	$(CC) $(LDFLAGS) $^ $(CHECK_LIBS) $(PKG_LIBS) -o $@
+.PRECIOUS: $(BUILD)/unit/%.o
+
+check: $(UNIT_PROGRAMS) all
+	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS)
+
+lint:
+	@scripts/lint $(BUILD)
+
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BUILD)/bench/%: tests/bench/%.c $(ALL_BELOW)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -static $< $(call archives,store kernel core base) -o $@
+
+bench: all $(BENCH_PROGRAMS)
+	@scripts/bench $(BUILD)
+
+vmtest:
+	+@scripts/vm --timeout 2400 -- tests/vm/run
+
+# Installation --------------------------------------------------------------------------------------
+
+SUBSTITUTE := sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g'
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(SYSCONFDIR)/tenants.d
+	install -m 0755 $(BUILD)/tenantqd $(DESTDIR)$(SBINDIR)/
+	install -m 0755 $(BUILD)/tenantqctl $(DESTDIR)$(BINDIR)/
+	install -m 0755 $(BUILD)/tenantq-engine $(BUILD)/tenantq-exec $(BUILD)/tenantq-holder $(DESTDIR)$(LIBEXECDIR)/
+	for u in tenantq.service tenantq-jobs.service tenantq.slice; do \
+		$(SUBSTITUTE) units/$$u > $(DESTDIR)$(UNITDIR)/$$u && chmod 0644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	install -m 0644 units/tenantq.sysusers $(DESTDIR)$(SYSUSERSDIR)/tenantq.conf
+	install -m 0644 units/tenantq.tmpfiles $(DESTDIR)$(TMPFILESDIR)/tenantq.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/tenantq.conf || \
+		install -m 0644 conf/tenantq.conf $(DESTDIR)$(SYSCONFDIR)/tenantq.conf
+	install -m 0644 conf/tenants.d/example.conf.sample $(DESTDIR)$(SYSCONFDIR)/tenants.d/
+	for s in 1 5 7 8; do for m in src/man/*.$$s; do test -e $$m || continue; \
+		install -D -m 0644 $$m $(DESTDIR)$(MANDIR)/man$$s/$$(basename $$m) || exit 1; done; done
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

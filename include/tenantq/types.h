@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The public contract of tenantq: sizes, names and exit codes that other programs may rely on. */
+
+#define TQ_JOB_FILE_MAX    65536 /* bytes of a job file */
+#define TQ_JOB_SUFFIX      ".job"
+#define TQ_TENANT_NAME_MAX 48 /* bytes of a tenant's name */
+#define TQ_QUEUE_NAME_MAX  48
+#define TQ_QUEUE_DEFAULT   "default"
+
+#define TQ_CONFIG_DIR     "/etc/tenantq"
+#define TQ_CONTROL_SOCKET "/run/tenantq/control.sock"
+
+/* Exit codes of tenantqctl; tenantqctl(1) lists them. `run --wait` and `wait` of one job exit with the
+ * job's own code, or 128 + signal, as a shell would. */
+#define TQ_EXIT_OK          0
+#define TQ_EXIT_FAILURE     1  /* the request failed */
+#define TQ_EXIT_USAGE       2  /* the command line is wrong */
+#define TQ_EXIT_INVALID     3  /* a job file or a limit is not valid */
+#define TQ_EXIT_REFUSED     4  /* a limit refuses it for now */
+#define TQ_EXIT_NOT_FOUND   5  /* no such job or tenant (or not yours) */
+#define TQ_EXIT_DENIED      6  /* you may not do that */
+#define TQ_EXIT_UNAVAILABLE 7  /* no daemon answers */
+#define TQ_EXIT_NOT_RUN     99 /* the awaited job ended without an exit code of its own */

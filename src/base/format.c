@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/format.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/parse.h"
+
+const char *tq_format_size(uint64_t bytes, uint64_t base, char *buf, size_t size) {
+        static const char suffixes[] = "KMGTPE";
+        size_t unit = 0;
+
+        while (bytes > 0 && bytes % base == 0 && unit < strlen(suffixes)) {
+                bytes /= base;
+                unit++;
+        }
+        (void)snprintf(buf, size, "%" PRIu64 "%.*s", bytes, unit > 0 ? 1 : 0,
+                       unit > 0 ? &suffixes[unit - 1] : "");
+        return buf;
+}
+
+const char *tq_format_size_short(uint64_t bytes, char *buf, size_t size) {
+        static const char suffixes[] = "BKMGTPE";
+        double v = (double)bytes;
+        size_t unit = 0;
+
+        while (v >= 1024 && unit + 1 < strlen(suffixes)) {
+                v /= 1024;
+                unit++;
+        }
+        (void)snprintf(buf, size, unit == 0 || v >= 100 ? "%.0f%c" : v >= 10 ? "%.1f%c" : "%.2f%c",
+                       v, suffixes[unit]);
+        return buf;
+}
+
+const char *tq_format_span(uint64_t usec, char *buf, size_t size) {
+        static const struct {
+                const char *name;
+                uint64_t usec;
+        } units[] = {{"d", 86400 * TQ_USEC_PER_SEC}, {"h", 3600 * TQ_USEC_PER_SEC},
+                     {"min", 60 * TQ_USEC_PER_SEC},  {"s", TQ_USEC_PER_SEC},
+                     {"ms", 1000},                   {"us", 1}};
+        size_t at = 0;
+
+        (void)snprintf(buf, size, "0");
+        for (size_t i = 0; i < TQ_ELEMENTSOF(units) && at < size; i++) {
+                uint64_t n = usec / units[i].usec;
+
+                usec %= units[i].usec;
+                if (n > 0)
+                        at += (size_t)snprintf(buf + at, size - at, "%s%" PRIu64 "%s",
+                                               at > 0 ? " " : "", n, units[i].name);
+        }
+        return buf;
+}
+
+const char *tq_format_span_short(uint64_t usec, char *buf, size_t size) {
+        if (usec < 1000)
+                (void)snprintf(buf, size, "%" PRIu64 "us", usec);
+        else if (usec < TQ_USEC_PER_SEC)
+                (void)snprintf(buf, size, "%.3gms", (double)usec / 1000);
+        else if (usec < 60 * TQ_USEC_PER_SEC)
+                (void)snprintf(buf, size, "%.2fs", (double)usec / TQ_USEC_PER_SEC);
+        else
+                (void)tq_format_span(usec / TQ_USEC_PER_SEC * TQ_USEC_PER_SEC, buf, size);
+        return buf;
+}
+
+const char *tq_format_decimal(uint64_t v, unsigned digits, char *buf, size_t size) {
+        uint64_t scale = 1;
+        size_t n;
+
+        for (unsigned i = 0; i < digits; i++)
+                scale *= 10;
+        (void)snprintf(buf, size, "%" PRIu64 ".%0*" PRIu64, v / scale, (int)digits, v % scale);
+        n = strlen(buf);
+        while (n > 0 && buf[n - 1] == '0')
+                buf[--n] = '\0';
+        if (n > 0 && buf[n - 1] == '.')
+                buf[n - 1] = '\0';
+        return buf;
+}
+
+const char *tq_format_timestamp(uint64_t usec, char *buf, size_t size) {
+        time_t t = (time_t)(usec / TQ_USEC_PER_SEC);
+        struct tm tm;
+
+        if (usec == 0 || !localtime_r(&t, &tm) ||
+            strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                (void)snprintf(buf, size, "-");
+        return buf;
+}
+
+/* Bytes of the well-formed, printable character at s, or 0. */
+static size_t printable(const char *s) {
+        unsigned char c = (unsigned char)*s;
+        size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+
+        if (c < 0x20 || c == 0x7F || strnlen(s, n) < n || !tq_parse_is_utf8(s, n))
+                return 0;
+        /* U+0080…U+009F are control characters too (C1). */
+        if (c == 0xC2 && (unsigned char)s[1] < 0xA0)
+                return 0;
+        return n;
+}
+
+const char *tq_format_escape(const char *s, char *buf, size_t size) {
+        size_t at = 0;
+
+        while (*s) {
+                char piece[5];
+                size_t n = printable(s), step = n > 0 ? n : 1;
+
+                if (*s == '\\')
+                        n = (size_t)snprintf(piece, sizeof(piece), "\\\\");
+                else if (n > 0)
+                        memcpy(piece, s, n);
+                else
+                        n = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*s);
+                if (at + n + 4 > size) {
+                        (void)snprintf(buf + at, size - at, "...");
+                        return buf;
+                }
+                memcpy(buf + at, piece, n);
+                at += n;
+                s += step;
+        }
+        buf[at] = '\0';
+        return buf;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "conf/hostfile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/parse.h"
+#include "conf/reader.h"
+#include "core/ids.h"
+
+#define FILE_MAX (1024 * 1024)
+
+const TqHostKey tq_hostfile_keys[] = {
+        { "host", "cgroup_root", "the delegated cgroup below which tenants' slices are made" },
+        { "host", "required_controllers", "controllers without which tenantqd refuses to start" },
+        { "host", "spool", "where the tenants' directories are" },
+        { "host", "state", "ledger and result records" },
+        { "host", "logs", "output of jobs" },
+        { "host", "run", "control socket" },
+        { "host", "engine_user", "who tenantq-engine runs as" },
+        { "host", "exec_user", "who watches over a running job" },
+        { "host", "admin_group", "who besides root may change things" },
+        { "host", "log_max", "cap of each of a job's two outputs" },
+        { "tenant", "user", "who the jobs run as, instead of the directory's owner" },
+        { "tenant", "submitters", "other users whose files are taken" },
+        { "tenant", "allow_root", "whether the jobs may run as root" },
+};
+const size_t tq_hostfile_n_keys = TQ_ELEMENTSOF(tq_hostfile_keys);
+
+static int bad(TqError *err, unsigned line, const char *key, const char *expected) {
+        return tq_error_at(err, -EBADMSG, line, key, "expected %s", expected);
+}
+
+static int unknown(const char *section, const char *key, unsigned line, TqError *err) {
+        const char *names[TQ_ELEMENTSOF(tq_hostfile_keys)], *nearest;
+        size_t n = 0;
+
+        for (size_t i = 0; i < tq_hostfile_n_keys; i++)
+                if (strcmp(tq_hostfile_keys[i].section, section) == 0)
+                        names[n++] = tq_hostfile_keys[i].key;
+        nearest = tq_parse_nearest(key, names, n);
+        return tq_error_at(err, -EBADMSG, line, key, "unknown key in [%s]%s%s%s", section,
+                           nearest ? "; did you mean " : "", nearest ? nearest : "",
+                           nearest ? "?" : "");
+}
+
+static int copy_text(char *field, size_t size, const char *value) {
+        if (strlen(value) >= size)
+                return -EINVAL;
+        (void)snprintf(field, size, "%s", value);
+        return 0;
+}
+
+/* tenantq.conf -------------------------------------------------------------------------------- */
+
+static const struct {
+        const char *key;
+        size_t offset, size;
+        bool is_path;
+} texts[] = {
+        { "cgroup_root", offsetof(TqHostConfig, cgroup_root), PATH_MAX, true },
+        { "required_controllers", offsetof(TqHostConfig, required_controllers), 128, false },
+        { "spool", offsetof(TqHostConfig, spool), PATH_MAX, true },
+        { "state", offsetof(TqHostConfig, state), PATH_MAX, true },
+        { "logs", offsetof(TqHostConfig, logs), PATH_MAX, true },
+        { "run", offsetof(TqHostConfig, run), PATH_MAX, true },
+        { "engine_user", offsetof(TqHostConfig, engine_user), TQ_USER_MAX + 1, false },
+        { "exec_user", offsetof(TqHostConfig, exec_user), TQ_USER_MAX + 1, false },
+        { "admin_group", offsetof(TqHostConfig, admin_group), TQ_USER_MAX + 1, false },
+};
+
+static int set_host_key(TqHostConfig *c, const char *key, const char *value, unsigned line,
+                        TqError *err) {
+        if (strcmp(key, "log_max") == 0) {
+                uint64_t v;
+
+                if (tq_parse_size(value, 1024, &v) < 0 || v < 4096 || v > (UINT64_C(1) << 40))
+                        return bad(err, line, key, "a size from 4K to 1T, such as 16M");
+                c->log_max_bytes = v;
+                return 0;
+        }
+        for (size_t i = 0; i < TQ_ELEMENTSOF(texts); i++) {
+                if (strcmp(texts[i].key, key) != 0)
+                        continue;
+                if (texts[i].is_path && value[0] != '/')
+                        return bad(err, line, key, "an absolute path");
+                if (copy_text((char *)c + texts[i].offset, texts[i].size, value) < 0)
+                        return bad(err, line, key, "a shorter value");
+                return 0;
+        }
+        return unknown("host", key, line, err);
+}
+
+static int on_host_line(void *userdata, const char *section, const char *key, const char *value,
+                        unsigned line, TqError *err) {
+        TqHostConfig *c = userdata;
+
+        if (strcmp(section, "host") == 0)
+                return key ? set_host_key(c, key, value, line, err) : 0;
+        if (strcmp(section, "defaults") == 0)
+                return key ? tq_limits_set(&c->defaults, key, value, TQ_SCOPE_TENANT, false, line, err)
+                           : 0;
+        if (strcmp(section, "ceilings") == 0)
+                return key ? tq_limits_set(&c->ceilings, key, value, TQ_SCOPE_TENANT, false, line, err)
+                           : 0;
+        return tq_error_at(err, -EBADMSG, line, NULL,
+                           "unknown section [%s]; expected [host], [defaults] or [ceilings]", section);
+}
+
+static void set_defaults(TqHostConfig *c) {
+        *c = (TqHostConfig){
+                .cgroup_root = "/sys/fs/cgroup/tenantq.slice/tenantq-jobs.service",
+                .required_controllers = "cpu memory io pids",
+                .spool = "/var/spool/tenantq",
+                .state = "/var/lib/tenantq",
+                .logs = "/var/log/tenantq",
+                .run = "/run/tenantq",
+                .engine_user = "tenantq",
+                .exec_user = "tenantq-exec",
+                .admin_group = "tenantq-admin",
+                .log_max_bytes = UINT64_C(16) << 20,
+        };
+}
+
+static int load(int dir_fd, const char *name, TqReaderHandler handler, void *config, TqError *err) {
+        TQ_FREE char *data = NULL;
+        size_t size;
+        int r;
+
+        r = tq_fs_read_file(dir_fd, name, FILE_MAX, &data, &size);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                (void)tq_error_errno(err, r, "can't read it");
+        else
+                r = tq_reader_parse(data, size, handler, config, err);
+        if (r < 0)
+                tq_error_set_file(err, name);
+        return r;
+}
+
+int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err) {
+        TQ_FREE TqHostConfig *c = malloc(sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        set_defaults(c);
+        r = load(dir_fd, "tenantq.conf", on_host_line, c, err);
+        if (r < 0)
+                return r;
+        r = tq_limits_check_within(&c->defaults, &c->ceilings, "[ceilings]", err);
+        if (r < 0) {
+                tq_error_set_file(err, "tenantq.conf");
+                return r;
+        }
+        *ret = *c;
+        return 0;
+}
+
+/* tenants.d/NAME.conf ------------------------------------------------------------------------- */
+
+static int set_submitters(TqTenantConfig *c, const char *value, unsigned line, TqError *err) {
+        TQ_FREE char **words = NULL;
+        size_t n;
+
+        if (tq_parse_words(value, TQ_SUBMITTERS_MAX, &words, &n) < 0)
+                return bad(err, line, "submitters", "at most 16 users, separated by blanks");
+        for (size_t i = 0; i < n; i++)
+                if (copy_text(c->submitters[i], sizeof(c->submitters[i]), words[i]) < 0)
+                        return bad(err, line, "submitters", "users' names or numbers");
+        c->n_submitters = n;
+        return 0;
+}
+
+static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value, unsigned line,
+                          TqError *err) {
+        if (strcmp(key, "user") == 0) {
+                if (value[0] == '\0' || copy_text(c->user, sizeof(c->user), value) < 0)
+                        return bad(err, line, key, "a user's name or number");
+                return 0;
+        }
+        if (strcmp(key, "submitters") == 0)
+                return set_submitters(c, value, line, err);
+        if (strcmp(key, "allow_root") == 0)
+                return tq_parse_bool(value, &c->allow_root) < 0 ? bad(err, line, key, "yes or no") : 0;
+        return unknown("tenant", key, line, err);
+}
+
+static int open_queue(TqTenantConfig *c, const char *name, unsigned line, TqError *err) {
+        if (!tq_ids_queue_is_valid(name))
+                return bad(err, line, NULL, "[queue NAME] with 1 to 48 of A-Z a-z 0-9 _ - .");
+        for (size_t i = 0; i < c->n_queues; i++)
+                if (strcmp(c->queues[i].name, name) == 0)
+                        return tq_error_at(err, -EBADMSG, line, NULL, "[queue %s] a second time", name);
+        if (c->n_queues >= TQ_QUEUE_LIMITS)
+                return tq_error_at(err, -EBADMSG, line, NULL, "more than %d queues", TQ_QUEUE_LIMITS);
+        c->queues[c->n_queues] = (TqQueueLimit){ .concurrency = 1 };
+        (void)snprintf(c->queues[c->n_queues++].name, sizeof(c->queues[0].name), "%s", name);
+        return 0;
+}
+
+/* The keys of a queue's section follow its head, so they belong to the queue opened last. */
+static int set_queue_key(TqTenantConfig *c, const char *key, const char *value, unsigned line,
+                         TqError *err) {
+        TqLimits one = {};
+        int r;
+
+        r = tq_limits_set(&one, key, value, TQ_SCOPE_QUEUE, false, line, err);
+        if (r < 0)
+                return r;
+        if (tq_limits_has(&one, TQ_KEY_CONCURRENCY))
+                c->queues[c->n_queues - 1].concurrency = one.value[TQ_KEY_CONCURRENCY];
+        return 0;
+}
+
+static int on_tenant_line(void *userdata, const char *section, const char *key, const char *value,
+                          unsigned line, TqError *err) {
+        TqTenantConfig *c = userdata;
+
+        if (strcmp(section, "tenant") == 0)
+                return key ? set_tenant_key(c, key, value, line, err) : 0;
+        if (strcmp(section, "limits") == 0)
+                return key ? tq_limits_set(&c->limits, key, value, TQ_SCOPE_TENANT, false, line, err)
+                           : 0;
+        if (strncmp(section, "queue ", 6) == 0)
+                return key ? set_queue_key(c, key, value, line, err)
+                           : open_queue(c, section + 6, line, err);
+        return tq_error_at(err, -EBADMSG, line, NULL,
+                           "unknown section [%s]; expected [tenant], [limits] or [queue NAME]", section);
+}
+
+int tq_hostfile_load_tenant(int dir_fd, const char *tenant, TqTenantConfig *ret, TqError *err) {
+        TQ_FREE TqTenantConfig *c = calloc(1, sizeof(*c));
+        char name[TQ_TENANT_NAME_MAX + sizeof("tenants.d/.conf")];
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        (void)snprintf(name, sizeof(name), "tenants.d/%s.conf", tenant);
+        r = load(dir_fd, name, on_tenant_line, c, err);
+        if (r < 0)
+                return r;
+        *ret = *c;
+        return 0;
+}

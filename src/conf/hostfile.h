@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "core/scheduler.h"
+
+/* What only root can write: /etc/tenantq/tenantq.conf and tenants.d/NAME.conf (tenantq.conf(5)). */
+
+#define TQ_USER_MAX       32
+#define TQ_SUBMITTERS_MAX 16
+
+typedef struct TqHostConfig {
+        char cgroup_root[PATH_MAX];
+        char required_controllers[128]; /* blank-separated */
+        char spool[PATH_MAX];
+        char state[PATH_MAX];
+        char logs[PATH_MAX];
+        char run[PATH_MAX];
+        char engine_user[TQ_USER_MAX + 1]; /* name or number */
+        char exec_user[TQ_USER_MAX + 1];
+        char admin_group[TQ_USER_MAX + 1];
+        uint64_t log_max_bytes; /* of each of a job's two outputs */
+        TqLimits defaults;
+        TqLimits ceilings;
+} TqHostConfig;
+
+typedef struct TqTenantConfig {
+        char user[TQ_USER_MAX + 1]; /* empty: the directory's owner */
+        char submitters[TQ_SUBMITTERS_MAX][TQ_USER_MAX + 1];
+        size_t n_submitters;
+        bool allow_root;
+        TqLimits limits;
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        size_t n_queues;
+} TqTenantConfig;
+
+typedef struct TqHostKey {
+        const char *section;
+        const char *key;
+        const char *help;
+} TqHostKey;
+
+/* Every key of the two files but the limits, for the man page's test. */
+extern const TqHostKey tq_hostfile_keys[];
+extern const size_t tq_hostfile_n_keys;
+
+/* Reads dir_fd/tenantq.conf; a missing file is all defaults. -EBADMSG with err (file, line, key);
+ * *ret is written only on success. */
+int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err);
+
+/* Reads dir_fd/tenants.d/NAME.conf; a missing file is an empty one. */
+int tq_hostfile_load_tenant(int dir_fd, const char *tenant, TqTenantConfig *ret, TqError *err);

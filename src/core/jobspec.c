@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/jobspec.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void tq_jobspec_done(TqJobSpec *spec) {
+        free(spec->name);
+        free((void *)spec->argv);
+        for (size_t i = 0; i < spec->n_environment; i++)
+                free(spec->environment[i]);
+        free((void *)spec->environment);
+        free(spec->working_directory);
+        free(spec->correlation_id);
+        free(spec->labels);
+        *spec = (TqJobSpec){};
+}
+
+bool tq_jobspec_env_is_reserved(const char *name, size_t n) {
+        static const char *const reserved[] = {
+                "NOTIFY_SOCKET", "LISTEN_FDS",  "LISTEN_PID",   "LISTEN_FDNAMES", "INVOCATION_ID",
+                "JOURNAL_STREAM", "WATCHDOG_PID", "WATCHDOG_USEC", "MAINPID",      "MANAGERPID",
+        };
+
+        if (n >= 8 && strncmp(name, "TENANTQ_", 8) == 0)
+                return true;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(reserved); i++)
+                if (strlen(reserved[i]) == n && strncmp(name, reserved[i], n) == 0)
+                        return true;
+        return false;
+}
+
+bool tq_jobspec_env_name_is_valid(const char *name, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                char c = name[i];
+                bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+
+                if (!letter && !(i > 0 && c >= '0' && c <= '9'))
+                        return false;
+        }
+        return n > 0;
+}
+
+static bool is_overridden(const TqJobSpec *spec, const char *assignment) {
+        size_t n = strcspn(assignment, "=") + 1;
+
+        for (size_t i = 0; i < spec->n_environment; i++)
+                if (strncmp(spec->environment[i], assignment, n) == 0)
+                        return true;
+        return false;
+}
+
+static void add_default(const TqJobSpec *spec, TqBuffer *strings, uint32_t *count, const char *name,
+                        const char *value) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        const char *assignment;
+
+        tq_buffer_printf(&text, "%s=%s", name, value);
+        assignment = tq_buffer_string(&text);
+        if (!assignment) {
+                strings->error = -ENOMEM;
+                return;
+        }
+        if (is_overridden(spec, assignment))
+                return;
+        tq_buffer_append(strings, assignment, text.size + 1);
+        (*count)++;
+}
+
+int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret) {
+        TQ_BUFFER_CLEANUP TqBuffer strings = {};
+        const char *directory = spec->working_directory ? spec->working_directory : "/";
+        uint32_t counts[2] = { (uint32_t)spec->argc, 0 };
+        char number[24];
+
+        tq_buffer_append(&strings, directory, strlen(directory) + 1);
+        for (size_t i = 0; i < spec->argc; i++)
+                tq_buffer_append(&strings, spec->argv[i], strlen(spec->argv[i]) + 1);
+
+        add_default(spec, &strings, &counts[1], "PATH",
+                    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        add_default(spec, &strings, &counts[1], "HOME", who->home ? who->home : "/");
+        if (who->user) {
+                add_default(spec, &strings, &counts[1], "USER", who->user);
+                add_default(spec, &strings, &counts[1], "LOGNAME", who->user);
+        }
+        add_default(spec, &strings, &counts[1], "SHELL", "/bin/sh");
+        add_default(spec, &strings, &counts[1], "LANG", "C.UTF-8");
+        (void)snprintf(number, sizeof(number), "%" PRIu64, who->id);
+        add_default(spec, &strings, &counts[1], "TENANTQ_JOB", number);
+        (void)snprintf(number, sizeof(number), "%u", who->attempt);
+        add_default(spec, &strings, &counts[1], "TENANTQ_ATTEMPT", number);
+        add_default(spec, &strings, &counts[1], "TENANTQ_TENANT", who->tenant);
+        for (size_t i = 0; i < spec->n_environment; i++, counts[1]++)
+                tq_buffer_append(&strings, spec->environment[i], strlen(spec->environment[i]) + 1);
+
+        tq_buffer_append(ret, counts, sizeof(counts));
+        tq_buffer_append(ret, strings.data, strings.size);
+        return strings.error < 0 ? strings.error : tq_buffer_error(ret);
+}

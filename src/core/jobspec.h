@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <tenantq/types.h>
+
+#include "base/buffer.h"
+#include "core/limits.h"
+
+#define TQ_JOB_ARGS_MAX     4096
+#define TQ_JOB_ENV_MAX      1024
+#define TQ_JOB_NAME_MAX     128
+#define TQ_JOB_PRIORITY_MAX 100
+#define TQ_JOB_STOP_USEC    (10 * TQ_USEC_PER_SEC) /* TimeoutStopSec= unless given */
+
+/* One job as its file describes it: parsed, validated, nothing looked up. Owns all its strings. */
+typedef struct TqJobSpec {
+        char *name;
+        char queue[TQ_QUEUE_NAME_MAX + 1];
+        char **argv; /* NULL-terminated; argv[0] is an absolute path */
+        size_t argc;
+        char **environment; /* NAME=VALUE, each its own allocation */
+        size_t n_environment;
+        char *working_directory; /* absolute, or NULL: / */
+        char *correlation_id;
+        char *labels; /* as written: blank-separated KEY=VALUE */
+        int priority;
+        uint64_t start_after_usec;  /* CLOCK_REALTIME; 0: now */
+        uint64_t stop_timeout_usec; /* between TERM and KILL */
+        TqLimits limits;            /* RuntimeMaxSec= is its `runtime` */
+} TqJobSpec;
+
+void tq_jobspec_done(TqJobSpec *spec);
+
+/* A name that tenantq, systemd or the loader keeps for itself and that a job's Environment= may
+ * therefore not set (NOTIFY_SOCKET, LISTEN_FDS, TENANTQ_…). */
+bool tq_jobspec_env_is_reserved(const char *name, size_t n);
+
+/* [A-Za-z_][A-Za-z0-9_]* of n bytes. */
+bool tq_jobspec_env_name_is_valid(const char *name, size_t n);
+
+typedef struct TqJobIdentity {
+        uint64_t id;
+        unsigned attempt;
+        const char *tenant;
+        const char *user; /* NULL if the uid has no name */
+        const char *home; /* NULL: / */
+} TqJobIdentity;
+
+/* Writes the part of a launch plan that only the payload's own process reads, after it has become the
+ * tenant: `u32 argc, u32 envc`, then working directory, arguments and environment as terminated
+ * strings. The environment is: PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT,
+ * TENANTQ_TENANT, then the job's own, which stand over the first six. -ENOMEM. */
+int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

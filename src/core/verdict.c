@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <signal.h>
+
+static const char *const outcomes[_TQ_OUTCOME_MAX] = {
+        [TQ_OUTCOME_NONE] = "none",
+        [TQ_OUTCOME_EXIT] = "exit",
+        [TQ_OUTCOME_SIGNAL] = "signal",
+        [TQ_OUTCOME_OOM] = "oom",
+        [TQ_OUTCOME_TIMEOUT] = "timeout",
+        [TQ_OUTCOME_SECCOMP] = "seccomp",
+        [TQ_OUTCOME_CANCELLED] = "cancelled",
+        [TQ_OUTCOME_LOST] = "lost",
+        [TQ_OUTCOME_SPAWN] = "spawn",
+};
+
+static const char *const levels[_TQ_LEVEL_MAX] = {
+        [TQ_LEVEL_NONE] = "none",
+        [TQ_LEVEL_JOB] = "job",
+        [TQ_LEVEL_TENANT] = "tenant",
+        [TQ_LEVEL_HOST] = "host",
+};
+
+static const char *const stages[_TQ_STAGE_MAX] = {
+        [TQ_STAGE_NONE] = "none",
+        [TQ_STAGE_TENANT] = "tenant",
+        [TQ_STAGE_RESULT] = "result-record",
+        [TQ_STAGE_LOG] = "log",
+        [TQ_STAGE_CGROUP] = "cgroup",
+        [TQ_STAGE_LIMITS] = "limits",
+        [TQ_STAGE_PLAN] = "plan",
+        [TQ_STAGE_CLONE] = "clone",
+        [TQ_STAGE_HELPER] = "helper",
+        [TQ_STAGE_PIPES] = "pipes",
+        [TQ_STAGE_RLIMITS] = "rlimits",
+        [TQ_STAGE_CREDENTIALS] = "credentials",
+        [TQ_STAGE_CHDIR] = "chdir",
+        [TQ_STAGE_SECCOMP] = "seccomp",
+        [TQ_STAGE_BARRIER] = "barrier",
+        [TQ_STAGE_EXEC] = "exec",
+};
+
+static const char *const stops[_TQ_STOP_MAX] = {
+        [TQ_STOP_NONE] = "none",
+        [TQ_STOP_CANCELLED] = "cancelled",
+        [TQ_STOP_TIMEOUT_JOB] = "timeout-job",
+        [TQ_STOP_TIMEOUT_TENANT] = "timeout-tenant",
+};
+
+static const char *lookup(const char *const *words, size_t n, int i) {
+        return i >= 0 && (size_t)i < n ? words[i] : "invalid";
+}
+
+const char *tq_verdict_outcome_to_string(TqOutcome o) {
+        return lookup(outcomes, TQ_ELEMENTSOF(outcomes), (int)o);
+}
+
+const char *tq_verdict_level_to_string(TqLevel l) {
+        return lookup(levels, TQ_ELEMENTSOF(levels), (int)l);
+}
+
+const char *tq_verdict_stage_to_string(TqStage s) {
+        return lookup(stages, TQ_ELEMENTSOF(stages), (int)s);
+}
+
+const char *tq_verdict_stop_to_string(TqStopReason r) {
+        return lookup(stops, TQ_ELEMENTSOF(stops), (int)r);
+}
+
+static bool was_oom_killed(const TqEnd *end) {
+        if (end->counters.oom_kills == 0 || end->counters.oom_kills == TQ_UNKNOWN)
+                return false;
+        /* A job that survived the kill of one of its processes has ended by itself. */
+        return !(end->kind == TQ_END_EXITED && end->code == 0);
+}
+
+TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
+        TqVerdict v = { .code = end->code, .end = *end };
+
+        if (was_oom_killed(end)) {
+                v.outcome = TQ_OUTCOME_OOM;
+                v.level = (TqLevel)end->oom_level;
+                return v;
+        }
+        if (end->kind == TQ_END_SPAWN_FAILED) {
+                v.outcome = TQ_OUTCOME_SPAWN;
+                v.stage = (TqStage)end->stage;
+                return v;
+        }
+        if (stop != TQ_STOP_NONE && !(end->kind == TQ_END_EXITED && end->code == 0)) {
+                v.outcome = stop == TQ_STOP_CANCELLED ? TQ_OUTCOME_CANCELLED : TQ_OUTCOME_TIMEOUT;
+                v.level = stop == TQ_STOP_TIMEOUT_JOB      ? TQ_LEVEL_JOB
+                          : stop == TQ_STOP_TIMEOUT_TENANT ? TQ_LEVEL_TENANT
+                                                           : TQ_LEVEL_NONE;
+                return v;
+        }
+        if (end->kind == TQ_END_EXITED)
+                v.outcome = TQ_OUTCOME_EXIT;
+        else if (end->kind == TQ_END_SIGNALED)
+                v.outcome = end->code == SIGSYS ? TQ_OUTCOME_SECCOMP : TQ_OUTCOME_SIGNAL;
+        else
+                v.outcome = TQ_OUTCOME_LOST;
+        return v;
+}
+
+const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
+        const char *word = tq_verdict_outcome_to_string(v->outcome);
+        const char *signal_name;
+
+        switch (v->outcome) {
+        case TQ_OUTCOME_EXIT:
+                (void)snprintf(buf, size, "%s %d", word, v->code);
+                break;
+        case TQ_OUTCOME_SIGNAL:
+                signal_name = sigabbrev_np(v->code);
+                (void)snprintf(buf, size, "%s %d (%s)", word, v->code,
+                               signal_name ? signal_name : "?");
+                break;
+        case TQ_OUTCOME_OOM:
+        case TQ_OUTCOME_TIMEOUT:
+                (void)snprintf(buf, size, "%s (%s)", word, tq_verdict_level_to_string(v->level));
+                break;
+        case TQ_OUTCOME_SPAWN:
+                (void)snprintf(buf, size, "%s (%s: %s)", word, tq_verdict_stage_to_string(v->stage),
+                               strerror(v->code));
+                break;
+        default:
+                (void)snprintf(buf, size, "%s", word);
+        }
+        return buf;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/util.h"
+
+/* How a job ended, in the words that the ledger, the command line and JSON share. */
+typedef enum TqOutcome {
+        TQ_OUTCOME_NONE,      /* not ended */
+        TQ_OUTCOME_EXIT,      /* code: the exit code */
+        TQ_OUTCOME_SIGNAL,    /* code: the signal */
+        TQ_OUTCOME_OOM,       /* the kernel killed it for memory; level says whose limit */
+        TQ_OUTCOME_TIMEOUT,   /* RuntimeMaxSec= or the tenant's runtime */
+        TQ_OUTCOME_SECCOMP,   /* killed by its filter (SIGSYS) */
+        TQ_OUTCOME_CANCELLED, /* somebody cancelled it */
+        TQ_OUTCOME_LOST,      /* nobody can know: the host went down while it ran */
+        TQ_OUTCOME_SPAWN,     /* never ran: stage and code (errno) say why */
+        _TQ_OUTCOME_MAX,
+        _TQ_OUTCOME_INVALID = -EINVAL,
+} TqOutcome;
+
+const char *tq_verdict_outcome_to_string(TqOutcome o);
+
+/* Whose limit ended it. */
+typedef enum TqLevel {
+        TQ_LEVEL_NONE,
+        TQ_LEVEL_JOB,
+        TQ_LEVEL_TENANT,
+        TQ_LEVEL_HOST,
+        _TQ_LEVEL_MAX,
+} TqLevel;
+
+const char *tq_verdict_level_to_string(TqLevel l);
+
+/* Where a launch failed: the supervisor's steps, then tenantq-exec's, in their order. */
+typedef enum TqStage {
+        TQ_STAGE_NONE,
+        TQ_STAGE_TENANT,      /* the tenant is not ready (no slice, no directory) */
+        TQ_STAGE_RESULT,      /* result record */
+        TQ_STAGE_LOG,         /* log files */
+        TQ_STAGE_CGROUP,      /* making the job's cgroup */
+        TQ_STAGE_LIMITS,      /* writing its limits */
+        TQ_STAGE_PLAN,        /* sealing or reading the plan */
+        TQ_STAGE_CLONE,       /* clone3 */
+        TQ_STAGE_HELPER,      /* executing tenantq-exec */
+        TQ_STAGE_PIPES,       /* its pipes */
+        TQ_STAGE_RLIMITS,     /* resource limits */
+        TQ_STAGE_CREDENTIALS, /* giving up root */
+        TQ_STAGE_CHDIR,       /* WorkingDirectory= */
+        TQ_STAGE_SECCOMP,     /* installing the filter */
+        TQ_STAGE_BARRIER,     /* it was never released */
+        TQ_STAGE_EXEC,        /* executing ExecStart= */
+        _TQ_STAGE_MAX,
+} TqStage;
+
+const char *tq_verdict_stage_to_string(TqStage s);
+
+#define TQ_UNKNOWN UINT64_MAX /* a counter that this host could not measure */
+
+typedef struct TqCounters {
+        uint64_t cpu_usec;
+        uint64_t memory_peak_bytes;
+        uint64_t oom_kills;
+        uint64_t io_read_bytes;
+        uint64_t io_write_bytes;
+        uint64_t pids_peak;
+        uint64_t pids_denied; /* forks that pids.max refused */
+} TqCounters;
+
+/* What the supervisor knows when a job's cgroup is empty. */
+typedef enum TqEndKind {
+        TQ_END_UNKNOWN,       /* no result record and nobody who waited */
+        TQ_END_EXITED,        /* code */
+        TQ_END_SIGNALED,      /* code: the signal */
+        TQ_END_NEVER_STARTED, /* the barrier was never released: it is safe to start it again */
+        TQ_END_SPAWN_FAILED,  /* stage, code: errno */
+        _TQ_END_MAX,
+} TqEndKind;
+
+typedef struct TqEnd {
+        uint32_t kind;  /* TqEndKind */
+        uint32_t stage; /* TqStage */
+        int32_t code;
+        uint32_t oom_level;    /* TqLevel: where memory ran out, if oom_kills says that it did */
+        uint64_t started_usec; /* CLOCK_REALTIME; 0: never */
+        uint64_t ended_usec;
+        uint64_t run_usec;      /* by CLOCK_BOOTTIME */
+        uint64_t dropped_bytes; /* output beyond the cap */
+        TqCounters counters;
+} TqEnd;
+
+typedef struct TqVerdict {
+        TqOutcome outcome;
+        TqLevel level;
+        TqStage stage;
+        int code;
+        TqEnd end;
+} TqVerdict;
+
+/* Why tenantq itself asked a job to stop. */
+typedef enum TqStopReason {
+        TQ_STOP_NONE,
+        TQ_STOP_CANCELLED,
+        TQ_STOP_TIMEOUT_JOB,
+        TQ_STOP_TIMEOUT_TENANT,
+        _TQ_STOP_MAX,
+} TqStopReason;
+
+const char *tq_verdict_stop_to_string(TqStopReason r);
+
+/* Judges: memory comes before the rest (the kernel's word), then what tenantq asked for, then how the
+ * process ended. Pure. A job asked to stop that had already ended with code 0 keeps its exit. */
+TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop);
+
+/* "exit 0", "signal 9 (KILL)", "oom (tenant)", "spawn (exec: No such file or directory)". */
+const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/ctl.h"
+
+int verb_cancel(const Options *o, int argc, char *argv[]) {
+        int worst = 0;
+
+        for (int i = 0; i < argc; i++) {
+                CALL_CLEANUP Call c = {};
+                uint64_t job;
+                int r;
+
+                r = parse_job(argv[i], &job);
+                if (r == 0)
+                        r = call_open(o, &c, "Cancel");
+                if (r != 0)
+                        return r;
+                (void)sd_bus_message_append(c.request, "t", job);
+                r = call_send(&c);
+                if (r != 0)
+                        worst = r;
+        }
+        return worst;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdio.h>
+#include <systemd/sd-bus.h>
+#include <tenantq/types.h>
+
+#include "base/buffer.h"
+#include "core/table.h"
+
+/* tenantqctl: a verb is a row of verbs[] in main.c and a small file. Each returns an exit code. */
+
+typedef struct Options {
+        const char *socket;
+        const char *tenant;    /* -t */
+        const char *queue;     /* -q */
+        const char *directory; /* -C */
+        const char *why;       /* --why */
+        const char **limits;   /* -l KEY=VALUE */
+        size_t n_limits;
+        uint64_t rows;         /* -n */
+        bool json, all, wait, follow;
+} Options;
+
+typedef struct Verb {
+        const char *name;
+        int min_args, max_args; /* max -1: any number */
+        const char *options;    /* the letters it takes, as in getopt(3) */
+        const char *usage;
+        const char *help;
+        int (*run)(const Options *o, int argc, char *argv[]);
+} Verb;
+
+extern const Verb verbs[];
+extern const size_t n_verbs;
+
+int verb_submit(const Options *o, int argc, char *argv[]);
+int verb_run(const Options *o, int argc, char *argv[]);
+int verb_ps(const Options *o, int argc, char *argv[]);
+int verb_status(const Options *o, int argc, char *argv[]);
+int verb_logs(const Options *o, int argc, char *argv[]);
+int verb_cancel(const Options *o, int argc, char *argv[]);
+int verb_wait(const Options *o, int argc, char *argv[]);
+int verb_tenants(const Options *o, int argc, char *argv[]);
+int verb_limits(const Options *o, int argc, char *argv[]);
+int verb_validate(const Options *o, int argc, char *argv[]);
+int verb_reload(const Options *o, int argc, char *argv[]);
+
+/* call.c: connections and calls. Errors are said on stderr and returned as exit codes (> 0). */
+typedef struct Call {
+        sd_bus *bus;
+        sd_bus_message *request, *reply;
+        sd_bus_error error;
+} Call;
+void call_done(Call *c);
+#define CALL_CLEANUP TQ_CLEANUP(call_done)
+int call_open(const Options *o, Call *c, const char *method);
+int call_send(Call *c); /* waits as long as it takes */
+int call_again(Call *c, const char *method); /* another method on the same connection */
+int call_table(Call *c, TqTable *ret);
+int fail(int code, const char *fmt, ...) TQ_PRINTF(2, 3);
+int parse_job(const char *text, uint64_t *ret);
+
+/* output.c */
+typedef enum Format { FORMAT_TEXT, FORMAT_TIME, FORMAT_SPAN, FORMAT_SIZE } Format;
+typedef struct Column {
+        const char *name, *header;
+        Format format;
+} Column;
+void output_table(const TqTable *t, const Column *columns, size_t n);
+void output_record(const TqTable *t, size_t row, const Column *columns, size_t n);
+void output_json(const TqTable *t, const char *schema, const char *key);
+bool output_has_color(void);
+int output_finish(void); /* an exit code: a full disk or closed pipe is a failure */
+
+/* submit.c */
+int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job);
+/* wait.c: waits, prints nothing, and gives the job's row. */
+int wait_for_job(const Options *o, uint64_t job, TqTable *ret);
+int wait_exit_code(const TqTable *t);
+/* logs.c: copies what there is to stdout and stderr. */
+int logs_copy(const Options *o, uint64_t job);

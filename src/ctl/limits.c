@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+static const Column get_columns[] = {
+        { "limit", "LIMIT", FORMAT_TEXT },   { "queue", "QUEUE", FORMAT_TEXT },
+        { "value", "VALUE", FORMAT_TEXT },   { "source", "FROM", FORMAT_TEXT },
+        { "kernel", "KERNEL", FORMAT_TEXT }, { "help", "WHAT", FORMAT_TEXT },
+};
+
+static int get(const Options *o, const char *target) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        r = call_open(o, &c, "GetLimits");
+        if (r != 0)
+                return r;
+        (void)sd_bus_message_append(c.request, "s", target);
+        r = call_table(&c, &t);
+        if (r != 0)
+                return r;
+        if (o->json)
+                output_json(&t, "tenantq.limits.v1", "limits");
+        else
+                output_table(&t, get_columns, TQ_ELEMENTSOF(get_columns));
+        return 0;
+}
+
+static void print_change(const TqTable *t) {
+        for (size_t row = 0; row < t->n_rows; row++) {
+                const char *queue = tq_table_text(t, row, "queue"), *old = tq_table_text(t, row, "old");
+                const char *new_value = tq_table_text(t, row, "new");
+                const char *kernel = tq_table_text(t, row, "kernel");
+
+                (void)printf("%s%s%s: %s %s -> %s (revision %" PRIi64 ")", tq_table_text(t, row, "tenant"),
+                             queue ? "/" : "", queue ? queue : "", tq_table_text(t, row, "limit"),
+                             old ? old : "unset", new_value ? new_value : "unset",
+                             tq_table_integer(t, row, "revision", 0));
+                if (kernel)
+                        (void)printf("; kernel: %s", kernel);
+                (void)putchar('\n');
+        }
+}
+
+static int append_list(sd_bus_message *m, int argc, char *argv[]) {
+        int r = sd_bus_message_open_container(m, 'a', "s");
+
+        for (int i = 0; r >= 0 && i < argc; i++)
+                r = sd_bus_message_append(m, "s", argv[i]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int change(const Options *o, const char *target, bool set, int argc, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        if (argc == 0)
+                return fail(TQ_EXIT_USAGE, set ? "limits set: expected KEY=VALUE, such as cpu=2"
+                                               : "limits unset: expected KEY, such as cpu");
+        r = call_open(o, &c, "SetLimits");
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(c.request, "s", target);
+        if (r >= 0)
+                r = append_list(c.request, set ? argc : 0, argv);
+        if (r >= 0)
+                r = append_list(c.request, set ? 0 : argc, argv);
+        if (r >= 0)
+                r = sd_bus_message_append(c.request, "s", o->why ? o->why : "");
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
+        r = call_table(&c, &t);
+        if (r != 0)
+                return r;
+        if (o->json)
+                output_json(&t, "tenantq.change.v1", "changes");
+        else
+                print_change(&t);
+        return 0;
+}
+
+int verb_limits(const Options *o, int argc, char *argv[]) {
+        if (strcmp(argv[0], "get") == 0)
+                return argc == 2 ? get(o, argv[1]) : fail(TQ_EXIT_USAGE, "limits get: expected one TENANT");
+        if (strcmp(argv[0], "set") == 0)
+                return change(o, argv[1], true, argc - 2, argv + 2);
+        if (strcmp(argv[0], "unset") == 0)
+                return change(o, argv[1], false, argc - 2, argv + 2);
+        return fail(TQ_EXIT_USAGE, "limits %s: expected get, set or unset", argv[0]);
+}

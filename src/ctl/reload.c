@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/ctl.h"
+
+int verb_reload(const Options *o, int argc, char *argv[]) {
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        (void)argc;
+        (void)argv;
+        r = call_open(o, &c, "Reload");
+        return r != 0 ? r : call_send(&c);
+}

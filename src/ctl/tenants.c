@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/ctl.h"
+
+static const Column columns[] = {
+        { "tenant", "TENANT", FORMAT_TEXT },   { "uid", "UID", FORMAT_TEXT },
+        { "user", "USER", FORMAT_TEXT },       { "state", "STATE", FORMAT_TEXT },
+        { "running", "RUNNING", FORMAT_TEXT }, { "waiting", "WAITING", FORMAT_TEXT },
+        { "concurrency", "CONCURRENCY", FORMAT_TEXT }, { "fault", "FAULT", FORMAT_TEXT },
+};
+
+int verb_tenants(const Options *o, int argc, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        (void)argc;
+        (void)argv;
+        r = call_open(o, &c, "ListTenants");
+        if (r == 0)
+                r = call_table(&c, &t);
+        if (r != 0)
+                return r;
+        if (o->json)
+                output_json(&t, "tenantq.tenants.v1", "tenants");
+        else if (t.n_rows == 0)
+                (void)puts("no tenants; make one with: install -d -o USER -m 0700 "
+                           "/var/spool/tenantq/NAME");
+        else
+                output_table(&t, columns, TQ_ELEMENTSOF(columns));
+        return 0;
+}

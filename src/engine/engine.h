@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "base/buffer.h"
+#include "core/jobspec.h"
+#include "core/scheduler.h"
+#include "ipc/channel.h"
+#include "ipc/control.h"
+#include "kernel/slice.h"
+#include "store/ledger.h"
+#include "store/worker.h"
+
+/* tenantq-engine's state, shared by its files. Each field is changed by the file named beside it. */
+
+typedef struct Engine Engine;
+
+typedef struct EngineTenant {
+        uint32_t id;     /* the ledger's */
+        uint32_t handle; /* the supervisor's, 0: not known to it in this run */
+        char name[TQ_TENANT_NAME_MAX + 1];
+        uid_t uid;
+        char user[64];
+        char home[256];
+        bool is_ready; /* its directory is in order, says the supervisor */
+        bool is_gone;
+        bool is_applied; /* its slice has its limits */
+        bool is_changing; /* a change of its limits is under way */
+        char fault[TQ_MESSAGE_TEXT_MAX];
+        /* From the lowest to the highest: [defaults], the file, the live revisions. */
+        TqLimits file, live, effective;
+        TqQueueLimit file_queues[TQ_QUEUE_LIMITS], live_queues[TQ_QUEUE_LIMITS];
+        size_t n_file_queues, n_live_queues;
+        TqSliceValue kernel[TQ_ATTRS_MAX]; /* what the slice holds */
+        size_t n_kernel;
+} EngineTenant;
+
+/* A job's part that only the engine needs; TqJob.userdata. */
+typedef struct EngineJob {
+        uint64_t id;
+        TqJobSpec *spec; /* NULL: in the ledger only */
+        bool is_sent;    /* START is with the supervisor */
+} EngineJob;
+
+/* What is done when the changes of a turn are committed. */
+typedef enum EffectType {
+        EFFECT_CLAIM,   /* tell the supervisor that claim `number` is accepted */
+        EFFECT_ATTEMPT, /* send `message` about job and attempt */
+        EFFECT_SUBMITTED, /* answer `call` with the job's id */
+        EFFECT_CALLBACK,  /* call `callback` */
+        EFFECT_ENDED,   /* answer those who wait for the job */
+} EffectType;
+
+typedef struct Effect {
+        EffectType type;
+        TqMessageType message;
+        uint64_t job;
+        unsigned attempt;
+        uint32_t handle;
+        sd_bus_message *call;
+        void (*callback)(Engine *e, void *data, int result);
+        void *data;
+} Effect;
+
+typedef struct Batch {
+        TqTask task;
+        Engine *engine;
+        TqLedgerOp *ops;
+        size_t n_ops, allocated_ops;
+        Effect *effects;
+        size_t n_effects, allocated_effects;
+        bool has_claims; /* their renames must be durable first */
+        int result;
+} Batch;
+
+/* A question to the supervisor that has not been answered. */
+typedef struct Request {
+        uint64_t cookie;
+        void (*answered)(Engine *e, struct Request *r, int result, const char *blob, size_t size, int *fd);
+        EngineTenant *tenant;
+        sd_bus_message *call;
+        void *data;
+} Request;
+
+struct Engine {
+        sd_event *event;
+        TqChannel *channel;
+        const char *ledger_path;
+        int claims_fd;
+        int exit_code;
+        /* main.c */
+        bool has_greeted, is_open, is_degraded, is_leaving;
+        uint8_t boot_id[16];
+        unsigned controllers;
+        gid_t admin_gid;
+        TqLimits defaults, ceilings;
+        sd_event_source *timer, *status_timer;
+        bool status_is_due;
+        /* batch.c */
+        TqLedger *ledger;
+        TqWorker *worker;
+        Batch *batch; /* of this turn */
+        bool is_committing;
+        /* tenants.c */
+        TqMap tenants;  /* EngineTenant.id → */
+        TqMap handles;  /* EngineTenant.handle → */
+        TqLedgerNumbers numbers;
+        /* requests.c */
+        TqMap requests;
+        uint64_t next_cookie;
+        /* dispatch.c */
+        TqScheduler *scheduler;
+        TqActions actions;
+        size_t n_cached_specs;
+        uint64_t n_running, n_waiting;
+        /* recover.c */
+        TqMap stock;  /* job → StockItem, until stock is taken */
+        TqMap aborting; /* job → Held: queued, but an old launch of it is still going away */
+        /* control.c */
+        int listen_fd;
+        TqList connections;
+        size_t n_connections;
+        TqList waiters;
+};
+
+/* batch.c */
+TqLedgerOp *batch_op(Engine *e, TqLedgerOpType type); /* NULL: out of memory */
+Effect *batch_effect(Engine *e, EffectType type);
+void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid, const char *fmt, ...)
+        TQ_PRINTF(6, 7);
+int batch_start(Engine *e);
+void batch_flush(Engine *e);
+
+/* tenants.c */
+EngineTenant *tenants_by_name(Engine *e, const char *name);
+EngineTenant *tenants_by_uid(Engine *e, uid_t uid);
+int tenants_on_message(Engine *e, const TqTenantMessage *m);
+int tenants_load(Engine *e);
+void tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret);
+void tenants_tell_scheduler(Engine *e, EngineTenant *t);
+void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size);
+size_t tenants_queues(const EngineTenant *t, TqQueueLimit *ret);
+int tenants_set_live_queue(EngineTenant *t, const char *queue, bool is_set, uint64_t concurrency);
+
+/* requests.c */
+Request *requests_new(Engine *e);
+void requests_answer(Engine *e, const TqNumberMessage *m, const char *blob, size_t size, int *fd);
+void requests_apply(Engine *e, Request *r, EngineTenant *t, const TqLimits *limits);
+
+/* intake.c */
+typedef struct Submission {
+        EngineTenant *tenant;
+        uid_t uid;
+        uint64_t claim; /* 0: by the control socket */
+        const char *data;
+        size_t size;
+        sd_bus_message *call;
+} Submission;
+/* 0: accepted, once the batch is committed. Else a TqControlError's negative number is in *ret_error
+ * and the reason in err. */
+int intake_submit(Engine *e, const Submission *s, TqControlError *ret_error, TqError *err);
+void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t size);
+void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason);
+
+/* dispatch.c */
+int dispatch_step(Engine *e, const TqEvent *event);
+void dispatch_arm(Engine *e);
+EngineJob *dispatch_job_new(uint64_t id);
+EngineJob *dispatch_job_free(Engine *e, EngineJob *job);
+void dispatch_send(Engine *e, TqMessageType type, uint32_t handle, uint64_t job, unsigned attempt);
+
+/* recover.c */
+int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, const TqEnd *end);
+int recover_settle(Engine *e);
+bool recover_on_ended(Engine *e, const TqEndedMessage *m);
+
+/* control.c */
+typedef struct Connection {
+        Engine *engine;
+        sd_bus *bus;
+        uid_t uid;
+        bool is_admin;
+        sd_event_source *goodbye;
+        TqList link;
+} Connection;
+int control_start(Engine *e);
+void control_job_ended(Engine *e, uint64_t job);
+int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job);
+void control_stop(Engine *e);
+
+/* verbs.c, limits.c: the methods */
+extern const sd_bus_vtable verbs_vtable[];
+int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...) TQ_PRINTF(3, 4);
+int verbs_reply_job(Engine *e, sd_bus_message *call, uint64_t job, int64_t tenant);
+int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* main.c */
+void engine_degrade(Engine *e, int error);
+void engine_say(const char *level, const char *fmt, ...) TQ_PRINTF(2, 3);
+void engine_touch_status(Engine *e);

@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "core/ids.h"
+#include "engine/engine.h"
+
+/* limits get and set. A change is one unit: every assignment is checked before anything happens, the
+ * whole result is written to the tenant's slice and read back by the supervisor, then recorded as
+ * numbered revisions, and only then answered, with what the kernel holds. A change that the kernel
+ * refuses leaves no trace; one that can't be recorded is taken back. */
+
+typedef struct Change {
+        Engine *engine;
+        EngineTenant *tenant;
+        char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: the tenant's own limits */
+        TqLimits live;                     /* the tenant's, after the change */
+        TqQueueLimit old_queues[TQ_QUEUE_LIMITS];
+        size_t n_old_queues;
+        TqLimits before, after;            /* effective */
+        char **names;                      /* of the assignments: KEY or KEY@DEVICE */
+        char **olds, **news;               /* values; NULL in news: unset */
+        size_t n;
+        uid_t uid;
+        char *why;
+        sd_bus_message *call;
+        uint64_t first_revision;
+} Change;
+
+static Change *change_free(Change *c) {
+        if (!c)
+                return NULL;
+        for (size_t i = 0; i < c->n; i++) {
+                free(c->names[i]);
+                free(c->olds[i]);
+                free(c->news[i]);
+        }
+        free((void *)c->names);
+        free((void *)c->olds);
+        free((void *)c->news);
+        free(c->why);
+        (void)sd_bus_message_unref(c->call);
+        if (c->tenant)
+                c->tenant->is_changing = false;
+        free(c);
+        return NULL;
+}
+
+/* "acme" or "acme/etl". */
+static int find_target(Connection *c, const char *target, EngineTenant **ret_tenant, char *ret_queue) {
+        const char *slash = strchr(target, '/');
+        char name[TQ_TENANT_NAME_MAX + 1];
+        size_t n = slash ? (size_t)(slash - target) : strlen(target);
+
+        ret_queue[0] = '\0';
+        if (n >= sizeof(name))
+                return -ENOENT;
+        memcpy(name, target, n);
+        name[n] = '\0';
+        *ret_tenant = tenants_by_name(c->engine, name);
+        if (!*ret_tenant || (!c->is_admin && (*ret_tenant)->uid != c->uid))
+                return -ENOENT;
+        if (!slash)
+                return 0;
+        if (!tq_ids_queue_is_valid(slash + 1))
+                return -EINVAL;
+        (void)snprintf(ret_queue, TQ_QUEUE_NAME_MAX + 1, "%s", slash + 1);
+        return 0;
+}
+
+static int reply_target(sd_bus_message *m, int r, const char *target) {
+        char shown[256];
+
+        (void)tq_format_escape(target, shown, sizeof(shown));
+        return r == -EINVAL ? verbs_reply_error(m, TQ_CONTROL_INVALID, "\"%s\": not a queue's name", shown)
+                            : verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
+}
+
+/* Values as text ------------------------------------------------------------------------------ */
+
+static const char *io_value(const TqLimits *l, const char *name) {
+        static char text[TQ_FORMAT_MAX];
+        char this_name[TQ_DEVICE_MAX * 2];
+
+        for (uint32_t i = 0; i < l->n_io; i++)
+                if (strcmp(tq_limits_io_name(&l->io[i], this_name, sizeof(this_name)), name) == 0)
+                        return tq_limits_format_value((TqKey)l->io[i].key, l->io[i].value, text,
+                                                      sizeof(text));
+        return NULL;
+}
+
+/* The value of KEY or KEY@DEVICE, or NULL when unset. */
+static const char *value_of(const TqLimits *l, const char *name, char *buf, size_t size) {
+        TqKey key;
+
+        if (strchr(name, '@'))
+                return io_value(l, name);
+        key = tq_limits_find(name);
+        return key >= 0 && tq_limits_has(l, key) ? tq_limits_format(l, key, buf, size) : NULL;
+}
+
+static const char *queue_value(const EngineTenant *t, const char *queue, char *buf, size_t size) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        size_t n = tenants_queues(t, queues);
+
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(queues[i].name, queue) == 0)
+                        return tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency, buf, size);
+        return NULL;
+}
+
+/* What the kernel holds for a key: one attribute, or its part of io.max. */
+static const char *kernel_value(const EngineTenant *t, const char *name, char *buf, size_t size) {
+        char bare[TQ_DEVICE_MAX];
+        TqKey key;
+        size_t at = 0;
+
+        (void)snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(name, "@"), name);
+        key = tq_limits_find(bare);
+        if (key < 0 || !tq_limits_keys[key].controller)
+                return NULL;
+        buf[0] = '\0';
+        for (size_t i = 0; i < t->n_kernel && at < size; i++) {
+                TqKey held = t->kernel[i].key;
+                bool same = held == key || (tq_limits_keys[key].has_device && tq_limits_keys[held].has_device);
+
+                if (same)
+                        at += (size_t)snprintf(buf + at, size - at, "%s%s", at > 0 ? "; " : "",
+                                               t->kernel[i].text);
+        }
+        return at > 0 ? buf : NULL;
+}
+
+/* Get ----------------------------------------------------------------------------------------- */
+
+static const char *source_of(const EngineTenant *t, const Engine *e, TqKey key) {
+        if (tq_limits_has(&t->live, key))
+                return "set";
+        if (tq_limits_has(&t->file, key))
+                return "file";
+        if (tq_limits_has(&e->defaults, key))
+                return "default";
+        return tq_limits_has(&t->effective, key) ? "ceiling" : "unset";
+}
+
+static int add_limit(TqTable *table, const char *queue, const char *name, const char *value,
+                     const char *source, const char *kernel, const char *help) {
+        const char *cells[] = { queue, name, value, source, kernel, help };
+        int r = tq_table_add_row(table);
+
+        for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(cells); i++)
+                r = tq_table_set_text(table, i, cells[i]);
+        return r;
+}
+
+static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        char value[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
+        size_t n_queues = tenants_queues(t, queues);
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++) {
+                const TqKeyRow *row = &tq_limits_keys[i];
+
+                if (row->scopes & TQ_SCOPE_TENANT && row->has_effect)
+                        r = add_limit(table, NULL, row->name,
+                                      tq_limits_has(&t->effective, (TqKey)i)
+                                              ? tq_limits_format(&t->effective, (TqKey)i, value, sizeof(value))
+                                              : NULL,
+                                      source_of(t, e, (TqKey)i),
+                                      kernel_value(t, row->name, kernel, sizeof(kernel)), row->help);
+        }
+        for (uint32_t i = 0; r >= 0 && i < t->effective.n_io; i++) {
+                const TqIoLimit *io = &t->effective.io[i];
+
+                (void)tq_limits_io_name(io, name, sizeof(name));
+                r = add_limit(table, NULL, name,
+                              tq_limits_format_value((TqKey)io->key, io->value, value, sizeof(value)),
+                              io_value(&t->live, name) ? "set" : "file",
+                              kernel_value(t, name, kernel, sizeof(kernel)),
+                              tq_limits_keys[io->key].help);
+        }
+        for (size_t i = 0; r >= 0 && i < n_queues; i++) {
+                bool is_live = false;
+
+                for (size_t k = 0; k < t->n_live_queues; k++)
+                        is_live |= strcmp(t->live_queues[k].name, queues[i].name) == 0;
+                r = add_limit(table, queues[i].name, "concurrency",
+                              tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency, value,
+                                                     sizeof(value)),
+                              is_live ? "set" : "file", NULL, "jobs of this queue at the same time");
+        }
+        return r;
+}
+
+static int send_table(sd_bus_message *call, const TqTable *table) {
+        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = tq_control_append_table(reply, table);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int add_columns(TqTable *table, const char *const *columns, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = tq_table_add_column(table, columns[i]);
+        return r;
+}
+
+int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        static const char *const columns[] = { "queue", "limit", "value", "source", "kernel", "help" };
+        TQ_TABLE_CLEANUP TqTable table = {};
+        char queue[TQ_QUEUE_NAME_MAX + 1];
+        Connection *c = userdata;
+        const char *target;
+        EngineTenant *t;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "s", &target);
+        if (r < 0)
+                return r;
+        r = find_target(c, target, &t, queue);
+        if (r < 0)
+                return reply_target(m, r, target);
+        r = add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+        if (r >= 0)
+                r = fill_limits(c->engine, t, &table);
+        return r < 0 ? r : send_table(m, &table);
+}
+
+/* Set ----------------------------------------------------------------------------------------- */
+
+static int reply_change(const Change *c) {
+        static const char *const columns[] = { "tenant", "queue",  "limit",   "old",
+                                               "new",    "kernel", "revision" };
+        TQ_TABLE_CLEANUP TqTable table = {};
+        char kernel[1024];
+        int r;
+
+        r = add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+        for (size_t i = 0; r >= 0 && i < c->n; i++) {
+                r = tq_table_add_row(&table);
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 0, c->tenant->name);
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 1, c->queue[0] ? c->queue : NULL);
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 2, c->names[i]);
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 3, c->olds[i]);
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 4, c->news[i]);
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 5,
+                                              c->queue[0] ? NULL
+                                                          : kernel_value(c->tenant, c->names[i], kernel,
+                                                                         sizeof(kernel)));
+                if (r >= 0)
+                        tq_table_set_integer(&table, 6, (int64_t)(c->first_revision + i));
+        }
+        return r < 0 ? r : send_table(c->call, &table);
+}
+
+static void on_ignored(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
+        (void)fd;
+        (void)e;
+        if (result >= 0)
+                tenants_set_kernel(r->tenant, blob, size);
+}
+
+/* The kernel has it, the ledger does not: back to what is recorded. */
+static void take_back(Engine *e, Change *c) {
+        EngineTenant *t = c->tenant;
+        Request *r;
+
+        if (c->queue[0] != '\0') {
+                memcpy(t->live_queues, c->old_queues, sizeof(t->live_queues));
+                t->n_live_queues = c->n_old_queues;
+                return;
+        }
+        r = requests_new(e);
+        if (!r)
+                return;
+        r->answered = on_ignored;
+        requests_apply(e, r, t, &c->before);
+}
+
+static void on_recorded(Engine *e, void *data, int result) {
+        Change *c = data;
+        EngineTenant *t = c->tenant;
+
+        if (result < 0) {
+                take_back(e, c);
+                (void)verbs_reply_error(c->call, TQ_CONTROL_REFUSED,
+                                        "the ledger could not be written; the limits are as they were");
+                (void)change_free(c);
+                return;
+        }
+        if (c->queue[0] == '\0') {
+                t->live = c->live;
+                tenants_resolve(e, t, &t->live, &t->effective);
+        }
+        tenants_tell_scheduler(e, t);
+        (void)reply_change(c);
+        (void)change_free(c);
+}
+
+static void record(Engine *e, Change *c) {
+        char kernel[1024];
+        Effect *effect;
+
+        c->first_revision = e->numbers.next_revision;
+        for (size_t i = 0; i < c->n; i++) {
+                TqLedgerOp *op = batch_op(e, TQ_LEDGER_LIMIT);
+                const char *held = kernel_value(c->tenant, c->names[i], kernel, sizeof(kernel));
+
+                if (!op)
+                        break;
+                op->tenant = c->tenant->id;
+                op->uid = c->uid;
+                op->text = c->why ? strdup(c->why) : NULL;
+                (void)snprintf(op->limit.queue, sizeof(op->limit.queue), "%s", c->queue);
+                op->limit.name = strdup(c->names[i]);
+                op->limit.old_value = c->olds[i] ? strdup(c->olds[i]) : NULL;
+                op->limit.new_value = c->news[i] ? strdup(c->news[i]) : NULL;
+                op->limit.kernel = held ? strdup(held) : NULL;
+                e->numbers.next_revision++;
+        }
+        effect = batch_effect(e, EFFECT_CALLBACK);
+        if (!effect) {
+                (void)change_free(c);
+                return;
+        }
+        effect->callback = on_recorded;
+        effect->data = c;
+}
+
+static void on_applied(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
+        Change *c = r->data;
+
+        (void)fd;
+        if (result < 0) {
+                (void)verbs_reply_error(c->call, TQ_CONTROL_INVALID, "%s; nothing was changed", blob);
+                (void)change_free(c);
+                return;
+        }
+        tenants_set_kernel(c->tenant, blob, size);
+        record(e, c);
+}
+
+static int add_assignment(Change *c, const char *name, const char *old_value, const char *new_value) {
+        size_t n = c->n + 1;
+        char **names, **olds, **news;
+
+        names = (char **)realloc((void *)c->names, n * sizeof(char *));
+        if (names)
+                c->names = names;
+        olds = (char **)realloc((void *)c->olds, n * sizeof(char *));
+        if (olds)
+                c->olds = olds;
+        news = (char **)realloc((void *)c->news, n * sizeof(char *));
+        if (news)
+                c->news = news;
+        if (!names || !olds || !news)
+                return -ENOMEM;
+        c->names[c->n] = strdup(name);
+        c->olds[c->n] = old_value ? strdup(old_value) : NULL;
+        c->news[c->n] = new_value ? strdup(new_value) : NULL;
+        c->n++;
+        return c->names[c->n - 1] ? 0 : -ENOMEM;
+}
+
+/* The name that is recorded: the table's, not systemd's. */
+static void canonical(const char *name, const TqLimits *parsed, char *ret, size_t size) {
+        char bare[TQ_DEVICE_MAX];
+        TqKey key;
+
+        if (parsed && parsed->n_io > 0) {
+                (void)tq_limits_io_name(&parsed->io[0], ret, size);
+                return;
+        }
+        (void)snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(name, "@"), name);
+        key = tq_limits_find(bare);
+        (void)snprintf(ret, size, "%s%s", key >= 0 ? tq_limits_keys[key].name : bare,
+                       name + strcspn(name, "@"));
+}
+
+static int assign(Change *c, const char *assignment, TqError *err) {
+        char name[256], shown[TQ_DEVICE_MAX * 2], old_text[TQ_VALUE_MAX], new_text[TQ_VALUE_MAX];
+        const char *equals = strchr(assignment, '='), *old_value, *new_value;
+        unsigned scope = c->queue[0] ? TQ_SCOPE_QUEUE : TQ_SCOPE_TENANT;
+        TqLimits one = {};
+        int r;
+
+        if (!equals || (size_t)(equals - assignment) >= sizeof(name))
+                return tq_error(err, -EBADMSG, "expected KEY=VALUE");
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - assignment), assignment);
+        r = tq_limits_set(&one, name, equals + 1, scope, false, 0, err);
+        if (r < 0)
+                return r;
+        canonical(name, &one, shown, sizeof(shown));
+        new_value = value_of(&one, shown, new_text, sizeof(new_text));
+        if (c->queue[0] != '\0') {
+                old_value = queue_value(c->tenant, c->queue, old_text, sizeof(old_text));
+                r = add_assignment(c, shown, old_value, new_value);
+                if (r >= 0 && tenants_set_live_queue(c->tenant, c->queue, true,
+                                                     one.value[TQ_KEY_CONCURRENCY]) < 0)
+                        return tq_error(err, -EBADMSG, "more than %d queues with limits", TQ_QUEUE_LIMITS);
+                return r;
+        }
+        if (new_value)
+                (void)snprintf(new_text, sizeof(new_text), "%s", new_value);
+        old_value = value_of(&c->before, shown, old_text, sizeof(old_text));
+        r = add_assignment(c, shown, old_value, new_value ? new_text : NULL);
+        tq_limits_overlay(&c->live, &one);
+        return r;
+}
+
+static int unassign(Change *c, const char *name, TqError *err) {
+        char shown[TQ_DEVICE_MAX * 2], old_text[TQ_VALUE_MAX];
+        TqLimits scratch = c->live;
+        int r;
+
+        r = tq_limits_unset(&scratch, name, err);
+        if (r < 0)
+                return r;
+        canonical(name, NULL, shown, sizeof(shown));
+        if (c->queue[0] != '\0') {
+                r = add_assignment(c, shown,
+                                   queue_value(c->tenant, c->queue, old_text, sizeof(old_text)), NULL);
+                (void)tenants_set_live_queue(c->tenant, c->queue, false, 0);
+                return r;
+        }
+        r = add_assignment(c, shown, value_of(&c->before, shown, old_text, sizeof(old_text)), NULL);
+        c->live = scratch;
+        return r;
+}
+
+static int read_list(sd_bus_message *m, Change *c, int (*apply)(Change *, const char *, TqError *),
+                     TqError *err) {
+        const char *item;
+        int r, failed = 0;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0)
+                if (failed == 0)
+                        failed = apply(c, item, err);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return failed < 0 ? failed : r;
+}
+
+static int prepare(Change *c, sd_bus_message *m, TqError *err) {
+        const char *why;
+        int r;
+
+        r = read_list(m, c, assign, err);
+        if (r >= 0)
+                r = read_list(m, c, unassign, err);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "s", &why);
+        if (r < 0)
+                return r;
+        if (c->n == 0)
+                return tq_error(err, -EBADMSG, "nothing to change: expected KEY=VALUE");
+        if (why[0] != '\0')
+                c->why = strdup(why);
+        r = tq_limits_check_within(&c->live, &c->engine->ceilings, "[ceilings] in tenantq.conf", err);
+        if (r < 0)
+                return r;
+        tenants_resolve(c->engine, c->tenant, &c->live, &c->after);
+        return 0;
+}
+
+static void start(Engine *e, Change *c) {
+        bool reaches_kernel = c->queue[0] == '\0' && c->tenant->is_ready;
+        Request *r;
+
+        if (!reaches_kernel) {
+                record(e, c);
+                return;
+        }
+        r = requests_new(e);
+        if (!r) {
+                (void)change_free(c);
+                return;
+        }
+        r->answered = on_applied;
+        r->data = c;
+        requests_apply(e, r, c->tenant, &c->after);
+}
+
+int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        char queue[TQ_QUEUE_NAME_MAX + 1], text[1024];
+        Connection *connection = userdata;
+        Engine *e = connection->engine;
+        TqError err = {};
+        const char *target;
+        EngineTenant *t;
+        Change *c;
+        int r;
+
+        (void)error;
+        if (!connection->is_admin)
+                return verbs_reply_error(m, TQ_CONTROL_DENIED,
+                                         "only root and the group tenantq-admin may change limits");
+        r = sd_bus_message_read(m, "s", &target);
+        if (r < 0)
+                return r;
+        r = find_target(connection, target, &t, queue);
+        if (r < 0)
+                return reply_target(m, r, target);
+        if (t->is_changing)
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED,
+                                         "another change of %s is under way; try again", t->name);
+        if (e->is_degraded)
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED, "the ledger can't be written");
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        *c = (Change){ .engine = e,
+                       .tenant = t,
+                       .live = t->live,
+                       .before = t->effective,
+                       .uid = connection->uid,
+                       .call = sd_bus_message_ref(m),
+                       .n_old_queues = t->n_live_queues };
+        memcpy(c->old_queues, t->live_queues, sizeof(c->old_queues));
+        (void)snprintf(c->queue, sizeof(c->queue), "%s", queue);
+        t->is_changing = true;
+        r = prepare(c, m, &err);
+        if (r < 0) {
+                memcpy(t->live_queues, c->old_queues, sizeof(c->old_queues));
+                t->n_live_queues = c->n_old_queues;
+                (void)change_free(c);
+                return verbs_reply_error(m, TQ_CONTROL_INVALID, "%s; nothing was changed",
+                                         tq_error_format(&err, text, sizeof(text)));
+        }
+        start(e, c);
+        return 1;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tenantq-engine: the brain. No privilege, no network, a seccomp filter; started by tenantqd through
+ * tenantq-exec with three descriptors: the channel to the supervisor, the control socket, and the
+ * directory of claims (to sync it). */
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "engine/engine.h"
+
+enum { FD_CHANNEL = 3, FD_LISTEN = 4, FD_CLAIMS = 5 };
+
+void engine_say(const char *level, const char *fmt, ...) {
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        (void)fprintf(stderr, "%sengine: %s\n", level, text);
+}
+
+/* Status line --------------------------------------------------------------------------------- */
+
+static void send_status(Engine *e) {
+        const EngineTenant *t;
+        uint64_t running = 0, waiting = 0;
+        size_t position = 0;
+        TqMessage m = {};
+        char text[256];
+
+        while ((t = tq_map_next(&e->tenants, &position))) {
+                const TqTenant *view = tq_scheduler_tenant(e->scheduler, t->id);
+
+                running += view ? view->running : 0;
+                waiting += view ? view->waiting : 0;
+        }
+        (void)snprintf(text, sizeof(text), "%s%llu running, %llu waiting, %zu tenants",
+                       e->is_degraded ? "DEGRADED (ledger can't be written): " : "",
+                       (unsigned long long)running, (unsigned long long)waiting, e->tenants.size);
+        (void)tq_channel_send(e->channel, TQ_MESSAGE_STATUS, &m, text, strlen(text), -EBADF);
+}
+
+static int on_status(sd_event_source *source, uint64_t usec, void *userdata) {
+        Engine *e = userdata;
+
+        (void)source;
+        (void)usec;
+        e->status_is_due = false;
+        send_status(e);
+        return 0;
+}
+
+/* At most one line a second, and none while nothing happens. */
+void engine_touch_status(Engine *e) {
+        uint64_t now;
+
+        if (e->status_is_due || !e->is_open)
+                return;
+        e->status_is_due = true;
+        if (!e->status_timer) {
+                (void)sd_event_add_time_relative(e->event, &e->status_timer, CLOCK_MONOTONIC,
+                                                 TQ_USEC_PER_SEC, 100000, on_status, e);
+                return;
+        }
+        (void)sd_event_now(e->event, CLOCK_MONOTONIC, &now);
+        (void)sd_event_source_set_time(e->status_timer, now + TQ_USEC_PER_SEC);
+        (void)sd_event_source_set_enabled(e->status_timer, SD_EVENT_ONESHOT);
+}
+
+void engine_degrade(Engine *e, int error) {
+        if (e->is_degraded)
+                return;
+        e->is_degraded = true;
+        engine_say(SD_CRIT, "DEGRADED: the ledger could not be written (%s). Nothing is accepted or "
+                            "started any more; running jobs go on. Mend the disk, then restart tenantq",
+                   strerror(-error));
+        send_status(e);
+}
+
+/* Start-up ------------------------------------------------------------------------------------ */
+
+static int on_hello(Engine *e, const TqHello *hello) {
+        TqMessage m = {};
+        TqError err = {};
+        char text[512];
+        int r;
+
+        e->controllers = hello->controllers;
+        e->admin_gid = hello->admin_gid;
+        e->defaults = hello->defaults;
+        e->ceilings = hello->ceilings;
+        if (e->has_greeted)
+                return 0; /* a reload; the tenants follow */
+        e->has_greeted = true;
+        memcpy(e->boot_id, hello->boot_id, sizeof(e->boot_id));
+        r = tq_ledger_open(e->ledger_path, e->boot_id, &e->ledger, &err);
+        if (r < 0) {
+                engine_say(SD_ERR, "%s", tq_error_format(&err, text, sizeof(text)));
+                return r;
+        }
+        r = tq_ledger_numbers(e->ledger, &e->numbers);
+        if (r >= 0)
+                r = tenants_load(e);
+        if (r < 0) {
+                engine_say(SD_ERR, "ledger: %s", strerror(-r));
+                return r;
+        }
+        m.number.cookie = e->numbers.next_claim;
+        return tq_channel_send(e->channel, TQ_MESSAGE_NEXT_CLAIM, &m, NULL, 0, -EBADF);
+}
+
+static int on_stock_taken(Engine *e) {
+        size_t position = 0;
+        EngineTenant *t;
+        TqMessage m = {};
+        int r;
+
+        /* A job of the ledger may be of a tenant whose directory is gone. */
+        while ((t = tq_map_next(&e->tenants, &position)))
+                if (!tq_scheduler_tenant(e->scheduler, t->id))
+                        tenants_tell_scheduler(e, t);
+        r = recover_settle(e);
+        if (r >= 0)
+                r = batch_start(e);
+        if (r >= 0)
+                r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_OPEN });
+        if (r >= 0)
+                r = control_start(e);
+        if (r < 0) {
+                engine_say(SD_ERR, "recovery: %s", strerror(-r));
+                return r;
+        }
+        e->is_open = true;
+        send_status(e);
+        return tq_channel_send(e->channel, TQ_MESSAGE_READY, &m, NULL, 0, -EBADF);
+}
+
+/* Messages ------------------------------------------------------------------------------------ */
+
+static void on_ended(Engine *e, const TqEndedMessage *m) {
+        int r;
+
+        if (recover_on_ended(e, m))
+                return;
+        r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_ENDED,
+                                         .job = m->job,
+                                         .attempt = m->attempt,
+                                         .end = &m->end });
+        if (r == -ENOENT)
+                dispatch_send(e, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);
+}
+
+static void on_start_failed(Engine *e, const TqAttemptMessage *m) {
+        TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = m->stage, .code = m->error };
+
+        memset(&end.counters, 0xFF, sizeof(end.counters));
+        (void)dispatch_step(e, &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
+                                           .job = m->job,
+                                           .attempt = m->attempt,
+                                           .end = &end });
+}
+
+static int on_message(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Engine *e = userdata;
+        TqMessage pong;
+
+        switch ((TqMessageType)m->header.type) {
+        case TQ_MESSAGE_HELLO:
+                return on_hello(e, &m->hello);
+        case TQ_MESSAGE_TENANT:
+                return e->has_greeted ? tenants_on_message(e, &m->tenant) : -EBADMSG;
+        case TQ_MESSAGE_CLAIM:
+                intake_claim(e, &m->claim, blob, m->header.blob_size);
+                return 0;
+        case TQ_MESSAGE_REFUSED:
+                intake_refused(e, &m->claim, blob);
+                return 0;
+        case TQ_MESSAGE_SPAWNED:
+                (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_SPAWNED,
+                                                   .job = m->attempt.job,
+                                                   .attempt = m->attempt.attempt });
+                return 0;
+        case TQ_MESSAGE_START_FAILED:
+                on_start_failed(e, &m->attempt);
+                return 0;
+        case TQ_MESSAGE_ADOPTED:
+                return recover_note(e, m->attempt.job, m->attempt.attempt, m->attempt.tenant, NULL);
+        case TQ_MESSAGE_ENDED:
+                if (!e->is_open)
+                        return recover_note(e, m->ended.job, m->ended.attempt, m->ended.tenant,
+                                            &m->ended.end);
+                on_ended(e, &m->ended);
+                return 0;
+        case TQ_MESSAGE_STOCK_TAKEN:
+                return e->is_open ? -EBADMSG : on_stock_taken(e);
+        case TQ_MESSAGE_ANSWER:
+                requests_answer(e, &m->number, blob, m->header.blob_size, fd);
+                return 0;
+        case TQ_MESSAGE_PING:
+                pong = (TqMessage){ .number = m->number };
+                return tq_channel_send(e->channel, TQ_MESSAGE_PONG, &pong, NULL, 0, -EBADF);
+        default:
+                return -EBADMSG; /* not the supervisor's to say */
+        }
+}
+
+/* The supervisor is leaving, or gone: what has been decided is committed, then so do we. */
+static void on_closed(void *userdata, int error) {
+        Engine *e = userdata;
+
+        if (error < 0) {
+                engine_say(SD_ERR, "channel to the supervisor: %s", strerror(-error));
+                e->exit_code = 1;
+        }
+        (void)sd_event_exit(e->event, e->exit_code);
+}
+
+static int leave(Engine *e, int code) {
+        e->is_leaving = true;
+        e->worker = tq_worker_free(e->worker);
+        /* What came during the last commit. */
+        if (e->batch && e->ledger && !e->is_degraded)
+                (void)tq_ledger_apply(e->ledger, e->batch->ops, e->batch->n_ops);
+        control_stop(e);
+        e->ledger = tq_ledger_close(e->ledger);
+        return code;
+}
+
+int main(int argc, char *argv[]) {
+        static Engine e = { .listen_fd = FD_LISTEN, .claims_fd = FD_CLAIMS };
+        int r;
+
+        if (argc != 3) {
+                (void)fprintf(stderr, "tenantq-engine is started by tenantqd only\n");
+                return 2;
+        }
+        (void)signal(SIGPIPE, SIG_IGN);
+        e.ledger_path = argv[1];
+        tq_list_init(&e.connections);
+        tq_list_init(&e.waiters);
+        e.scheduler = tq_scheduler_new();
+        r = e.scheduler ? sd_event_default(&e.event) : -ENOMEM;
+        if (r >= 0)
+                r = tq_channel_new(e.event, FD_CHANNEL, SD_EVENT_PRIORITY_NORMAL, on_message, on_closed, &e,
+                                   &e.channel);
+        if (r < 0) {
+                engine_say(SD_ERR, "%s", strerror(-r));
+                return 1;
+        }
+        r = sd_event_loop(e.event);
+        if (r < 0)
+                engine_say(SD_ERR, "event loop: %s", strerror(-r));
+        return leave(&e, r < 0 ? 1 : r);
+}

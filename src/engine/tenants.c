@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "engine/engine.h"
+
+/* Tenants and the limits in force. Three layers, each standing over the one before: [defaults] of
+ * tenantq.conf, the tenant's file, the live revisions of the ledger; then [ceilings] caps the result.
+ * Who the tenant is comes from the supervisor; its number is the ledger's and stays for ever. */
+
+EngineTenant *tenants_by_name(Engine *e, const char *name) {
+        size_t position = 0;
+        EngineTenant *t;
+
+        while ((t = tq_map_next(&e->tenants, &position)))
+                if (strcmp(t->name, name) == 0)
+                        return t;
+        return NULL;
+}
+
+EngineTenant *tenants_by_uid(Engine *e, uid_t uid) {
+        size_t position = 0;
+        EngineTenant *t;
+
+        while ((t = tq_map_next(&e->tenants, &position)))
+                if (t->handle > 0 && t->uid == uid && t->is_ready)
+                        return t;
+        return NULL;
+}
+
+static EngineTenant *tenant_new(Engine *e, uint32_t id, const char *name) {
+        EngineTenant *t = calloc(1, sizeof(*t));
+
+        if (!t)
+                return NULL;
+        t->id = id;
+        (void)snprintf(t->name, sizeof(t->name), "%s", name);
+        (void)snprintf(t->fault, sizeof(t->fault), "it has no directory in the spool");
+        t->is_gone = true;
+        if (tq_map_put(&e->tenants, id, t) < 0) {
+                free(t);
+                return NULL;
+        }
+        return t;
+}
+
+void tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret) {
+        *ret = e->defaults;
+        tq_limits_overlay(ret, &t->file);
+        tq_limits_overlay(ret, live);
+        tq_limits_clamp(ret, &e->ceilings);
+}
+
+size_t tenants_queues(const EngineTenant *t, TqQueueLimit *ret) {
+        size_t n = t->n_file_queues;
+
+        memcpy(ret, t->file_queues, n * sizeof(*ret));
+        for (size_t i = 0; i < t->n_live_queues; i++) {
+                size_t k = 0;
+
+                while (k < n && strcmp(ret[k].name, t->live_queues[i].name) != 0)
+                        k++;
+                if (k == TQ_QUEUE_LIMITS)
+                        break;
+                ret[k] = t->live_queues[i];
+                n = TQ_MAX(n, k + 1);
+        }
+        return n;
+}
+
+int tenants_set_live_queue(EngineTenant *t, const char *queue, bool is_set, uint64_t concurrency) {
+        size_t i = 0;
+
+        while (i < t->n_live_queues && strcmp(t->live_queues[i].name, queue) != 0)
+                i++;
+        if (!is_set) {
+                if (i < t->n_live_queues)
+                        t->live_queues[i] = t->live_queues[--t->n_live_queues];
+                return 0;
+        }
+        if (i == TQ_QUEUE_LIMITS)
+                return -E2BIG;
+        t->live_queues[i] = (TqQueueLimit){ .concurrency = concurrency };
+        (void)snprintf(t->live_queues[i].name, sizeof(t->live_queues[i].name), "%s", queue);
+        t->n_live_queues = TQ_MAX(t->n_live_queues, i + 1);
+        return 0;
+}
+
+void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        TqEvent event = {
+                .type = TQ_EVENT_TENANT,
+                .tenant = t->id,
+                .t = {
+                        .name = t->name,
+                        .limits = &t->effective,
+                        .queue_limits = queues,
+                        .n_queue_limits = tenants_queues(t, queues),
+                        .enabled = t->is_ready && t->is_applied,
+                },
+        };
+
+        (void)dispatch_step(e, &event);
+}
+
+void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size) {
+        size_t n = TQ_MIN(size / sizeof(TqSliceValue), (size_t)TQ_ATTRS_MAX);
+
+        memcpy(t->kernel, blob, n * sizeof(TqSliceValue));
+        for (size_t i = 0; i < n; i++)
+                t->kernel[i].text[sizeof(t->kernel[i].text) - 1] = '\0';
+        t->n_kernel = n;
+}
+
+/* The supervisor has written the limits of the files and the ledger, or could not. */
+static void on_applied(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
+        EngineTenant *t = r->tenant;
+
+        (void)fd;
+        if (result < 0) {
+                t->is_applied = false;
+                (void)snprintf(t->fault, sizeof(t->fault), "its limits can't be applied: %.400s", blob);
+                engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->fault);
+        } else {
+                t->is_applied = true;
+                tenants_set_kernel(t, blob, size);
+        }
+        tenants_tell_scheduler(e, t);
+}
+
+static void apply(Engine *e, EngineTenant *t) {
+        Request *r;
+
+        tenants_resolve(e, t, &t->live, &t->effective);
+        if (!t->is_ready) {
+                tenants_tell_scheduler(e, t);
+                return;
+        }
+        r = requests_new(e);
+        if (!r) {
+                engine_degrade(e, -ENOMEM);
+                return;
+        }
+        r->answered = on_applied;
+        requests_apply(e, r, t, &t->effective);
+}
+
+static void take_message(EngineTenant *t, const TqTenantMessage *m) {
+        t->handle = m->tenant;
+        t->uid = m->uid;
+        t->is_ready = m->is_enabled;
+        t->is_gone = m->is_gone;
+        (void)snprintf(t->user, sizeof(t->user), "%s", m->user);
+        (void)snprintf(t->home, sizeof(t->home), "%s", m->home);
+        (void)snprintf(t->fault, sizeof(t->fault), "%s", m->fault);
+        t->file = m->limits;
+        t->n_file_queues = m->n_queues;
+        memcpy(t->file_queues, m->queues, sizeof(t->file_queues));
+}
+
+int tenants_on_message(Engine *e, const TqTenantMessage *m) {
+        EngineTenant *t = tenants_by_name(e, m->name);
+        TqLedgerOp *op;
+
+        if (!t) {
+                t = tenant_new(e, e->numbers.next_tenant, m->name);
+                if (!t)
+                        return -ENOMEM;
+                e->numbers.next_tenant++;
+        }
+        if (t->handle == 0 || t->uid != m->uid) {
+                op = batch_op(e, TQ_LEDGER_TENANT);
+                if (!op)
+                        return -ENOMEM;
+                op->tenant = t->id;
+                op->uid = m->uid;
+                op->text = strdup(t->name);
+                (void)tq_map_remove(&e->handles, m->tenant);
+                if (tq_map_put(&e->handles, m->tenant, t) < 0)
+                        return -ENOMEM;
+        }
+        take_message(t, m);
+        apply(e, t);
+        return 0;
+}
+
+/* Start-up: the tenants and live limits that the ledger knows. */
+
+static int load_tenant(void *userdata, const TqLedgerTenant *row) {
+        return tenant_new(userdata, row->id, row->name) ? 0 : -ENOMEM;
+}
+
+static int load_limit(void *userdata, const TqLedgerLimit *row) {
+        Engine *e = userdata;
+        EngineTenant *t = tq_map_get(&e->tenants, row->tenant);
+        TqLimits one = {};
+        TqError err = {};
+        char text[512];
+        bool is_queue = row->queue[0] != '\0';
+
+        if (!t)
+                return 0;
+        if (tq_limits_set(is_queue ? &one : &t->live, row->name, row->value,
+                          is_queue ? TQ_SCOPE_QUEUE : TQ_SCOPE_TENANT, true, 0, &err) < 0) {
+                engine_say(SD_ERR, "tenant %s: limit of revision %llu is not understood: %s", t->name,
+                           (unsigned long long)row->revision, tq_error_format(&err, text, sizeof(text)));
+                return -EBADMSG; /* starting without a limit that was set would be worse */
+        }
+        return is_queue ? tenants_set_live_queue(t, row->queue, true, one.value[TQ_KEY_CONCURRENCY]) : 0;
+}
+
+int tenants_load(Engine *e) {
+        int r;
+
+        r = tq_ledger_each_tenant(e->ledger, load_tenant, e);
+        return r < 0 ? r : tq_ledger_each_limit(e->ledger, load_limit, e);
+}

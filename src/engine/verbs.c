@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/format.h"
+#include "engine/engine.h"
+
+/* The methods of the control interface, but those of limits. Root and tenantq-admin may do everything; a
+ * tenant's own user sees and cancels its own jobs and submits to itself. Somebody else's job is answered
+ * as one that does not exist. */
+
+int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...) {
+        char text[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        return sd_bus_reply_method_errorf(call, tq_control_error_name(error), "%s", text);
+}
+
+/* What the caller may see: -1: everything; a tenant's number; -EPERM: nothing. */
+static int scope_of(const Connection *c, int64_t *ret_tenant) {
+        const EngineTenant *own;
+
+        *ret_tenant = -1;
+        if (c->is_admin)
+                return 0;
+        own = tenants_by_uid(c->engine, c->uid);
+        if (!own)
+                return -EPERM;
+        *ret_tenant = own->id;
+        return 0;
+}
+
+static int denied(sd_bus_message *call) {
+        return verbs_reply_error(call, TQ_CONTROL_DENIED,
+                                 "only root and the group tenantq-admin may do this");
+}
+
+static int not_a_tenant(sd_bus_message *call) {
+        return verbs_reply_error(call, TQ_CONTROL_DENIED,
+                                 "you are neither root, nor in the group tenantq-admin, nor a tenant's "
+                                 "user");
+}
+
+/* A tenant by name, if the caller may know of it. */
+static int find_tenant(const Connection *c, const char *name, EngineTenant **ret) {
+        EngineTenant *t = tenants_by_name(c->engine, name);
+
+        if (!t || (!c->is_admin && (t->uid != c->uid || t->handle == 0)))
+                return -ENOENT;
+        *ret = t;
+        return 0;
+}
+
+static int no_tenant(sd_bus_message *call, const char *name) {
+        char shown[256];
+
+        return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"",
+                                 tq_format_escape(name, shown, sizeof(shown)));
+}
+
+static int no_job(sd_bus_message *call, uint64_t job) {
+        return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no job %llu", (unsigned long long)job);
+}
+
+/* Questions to the ledger ---------------------------------------------------------------------- */
+
+typedef struct Question {
+        TqTask task;
+        Engine *engine;
+        sd_bus_message *call;
+        TqLedgerFilter filter;
+        bool wants_one; /* none is an error */
+        int (*then)(struct Question *q); /* instead of the reply */
+        uint32_t stream;
+        TqTable table;
+        int result;
+} Question;
+
+static void on_question_run(TqTask *task) {
+        Question *q = TQ_CONTAINER_OF(task, Question, task);
+
+        q->result = tq_ledger_jobs(q->engine->ledger, &q->filter, &q->table);
+}
+
+/* The ledger does not know why a job waits; the scheduler decides it now. */
+static void add_reasons(Engine *e, TqTable *t) {
+        ssize_t column = tq_table_find(t, "wait_reason");
+
+        for (size_t row = 0; column >= 0 && row < t->n_rows; row++) {
+                uint64_t id = (uint64_t)tq_table_integer(t, row, "job", 0);
+                const TqJob *job = tq_scheduler_job(e->scheduler, id);
+                TqWait why = job ? tq_scheduler_why(e->scheduler, job) : TQ_WAIT_NONE;
+
+                if (why != TQ_WAIT_NONE)
+                        (void)tq_table_put_text(t, row, (size_t)column, tq_scheduler_wait_to_string(why));
+        }
+}
+
+static int reply_table(sd_bus_message *call, const TqTable *t) {
+        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = tq_control_append_table(reply, t);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static void on_question_done(TqTask *task, void *userdata) {
+        Question *q = TQ_CONTAINER_OF(task, Question, task);
+        Engine *e = userdata;
+        int r;
+
+        if (q->result < 0)
+                r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
+                                      strerror(-q->result));
+        else if (q->wants_one && q->table.n_rows == 0)
+                r = no_job(q->call, q->filter.job);
+        else if (q->then)
+                r = q->then(q);
+        else {
+                add_reasons(e, &q->table);
+                r = reply_table(q->call, &q->table);
+        }
+        if (r < 0)
+                (void)verbs_reply_error(q->call, TQ_CONTROL_FAILED, "%s", strerror(-r));
+        tq_table_done(&q->table);
+        (void)sd_bus_message_unref(q->call);
+        free(q);
+}
+
+static int ask(Engine *e, sd_bus_message *call, const Question *template) {
+        Question *q = malloc(sizeof(*q));
+
+        if (!q)
+                return -ENOMEM;
+        *q = *template;
+        q->task = (TqTask){ .run = on_question_run, .done = on_question_done };
+        q->engine = e;
+        q->call = sd_bus_message_ref(call);
+        tq_list_init(&q->task.link);
+        tq_worker_submit(e->worker, &q->task);
+        return 1;
+}
+
+int verbs_reply_job(Engine *e, sd_bus_message *call, uint64_t job, int64_t tenant) {
+        return ask(e, call,
+                   &(Question){
+                           .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
+                           .wants_one = true,
+                   });
+}
+
+#define ROWS_MAX 10000
+
+static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        Question q = {};
+        EngineTenant *t;
+        const char *name;
+        uint64_t before;
+        uint32_t limit;
+        int all, r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "sbtu", &name, &all, &before, &limit);
+        if (r < 0)
+                return r;
+        if (scope_of(c, &q.filter.tenant) < 0)
+                return not_a_tenant(m);
+        if (name[0] != '\0') {
+                if (find_tenant(c, name, &t) < 0)
+                        return no_tenant(m, name);
+                q.filter.tenant = t->id;
+        }
+        q.filter.live_only = !all;
+        q.filter.before = before;
+        q.filter.limit = TQ_MIN(limit, (uint32_t)ROWS_MAX);
+        return ask(c->engine, m, &q);
+}
+
+static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        int64_t tenant;
+        uint64_t job;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "t", &job);
+        if (r < 0)
+                return r;
+        if (scope_of(c, &tenant) < 0)
+                return no_job(m, job);
+        return verbs_reply_job(c->engine, m, job, tenant);
+}
+
+static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        const TqJob *live;
+        int64_t tenant;
+        uint64_t job;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "t", &job);
+        if (r < 0)
+                return r;
+        if (scope_of(c, &tenant) < 0)
+                return no_job(m, job);
+        live = tq_scheduler_job(c->engine->scheduler, job);
+        /* Not live: it has ended, perhaps in the batch under way; the question queues up behind it. */
+        if (!live || (tenant >= 0 && live->tenant->id != (uint32_t)tenant)) {
+                batch_flush(c->engine);
+                return verbs_reply_job(c->engine, m, job, tenant);
+        }
+        r = control_wait_for(c, m, job);
+        return r < 0 ? r : 1;
+}
+
+/* Jobs ---------------------------------------------------------------------------------------- */
+
+static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        TqControlError refusal;
+        TqError err = {};
+        char text[1024];
+        const char *name;
+        const void *data;
+        EngineTenant *t;
+        size_t size;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "s", &name);
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 'y', &data, &size);
+        if (r < 0)
+                return r;
+        if (name[0] == '\0') {
+                t = tenants_by_uid(c->engine, c->uid);
+                if (!t)
+                        return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND,
+                                                 "you are no tenant's user: say which tenant with -t");
+        } else if (find_tenant(c, name, &t) < 0)
+                return no_tenant(m, name);
+        if (t->is_gone)
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name, t->fault);
+        r = intake_submit(c->engine,
+                          &(Submission){ .tenant = t, .uid = c->uid, .data = data, .size = size, .call = m },
+                          &refusal, &err);
+        if (r < 0)
+                return verbs_reply_error(m, refusal, "%s", tq_error_format(&err, text, sizeof(text)));
+        return 1;
+}
+
+
+static void on_cancel_recorded(Engine *e, void *data, int result) {
+        sd_bus_message *call = data;
+
+        (void)e;
+        if (result < 0)
+                (void)verbs_reply_error(call, TQ_CONTROL_REFUSED, "the ledger could not be written");
+        else
+                (void)sd_bus_reply_method_return(call, "");
+        (void)sd_bus_message_unref(call);
+}
+
+static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        Engine *e = c->engine;
+        const TqJob *job;
+        Effect *effect;
+        int64_t tenant;
+        uint64_t id;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "t", &id);
+        if (r < 0)
+                return r;
+        job = tq_scheduler_job(e->scheduler, id);
+        if (scope_of(c, &tenant) < 0 || (job && tenant >= 0 && job->tenant->id != (uint32_t)tenant))
+                return no_job(m, id);
+        if (!job)
+                return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND,
+                                         "no job %llu that has not ended", (unsigned long long)id);
+        batch_event(e, "cancel", job->tenant->id, id, c->uid, "cancelled by user %u", c->uid);
+        r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
+        if (r < 0 && r != -EALREADY)
+                return r;
+        effect = batch_effect(e, EFFECT_CALLBACK);
+        if (!effect)
+                return -ENOMEM;
+        effect->callback = on_cancel_recorded;
+        effect->data = sd_bus_message_ref(m);
+        return 1;
+}
+
+/* Output: the supervisor opens the file, the caller gets the descriptor. */
+
+static void on_log_opened(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
+        (void)e;
+        (void)blob;
+        (void)size;
+        if (result == -ENOENT)
+                (void)verbs_reply_error(r->call, TQ_CONTROL_NOT_FOUND, "the job has no output yet");
+        else if (result < 0 || *fd < 0)
+                (void)verbs_reply_error(r->call, TQ_CONTROL_FAILED, "can't open the output: %s",
+                                        strerror(result < 0 ? -result : EBADF));
+        else
+                (void)sd_bus_reply_method_return(r->call, "h", *fd);
+}
+
+static int open_log(Question *q) {
+        Engine *e = q->engine;
+        const EngineTenant *t = tenants_by_name(e, tq_table_text(&q->table, 0, "tenant"));
+        uint32_t attempt = (uint32_t)tq_table_integer(&q->table, 0, "attempt", 0);
+        const TqJob *live = tq_scheduler_job(e->scheduler, q->filter.job);
+        TqMessage m = { .open_log = { .job = q->filter.job, .stream = q->stream } };
+        Request *r;
+
+        if (attempt == 0 && live)
+                attempt = live->attempt;
+        r = requests_new(e);
+        if (!r)
+                return -ENOMEM;
+        r->answered = on_log_opened;
+        r->call = sd_bus_message_ref(q->call);
+        m.open_log.cookie = r->cookie;
+        m.open_log.attempt = attempt;
+        m.open_log.tenant = t ? t->handle : 0;
+        return tq_channel_send(e->channel, TQ_MESSAGE_OPEN_LOG, &m, NULL, 0, -EBADF);
+}
+
+static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        Question q = { .wants_one = true, .then = open_log };
+        const char *stream;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "ts", &q.filter.job, &stream);
+        if (r < 0)
+                return r;
+        if (scope_of(c, &q.filter.tenant) < 0)
+                return no_job(m, q.filter.job);
+        q.filter.limit = 1;
+        q.stream = strcmp(stream, "err") == 0;
+        return ask(c->engine, m, &q);
+}
+
+/* Tenants ------------------------------------------------------------------------------------- */
+
+static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
+        const TqTenant *view = tq_scheduler_tenant(e->scheduler, tenant->id);
+        char concurrency[TQ_FORMAT_MAX];
+        bool works = tenant->is_ready && tenant->is_applied;
+        int r;
+
+        r = tq_table_add_row(t);
+        if (r < 0)
+                return r;
+        r = tq_table_set_text(t, 0, tenant->name);
+        tq_table_set_integer(t, 1, tenant->uid);
+        if (r >= 0)
+                r = tq_table_set_text(t, 2, tenant->user[0] ? tenant->user : NULL);
+        if (r >= 0)
+                r = tq_table_set_text(t, 3, works ? "ready" : tenant->is_gone ? "gone" : "disabled");
+        tq_table_set_integer(t, 4, view ? (int64_t)view->running : 0);
+        tq_table_set_integer(t, 5, view ? (int64_t)view->waiting : 0);
+        if (r >= 0)
+                r = tq_table_set_text(t, 6,
+                                      tq_limits_has(&tenant->effective, TQ_KEY_CONCURRENCY)
+                                              ? tq_limits_format(&tenant->effective, TQ_KEY_CONCURRENCY,
+                                                                 concurrency, sizeof(concurrency))
+                                              : "1 per queue");
+        return r < 0 || works ? r : tq_table_set_text(t, 7, tenant->fault);
+}
+
+static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        static const char *const columns[] = { "tenant",  "uid",         "user",  "state", "running",
+                                               "waiting", "concurrency", "fault" };
+        TQ_TABLE_CLEANUP TqTable table = {};
+        Connection *c = userdata;
+        const EngineTenant *t;
+        size_t position = 0;
+        int r = 0;
+
+        (void)error;
+        for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(columns); i++)
+                r = tq_table_add_column(&table, columns[i]);
+        while (r >= 0 && (t = tq_map_next(&c->engine->tenants, &position)))
+                if (c->is_admin || (t->uid == c->uid && t->handle > 0))
+                        r = add_tenant(c->engine, &table, t);
+        return r < 0 ? r : reply_table(m, &table);
+}
+
+static void on_reloaded(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
+        (void)e;
+        (void)size;
+        (void)fd;
+        if (result < 0)
+                (void)verbs_reply_error(r->call, TQ_CONTROL_INVALID,
+                                        "%s; the old configuration stays in force", blob);
+        else
+                (void)sd_bus_reply_method_return(r->call, "");
+}
+
+static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        TqMessage message = {};
+        Request *r;
+
+        (void)error;
+        if (!c->is_admin)
+                return denied(m);
+        r = requests_new(c->engine);
+        if (!r)
+                return -ENOMEM;
+        r->answered = on_reloaded;
+        r->call = sd_bus_message_ref(m);
+        message.number.cookie = r->cookie;
+        batch_event(c->engine, "reload", 0, 0, c->uid, "reload asked for by user %u", c->uid);
+        return tq_channel_send(c->engine->channel, TQ_MESSAGE_RELOAD, &message, NULL, 0, -EBADF);
+}
+
+const sd_bus_vtable verbs_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Submit", "say", "t", on_submit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListJobs", "sbtu", TQ_TABLE_SIGNATURE, on_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetJob", "t", TQ_TABLE_SIGNATURE, on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Wait", "t", TQ_TABLE_SIGNATURE, on_wait, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Cancel", "t", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("OpenLog", "ts", "h", on_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListTenants", "", TQ_TABLE_SIGNATURE, on_list_tenants, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetLimits", "s", TQ_TABLE_SIGNATURE, limits_on_get, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetLimits", "sasass", TQ_TABLE_SIGNATURE, limits_on_set, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "base/error.h"
+#include "core/table.h"
+
+/* The control socket: peer-to-peer D-Bus, one object, one interface. Everything that is data travels as
+ * a table (TqTable): names of columns, then rows of variants. */
+#define TQ_CONTROL_PATH      "/org/tenantq"
+#define TQ_CONTROL_INTERFACE "org.tenantq.Manager1"
+
+#define TQ_TABLE_SIGNATURE "asaav"
+
+/* Errors that a method answers with, and tenantqctl's exit code for each. */
+typedef enum TqControlError {
+        TQ_CONTROL_FAILED,
+        TQ_CONTROL_INVALID,   /* the job file or limit is wrong; the text says where */
+        TQ_CONTROL_REFUSED,   /* not now: a limit, or the ledger can't be written */
+        TQ_CONTROL_NOT_FOUND, /* no such job or tenant, or not the caller's */
+        TQ_CONTROL_DENIED,
+        _TQ_CONTROL_ERROR_MAX,
+} TqControlError;
+
+const char *tq_control_error_name(TqControlError e);
+/* TQ_EXIT_* for an error's name; TQ_EXIT_FAILURE for one that is not ours. */
+int tq_control_exit_code(const char *error_name);
+
+/* Append to, or read from, a message. Negative errno. */
+int tq_control_append_table(sd_bus_message *m, const TqTable *t);
+int tq_control_read_table(sd_bus_message *m, TqTable *ret);
+
+/* Connects to the socket at path. -ECONNREFUSED or -ENOENT when nobody listens. */
+int tq_control_connect(const char *path, sd_bus **ret);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ipc/message.h"
+
+#include <string.h>
+
+#define BODY(member) sizeof(((TqMessage *)NULL)->member)
+
+static const struct {
+        size_t body;
+        bool has_blob;
+} types[_TQ_MESSAGE_MAX] = {
+        [TQ_MESSAGE_HELLO] = { BODY(hello), false },
+        [TQ_MESSAGE_TENANT] = { BODY(tenant), false },
+        [TQ_MESSAGE_CLAIM] = { BODY(claim), true },
+        [TQ_MESSAGE_REFUSED] = { BODY(claim), true },
+        [TQ_MESSAGE_SPAWNED] = { BODY(attempt), false },
+        [TQ_MESSAGE_START_FAILED] = { BODY(attempt), false },
+        [TQ_MESSAGE_ENDED] = { BODY(ended), false },
+        [TQ_MESSAGE_ADOPTED] = { BODY(attempt), false },
+        [TQ_MESSAGE_STOCK_TAKEN] = { 0, false },
+        [TQ_MESSAGE_ANSWER] = { BODY(number), true },
+        [TQ_MESSAGE_PING] = { BODY(number), false },
+        [TQ_MESSAGE_READY] = { 0, false },
+        [TQ_MESSAGE_NEXT_CLAIM] = { BODY(number), false },
+        [TQ_MESSAGE_CLAIM_DONE] = { BODY(claim_done), true },
+        [TQ_MESSAGE_START] = { BODY(start), true },
+        [TQ_MESSAGE_RELEASE] = { BODY(attempt), false },
+        [TQ_MESSAGE_ABORT] = { BODY(attempt), false },
+        [TQ_MESSAGE_TERM] = { BODY(attempt), false },
+        [TQ_MESSAGE_KILL] = { BODY(attempt), false },
+        [TQ_MESSAGE_ACK] = { BODY(attempt), false },
+        [TQ_MESSAGE_APPLY] = { BODY(apply), false },
+        [TQ_MESSAGE_OPEN_LOG] = { BODY(open_log), false },
+        [TQ_MESSAGE_RELOAD] = { BODY(number), false },
+        [TQ_MESSAGE_PONG] = { BODY(number), false },
+        [TQ_MESSAGE_STATUS] = { 0, true },
+};
+
+size_t tq_message_body_size(TqMessageType type) {
+        return types[type].body;
+}
+
+bool tq_message_has_blob(TqMessageType type) {
+        return types[type].has_blob;
+}
+
+static bool is_terminated(const char *s, size_t size) {
+        return memchr(s, '\0', size) != NULL;
+}
+
+static bool tenant_is_sane(const TqTenantMessage *t) {
+        if (!is_terminated(t->name, sizeof(t->name)) || !is_terminated(t->user, sizeof(t->user)) ||
+            !is_terminated(t->home, sizeof(t->home)) || !is_terminated(t->fault, sizeof(t->fault)) ||
+            t->n_queues > TQ_QUEUE_LIMITS || !tq_limits_is_sane(&t->limits))
+                return false;
+        for (uint32_t i = 0; i < t->n_queues; i++)
+                if (!is_terminated(t->queues[i].name, sizeof(t->queues[i].name)))
+                        return false;
+        return true;
+}
+
+static bool body_is_sane(const TqMessage *m) {
+        switch ((TqMessageType)m->header.type) {
+        case TQ_MESSAGE_HELLO:
+                return tq_limits_is_sane(&m->hello.defaults) && tq_limits_is_sane(&m->hello.ceilings);
+        case TQ_MESSAGE_TENANT:
+                return tenant_is_sane(&m->tenant);
+        case TQ_MESSAGE_CLAIM:
+        case TQ_MESSAGE_REFUSED:
+                return is_terminated(m->claim.name, sizeof(m->claim.name));
+        case TQ_MESSAGE_START:
+                return tq_limits_is_sane(&m->start.limits);
+        case TQ_MESSAGE_APPLY:
+                return tq_limits_is_sane(&m->apply.limits);
+        case TQ_MESSAGE_START_FAILED:
+                return m->attempt.stage < _TQ_STAGE_MAX;
+        case TQ_MESSAGE_ENDED:
+                return m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&
+                       m->ended.end.oom_level < _TQ_LEVEL_MAX;
+        default:
+                return true;
+        }
+}
+
+int tq_message_check(const TqMessage *m, size_t size) {
+        if (size < sizeof(m->header))
+                return -EBADMSG;
+        if (m->header.version != TQ_MESSAGE_VERSION)
+                return -EPROTONOSUPPORT;
+        if (m->header.type >= _TQ_MESSAGE_MAX || m->header.blob_size > TQ_MESSAGE_BLOB_MAX ||
+            (m->header.blob_size > 0 && !types[m->header.type].has_blob) ||
+            size != sizeof(m->header) + types[m->header.type].body + m->header.blob_size)
+                return -EBADMSG;
+        return body_is_sane(m) ? 0 : -EBADMSG;
+}

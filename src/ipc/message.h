@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "core/scheduler.h"
+#include "core/verdict.h"
+
+/* What supervisor and engine say to each other: one datagram a message, a header, a body whose size is
+ * fixed by the type, and for some types a blob of bytes. Each end checks everything (tq_message_check):
+ * it does not trust the other. `tenant` is the supervisor's handle of a tenant. */
+
+#define TQ_MESSAGE_VERSION  1
+#define TQ_MESSAGE_BLOB_MAX (512 * 1024)
+#define TQ_MESSAGE_TEXT_MAX 512
+
+typedef enum TqMessageType {
+        /* supervisor → engine */
+        TQ_MESSAGE_HELLO,
+        TQ_MESSAGE_TENANT,
+        TQ_MESSAGE_CLAIM,        /* blob: the job file */
+        TQ_MESSAGE_REFUSED,      /* a file that never became a claim; blob: why */
+        TQ_MESSAGE_SPAWNED,
+        TQ_MESSAGE_START_FAILED,
+        TQ_MESSAGE_ENDED,
+        TQ_MESSAGE_ADOPTED,      /* taking stock: this attempt lives */
+        TQ_MESSAGE_STOCK_TAKEN,  /* everything has been told */
+        TQ_MESSAGE_ANSWER,       /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
+        TQ_MESSAGE_PING,
+        /* engine → supervisor */
+        TQ_MESSAGE_READY,
+        TQ_MESSAGE_NEXT_CLAIM,
+        TQ_MESSAGE_CLAIM_DONE,   /* blob: the reason of a refusal */
+        TQ_MESSAGE_START,        /* blob: the plan's body */
+        TQ_MESSAGE_RELEASE,
+        TQ_MESSAGE_ABORT,
+        TQ_MESSAGE_TERM,
+        TQ_MESSAGE_KILL,
+        TQ_MESSAGE_ACK,          /* the verdict is committed */
+        TQ_MESSAGE_APPLY,
+        TQ_MESSAGE_OPEN_LOG,
+        TQ_MESSAGE_RELOAD,
+        TQ_MESSAGE_PONG,
+        TQ_MESSAGE_STATUS,       /* blob: a line for the service manager */
+        _TQ_MESSAGE_MAX,
+} TqMessageType;
+
+typedef struct TqMessageHeader {
+        uint16_t version;
+        uint16_t type;
+        uint32_t blob_size;
+} TqMessageHeader;
+
+typedef struct TqHello {
+        uint8_t boot_id[16];
+        uint32_t controllers;
+        uint32_t admin_gid;
+        TqLimits defaults;
+        TqLimits ceilings;
+} TqHello;
+
+typedef struct TqTenantMessage {
+        uint32_t tenant;
+        uint32_t uid, gid;
+        uint8_t is_enabled;
+        uint8_t is_gone; /* its directory is */
+        char name[TQ_TENANT_NAME_MAX + 1];
+        char user[64];
+        char home[256];
+        char fault[TQ_MESSAGE_TEXT_MAX]; /* why it is not enabled */
+        TqLimits limits;                 /* of its file */
+        uint32_t n_queues;
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+} TqTenantMessage;
+
+typedef struct TqClaimMessage {
+        uint64_t claim;
+        uint32_t tenant;
+        uint32_t uid; /* the file's owner */
+        uint8_t is_recovered;
+        char name[NAME_MAX + 1];
+} TqClaimMessage;
+
+/* SPAWNED, START_FAILED, ADOPTED, RELEASE, ABORT, TERM, KILL, ACK */
+typedef struct TqAttemptMessage {
+        uint64_t job;
+        uint32_t attempt;
+        uint32_t tenant;
+        uint32_t stage; /* START_FAILED */
+        int32_t error;
+        uint8_t is_temporary;
+} TqAttemptMessage;
+
+typedef struct TqEndedMessage {
+        uint64_t job;
+        uint32_t attempt;
+        uint32_t tenant;
+        TqEnd end;
+} TqEndedMessage;
+
+typedef struct TqStartMessage {
+        uint64_t job;
+        uint32_t attempt;
+        uint32_t tenant;
+        TqLimits limits;
+} TqStartMessage;
+
+typedef struct TqClaimDoneMessage {
+        uint64_t claim;
+        uint8_t is_accepted;
+} TqClaimDoneMessage;
+
+typedef struct TqApplyMessage {
+        uint64_t cookie;
+        uint32_t tenant;
+        TqLimits limits; /* effective */
+} TqApplyMessage;
+
+typedef struct TqOpenLogMessage {
+        uint64_t cookie;
+        uint64_t job;
+        uint32_t attempt;
+        uint32_t tenant;
+        uint32_t stream;
+} TqOpenLogMessage;
+
+/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM */
+typedef struct TqNumberMessage {
+        uint64_t cookie;
+        int32_t result; /* 0 or negative errno */
+} TqNumberMessage;
+
+typedef struct TqMessage {
+        TqMessageHeader header;
+        union {
+                TqHello hello;
+                TqTenantMessage tenant;
+                TqClaimMessage claim;
+                TqAttemptMessage attempt;
+                TqEndedMessage ended;
+                TqStartMessage start;
+                TqClaimDoneMessage claim_done;
+                TqApplyMessage apply;
+                TqOpenLogMessage open_log;
+                TqNumberMessage number;
+        };
+} TqMessage;
+
+/* Bytes of a type's body, and whether it may carry a blob. */
+size_t tq_message_body_size(TqMessageType type);
+bool tq_message_has_blob(TqMessageType type);
+
+/* Whether a message that came in is well-formed: version, type, sizes, terminated strings, bounded
+ * counts, limits in range. size: of the whole datagram. 0, -EPROTONOSUPPORT or -EBADMSG. */
+int tq_message_check(const TqMessage *m, size_t size);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kernel/plan.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+
+static uint32_t align8(uint32_t v) {
+        return (v + 7) & ~UINT32_C(7);
+}
+
+int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
+        static const char padding[8];
+        uint32_t groups_size = (uint32_t)(parts->n_groups * sizeof(gid_t));
+        uint32_t filter_size = (uint32_t)(parts->n_filter * sizeof(struct sock_filter));
+        TQ_CLOSE int fd = -EBADF;
+        ssize_t n;
+
+        if (parts->n_groups > 65536 || parts->n_filter > BPF_MAXINSNS ||
+            parts->body_size > TQ_PLAN_SIZE_MAX / 2)
+                return -E2BIG;
+        plan->magic = TQ_PLAN_MAGIC;
+        plan->version = TQ_PLAN_VERSION;
+        plan->filter_offset = align8(sizeof(*plan));
+        plan->n_filter = (uint32_t)parts->n_filter;
+        plan->groups_offset = plan->filter_offset + filter_size; /* a multiple of 8 */
+        plan->n_groups = (uint32_t)parts->n_groups;
+        plan->body_offset = align8(plan->groups_offset + groups_size);
+        plan->body_size = (uint32_t)parts->body_size;
+        plan->size = plan->body_offset + plan->body_size;
+
+        fd = memfd_create("tenantq-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (fd < 0)
+                return tq_errno();
+        n = writev(fd,
+                   (struct iovec[]){
+                           { plan, sizeof(*plan) },
+                           { (void *)padding, plan->filter_offset - sizeof(*plan) },
+                           { (void *)parts->filter, filter_size },
+                           { (void *)parts->groups, groups_size },
+                           { (void *)padding, plan->body_offset - plan->groups_offset - groups_size },
+                           { (void *)parts->body, parts->body_size },
+                   },
+                   6);
+        if (n < 0)
+                return tq_errno();
+        if ((size_t)n != plan->size)
+                return -EIO;
+        if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+                return tq_errno();
+        return tq_take_fd(&fd);
+}
+
+static bool lies_inside(const TqPlan *p, uint32_t offset, uint64_t size) {
+        return offset >= sizeof(*p) && offset <= p->size && size <= p->size - offset;
+}
+
+int tq_plan_map(int fd, const TqPlan **ret) {
+        const TqPlan *p;
+        struct stat st;
+        int seals;
+
+        seals = fcntl(fd, F_GET_SEALS);
+        if (seals < 0)
+                return tq_errno();
+        if ((seals & SEALS) != SEALS)
+                return -EPERM;
+        if (fstat(fd, &st) < 0)
+                return tq_errno();
+        if (st.st_size < (off_t)sizeof(*p) || st.st_size > TQ_PLAN_SIZE_MAX)
+                return -EBADMSG;
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED)
+                return tq_errno();
+        if (p->magic != TQ_PLAN_MAGIC)
+                return -EBADMSG;
+        if (p->version != TQ_PLAN_VERSION)
+                return -EPROTONOSUPPORT;
+        if (p->size != (uint64_t)st.st_size || p->n_rlimits > TQ_PLAN_RLIMITS ||
+            p->n_keep > TQ_PLAN_KEEP_MAX ||
+            !lies_inside(p, p->filter_offset, (uint64_t)p->n_filter * sizeof(struct sock_filter)) ||
+            !lies_inside(p, p->groups_offset, (uint64_t)p->n_groups * sizeof(gid_t)) ||
+            !lies_inside(p, p->body_offset, p->body_size))
+                return -EBADMSG;
+        *ret = p;
+        return 0;
+}
+
+/* The terminated string at *p, which moves behind it; NULL if there is no terminator before end. */
+static char *take_string(char **p, const char *end) {
+        char *s = *p, *nul = memchr(s, '\0', (size_t)(end - s));
+
+        if (nul)
+                *p = nul + 1;
+        return nul ? s : NULL;
+}
+
+int tq_plan_body(const void *body, size_t size, char **storage, size_t n_storage, TqPlanBody *ret) {
+        uint32_t counts[2];
+        char *p = (char *)body + sizeof(counts);
+        const char *end = (const char *)body + size;
+        char **slot = storage;
+
+        if (size < sizeof(counts))
+                return -EBADMSG;
+        memcpy(counts, body, sizeof(counts));
+        if ((uint64_t)counts[0] + counts[1] + 2 > n_storage || counts[0] == 0)
+                return -EBADMSG;
+        ret->directory = take_string(&p, end);
+        if (!ret->directory)
+                return -EBADMSG;
+        for (size_t k = 0; k < 2; k++) {
+                if (k == 0)
+                        ret->argv = slot;
+                else
+                        ret->envp = slot;
+                for (uint32_t i = 0; i < counts[k]; i++) {
+                        *slot = take_string(&p, end);
+                        if (!*slot++)
+                                return -EBADMSG;
+                }
+                *slot++ = NULL;
+        }
+        return p == end ? 0 : -EBADMSG;
+}

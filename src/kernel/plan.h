@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* What tenantq-exec is told: a sealed memory file, written by the supervisor and mapped read-only.
+ * The header and the groups come from root's configuration, the filter from libseccomp; the body is the
+ * tenant's (jobspec.h) and is only looked at by a process that has become the tenant. Offsets count
+ * from the file's start. A new field goes to the end, with a new version. */
+
+#define TQ_PLAN_MAGIC    UINT32_C(0x54715031) /* "TqP1" */
+#define TQ_PLAN_VERSION  1
+#define TQ_PLAN_RLIMITS  6
+#define TQ_PLAN_KEEP_MAX 8
+#define TQ_PLAN_SIZE_MAX (512 * 1024)
+
+typedef enum TqPlanMode {
+        TQ_PLAN_JOB,     /* PID 1 of a namespace: supervises the payload and pumps its output */
+        TQ_PLAN_SERVICE, /* becomes the program itself; keeps descriptors 0–2 and `keep` from 3 on */
+} TqPlanMode;
+
+enum {
+        TQ_PLAN_RESET_OOM_SCORE = 1 << 0, /* the supervisor's own protection is not the job's */
+};
+
+typedef struct TqPlanRlimit {
+        uint32_t resource;
+        uint32_t reserved;
+        uint64_t soft, hard;
+} TqPlanRlimit;
+
+typedef struct TqPlan {
+        uint32_t magic;
+        uint32_t version;
+        uint32_t size; /* of the whole file */
+        uint32_t flags;
+        uint32_t mode; /* TqPlanMode */
+        uint32_t attempt;
+        uint64_t job;
+        uint32_t uid, gid;           /* the payload's */
+        uint32_t exec_uid, exec_gid; /* of the process that watches over it */
+        /* Descriptors that the helper inherits; -1: none. */
+        int32_t result_fd, barrier_fd, out_fd, err_fd, null_fd;
+        uint32_t n_keep;
+        int32_t keep[TQ_PLAN_KEEP_MAX];
+        uint32_t n_rlimits;
+        uint64_t log_max_bytes;
+        uint8_t boot_id[16];
+        TqPlanRlimit rlimits[TQ_PLAN_RLIMITS];
+        uint32_t groups_offset, n_groups; /* gid_t each */
+        uint32_t filter_offset, n_filter; /* struct sock_filter each */
+        uint32_t body_offset, body_size;
+} TqPlan;
+
+typedef struct TqPlanParts {
+        const gid_t *groups;
+        size_t n_groups;
+        const struct sock_filter *filter;
+        size_t n_filter;
+        const void *body;
+        size_t body_size;
+} TqPlanParts;
+
+/* Fills in the offsets of *plan, writes it and its parts into a sealed memory file and returns its
+ * descriptor (O_CLOEXEC), or negative errno. */
+int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts);
+
+/* Maps a plan and checks that it is sealed, of this version, and that every part lies inside.
+ * 0 or negative errno; the mapping lives as long as the process. */
+int tq_plan_map(int fd, const TqPlan **ret);
+
+static inline const void *tq_plan_part(const TqPlan *plan, uint32_t offset) {
+        return (const char *)plan + offset;
+}
+
+/* Takes the body apart: cuts it into working directory, argv and envp inside `storage`, an array of
+ * argc + envc + 2 pointers that the caller provides room for. -EBADMSG if it is not well-formed. */
+typedef struct TqPlanBody {
+        const char *directory;
+        char **argv;
+        char **envp;
+} TqPlanBody;
+
+int tq_plan_body(const void *body, size_t size, char **storage, size_t n_storage, TqPlanBody *ret);

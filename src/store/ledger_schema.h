@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#define TQ_LEDGER_APPLICATION_ID 0x54715131 /* "TqQ1", PRAGMA application_id */
+#define TQ_LEDGER_VERSION        1          /* PRAGMA user_version */
+
+extern const char tq_ledger_schema[];

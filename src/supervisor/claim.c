@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/parse.h"
+#include "core/ids.h"
+#include "kernel/creds.h"
+#include "supervisor/supervisor.h"
+
+/* From a name in a tenant's directory to bytes in memory, as root, in a directory where the tenant can
+ * change everything at any time.
+ *
+ *   open O_PATH, no link followed     pins one inode; nothing is opened, so nothing can block
+ *   fstat                             regular, one link, bounded, of an owner that may submit
+ *   open again, as the tenant         through /proc/self/fd: the kernel checks the tenant's own right
+ *                                     to read exactly that inode; a hard link to /etc/shadow is EACCES
+ *   lease                             fails while anybody has it open for writing: left alone
+ *   rename into .claims               where only root can enter; under a number, not the tenant's name
+ *   compare                           what was renamed is what was opened, or the claim is refused
+ *   read once                         these bytes are the job; what the tenant still holds is nothing
+ *
+ * The bytes are handed to the engine and never looked at here. The claimed file is removed when the
+ * engine has committed the job; a crash between the two is settled by the number, which is unique in
+ * the ledger. */
+
+#define CLAIM_NAME_MAX (24 + TQ_TENANT_NAME_MAX)
+
+Claim *claim_free(Claim *c) {
+        free(c);
+        return NULL;
+}
+
+static const char *claim_name(uint64_t number, const Tenant *t, char *buf) {
+        (void)snprintf(buf, CLAIM_NAME_MAX, "%" PRIu64 ".%s", number, t->name);
+        return buf;
+}
+
+/* Why a file of this kind is refused, or NULL. */
+static const char *objection(const Tenant *t, const struct stat *st) {
+        if (!S_ISREG(st->st_mode))
+                return S_ISLNK(st->st_mode)  ? "is a symbolic link; expected a regular file"
+                       : S_ISDIR(st->st_mode) ? "is a directory; expected a regular file"
+                                              : "is not a regular file";
+        if (st->st_nlink != 1)
+                return "has more than one hard link; expected a file of its own";
+        if (!tenants_may_submit(t, st->st_uid))
+                return "belongs to a user who may not submit for this tenant";
+        if (st->st_size > TQ_JOB_FILE_MAX)
+                return "is larger than 65536 bytes";
+        return NULL;
+}
+
+/* Opens for reading with the tenant's rights, non-blocking and without side effects. */
+static int open_as_tenant(const Tenant *t, int path_fd) {
+        char path[48];
+        int fd, r;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+        r = tq_creds_become(t->uid, t->gid);
+        if (r < 0)
+                return r;
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        r = fd < 0 ? tq_errno() : fd;
+        tq_creds_return();
+        return r;
+}
+
+/* Reads at most size bytes; the file may shrink or grow meanwhile. */
+static ssize_t read_bytes(int fd, char *buf, size_t size) {
+        size_t got = 0;
+
+        while (got < size) {
+                ssize_t n = pread(fd, buf + got, size - got, (off_t)got);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return tq_errno();
+                if (n == 0)
+                        break;
+                got += (size_t)n;
+        }
+        return (ssize_t)got;
+}
+
+static int deliver(Supervisor *s, Tenant *t, uint64_t number, const char *name, uid_t owner, int fd,
+                   bool is_recovered) {
+        static char bytes[TQ_JOB_FILE_MAX + 1];
+        char claimed[CLAIM_NAME_MAX];
+        TqMessage m = {
+                .claim = { .claim = number,
+                           .tenant = t->handle,
+                           .uid = owner,
+                           .is_recovered = is_recovered },
+        };
+        Claim *c;
+        ssize_t n;
+        int r;
+
+        n = read_bytes(fd, bytes, sizeof(bytes));
+        if (n < 0 || n > TQ_JOB_FILE_MAX) {
+                reject_file(s, t, s->claims_fd, claim_name(number, t, claimed), name,
+                            n < 0 ? strerror((int)-n) : "is larger than 65536 bytes");
+                return 0;
+        }
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->number = number;
+        c->tenant = t;
+        (void)snprintf(c->name, sizeof(c->name), "%s", name);
+        r = tq_map_put(&s->claims, number, c);
+        if (r < 0) {
+                (void)claim_free(c);
+                return r;
+        }
+        (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", name);
+        link_send(s, TQ_MESSAGE_CLAIM, &m, bytes, (size_t)n, -EBADF);
+        return 1;
+}
+
+/* Takes the file away from the tenant. 1: it is below .claims; 0: it has gone or changed. */
+static int take(Supervisor *s, Tenant *t, const char *name, int fd, uint64_t number) {
+        char claimed[CLAIM_NAME_MAX];
+        struct stat before, after;
+
+        (void)claim_name(number, t, claimed);
+        /* Both directories are held; the old name is only looked up in the tenant's own. */
+        if (renameat2(t->spool_fd, name, s->claims_fd, claimed, RENAME_NOREPLACE) < 0)
+                return errno == ENOENT ? 0 : tq_errno();
+        if (fstat(fd, &before) < 0 || fstatat(s->claims_fd, claimed, &after, AT_SYMLINK_NOFOLLOW) < 0)
+                return tq_errno();
+        if (before.st_ino == after.st_ino && before.st_dev == after.st_dev)
+                return 1;
+        reject_file(s, t, s->claims_fd, claimed, name, "was replaced while it was being claimed");
+        return 0;
+}
+
+int claim_file(Supervisor *s, Tenant *t, const char *name) {
+        TQ_CLOSE int path_fd = -EBADF, fd = -EBADF;
+        uint64_t number;
+        const char *why;
+        struct stat st;
+        int r;
+
+        path_fd = openat(t->spool_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (path_fd < 0 || fstat(path_fd, &st) < 0)
+                return errno == ENOENT ? 0 : tq_errno();
+        why = objection(t, &st);
+        if (why) {
+                reject_file(s, t, t->spool_fd, name, name, why);
+                return 0;
+        }
+        fd = open_as_tenant(t, path_fd);
+        if (fd < 0) {
+                reject_file(s, t, t->spool_fd, name, name,
+                            fd == -EACCES ? "can't be read by the tenant's user: chmod or chown it" : strerror(-fd));
+                return 0;
+        }
+        /* Held only for an instant; a writer who comes then waits until we close. */
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+                return errno == EAGAIN ? 0 : tq_errno();
+        number = s->next_claim++;
+        r = take(s, t, name, fd, number);
+        return r <= 0 ? r : deliver(s, t, number, name, st.st_uid, fd, false);
+}
+
+void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason) {
+        Claim *c = tq_map_remove(&s->claims, number);
+        char claimed[CLAIM_NAME_MAX];
+
+        if (!c)
+                return;
+        (void)claim_name(number, c->tenant, claimed);
+        if (is_accepted)
+                (void)unlinkat(s->claims_fd, claimed, 0);
+        else
+                reject_file(s, c->tenant, s->claims_fd, claimed, c->name, reason);
+        (void)claim_free(c);
+        spool_continue(s);
+}
+
+/* Recovery ------------------------------------------------------------------------------------ */
+
+static int redeliver_one(Supervisor *s, const char *entry) {
+        TQ_CLOSE int path_fd = -EBADF, fd = -EBADF;
+        char digits[24], name[64];
+        const char *dot = strchr(entry, '.');
+        uint64_t number;
+        struct stat st;
+        Tenant *t;
+
+        if (!dot || (size_t)(dot - entry) >= sizeof(digits))
+                return 0;
+        memcpy(digits, entry, (size_t)(dot - entry));
+        digits[dot - entry] = '\0';
+        if (tq_parse_u64_in(digits, 1, INT64_MAX, &number) < 0 || !tq_ids_tenant_is_valid(dot + 1))
+                return 0;
+        s->next_claim = TQ_MAX(s->next_claim, number + 1);
+        t = tenants_get(s, dot + 1);
+        if (!t || !t->is_enabled)
+                return 0; /* stays until the tenant is in order */
+        /* Its own name was lost with the process that knew it. */
+        (void)snprintf(name, sizeof(name), "claim-%s" TQ_JOB_SUFFIX, digits);
+        path_fd = openat(s->claims_fd, entry, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (path_fd < 0 || fstat(path_fd, &st) < 0)
+                return 0;
+        fd = objection(t, &st) ? -EPERM : open_as_tenant(t, path_fd);
+        if (fd < 0) {
+                reject_file(s, t, s->claims_fd, entry, name, "is not a readable file of the tenant");
+                return 0;
+        }
+        return deliver(s, t, number, name, st.st_uid, fd, true);
+}
+
+int claim_redeliver(Supervisor *s) {
+        TQ_CLOSE int fd = -EBADF;
+        struct dirent *e;
+        DIR *dir;
+        int r = 0;
+
+        fd = tq_fs_open_dir(s->claims_fd, ".");
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir)
+                return tq_errno();
+        (void)tq_take_fd(&fd);
+        while (r >= 0 && (e = readdir(dir)))
+                r = redeliver_one(s, e->d_name);
+        (void)closedir(dir);
+        return r < 0 ? r : 0;
+}

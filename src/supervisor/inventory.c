@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/parse.h"
+#include "core/ids.h"
+#include "kernel/cgroup.h"
+#include "supervisor/supervisor.h"
+
+/* Taking stock. What runs is what the kernel says: the job cgroups below the tenants' slices. What
+ * ended while nobody looked is in the result records. Both become attempts, as if this process had
+ * launched them, and the engine compares them with its ledger. The work is proportional to what runs. */
+
+#define JOB_SUFFIX   ".job"
+#define SLICE_SUFFIX ".slice"
+
+/* Cuts a suffix off; false if it isn't there. */
+static bool cut_suffix(const char *name, const char *suffix, char *ret, size_t size) {
+        size_t n = strlen(name), m = strlen(suffix);
+
+        if (n <= m || n - m >= size || strcmp(name + n - m, suffix) != 0)
+                return false;
+        memcpy(ret, name, n - m);
+        ret[n - m] = '\0';
+        return true;
+}
+
+/* "10482.1.job" */
+static bool parse_leaf(const char *name, uint64_t *ret_job, unsigned *ret_attempt) {
+        char text[64], *dot;
+        uint64_t attempt;
+
+        if (!cut_suffix(name, JOB_SUFFIX, text, sizeof(text)) || !(dot = strchr(text, '.')))
+                return false;
+        *dot = '\0';
+        if (tq_parse_u64_in(text, 1, INT64_MAX, ret_job) < 0 ||
+            tq_parse_u64_in(dot + 1, 1, UINT32_MAX, &attempt) < 0)
+                return false;
+        *ret_attempt = (unsigned)attempt;
+        return true;
+}
+
+static Attempt *attempt_get(Supervisor *s, Tenant *t, uint64_t job, unsigned attempt) {
+        Attempt *a = tq_map_get(&s->attempts, job);
+
+        if (a)
+                return a;
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return NULL;
+        *a = (Attempt){
+                .supervisor = s,
+                .job = job,
+                .attempt = attempt,
+                .tenant = t,
+                .pidfd = -EBADF,
+                .leaf_fd = -EBADF,
+                .barrier_fd = -EBADF,
+                .events_fd = -EBADF,
+                .slot = -1,
+        };
+        if (tq_map_put(&s->attempts, job, a) < 0) {
+                free(a);
+                return NULL;
+        }
+        return a;
+}
+
+typedef int (*EntryHandler)(Supervisor *s, Tenant *t, int dir_fd, const char *name);
+
+static int each_entry(Supervisor *s, Tenant *t, int dir_fd, EntryHandler handler) {
+        TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
+        struct dirent *e;
+        DIR *dir;
+        int r = 0;
+
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir)
+                return tq_errno();
+        (void)tq_take_fd(&fd);
+        while (r >= 0 && (e = readdir(dir)))
+                r = handler(s, t, dir_fd, e->d_name);
+        (void)closedir(dir);
+        return r;
+}
+
+static int take_leaf(Supervisor *s, Tenant *t, int dir_fd, const char *name) {
+        unsigned attempt;
+        uint64_t job;
+        Attempt *a;
+
+        if (!parse_leaf(name, &job, &attempt))
+                return 0;
+        a = attempt_get(s, t, job, attempt);
+        if (!a)
+                return -ENOMEM;
+        if (a->leaf_fd >= 0 || a->attempt != attempt)
+                return 0;
+        a->leaf_fd = tq_fs_open_dir(dir_fd, name);
+        return a->leaf_fd < 0 ? a->leaf_fd : 0;
+}
+
+static int take_slice(Supervisor *s, Tenant *ignored, int dir_fd, const char *name) {
+        char tenant[TQ_TENANT_NAME_MAX + 1];
+        Tenant *t;
+
+        (void)ignored;
+        if (!cut_suffix(name, SLICE_SUFFIX, tenant, sizeof(tenant)) || !tq_ids_tenant_is_valid(tenant))
+                return 0;
+        t = tenants_get(s, tenant);
+        if (!t)
+                return -ENOMEM;
+        if (t->slice_fd < 0)
+                t->slice_fd = tq_fs_open_dir(dir_fd, name);
+        return t->slice_fd < 0 ? 0 : each_entry(s, t, t->slice_fd, take_leaf);
+}
+
+/* Records: of a leaf that lives, or of a job whose leaf has gone. */
+static int take_records(Supervisor *s) {
+        size_t position = 0;
+        TqResult record;
+        int slot;
+
+        while ((slot = tq_result_slots_next(s->slots, &position, &record)) >= 0) {
+                Attempt *a = attempt_get(s, NULL, record.job, record.attempt);
+
+                if (!a)
+                        return -ENOMEM;
+                if (a->attempt == record.attempt && a->slot < 0)
+                        a->slot = slot;
+                else
+                        tq_result_slots_release(s->slots, (size_t)slot);
+        }
+        return 0;
+}
+
+static void settle(Supervisor *s, Attempt *a) {
+        if (a->leaf_fd >= 0) {
+                /* A failure to watch leaves it unobserved until the next start; say so. */
+                if (reap_adopt(s, a) < 0)
+                        report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+                return;
+        }
+        if (a->slot >= 0)
+                (void)tq_result_slots_end(s->slots, (size_t)a->slot, &a->end);
+        a->has_ended = true;
+}
+
+int inventory_take(Supervisor *s) {
+        size_t position = 0;
+        Attempt *a;
+        int r;
+
+        r = each_entry(s, NULL, s->cgroup_fd, take_slice);
+        if (r >= 0)
+                r = take_records(s);
+        if (r < 0)
+                return r;
+        /* finish() tells the engine, whose channel is not open yet: told by inventory_tell() instead. */
+        while ((a = tq_map_next(&s->attempts, &position)))
+                settle(s, a);
+        return 0;
+}
+
+static void tell_one(Supervisor *s, const Attempt *a) {
+        uint32_t tenant = a->tenant ? a->tenant->handle : 0;
+        TqMessage m;
+
+        if (a->has_ended) {
+                m = (TqMessage){
+                        .ended = { .job = a->job, .attempt = a->attempt, .tenant = tenant, .end = a->end },
+                };
+                link_send(s, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
+                return;
+        }
+        m = (TqMessage){ .attempt = { .job = a->job, .attempt = a->attempt, .tenant = tenant } };
+        link_send(s, TQ_MESSAGE_ADOPTED, &m, NULL, 0, -EBADF);
+}
+
+void inventory_tell(Supervisor *s) {
+        size_t position = 0;
+        Attempt *a;
+
+        while ((a = tq_map_next(&s->attempts, &position)))
+                if (!a->is_orphan)
+                        tell_one(s, a);
+}
+
+/* Launches at the barrier were recorded nowhere for sure; the engine that wanted them is gone, so they
+ * end as never started. They are killed too, which is safe: nothing of the tenant's has run yet. */
+void inventory_orphan(Supervisor *s) {
+        size_t position = 0;
+        Attempt *a;
+
+        while ((a = tq_map_next(&s->attempts, &position)))
+                if (a->barrier_fd >= 0) {
+                        a->is_orphan = true;
+                        reap_abort(s, a->job, a->attempt);
+                }
+}
+
+bool inventory_has_orphans(Supervisor *s) {
+        size_t position = 0;
+        Attempt *a;
+
+        while ((a = tq_map_next(&s->attempts, &position)))
+                if (a->is_orphan)
+                        return true;
+        return false;
+}

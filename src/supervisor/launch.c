@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "kernel/cgroup.h"
+#include "kernel/plan.h"
+#include "kernel/spawn.h"
+#include "store/joblog.h"
+#include "supervisor/supervisor.h"
+
+/* From the engine's START to a process at its barrier. Who the job runs as, in which slice, under which
+ * filter and with how much output comes from root's configuration; the engine names the tenant, brings
+ * limits (which stand below the slice's) and the body, which is not looked at.
+ *
+ * A failure undoes what was done, in reverse, and is told with its stage. */
+
+#define NOFILE_SOFT 1024
+#define NOFILE_HARD 524288
+
+static void start_failed(Supervisor *s, const TqStartMessage *m, TqStage stage, int error) {
+        static const int temporary[] = { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOSPC, EEXIST, EBUSY };
+        TqMessage answer = {
+                .attempt = { .job = m->job,
+                             .attempt = m->attempt,
+                             .tenant = m->tenant,
+                             .stage = stage,
+                             .error = -error },
+        };
+
+        /* These pass; the others would come back each time. */
+        for (size_t i = 0; i < TQ_ELEMENTSOF(temporary); i++)
+                if (error == -temporary[i])
+                        answer.attempt.is_temporary = 1;
+        link_send(s, TQ_MESSAGE_START_FAILED, &answer, NULL, 0, -EBADF);
+}
+
+static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret_fd, TqStage *ret_stage) {
+        TqAttr attrs[TQ_ATTRS_MAX];
+        TqError err = {};
+        char name[48];
+        size_t n;
+        int r;
+
+        *ret_stage = TQ_STAGE_LIMITS;
+        r = tq_cgroup_attrs(&m->limits, s->controllers, t->device[0] ? t->device : NULL, false, attrs, &n,
+                            &err);
+        if (r >= 0) {
+                (void)snprintf(name, sizeof(name), "%" PRIu64 ".%u.job", m->job, m->attempt);
+                r = tq_cgroup_leaf_new(t->slice_fd, name, s->controllers, attrs, n, ret_fd, ret_stage,
+                                       &err);
+        }
+        if (r < 0) {
+                char text[256];
+
+                report_error("job %" PRIu64 " of %s: %s", m->job, t->name,
+                             tq_error_format(&err, text, sizeof(text)));
+        }
+        return r;
+}
+
+static void remove_leaf(Tenant *t, const TqStartMessage *m) {
+        char name[48];
+
+        (void)snprintf(name, sizeof(name), "%" PRIu64 ".%u.job", m->job, m->attempt);
+        (void)unlinkat(t->slice_fd, name, AT_REMOVEDIR);
+}
+
+typedef struct Files {
+        int result, out, err, barrier_read, barrier_write;
+} Files;
+
+static void close_files(Files *f) {
+        f->out = tq_close(f->out);
+        f->err = tq_close(f->err);
+        f->barrier_read = tq_close(f->barrier_read);
+        f->barrier_write = tq_close(f->barrier_write);
+}
+
+static int open_files(Tenant *t, const TqStartMessage *m, Files *f, TqStage *ret_stage) {
+        int fds[2];
+
+        *ret_stage = TQ_STAGE_LOG;
+        f->out = tq_joblog_create(t->log_fd, m->job, m->attempt, TQ_STREAM_OUT);
+        if (f->out < 0)
+                return f->out;
+        f->err = tq_joblog_create(t->log_fd, m->job, m->attempt, TQ_STREAM_ERR);
+        if (f->err < 0)
+                return f->err;
+        *ret_stage = TQ_STAGE_PIPES;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return tq_errno();
+        f->barrier_read = fds[0];
+        f->barrier_write = fds[1];
+        return 0;
+}
+
+static int seal_plan(Supervisor *s, Tenant *t, const TqStartMessage *m, const Files *f, const char *body,
+                     size_t body_size) {
+        TqPlan plan = {
+                .flags = s->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
+                .mode = TQ_PLAN_JOB,
+                .attempt = m->attempt,
+                .job = m->job,
+                .uid = t->uid,
+                .gid = t->gid,
+                .exec_uid = s->exec_uid,
+                .exec_gid = s->exec_gid,
+                .result_fd = f->result,
+                .barrier_fd = f->barrier_read,
+                .out_fd = f->out,
+                .err_fd = f->err,
+                .null_fd = s->null_fd,
+                .log_max_bytes = s->config.log_max_bytes,
+                .n_rlimits = 2,
+                .rlimits = {
+                        { RLIMIT_NOFILE, 0, NOFILE_SOFT, NOFILE_HARD },
+                        { RLIMIT_CORE, 0, 0, 0 },
+                },
+        };
+
+        memcpy(plan.boot_id, s->boot_id, sizeof(plan.boot_id));
+        return tq_plan_seal(&plan, &(TqPlanParts){
+                                           .groups = t->groups,
+                                           .n_groups = t->n_groups,
+                                           .filter = s->job_filter.code,
+                                           .n_filter = s->job_filter.n,
+                                           .body = body,
+                                           .body_size = body_size,
+                                   });
+}
+
+static int spawn(Supervisor *s, const Files *f, int plan_fd, Attempt *a, TqStage *ret_stage) {
+        int keep[] = { f->result, f->barrier_read, f->out, f->err, s->null_fd };
+        bool is_exec;
+        int r;
+
+        r = tq_spawn(&(TqSpawn){ .helper_fd = s->helper_fd,
+                                 .cgroup_fd = a->leaf_fd,
+                                 .flags = CLONE_NEWPID,
+                                 .plan_fd = plan_fd,
+                                 .keep = keep,
+                                 .n_keep = TQ_ELEMENTSOF(keep) },
+                     &a->pid, &a->pidfd, &is_exec);
+        *ret_stage = is_exec ? TQ_STAGE_HELPER : TQ_STAGE_CLONE;
+        return r;
+}
+
+/* Everything from the result record to the process. On failure the caller undoes by reap_free and
+ * remove_leaf what *a and *f tell of. */
+static int launch(Supervisor *s, Tenant *t, const TqStartMessage *m, const char *body, size_t body_size,
+                  Attempt *a, Files *f, TqStage *ret_stage) {
+        TQ_CLOSE int plan_fd = -EBADF;
+        int r;
+
+        r = make_leaf(s, t, m, &a->leaf_fd, ret_stage);
+        if (r < 0)
+                return r;
+        *ret_stage = TQ_STAGE_RESULT;
+        a->slot = tq_result_slots_take(s->slots, m->job, m->attempt, s->boot_id, &f->result);
+        if (a->slot < 0)
+                return a->slot;
+        r = open_files(t, m, f, ret_stage);
+        if (r < 0)
+                return r;
+        *ret_stage = TQ_STAGE_PLAN;
+        plan_fd = seal_plan(s, t, m, f, body, body_size);
+        if (plan_fd < 0)
+                return plan_fd;
+        r = spawn(s, f, plan_fd, a, ret_stage);
+        if (r < 0)
+                return r;
+        a->barrier_fd = tq_take_fd(&f->barrier_write);
+        *ret_stage = TQ_STAGE_HELPER;
+        r = tq_map_put(&s->attempts, a->job, a);
+        return r < 0 ? r : reap_watch_exit(s, a);
+}
+
+static Attempt *attempt_new(Supervisor *s, Tenant *t, const TqStartMessage *m) {
+        Attempt *a = calloc(1, sizeof(*a));
+
+        if (!a)
+                return NULL;
+        *a = (Attempt){
+                .supervisor = s,
+                .job = m->job,
+                .attempt = m->attempt,
+                .tenant = t,
+                .pidfd = -EBADF,
+                .leaf_fd = -EBADF,
+                .barrier_fd = -EBADF,
+                .events_fd = -EBADF,
+                .slot = -1,
+        };
+        return a;
+}
+
+static int check(Supervisor *s, const TqStartMessage *m, Tenant *t) {
+        if (!t || !t->is_enabled || !t->is_applied || t->slice_fd < 0)
+                return -EAGAIN;
+        /* The previous attempt still has its cgroup or its record. */
+        return tq_map_get(&s->attempts, m->job) ? -EBUSY : 0;
+}
+
+void launch_start(Supervisor *s, const TqStartMessage *m, const char *body, size_t body_size) {
+        Files f = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
+        Tenant *t = tenants_find(s, m->tenant);
+        TqStage stage = TQ_STAGE_TENANT;
+        TqMessage answer;
+        Attempt *a;
+        int r;
+
+        r = check(s, m, t);
+        if (r < 0) {
+                start_failed(s, m, stage, r);
+                return;
+        }
+        a = attempt_new(s, t, m);
+        if (!a) {
+                start_failed(s, m, TQ_STAGE_RESULT, -ENOMEM);
+                return;
+        }
+        if (s->controllers & TQ_CONTROLLER_MEMORY)
+                a->slice_oom = tq_cgroup_oom_events(t->slice_fd);
+        r = launch(s, t, m, body, body_size, a, &f, &stage);
+        close_files(&f);
+        if (r < 0) {
+                bool had_leaf = a->leaf_fd >= 0;
+
+                if (a->pidfd >= 0)
+                        (void)tq_cgroup_kill(a->leaf_fd);
+                if (a->slot >= 0)
+                        tq_result_slots_release(s->slots, (size_t)a->slot);
+                if (had_leaf) {
+                        tq_joblog_remove(t->log_fd, m->job, m->attempt);
+                        remove_leaf(t, m);
+                }
+                (void)reap_free(s, a);
+                start_failed(s, m, stage, r);
+                return;
+        }
+        answer = (TqMessage){
+                .attempt = { .job = m->job, .attempt = m->attempt, .tenant = m->tenant },
+        };
+        link_send(s, TQ_MESSAGE_SPAWNED, &answer, NULL, 0, -EBADF);
+}
+
+void launch_release(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = tq_map_get(&s->attempts, job);
+
+        if (!a || a->attempt != attempt || a->barrier_fd < 0)
+                return;
+        a->was_released = true;
+        a->released = tq_clock_boottime_usec();
+        /* The reader is alive or the job has ended already; its end says which. */
+        (void)!write(a->barrier_fd, "", 1);
+        a->barrier_fd = tq_close(a->barrier_fd);
+}
+
+/* The engine ---------------------------------------------------------------------------------- */
+
+/* A body by hand: the engine's environment is empty. */
+static void engine_body(Supervisor *s, TqBuffer *ret) {
+        uint32_t counts[2] = { 3, 0 };
+
+        tq_buffer_append(ret, counts, sizeof(counts));
+        tq_buffer_append(ret, "/", 2);
+        tq_buffer_printf(ret, "%s/tenantq-engine", s->helpers);
+        tq_buffer_append(ret, "", 1);
+        tq_buffer_printf(ret, "%s/ledger/ledger.db", s->config.state);
+        tq_buffer_append(ret, "", 1);
+        tq_buffer_printf(ret, "%s", s->config.logs);
+        tq_buffer_append(ret, "", 1);
+}
+
+int launch_engine(Supervisor *s, int channel_fd) {
+        TqPlan plan = {
+                .flags = 0,
+                .mode = TQ_PLAN_SERVICE,
+                .uid = s->engine_uid,
+                .gid = s->engine_gid,
+                .n_keep = 3,
+                .keep = { channel_fd, s->listen_fd, s->claims_fd },
+        };
+        TQ_BUFFER_CLEANUP TqBuffer body = {};
+        TQ_CLOSE int plan_fd = -EBADF;
+        bool is_exec;
+
+        engine_body(s, &body);
+        if (tq_buffer_error(&body) < 0)
+                return -ENOMEM;
+        plan_fd = tq_plan_seal(&plan, &(TqPlanParts){
+                                              .filter = s->engine_filter.code,
+                                              .n_filter = s->engine_filter.n,
+                                              .body = body.data,
+                                              .body_size = body.size,
+                                      });
+        if (plan_fd < 0)
+                return plan_fd;
+        return tq_spawn(&(TqSpawn){ .helper_fd = s->helper_fd,
+                                    .cgroup_fd = -1,
+                                    .plan_fd = plan_fd,
+                                    .keep = plan.keep,
+                                    .n_keep = plan.n_keep },
+                        &s->engine_pid, &s->engine_pidfd, &is_exec);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "kernel/cgroup.h"
+#include "store/joblog.h"
+#include "supervisor/supervisor.h"
+
+/* From the end of a job to its verdict's ingredients. The end is an empty cgroup, not a dead process
+ * and not a sent signal: the counters are read, the cgroup is removed, and only then is the engine
+ * told, so that a slot is never given away while something still runs in it.
+ *
+ * Usually tenantq-exec is our child and its end empties the cgroup (it is the init of the namespace).
+ * After a restart it is not our child, so cgroup.events is watched instead; so it is when processes
+ * outlast the init, in the D state. */
+
+static const char *leaf_name(const Attempt *a, char *buf, size_t size) {
+        (void)snprintf(buf, size, "%" PRIu64 ".%u.job", a->job, a->attempt);
+        return buf;
+}
+
+Attempt *reap_free(Supervisor *s, Attempt *a) {
+        if (!a)
+                return NULL;
+        if (tq_map_get(&s->attempts, a->job) == a)
+                (void)tq_map_remove(&s->attempts, a->job);
+        (void)sd_event_source_disable_unref(a->exit_source);
+        (void)sd_event_source_disable_unref(a->events_source);
+        (void)tq_close(a->events_fd);
+        (void)tq_close(a->pidfd);
+        (void)tq_close(a->leaf_fd);
+        (void)tq_close(a->barrier_fd);
+        free(a);
+        return NULL;
+}
+
+/* Whose memory limit it was: the leaf's own, else its tenant's if that ran out since the start. */
+static TqLevel oom_level(const Attempt *a) {
+        if (tq_cgroup_oom_events(a->leaf_fd) > 0)
+                return TQ_LEVEL_JOB;
+        if (tq_cgroup_oom_events(a->tenant->slice_fd) > a->slice_oom)
+                return TQ_LEVEL_TENANT;
+        return TQ_LEVEL_HOST;
+}
+
+static void keep_counters(Supervisor *s, Attempt *a) {
+        TqCounters counters;
+        TqLevel level = TQ_LEVEL_NONE;
+
+        tq_cgroup_counters(a->leaf_fd, s->controllers, &counters);
+        if (counters.oom_kills > 0 && counters.oom_kills != TQ_UNKNOWN)
+                level = oom_level(a);
+        if (a->slot >= 0)
+                (void)tq_result_slots_set_counters(s->slots, (size_t)a->slot, &counters, level);
+        a->end.counters = counters;
+        a->end.oom_level = level;
+}
+
+/* The record's word; where there is none, what we saw of tenantq-exec itself. */
+static void judge(Supervisor *s, Attempt *a) {
+        TqEnd end = a->end;
+
+        if (a->slot >= 0 && tq_result_slots_end(s->slots, (size_t)a->slot, &end) >= 0) {
+                end.counters = a->end.counters;
+                end.oom_level = a->end.oom_level;
+        }
+        if (end.kind == TQ_END_UNKNOWN && a->has_status) {
+                if (!a->was_released)
+                        end.kind = TQ_END_NEVER_STARTED;
+                else if (a->status_code != CLD_EXITED) {
+                        /* Killed with its payload, by cgroup.kill or for memory. */
+                        end.kind = TQ_END_SIGNALED;
+                        end.code = a->status;
+                }
+        }
+        if (end.started_usec == 0 && a->was_released && end.kind != TQ_END_NEVER_STARTED &&
+            end.kind != TQ_END_SPAWN_FAILED) {
+                end.run_usec = tq_sub_u64(tq_clock_boottime_usec(), a->released);
+                end.ended_usec = tq_clock_realtime_usec();
+                end.started_usec = tq_sub_u64(end.ended_usec, end.run_usec);
+        }
+        a->end = end;
+}
+
+static void tell_end(Supervisor *s, const Attempt *a) {
+        TqMessage m = {
+                .ended = { .job = a->job,
+                           .attempt = a->attempt,
+                           .tenant = a->tenant->handle,
+                           .end = a->end },
+        };
+
+        link_send(s, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
+}
+
+static void forget(Supervisor *s, Attempt *a) {
+        bool was_orphan = a->is_orphan;
+
+        if (a->end.kind == TQ_END_NEVER_STARTED && a->tenant && a->tenant->log_fd >= 0)
+                tq_joblog_remove(a->tenant->log_fd, a->job, a->attempt);
+        if (a->slot >= 0)
+                tq_result_slots_release(s->slots, (size_t)a->slot);
+        (void)reap_free(s, a);
+        if (was_orphan && !inventory_has_orphans(s))
+                link_take_stock(s);
+}
+
+static int watch_events(Supervisor *s, Attempt *a);
+
+static void finish(Supervisor *s, Attempt *a) {
+        char name[48];
+
+        keep_counters(s, a);
+        if (unlinkat(a->tenant->slice_fd, leaf_name(a, name, sizeof(name)), AT_REMOVEDIR) < 0 &&
+            errno != ENOENT) {
+                /* Something is left in it (EBUSY): it keeps its slot until that has gone. */
+                (void)tq_cgroup_kill(a->leaf_fd);
+                if (watch_events(s, a) < 0)
+                        report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+                return;
+        }
+        judge(s, a);
+        a->has_ended = true;
+        a->exit_source = sd_event_source_disable_unref(a->exit_source);
+        a->events_source = sd_event_source_disable_unref(a->events_source);
+        a->events_fd = tq_close(a->events_fd);
+        a->pidfd = tq_close(a->pidfd);
+        a->leaf_fd = tq_close(a->leaf_fd);
+        a->barrier_fd = tq_close(a->barrier_fd);
+        if (a->is_orphan)
+                forget(s, a);
+        else
+                tell_end(s, a);
+}
+
+static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Attempt *a = userdata;
+        siginfo_t info = {};
+
+        (void)source;
+        (void)revents;
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+                return 0;
+        a->has_status = true;
+        a->status_code = info.si_code;
+        a->status = info.si_status;
+        (void)sd_event_source_set_enabled(a->exit_source, SD_EVENT_OFF);
+        finish(a->supervisor, a);
+        return 0;
+}
+
+int reap_watch_exit(Supervisor *s, Attempt *a) {
+        return sd_event_add_io(s->event, &a->exit_source, a->pidfd, EPOLLIN, on_exit_status, a);
+}
+
+/* kernfs tells of a change of cgroup.events by EPOLLPRI. */
+static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Attempt *a = userdata;
+        char text[256];
+
+        (void)source;
+        (void)revents;
+        /* Reading re-arms the notification. */
+        (void)!pread(fd, text, sizeof(text), 0);
+        if (tq_cgroup_is_populated(a->leaf_fd) == 0)
+                finish(a->supervisor, a);
+        return 0;
+}
+
+static int watch_events(Supervisor *s, Attempt *a) {
+        int r;
+
+        if (!a->events_source) {
+                a->events_fd = openat(a->leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+                if (a->events_fd < 0)
+                        return tq_errno();
+                r = sd_event_add_io(s->event, &a->events_source, a->events_fd, EPOLLPRI, on_events, a);
+                if (r < 0)
+                        return r;
+        }
+        /* It may have emptied before we looked. */
+        return sd_event_source_set_enabled(a->events_source, SD_EVENT_ON);
+}
+
+int reap_adopt(Supervisor *s, Attempt *a) {
+        int r;
+
+        r = watch_events(s, a);
+        if (r < 0)
+                return r;
+        if (tq_cgroup_is_populated(a->leaf_fd) == 0)
+                finish(s, a);
+        return 0;
+}
+
+static Attempt *find(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = tq_map_get(&s->attempts, job);
+
+        return a && a->attempt == attempt && !a->has_ended ? a : NULL;
+}
+
+void reap_abort(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = find(s, job, attempt);
+
+        if (!a)
+                return;
+        a->barrier_fd = tq_close(a->barrier_fd);
+        (void)tq_cgroup_kill(a->leaf_fd);
+}
+
+void reap_term(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = find(s, job, attempt);
+        int r;
+
+        if (!a)
+                return;
+        /* tenantq-exec, being an init without a handler, does not notice. */
+        r = tq_cgroup_signal(a->leaf_fd, SIGTERM);
+        if (r < 0)
+                report_error("job %" PRIu64 ": SIGTERM: %s", job, strerror(-r));
+}
+
+void reap_kill(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = find(s, job, attempt);
+        int r;
+
+        if (!a)
+                return;
+        r = tq_cgroup_kill(a->leaf_fd);
+        if (r < 0)
+                report_error("job %" PRIu64 ": cgroup.kill: %s", job, strerror(-r));
+}
+
+void reap_acknowledge(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = tq_map_get(&s->attempts, job);
+
+        if (a && a->attempt == attempt && a->has_ended)
+                forget(s, a);
+}

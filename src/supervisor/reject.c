@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/format.h"
+#include "base/fs.h"
+#include "kernel/creds.h"
+#include "supervisor/supervisor.h"
+
+/* Refused files go to rejected/ in the tenant's own directory, with the reason beside them. That
+ * directory is the tenant's: it may be a link, full, or gone. So it is made and written with the
+ * tenant's rights, opened without following a link, and only the rename out of .claims is root's own,
+ * into a directory that is held open and which the tenant could have filled anyway. At most
+ * REJECTED_MAX files are kept; beyond that a refused file is removed, and the event says why. */
+
+#define REJECTED_MAX 1000
+#define REASON       ".reason"
+
+static unsigned count_entries(int dir_fd) {
+        TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
+        unsigned n = 0;
+        DIR *dir;
+
+        dir = fd >= 0 ? fdopendir(fd) : NULL;
+        if (!dir)
+                return 0;
+        (void)tq_take_fd(&fd);
+        while (n <= REJECTED_MAX * 2 && readdir(dir))
+                n++;
+        (void)closedir(dir);
+        return n / 2;
+}
+
+/* With the tenant's rights: they are in force when this is called. */
+static int write_reason(int dir_fd, const char *name, const char *reason) {
+        TQ_CLOSE int fd = -EBADF;
+        char file[NAME_MAX + 1], text[1200];
+        int n;
+
+        /* NAME.reason for NAME.job; a name at the limit loses its last letters. */
+        n = (int)strlen(name) - (int)strlen(TQ_JOB_SUFFIX);
+        n = TQ_MIN(TQ_MAX(n, 0), NAME_MAX - (int)strlen(REASON));
+        (void)snprintf(file, sizeof(file), "%.*s%s", n, name, REASON);
+        (void)unlinkat(dir_fd, file, 0);
+        fd = openat(dir_fd, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return tq_errno();
+        n = snprintf(text, sizeof(text), "%s\n", reason);
+        return tq_fs_write_all(fd, text, TQ_MIN((size_t)n, sizeof(text) - 1));
+}
+
+static int move_and_explain(Tenant *t, int from_fd, const char *name, const char *as,
+                            const char *reason) {
+        TQ_CLOSE int dir_fd = -EBADF;
+        int r;
+
+        r = tq_creds_become(t->uid, t->gid);
+        if (r < 0)
+                return r;
+        dir_fd = tq_fs_mkdir_open(t->spool_fd, "rejected", 0700);
+        tq_creds_return();
+        if (dir_fd < 0)
+                return dir_fd;
+        if (t->n_rejected == 0)
+                t->n_rejected = count_entries(dir_fd);
+        if (t->n_rejected >= REJECTED_MAX)
+                return -EDQUOT;
+        if (renameat2(from_fd, name, dir_fd, as, 0) < 0)
+                return tq_errno();
+        t->n_rejected++;
+        r = tq_creds_become(t->uid, t->gid);
+        if (r < 0)
+                return r;
+        (void)write_reason(dir_fd, as, reason);
+        tq_creds_return();
+        return 0;
+}
+
+static void tell(Supervisor *s, const Tenant *t, const char *name, const char *reason) {
+        TqMessage m = { .claim = { .tenant = t->handle } };
+
+        (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", name);
+        link_send(s, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
+}
+
+void reject_file(Supervisor *s, Tenant *t, int from_fd, const char *name, const char *as,
+                 const char *reason) {
+        char shown[NAME_MAX * 4 + 1], text[1200];
+        int r;
+
+        (void)tq_format_escape(as, shown, sizeof(shown));
+        (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, reason);
+        r = move_and_explain(t, from_fd, name, as, text);
+        if (r == -ENOENT)
+                return; /* the tenant took it back */
+        if (r < 0) {
+                report_error("tenant %s: refused a file and could not keep it in rejected/ (%s): %s",
+                             t->name, strerror(-r), text);
+                /* Never a directory: a tenant's tree is not ours to walk. It is then met again only
+                 * when the directory is read again. */
+                (void)unlinkat(from_fd, name, 0);
+        }
+        tell(s, t, as, reason);
+}

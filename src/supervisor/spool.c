@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+
+#include "base/fs.h"
+#include "supervisor/supervisor.h"
+
+/* Which file is looked at next.
+ *
+ * inotify is a hint: it says which names to try, and loses them when there are too many. So each tenant
+ * keeps a few names (PENDING_NAMES) and beyond that only the knowledge that its directory must be read;
+ * memory stays bounded however many files there are. Tenants with something to do stand in a ring, and
+ * each turn takes one file of the first, then the next: a tenant with a million files delays another
+ * one's single file by one file. A turn of the event loop handles a budget of files and of directory
+ * entries, so that the ends of jobs are never kept waiting. */
+
+#define FILES_PER_TURN   32
+#define ENTRIES_PER_FILE 256
+
+static bool is_job_name(const char *name) {
+        size_t n = strlen(name), suffix = strlen(TQ_JOB_SUFFIX);
+
+        /* A leading dot is how people and rsync(1) name what is not finished. */
+        return name[0] != '.' && n > suffix && strcmp(name + n - suffix, TQ_JOB_SUFFIX) == 0;
+}
+
+static void drop_pending(Tenant *t) {
+        for (size_t i = 0; i < t->n_pending; i++)
+                free(t->pending[i]);
+        t->n_pending = 0;
+}
+
+static void end_scan(Tenant *t) {
+        if (t->scan)
+                (void)closedir(t->scan);
+        t->scan = NULL;
+}
+
+static void schedule(Supervisor *s) {
+        bool can = s->engine_is_ready && s->claims.size < CLAIMS_MAX && !tq_list_is_empty(&s->turns);
+
+        (void)sd_event_source_set_enabled(s->turn_source, can ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+void spool_continue(Supervisor *s) {
+        schedule(s);
+}
+
+void spool_wake(Supervisor *s, Tenant *t, bool scan) {
+        if (scan)
+                t->needs_scan = true;
+        if (!t->is_enabled || !t->is_applied)
+                return;
+        if ((t->needs_scan || t->n_pending > 0 || t->scan) && tq_list_is_empty(&t->turn))
+                tq_list_append(&s->turns, &t->turn);
+        schedule(s);
+}
+
+static void note_name(Supervisor *s, Tenant *t, const char *name) {
+        if (!is_job_name(name))
+                return;
+        if (t->n_pending == PENDING_NAMES || !(t->pending[t->n_pending] = strdup(name)))
+                t->needs_scan = true;
+        else
+                t->n_pending++;
+        spool_wake(s, t, false);
+}
+
+/* The next job name of the directory, or NULL when the budget or the directory is at its end. */
+static const char *scan_next(Tenant *t) {
+        if (!t->scan) {
+                TQ_CLOSE int fd = -EBADF;
+
+                if (!t->needs_scan)
+                        return NULL;
+                t->needs_scan = false;
+                fd = tq_fs_open_dir(t->spool_fd, ".");
+                t->scan = fd >= 0 ? fdopendir(fd) : NULL;
+                if (!t->scan)
+                        return NULL;
+                (void)tq_take_fd(&fd);
+        }
+        for (int i = 0; i < ENTRIES_PER_FILE; i++) {
+                struct dirent *e = readdir(t->scan);
+
+                if (!e) {
+                        end_scan(t);
+                        return NULL;
+                }
+                if (is_job_name(e->d_name))
+                        return e->d_name;
+        }
+        return NULL;
+}
+
+/* One file of one tenant. */
+static void take_one(Supervisor *s, Tenant *t) {
+        TQ_FREE char *name = NULL;
+        const char *scanned;
+
+        if (t->n_pending > 0) {
+                name = t->pending[0];
+                memmove(&t->pending[0], &t->pending[1], (--t->n_pending) * sizeof(t->pending[0]));
+                (void)claim_file(s, t, name);
+                return;
+        }
+        scanned = scan_next(t);
+        if (scanned)
+                (void)claim_file(s, t, scanned);
+}
+
+static int on_turn(sd_event_source *source, void *userdata) {
+        Supervisor *s = userdata;
+
+        (void)source;
+        for (int i = 0; i < FILES_PER_TURN && s->claims.size < CLAIMS_MAX; i++) {
+                TqList *node = tq_list_first(&s->turns);
+                Tenant *t;
+
+                if (!node)
+                        break;
+                t = TQ_LIST_ENTRY(node, Tenant, turn);
+                tq_list_unlink(&t->turn);
+                if (!t->is_enabled)
+                        continue;
+                take_one(s, t);
+                if (t->needs_scan || t->n_pending > 0 || t->scan)
+                        tq_list_append(&s->turns, &t->turn);
+        }
+        schedule(s);
+        return 0;
+}
+
+/* inotify ------------------------------------------------------------------------------------- */
+
+static int add_watch(Supervisor *s, int dir_fd, uint32_t mask) {
+        char path[48];
+        int watch;
+
+        /* inotify takes paths; this one leads to what the descriptor is, whatever is renamed. */
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", dir_fd);
+        watch = inotify_add_watch(s->inotify_fd, path, mask | IN_ONLYDIR);
+        return watch < 0 ? tq_errno() : watch;
+}
+
+void spool_unwatch(Supervisor *s, Tenant *t) {
+        if (t->watch >= 0) {
+                (void)inotify_rm_watch(s->inotify_fd, t->watch);
+                (void)tq_map_remove(&s->watches, (uint64_t)t->watch);
+                t->watch = -1;
+        }
+        end_scan(t);
+        drop_pending(t);
+        tq_list_unlink(&t->turn);
+}
+
+int spool_watch(Supervisor *s, Tenant *t) {
+        int watch, r;
+
+        watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE);
+        if (watch < 0)
+                return watch;
+        if (watch != t->watch) {
+                spool_unwatch(s, t);
+                (void)tq_map_remove(&s->watches, (uint64_t)watch);
+                r = tq_map_put(&s->watches, (uint64_t)watch, t);
+                if (r < 0)
+                        return r;
+                t->watch = watch;
+        }
+        /* What was there before the watch. */
+        t->needs_scan = true;
+        spool_wake(s, t, false);
+        return 0;
+}
+
+static void on_overflow(Supervisor *s) {
+        report_info("inotify lost events; reading all directories");
+        s->needs_top_scan = true;
+        TQ_LIST_FOREACH(node, &s->tenants)
+                spool_wake(s, TQ_LIST_ENTRY(node, Tenant, all), true);
+}
+
+static void on_one(Supervisor *s, const struct inotify_event *e) {
+        Tenant *t;
+
+        if (e->mask & IN_Q_OVERFLOW) {
+                on_overflow(s);
+                return;
+        }
+        if (e->wd == s->top_watch) {
+                if (e->len > 0 && e->mask & IN_ISDIR)
+                        tenants_check(s, e->name);
+                return;
+        }
+        t = tq_map_get(&s->watches, (uint64_t)e->wd);
+        if (t && e->len > 0 && t->is_enabled)
+                note_name(s, t, e->name);
+}
+
+static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
+        Supervisor *s = userdata;
+        ssize_t n;
+
+        (void)source;
+        (void)revents;
+        n = read(fd, buffer, sizeof(buffer));
+        for (char *p = buffer; n > 0 && p < buffer + n;) {
+                const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
+
+                on_one(s, e);
+                p += sizeof(*e) + e->len;
+        }
+        if (s->needs_top_scan) {
+                s->needs_top_scan = false;
+                (void)tenants_scan(s);
+        }
+        return 0;
+}
+
+int spool_start(Supervisor *s) {
+        int r;
+
+        s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        if (s->inotify_fd < 0)
+                return tq_errno();
+        r = sd_event_add_io(s->event, NULL, s->inotify_fd, EPOLLIN, on_inotify, s);
+        if (r >= 0)
+                r = sd_event_add_defer(s->event, &s->turn_source, on_turn, s);
+        /* After the ends of jobs and the engine's messages. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(s->turn_source, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(s->turn_source, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        s->top_watch = add_watch(s, s->spool_fd,
+                                 IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB);
+        return s->top_watch < 0 ? s->top_watch : 0;
+}

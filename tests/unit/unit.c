@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* Tests run in children, so what they skipped is counted in memory that is shared with them. */
+static struct {
+        int *skipped;
+        char directory[64];
+} unit;
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw) {
+        (void)st;
+        (void)flag;
+        (void)ftw;
+        return remove(path);
+}
+
+int unit_main(const char *name, void (*fill)(Suite *s)) {
+        Suite *suite = suite_create(name);
+        SRunner *runner = srunner_create(suite);
+        int run, failed, skipped;
+
+        unit.skipped = mmap(NULL, sizeof(*unit.skipped), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (unit.skipped == MAP_FAILED) {
+                perror("mmap");
+                return 1;
+        }
+        (void)snprintf(unit.directory, sizeof(unit.directory), "/tmp/tenantq-unit.XXXXXX");
+        if (!mkdtemp(unit.directory)) {
+                perror(unit.directory);
+                return 1;
+        }
+        fill(suite);
+        srunner_run_all(runner, CK_ENV);
+        run = srunner_ntests_run(runner);
+        failed = srunner_ntests_failed(runner);
+        skipped = *unit.skipped;
+        srunner_free(runner);
+        (void)nftw(unit.directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        (void)printf("%d passed, %d failed, %d skipped\n", run - failed - skipped, failed, skipped);
+        return failed > 0 || run == 0 ? 1 : 0;
+}
+
+TCase *unit_case(Suite *s, const char *name) {
+        TCase *tcase = tcase_create(name);
+
+        tcase_set_timeout(tcase, 60);
+        suite_add_tcase(s, tcase);
+        return tcase;
+}
+
+void unit_skipped(const char *function, const char *reason) {
+        size_t n = strlen(function);
+
+        /* libcheck names the body of a test NAME_fn. */
+        if (n > 3 && strcmp(function + n - 3, "_fn") == 0)
+                n -= 3;
+        (void)__atomic_add_fetch(unit.skipped, 1, __ATOMIC_SEQ_CST);
+        (void)printf("skip %.*s: %s\n", (int)n, function, reason);
+        (void)fflush(stdout);
+}
+
+bool unit_is_root(void) {
+        return geteuid() == 0;
+}
+
+const char *unit_dir(void) {
+        static char path[PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s/XXXXXX", unit.directory);
+        ck_assert_ptr_nonnull(mkdtemp(path));
+        return path;
+}
+
+int unit_dir_open(void) {
+        int fd = open(unit_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
+int unit_wait(int pid) {
+        int status;
+
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        return status;
+}
+
+uint64_t unit_random(uint64_t *state) {
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
