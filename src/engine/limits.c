@@ -414,7 +414,7 @@ static int assign(Change *c, const char *assignment, TqError *err) {
                         return tq_error(err, -EBADMSG, "more than %d queues with limits", TQ_QUEUE_LIMITS);
                 return r;
         }
-        if (new_value)
+        if (new_value && new_value != new_text)
                 (void)snprintf(new_text, sizeof(new_text), "%s", new_value);
         old_value = value_of(&c->before, shown, old_text, sizeof(old_text));
         r = add_assignment(c, shown, old_value, new_value ? new_text : NULL);

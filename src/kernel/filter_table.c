@@ -66,7 +66,7 @@ const char *const tq_filter_job_denied[] = {
 /* tenantq-engine: event loop, SQLite, its sockets, one worker thread. It starts no program, opens no
  * socket, changes no credential. */
 const char *const tq_filter_engine_allowed[] = {
-        "accept4", "access", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep",
+        "accept4", "access", "arch_prctl", "brk", "chdir", "clock_getres", "clock_gettime", "clock_nanosleep",
         "close", "dup", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait",
         "eventfd2", "execve", "exit", "exit_group", "faccessat", "faccessat2", "fallocate", "fchmod",
         "fcntl", "fdatasync", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "getcwd",

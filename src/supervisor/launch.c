@@ -20,8 +20,7 @@
  *
  * A failure undoes what was done, in reverse, and is told with its stage. */
 
-#define NOFILE_SOFT 1024
-#define NOFILE_HARD 524288
+#define NOFILE_SOFT 1024 /* as systemd has it: select(2) knows no more */
 
 static void start_failed(Supervisor *s, const TqStartMessage *m, TqStage stage, int error) {
         static const int temporary[] = { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOSPC, EEXIST, EBUSY };
@@ -119,7 +118,7 @@ static int seal_plan(Supervisor *s, Tenant *t, const TqStartMessage *m, const Fi
                 .log_max_bytes = s->config.log_max_bytes,
                 .n_rlimits = 2,
                 .rlimits = {
-                        { RLIMIT_NOFILE, 0, NOFILE_SOFT, NOFILE_HARD },
+                        { RLIMIT_NOFILE, 0, TQ_MIN(NOFILE_SOFT, s->nofile_hard), s->nofile_hard },
                         { RLIMIT_CORE, 0, 0, 0 },
                 },
         };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -220,6 +221,7 @@ static int read_boot_id(Supervisor *s, TqError *err) {
 
 int setup_open(Supervisor *s, TqError *err) {
         char path[PATH_MAX + 32], text[32];
+        struct rlimit files;
         int r;
 
         r = lookup_users(s, err);
@@ -243,6 +245,9 @@ int setup_open(Supervisor *s, TqError *err) {
         s->helper_fd = open(path, O_PATH | O_CLOEXEC);
         if (s->helper_fd < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
+        if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+                return tq_error_errno(err, tq_errno(), "getrlimit");
+        s->nofile_hard = files.rlim_max;
         s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (s->null_fd < 0)
                 return tq_error_errno(err, tq_errno(), "/dev/null");

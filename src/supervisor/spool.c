@@ -160,7 +160,7 @@ void spool_unwatch(Supervisor *s, Tenant *t) {
 int spool_watch(Supervisor *s, Tenant *t) {
         int watch, r;
 
-        watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE);
+        watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB);
         if (watch < 0)
                 return watch;
         if (watch != t->watch) {

@@ -91,6 +91,7 @@ struct Supervisor {
         gid_t engine_gid, exec_gid, admin_gid;
         TqFilter job_filter, engine_filter;
         TqResultSlots *slots;
+        uint64_t nofile_hard; /* of jobs: what we were given ourselves */
         bool reset_oom_score;
         bool is_stopping;
         bool is_ready;
