@@ -117,12 +117,14 @@ check: $(UNIT_PROGRAMS) all
 lint:
 	@scripts/lint $(BUILD)
 
-BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
-$(BUILD)/bench/%: tests/bench/%.c $(ALL_BELOW)
+$(BUILD)/bench/noop: tests/bench/noop.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) -static $< $(call archives,store kernel core base) -o $@
+	$(CC) -O2 -static $< -o $@
+$(BUILD)/bench/bench: tests/bench/bench.c $(ALL_BELOW)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 
-bench: all $(BENCH_PROGRAMS)
+bench: all $(BUILD)/bench/noop $(BUILD)/bench/bench
 	@scripts/bench $(BUILD)
 
 vmtest:

@@ -12,8 +12,8 @@
 #define TQ_CONFIG_DIR     "/etc/tenantq"
 #define TQ_CONTROL_SOCKET "/run/tenantq/control.sock"
 
-/* Exit codes of tenantqctl; tenantqctl(1) lists them. `run --wait` and `wait` of one job exit with the
- * job's own code, or 128 + signal, as a shell would. */
+/* Exit codes of tenantqctl; tenantqctl(1) lists them. `run --wait` and `wait` of one job exit with
+ * the job's own code, or 128 + signal, as a shell would. */
 #define TQ_EXIT_OK          0
 #define TQ_EXIT_FAILURE     1  /* the request failed */
 #define TQ_EXIT_USAGE       2  /* the command line is wrong */

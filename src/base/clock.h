@@ -6,5 +6,6 @@
 /* Microseconds since the epoch (CLOCK_REALTIME): for people and for the ledger only. */
 uint64_t tq_clock_realtime_usec(void);
 
-/* Microseconds since boot, suspended time included (CLOCK_BOOTTIME): every deadline and duration. */
+/* Microseconds since boot, suspended time included (CLOCK_BOOTTIME): every deadline and duration.
+ */
 uint64_t tq_clock_boottime_usec(void);

@@ -30,7 +30,10 @@ const char *tq_format_size_short(uint64_t bytes, char *buf, size_t size) {
                 v /= 1024;
                 unit++;
         }
-        (void)snprintf(buf, size, unit == 0 || v >= 100 ? "%.0f%c" : v >= 10 ? "%.1f%c" : "%.2f%c",
+        (void)snprintf(buf, size,
+                       unit == 0 || v >= 100 ? "%.0f%c"
+                       : v >= 10             ? "%.1f%c"
+                                             : "%.2f%c",
                        v, suffixes[unit]);
         return buf;
 }
@@ -39,9 +42,12 @@ const char *tq_format_span(uint64_t usec, char *buf, size_t size) {
         static const struct {
                 const char *name;
                 uint64_t usec;
-        } units[] = {{"d", 86400 * TQ_USEC_PER_SEC}, {"h", 3600 * TQ_USEC_PER_SEC},
-                     {"min", 60 * TQ_USEC_PER_SEC},  {"s", TQ_USEC_PER_SEC},
-                     {"ms", 1000},                   {"us", 1}};
+        } units[] = { { "d", 86400 * TQ_USEC_PER_SEC },
+                      { "h", 3600 * TQ_USEC_PER_SEC },
+                      { "min", 60 * TQ_USEC_PER_SEC },
+                      { "s", TQ_USEC_PER_SEC },
+                      { "ms", 1000 },
+                      { "us", 1 } };
         size_t at = 0;
 
         (void)snprintf(buf, size, "0");

@@ -26,6 +26,6 @@ const char *tq_format_decimal(uint64_t v, unsigned digits, char *buf, size_t siz
 /* Local time "2026-11-20 14:03:07"; "-" for 0. */
 const char *tq_format_timestamp(uint64_t usec, char *buf, size_t size);
 
-/* Makes bytes that a tenant chose safe for a terminal, a log line or a reason file: control bytes and
- * malformed UTF-8 become \xHH, a backslash \\. A result that does not fit ends in "...". */
+/* Makes bytes that a tenant chose safe for a terminal, a log line or a reason file: control bytes
+ * and malformed UTF-8 become \xHH, a backslash \\. A result that does not fit ends in "...". */
 const char *tq_format_escape(const char *s, char *buf, size_t size);

@@ -3,8 +3,8 @@
 
 #include "base/util.h"
 
-/* An intrusive doubly linked ring. A head and a node are the same type; both must be initialised, and
- * an unlinked node points to itself, so that unlinking twice is harmless. */
+/* An intrusive doubly linked ring. A head and a node are the same type; both must be initialised,
+ * and an unlinked node points to itself, so that unlinking twice is harmless. */
 typedef struct TqList {
         struct TqList *previous;
         struct TqList *next;
@@ -37,7 +37,9 @@ static inline TqList *tq_list_first(const TqList *head) {
 
 #define TQ_LIST_ENTRY(node, type, member) TQ_CONTAINER_OF(node, type, member)
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `node` declares a variable */
 /* Safe against unlinking `node` itself in the body. */
 #define TQ_LIST_FOREACH(node, head)                                                                \
-        for (TqList *node = (head)->next, *node##_next = node->next; node != (head);              \
+        for (TqList *node = (head)->next, *node##_next = node->next; node != (head);               \
              node = node##_next, node##_next = node->next)
+/* NOLINTEND(bugprone-macro-parentheses) */

@@ -32,7 +32,7 @@ void *tq_map_get(const TqMap *m, uint64_t key) {
 }
 
 static int grow(TqMap *m) {
-        TqMap bigger = {.allocated = TQ_MAX(m->allocated * 2, (size_t)16), .size = m->size};
+        TqMap bigger = { .allocated = TQ_MAX(m->allocated * 2, (size_t)16), .size = m->size };
 
         bigger.entries = calloc(bigger.allocated, sizeof(*bigger.entries));
         if (!bigger.entries)

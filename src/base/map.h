@@ -5,8 +5,8 @@
 
 /* An open-addressing hash map from uint64_t to a pointer it does not own. Linear probing with
  * backward-shift deletion (Knuth, TAOCP 3, 6.4, algorithm R): no tombstones, so it stays fast when
- * jobs come and go for months. Keys are mixed, so that counting ids don't cluster. NULL is no value.
- * Zero-initialised is empty and valid. */
+ * jobs come and go for months. Keys are mixed, so that counting ids don't cluster. NULL is no
+ * value. Zero-initialised is empty and valid. */
 typedef struct TqMap {
         struct TqMapEntry *entries;
         size_t size;
@@ -19,5 +19,6 @@ void *tq_map_get(const TqMap *m, uint64_t key);
 int tq_map_put(TqMap *m, uint64_t key, void *value);
 /* Removes and returns the value, or NULL. */
 void *tq_map_remove(TqMap *m, uint64_t key);
-/* Steps through all values: start with *position = 0; NULL at the end. Don't change the map between. */
+/* Steps through all values: start with *position = 0; NULL at the end. Don't change the map
+ * between. */
 void *tq_map_next(const TqMap *m, size_t *position);

@@ -123,28 +123,28 @@ static const struct {
         const char *name;
         uint64_t usec;
 } span_units[] = {
-        {"us", 1},
-        {"usec", 1},
-        {"ms", 1000},
-        {"msec", 1000},
-        {"s", TQ_USEC_PER_SEC},
-        {"sec", TQ_USEC_PER_SEC},
-        {"second", TQ_USEC_PER_SEC},
-        {"seconds", TQ_USEC_PER_SEC},
-        {"m", 60 * TQ_USEC_PER_SEC},
-        {"min", 60 * TQ_USEC_PER_SEC},
-        {"minute", 60 * TQ_USEC_PER_SEC},
-        {"minutes", 60 * TQ_USEC_PER_SEC},
-        {"h", 3600 * TQ_USEC_PER_SEC},
-        {"hr", 3600 * TQ_USEC_PER_SEC},
-        {"hour", 3600 * TQ_USEC_PER_SEC},
-        {"hours", 3600 * TQ_USEC_PER_SEC},
-        {"d", 86400 * TQ_USEC_PER_SEC},
-        {"day", 86400 * TQ_USEC_PER_SEC},
-        {"days", 86400 * TQ_USEC_PER_SEC},
-        {"w", 7 * 86400 * TQ_USEC_PER_SEC},
-        {"week", 7 * 86400 * TQ_USEC_PER_SEC},
-        {"weeks", 7 * 86400 * TQ_USEC_PER_SEC},
+        { "us", 1 },
+        { "usec", 1 },
+        { "ms", 1000 },
+        { "msec", 1000 },
+        { "s", TQ_USEC_PER_SEC },
+        { "sec", TQ_USEC_PER_SEC },
+        { "second", TQ_USEC_PER_SEC },
+        { "seconds", TQ_USEC_PER_SEC },
+        { "m", 60 * TQ_USEC_PER_SEC },
+        { "min", 60 * TQ_USEC_PER_SEC },
+        { "minute", 60 * TQ_USEC_PER_SEC },
+        { "minutes", 60 * TQ_USEC_PER_SEC },
+        { "h", 3600 * TQ_USEC_PER_SEC },
+        { "hr", 3600 * TQ_USEC_PER_SEC },
+        { "hour", 3600 * TQ_USEC_PER_SEC },
+        { "hours", 3600 * TQ_USEC_PER_SEC },
+        { "d", 86400 * TQ_USEC_PER_SEC },
+        { "day", 86400 * TQ_USEC_PER_SEC },
+        { "days", 86400 * TQ_USEC_PER_SEC },
+        { "w", 7 * 86400 * TQ_USEC_PER_SEC },
+        { "week", 7 * 86400 * TQ_USEC_PER_SEC },
+        { "weeks", 7 * 86400 * TQ_USEC_PER_SEC },
 };
 
 static uint64_t take_span_unit(const char **s) {
@@ -188,10 +188,10 @@ int tq_parse_span(const char *s, uint64_t *ret_usec) {
 }
 
 int tq_parse_timestamp(const char *s, uint64_t *ret_usec) {
-        static const char *const forms[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+        static const char *const forms[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
 
         for (size_t i = 0; i < TQ_ELEMENTSOF(forms); i++) {
-                struct tm tm = {.tm_isdst = -1};
+                struct tm tm = { .tm_isdst = -1 };
                 struct tm asked;
                 const char *end;
                 bool utc;
@@ -220,8 +220,8 @@ int tq_parse_timestamp(const char *s, uint64_t *ret_usec) {
 }
 
 int tq_parse_bool(const char *s, bool *ret) {
-        static const char *const yes[] = {"1", "yes", "y", "true", "t", "on"};
-        static const char *const no[] = {"0", "no", "n", "false", "f", "off"};
+        static const char *const yes[] = { "1", "yes", "y", "true", "t", "on" };
+        static const char *const no[] = { "0", "no", "n", "false", "f", "off" };
 
         for (size_t i = 0; i < TQ_ELEMENTSOF(yes); i++) {
                 if (strcasecmp(s, yes[i]) == 0) {
@@ -320,7 +320,7 @@ static int take_escape(const char **s, char *ret) {
 static int take_word(const char **s, char **out) {
         char quote = '\0';
 
-        for (; **s != '\0'; ) {
+        for (; **s != '\0';) {
                 char c = *(*s)++;
 
                 if (quote == '\0' && is_blank(c))

@@ -3,9 +3,9 @@
 
 #include "base/util.h"
 
-/* Strict text → value. Every function takes a whole C string, allows no blank around it unless said,
- * knows ASCII only, writes its result only on success, and returns 0, -EINVAL (not of this form) or
- * -ERANGE (of this form but too large). */
+/* Strict text → value. Every function takes a whole C string, allows no blank around it unless
+ * said, knows ASCII only, writes its result only on success, and returns 0, -EINVAL (not of this
+ * form) or -ERANGE (of this form but too large). */
 
 /* Decimal digits only: no sign, no prefix, no leading blank. */
 int tq_parse_u64(const char *s, uint64_t *ret);

@@ -10,17 +10,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TQ_CLEANUP(f) __attribute__((cleanup(f)))
+#define TQ_CLEANUP(f)        __attribute__((cleanup(f)))
 #define TQ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define TQ_PURE __attribute__((pure))
-#define TQ_PACKED __attribute__((packed))
+#define TQ_PURE              __attribute__((pure))
+#define TQ_PACKED            __attribute__((packed))
 
-#define TQ_ELEMENTSOF(a) (sizeof(a) / sizeof((a)[0]))
-#define TQ_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define TQ_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define TQ_ELEMENTSOF(a)                   (sizeof(a) / sizeof((a)[0]))
+#define TQ_MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define TQ_MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define TQ_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define TQ_USEC_PER_SEC UINT64_C(1000000)
+#define TQ_USEC_PER_SEC  UINT64_C(1000000)
 #define TQ_USEC_PER_MSEC UINT64_C(1000)
 
 /* Gives the pointer away and leaves NULL, so that a cleanup variable no longer frees it. */
@@ -59,7 +59,7 @@ static inline void tq_freep(void *p) {
         free(*(void **)p);
 }
 
-#define TQ_FREE TQ_CLEANUP(tq_freep)
+#define TQ_FREE  TQ_CLEANUP(tq_freep)
 #define TQ_CLOSE TQ_CLEANUP(tq_closep)
 
 /* The negative errno of the call that has just failed; never 0. */

@@ -99,13 +99,16 @@ static int on_host_line(void *userdata, const char *section, const char *key, co
         if (strcmp(section, "host") == 0)
                 return key ? set_host_key(c, key, value, line, err) : 0;
         if (strcmp(section, "defaults") == 0)
-                return key ? tq_limits_set(&c->defaults, key, value, TQ_SCOPE_TENANT, false, line, err)
+                return key ? tq_limits_set(&c->defaults, key, value, TQ_SCOPE_TENANT, false, line,
+                                           err)
                            : 0;
         if (strcmp(section, "ceilings") == 0)
-                return key ? tq_limits_set(&c->ceilings, key, value, TQ_SCOPE_TENANT, false, line, err)
+                return key ? tq_limits_set(&c->ceilings, key, value, TQ_SCOPE_TENANT, false, line,
+                                           err)
                            : 0;
         return tq_error_at(err, -EBADMSG, line, NULL,
-                           "unknown section [%s]; expected [host], [defaults] or [ceilings]", section);
+                           "unknown section [%s]; expected [host], [defaults] or [ceilings]",
+                           section);
 }
 
 static void set_defaults(TqHostConfig *c) {
@@ -184,7 +187,8 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
         if (strcmp(key, "submitters") == 0)
                 return set_submitters(c, value, line, err);
         if (strcmp(key, "allow_root") == 0)
-                return tq_parse_bool(value, &c->allow_root) < 0 ? bad(err, line, key, "yes or no") : 0;
+                return tq_parse_bool(value, &c->allow_root) < 0 ? bad(err, line, key, "yes or no")
+                                                                : 0;
         return unknown("tenant", key, line, err);
 }
 
@@ -193,9 +197,11 @@ static int open_queue(TqTenantConfig *c, const char *name, unsigned line, TqErro
                 return bad(err, line, NULL, "[queue NAME] with 1 to 48 of A-Z a-z 0-9 _ - .");
         for (size_t i = 0; i < c->n_queues; i++)
                 if (strcmp(c->queues[i].name, name) == 0)
-                        return tq_error_at(err, -EBADMSG, line, NULL, "[queue %s] a second time", name);
+                        return tq_error_at(err, -EBADMSG, line, NULL, "[queue %s] a second time",
+                                           name);
         if (c->n_queues >= TQ_QUEUE_LIMITS)
-                return tq_error_at(err, -EBADMSG, line, NULL, "more than %d queues", TQ_QUEUE_LIMITS);
+                return tq_error_at(err, -EBADMSG, line, NULL, "more than %d queues",
+                                   TQ_QUEUE_LIMITS);
         c->queues[c->n_queues] = (TqQueueLimit){ .concurrency = 1 };
         (void)snprintf(c->queues[c->n_queues++].name, sizeof(c->queues[0].name), "%s", name);
         return 0;
@@ -222,13 +228,15 @@ static int on_tenant_line(void *userdata, const char *section, const char *key, 
         if (strcmp(section, "tenant") == 0)
                 return key ? set_tenant_key(c, key, value, line, err) : 0;
         if (strcmp(section, "limits") == 0)
-                return key ? tq_limits_set(&c->limits, key, value, TQ_SCOPE_TENANT, false, line, err)
+                return key ? tq_limits_set(&c->limits, key, value, TQ_SCOPE_TENANT, false, line,
+                                           err)
                            : 0;
         if (strncmp(section, "queue ", 6) == 0)
                 return key ? set_queue_key(c, key, value, line, err)
                            : open_queue(c, section + 6, line, err);
         return tq_error_at(err, -EBADMSG, line, NULL,
-                           "unknown section [%s]; expected [tenant], [limits] or [queue NAME]", section);
+                           "unknown section [%s]; expected [tenant], [limits] or [queue NAME]",
+                           section);
 }
 
 int tq_hostfile_load_tenant(int dir_fd, const char *tenant, TqTenantConfig *ret, TqError *err) {

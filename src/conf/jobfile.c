@@ -8,10 +8,10 @@
 #include "conf/reader.h"
 #include "core/ids.h"
 
-/* A job file → TqJobSpec. One row a key says how its value is checked and where it goes; a key given
- * twice, an unknown key and an unknown section are errors, since a silent winner is a surprise. Keys
- * without effect in this version are checked all the same, so that a file that is accepted today will
- * not be refused when they get their effect. */
+/* A job file → TqJobSpec. One row a key says how its value is checked and where it goes; a key
+ * given twice, an unknown key and an unknown section are errors, since a silent winner is a
+ * surprise. Keys without effect in this version are checked all the same, so that a file that is
+ * accepted today will not be refused when they get their effect. */
 
 /* A setter returns 0, -EINVAL (with what it expected) or -ENOMEM. */
 
@@ -205,8 +205,8 @@ static int check_on_lost(TqJobSpec *spec, const char *value, const char **ret_ex
         return check_one_of(value, words, TQ_ELEMENTSOF(words));
 }
 
-/* The strictest comes first; a job may choose its tenant's (default) or a stricter one. Of these only
- * `default` is built, and a job that asks for more protection than it would get is refused. */
+/* The strictest comes first; a job may choose its tenant's (default) or a stricter one. Of these
+ * only `default` is built, and a job that asks for more protection than it would get is refused. */
 static int check_profile(TqJobSpec *spec, const char *value, const char **ret_expected) {
         static const char *const stricter[] = { "strict", "no-network" };
         static const char *const weaker[] = { "debug", "permissive" };
@@ -215,7 +215,8 @@ static int check_profile(TqJobSpec *spec, const char *value, const char **ret_ex
         if (strcmp(value, "default") == 0)
                 return 0;
         if (check_one_of(value, weaker, TQ_ELEMENTSOF(weaker)) == 0)
-                *ret_expected = "default: the tenant's profile is default and a job can't weaken it";
+                *ret_expected =
+                        "default: the tenant's profile is default and a job can't weaken it";
         else if (check_one_of(value, stricter, TQ_ELEMENTSOF(stricter)) == 0)
                 *ret_expected = "default: this version has no stricter profile";
         else
@@ -276,7 +277,8 @@ static int set_runtime(TqJobSpec *spec, const char *value, const char **ret_expe
         if (tq_limits_has(&spec->limits, TQ_KEY_RUNTIME))
                 return -EINVAL;
         *ret_expected = "a time span such as 90, 30min or 1h 30min, or infinity";
-        return tq_limits_set(&spec->limits, "RuntimeMaxSec", value, TQ_SCOPE_JOB, false, 0, NULL) < 0
+        return tq_limits_set(&spec->limits, "RuntimeMaxSec", value, TQ_SCOPE_JOB, false, 0, NULL) <
+                               0
                        ? -EINVAL
                        : 0;
 }
@@ -338,8 +340,8 @@ static int open_section(Parser *p, const char *section, unsigned line, TqError *
                         continue;
                 if (p->section_line[i] > 0)
                         return tq_error_at(err, -EBADMSG, line, NULL,
-                                           "section [%s] a second time; it began on line %u", section,
-                                           p->section_line[i]);
+                                           "section [%s] a second time; it began on line %u",
+                                           section, p->section_line[i]);
                 p->section_line[i] = line;
                 return 0;
         }

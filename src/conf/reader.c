@@ -10,16 +10,17 @@
 
 /* A guard in front of libinih.
  *
- * Debian's libinih reads lines of 200 bytes: the rest of a longer one becomes a line of its own, so a
- * long Description= could set User=. It cuts values at " ;", takes an indented line for another value
- * of the key before, accepts "key: value", drops what follows a NUL, goes on after a section head
- * without its bracket, and tells no line numbers.
+ * Debian's libinih reads lines of 200 bytes: the rest of a longer one becomes a line of its own, so
+ * a long Description= could set User=. It cuts values at " ;", takes an indented line for another
+ * value of the key before, accepts "key: value", drops what follows a NUL, goes on after a section
+ * head without its bracket, and tells no line numbers.
  *
- * So the text is checked line by line here, and what libinih is given is rewritten such that none of
- * this can happen: a value travels in chunks of at most CHUNK bytes, each between two MARK bytes, the
- * second and later ones as the continuation lines that libinih knows; ';' and ':' travel as stand-ins.
- * MARK and the stand-ins are control bytes, which no accepted text contains, so the rewriting can be
- * undone exactly. libinih splits sections, keys and values; deliver() joins the chunks again. */
+ * So the text is checked line by line here, and what libinih is given is rewritten such that none
+ * of this can happen: a value travels in chunks of at most CHUNK bytes, each between two MARK
+ * bytes, the second and later ones as the continuation lines that libinih knows; ';' and ':' travel
+ * as stand-ins. MARK and the stand-ins are control bytes, which no accepted text contains, so the
+ * rewriting can be undone exactly. libinih splits sections, keys and values; deliver() joins the
+ * chunks again. */
 
 #define MARK      '\x01'
 #define SEMICOLON '\x02'
@@ -66,7 +67,8 @@ static int check_bytes(Reader *r, Text line) {
                 unsigned char c = (unsigned char)line.s[i];
 
                 if (c == '\r')
-                        return fail(r, "carriage return: expected lines that end in a newline only");
+                        return fail(r,
+                                    "carriage return: expected lines that end in a newline only");
                 if ((c < 0x20 && c != '\t') || c == 0x7F)
                         return fail(r, c == '\0' ? "NUL byte" : "control character");
         }
@@ -118,7 +120,7 @@ static int emit_section(Reader *r, Text line, char *out) {
         memcpy(r->section, name.s, name.n);
         r->section[name.n] = '\0';
         /* libinih keeps 49 bytes of it and the handler gets ours, so it needs no more than one. */
-        (void)strcpy(out, "[s]\n");
+        memcpy(out, "[s]\n", sizeof("[s]\n"));
         r->error = r->handler(r->userdata, r->section, NULL, NULL, r->line, r->err);
         return r->error < 0 ? r->error : 1;
 }
@@ -141,7 +143,7 @@ static int emit_key(Reader *r, Text line, char *out) {
         out = protect(out, key);
         *out++ = '=';
         out = emit_chunk(r, out);
-        (void)strcpy(out, "\n");
+        memcpy(out, "\n", sizeof("\n"));
         return 1;
 }
 
@@ -168,7 +170,8 @@ static char *next_line(char *out, int size, void *userdata) {
         Reader *r = userdata;
 
         if (size < TQ_READER_KEY_MAX + CHUNK + 8) {
-                r->error = tq_error(r->err, -ENOTSUP, "libinih was built with lines of %d bytes", size);
+                r->error = tq_error(r->err, -ENOTSUP, "libinih was built with lines of %d bytes",
+                                    size);
                 return NULL;
         }
         if (r->error < 0)
@@ -177,7 +180,7 @@ static char *next_line(char *out, int size, void *userdata) {
                 char *p = out;
 
                 *p++ = ' ';
-                (void)strcpy(emit_chunk(r, p), "\n");
+                memcpy(emit_chunk(r, p), "\n", sizeof("\n"));
                 return out;
         }
         while (r->at < r->end) {
@@ -214,7 +217,8 @@ static int deliver(void *userdata, const char *section, const char *name, const 
         if (!tq_buffer_string(&r->value))
                 r->error = -ENOMEM;
         else
-                r->error = r->handler(r->userdata, r->section, r->key, r->value.data, r->line, r->err);
+                r->error =
+                        r->handler(r->userdata, r->section, r->key, r->value.data, r->line, r->err);
         tq_buffer_reset(&r->value);
         r->key[0] = '\0';
         return r->error >= 0;

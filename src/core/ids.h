@@ -5,8 +5,8 @@
 
 #include "base/util.h"
 
-/* A tenant's name is a directory's name and a cgroup's name: 1 to TQ_TENANT_NAME_MAX of A-Z a-z 0-9 _ -,
- * the first one a letter or a digit. Hence never a dot, a slash or an option. */
+/* A tenant's name is a directory's name and a cgroup's name: 1 to TQ_TENANT_NAME_MAX of A-Z a-z 0-9
+ * _ -, the first one a letter or a digit. Hence never a dot, a slash or an option. */
 bool tq_ids_tenant_is_valid(const char *name) TQ_PURE;
 
 /* The same with dots allowed after the first character. */

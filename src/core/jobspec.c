@@ -19,8 +19,9 @@ void tq_jobspec_done(TqJobSpec *spec) {
 
 bool tq_jobspec_env_is_reserved(const char *name, size_t n) {
         static const char *const reserved[] = {
-                "NOTIFY_SOCKET", "LISTEN_FDS",  "LISTEN_PID",   "LISTEN_FDNAMES", "INVOCATION_ID",
-                "JOURNAL_STREAM", "WATCHDOG_PID", "WATCHDOG_USEC", "MAINPID",      "MANAGERPID",
+                "NOTIFY_SOCKET", "LISTEN_FDS",     "LISTEN_PID",   "LISTEN_FDNAMES",
+                "INVOCATION_ID", "JOURNAL_STREAM", "WATCHDOG_PID", "WATCHDOG_USEC",
+                "MAINPID",       "MANAGERPID",
         };
 
         if (n >= 8 && strncmp(name, "TENANTQ_", 8) == 0)

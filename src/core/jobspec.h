@@ -46,8 +46,8 @@ typedef struct TqJobIdentity {
         const char *home; /* NULL: / */
 } TqJobIdentity;
 
-/* Writes the part of a launch plan that only the payload's own process reads, after it has become the
- * tenant: `u32 argc, u32 envc`, then working directory, arguments and environment as terminated
- * strings. The environment is: PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT,
- * TENANTQ_TENANT, then the job's own, which stand over the first six. -ENOMEM. */
+/* Writes the part of a launch plan that only the payload's own process reads, after it has become
+ * the tenant: `u32 argc, u32 envc`, then working directory, arguments and environment as terminated
+ * strings. The environment is: PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB,
+ * TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's own, which stand over the first six. -ENOMEM. */
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/limits.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +9,9 @@
 #include "base/format.h"
 #include "base/parse.h"
 
-/* The table of limits. A row says everything about a key; no other place knows its name, its units, its
- * bounds, its file or where it may stand. Values are kept in the row's unit and printed in the largest
- * unit that is exact, so that what is echoed can be typed back.
+/* The table of limits. A row says everything about a key; no other place knows its name, its units,
+ * its bounds, its file or where it may stand. Values are kept in the row's unit and printed in the
+ * largest unit that is exact, so that what is echoed can be typed back.
  *
  * Unset, unlimited and zero are three values: unset means that the next scope out decides (or the
  * kernel's default), `max` stands over a lower scope's number, and 0 is a number. */
@@ -22,8 +23,8 @@
 #define EIB (UINT64_C(1) << 60)
 
 const TqKeyRow tq_limits_keys[_TQ_KEY_MAX] = {
-        [TQ_KEY_CPU] = { "cpu", TQ_TYPE_CORES, TENANT | JOB, 10000, UINT64_C(100000) * 1000000, "cpu",
-                         "cpu.max", "max 100000", true, true, false, true,
+        [TQ_KEY_CPU] = { "cpu", TQ_TYPE_CORES, TENANT | JOB, 10000, UINT64_C(100000) * 1000000,
+                         "cpu", "cpu.max", "max 100000", true, true, false, true,
                          "CPU time per second, in cores" },
         [TQ_KEY_CPU_WEIGHT] = { "cpu_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, "cpu",
                                 "cpu.weight", "100", false, false, false, true,
@@ -33,8 +34,9 @@ const TqKeyRow tq_limits_keys[_TQ_KEY_MAX] = {
                                "unused quota that may be carried over" },
         [TQ_KEY_CPUS] = { "cpus", TQ_TYPE_CPUSET, TENANT | JOB, 0, 0, "cpuset", "cpuset.cpus", "",
                           false, false, false, true, "the CPUs that may be used" },
-        [TQ_KEY_MEMORY] = { "memory", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, "memory", "memory.max",
-                            "max", true, true, false, true, "memory; over it the job is killed" },
+        [TQ_KEY_MEMORY] = { "memory", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, "memory",
+                            "memory.max", "max", true, true, false, true,
+                            "memory; over it the job is killed" },
         [TQ_KEY_MEMORY_HIGH] = { "memory_high", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, "memory",
                                  "memory.high", "max", true, true, false, true,
                                  "memory; over it the job is slowed and reclaimed from" },
@@ -43,31 +45,33 @@ const TqKeyRow tq_limits_keys[_TQ_KEY_MAX] = {
                                 "memory that is reclaimed last" },
         [TQ_KEY_SWAP] = { "swap", TQ_TYPE_BYTES, TENANT | JOB, 0, EIB, "memory", "memory.swap.max",
                           "max", true, true, false, true, "swap space" },
-        [TQ_KEY_PIDS] = { "pids", TQ_TYPE_COUNT, TENANT | JOB, 1, 4194304, "pids", "pids.max", "max",
-                          true, true, false, true, "processes and threads" },
+        [TQ_KEY_PIDS] = { "pids", TQ_TYPE_COUNT, TENANT | JOB, 1, 4194304, "pids", "pids.max",
+                          "max", true, true, false, true, "processes and threads" },
         [TQ_KEY_IO_READ] = { "io_read", TQ_TYPE_BANDWIDTH, TENANT | JOB, 1, EIB, "io", NULL, NULL,
                              true, true, true, true, "bytes read per second from a device" },
         [TQ_KEY_IO_WRITE] = { "io_write", TQ_TYPE_BANDWIDTH, TENANT | JOB, 1, EIB, "io", NULL, NULL,
                               true, true, true, true, "bytes written per second to a device" },
-        [TQ_KEY_IO_RIOPS] = { "io_riops", TQ_TYPE_IOPS, TENANT | JOB, 1, UINT32_MAX, "io", NULL, NULL,
-                              true, true, true, true, "read operations per second" },
-        [TQ_KEY_IO_WIOPS] = { "io_wiops", TQ_TYPE_IOPS, TENANT | JOB, 1, UINT32_MAX, "io", NULL, NULL,
-                              true, true, true, true, "write operations per second" },
-        [TQ_KEY_IO_WEIGHT] = { "io_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, "io", "io.weight",
-                               "default 100", false, false, false, true,
+        [TQ_KEY_IO_RIOPS] = { "io_riops", TQ_TYPE_IOPS, TENANT | JOB, 1, UINT32_MAX, "io", NULL,
+                              NULL, true, true, true, true, "read operations per second" },
+        [TQ_KEY_IO_WIOPS] = { "io_wiops", TQ_TYPE_IOPS, TENANT | JOB, 1, UINT32_MAX, "io", NULL,
+                              NULL, true, true, true, true, "write operations per second" },
+        [TQ_KEY_IO_WEIGHT] = { "io_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, "io",
+                               "io.weight", "default 100", false, false, false, true,
                                "share of the device among siblings that compete" },
-        [TQ_KEY_CONCURRENCY] = { "concurrency", TQ_TYPE_COUNT, TENANT | QUEUE, 0, 1000000, NULL, NULL,
-                                 NULL, true, true, false, true, "jobs that run at the same time" },
+        [TQ_KEY_CONCURRENCY] = { "concurrency", TQ_TYPE_COUNT, TENANT | QUEUE, 0, 1000000, NULL,
+                                 NULL, NULL, true, true, false, true,
+                                 "jobs that run at the same time" },
         [TQ_KEY_ENQUEUE_RATE] = { "enqueue_rate", TQ_TYPE_RATE, TENANT | QUEUE, 0, EIB, NULL, NULL,
                                   NULL, true, true, false, false, "jobs accepted per time" },
         [TQ_KEY_QUEUE_DEPTH] = { "queue_depth", TQ_TYPE_COUNT, TENANT | QUEUE, 0, EIB, NULL, NULL,
                                  NULL, true, true, false, false, "jobs that wait" },
-        [TQ_KEY_SCHEDULED_JOBS] = { "scheduled_jobs", TQ_TYPE_COUNT, TENANT, 0, EIB, NULL, NULL, NULL,
-                                    true, true, false, false, "jobs that wait for their time" },
+        [TQ_KEY_SCHEDULED_JOBS] = { "scheduled_jobs", TQ_TYPE_COUNT, TENANT, 0, EIB, NULL, NULL,
+                                    NULL, true, true, false, false,
+                                    "jobs that wait for their time" },
         [TQ_KEY_WEIGHT] = { "weight", TQ_TYPE_WEIGHT, TENANT, 1, 10000, NULL, NULL, NULL, false,
                             false, false, false, "share of the slots among tenants" },
-        [TQ_KEY_RESERVED] = { "reserved", TQ_TYPE_COUNT, TENANT, 0, 1000000, NULL, NULL, NULL, false,
-                              true, false, false, "slots kept for the tenant" },
+        [TQ_KEY_RESERVED] = { "reserved", TQ_TYPE_COUNT, TENANT, 0, 1000000, NULL, NULL, NULL,
+                              false, true, false, false, "slots kept for the tenant" },
         [TQ_KEY_RUNTIME] = { "runtime", TQ_TYPE_SPAN, TENANT | JOB, 1, UINT64_MAX / 4, NULL, NULL,
                              NULL, true, true, false, true, "how long a job may run" },
 };
@@ -99,8 +103,10 @@ static const struct {
 } type_words[] = {
         [TQ_TYPE_CORES] = { "a number of cores from 0.01, such as 2 or 0.5" },
         [TQ_TYPE_WEIGHT] = { "a whole number from 1 to 10000" },
-        [TQ_TYPE_BYTES] = { "a whole number of bytes with K, M, G, T, P or E (1024), such as 512M" },
-        [TQ_TYPE_BANDWIDTH] = { "a whole number of bytes per second with K, M, G or T (1000), such as 10M" },
+        [TQ_TYPE_BYTES] = { "a whole number of bytes with K, M, G, T, P or E (1024), such as "
+                            "512M" },
+        [TQ_TYPE_BANDWIDTH] = { "a whole number of bytes per second with K, M, G or T (1000), such "
+                                "as 10M" },
         [TQ_TYPE_IOPS] = { "a whole number of operations per second, such as 500 or 2K" },
         [TQ_TYPE_COUNT] = { "a whole number" },
         [TQ_TYPE_SPAN] = { "a time span such as 90, 30min or 1h 30min" },
@@ -243,7 +249,8 @@ static const char *format_cpus(const uint64_t *bits, char *buf, size_t size) {
         return buf;
 }
 
-/* A device is a path below /dev or MAJOR:MINOR; whether there is one is the kernel layer's question. */
+/* A device is a path below /dev or MAJOR:MINOR; whether there is one is the kernel layer's
+ * question. */
 static bool device_is_valid(const char *s) {
         uint64_t number;
         char major[16];
@@ -252,9 +259,9 @@ static bool device_is_valid(const char *s) {
         if (strlen(s) >= TQ_DEVICE_MAX)
                 return false;
         if (strncmp(s, "/dev/", 5) == 0)
-                return s[5] != '\0' && !strstr(s, "/../") && strspn(s, "/-_.:@+=abcdefghijklmnopqrstuvwxyz"
-                                                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
-                                                                       strlen(s);
+                return s[5] != '\0' && !strstr(s, "/../") &&
+                       strspn(s, "/-_.:@+=abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == strlen(s);
         colon = strchr(s, ':');
         if (!colon || (size_t)(colon - s) >= sizeof(major))
                 return false;
@@ -288,6 +295,7 @@ static int resolve_name(const char *name, unsigned line, Assignment *a, TqError 
                                    nearest ? "; did you mean " : "", nearest ? nearest : "",
                                    nearest ? "?" : "");
         }
+        assert(a->key >= 0);
         if (!at)
                 return 0;
         if (!tq_limits_keys[a->key].has_device)
@@ -384,8 +392,8 @@ static int check_scope(const Assignment *a, unsigned scope, bool allow_inert, un
         return 0;
 }
 
-int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned scope, bool allow_inert,
-                  unsigned line, TqError *err) {
+int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned scope,
+                  bool allow_inert, unsigned line, TqError *err) {
         uint64_t v = 0;
         Assignment a;
         int r;
@@ -393,6 +401,7 @@ int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned sco
         r = resolve_name(name, line, &a, err);
         if (r < 0)
                 return r;
+        assert(a.key >= 0);
         r = check_scope(&a, scope, allow_inert, line, err);
         if (r < 0)
                 return r;
@@ -428,6 +437,7 @@ int tq_limits_unset(TqLimits *l, const char *name, TqError *err) {
         r = resolve_name(name, 0, &a, err);
         if (r < 0)
                 return r;
+        assert(a.key >= 0);
         if (a.device[0] == '\0') {
                 l->set &= ~(UINT64_C(1) << a.key);
                 l->value[a.key] = 0;
@@ -482,23 +492,24 @@ static int exceeds(TqKey key, uint64_t asked, uint64_t allowed, const char *whos
                            tq_limits_format_value(key, allowed, b, sizeof(b)), whose);
 }
 
-int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char *whose, TqError *err) {
+int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char *whose,
+                           TqError *err) {
         char text[TQ_VALUE_MAX];
         int r;
 
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
                 if (!tq_limits_keys[i].is_cap || !tq_limits_has(l, (TqKey)i))
                         continue;
-                r = exceeds((TqKey)i, l->value[i], tq_limits_get(outer, (TqKey)i, TQ_LIMIT_MAX), whose,
-                            err);
+                r = exceeds((TqKey)i, l->value[i], tq_limits_get(outer, (TqKey)i, TQ_LIMIT_MAX),
+                            whose, err);
                 if (r < 0)
                         return r;
         }
         for (uint32_t i = 0; i < l->n_io; i++) {
                 const TqIoLimit *io = find_io(outer, (TqKey)l->io[i].key, l->io[i].device);
 
-                r = exceeds((TqKey)l->io[i].key, l->io[i].value, io ? io->value : TQ_LIMIT_MAX, whose,
-                            err);
+                r = exceeds((TqKey)l->io[i].key, l->io[i].value, io ? io->value : TQ_LIMIT_MAX,
+                            whose, err);
                 if (r < 0)
                         return r;
         }
@@ -528,7 +539,8 @@ bool tq_limits_is_sane(const TqLimits *l) {
                 const TqIoLimit *io = &l->io[i];
 
                 if (io->key >= _TQ_KEY_MAX || !tq_limits_keys[io->key].has_device ||
-                    strnlen(io->device, TQ_DEVICE_MAX) == TQ_DEVICE_MAX || !device_is_valid(io->device))
+                    strnlen(io->device, TQ_DEVICE_MAX) == TQ_DEVICE_MAX ||
+                    !device_is_valid(io->device))
                         return false;
                 if (io->value != TQ_LIMIT_MAX && (io->value < tq_limits_keys[io->key].min ||
                                                   io->value > tq_limits_keys[io->key].max))
@@ -599,7 +611,8 @@ const char *tq_limits_attribute(const TqLimits *l, TqKey key, char *buf, size_t 
         case TQ_TYPE_CPUSET:
                 return format_cpus(l->cpus, buf, size);
         default:
-                (void)snprintf(buf, size, "%s%" PRIu64, key == TQ_KEY_IO_WEIGHT ? "default " : "", v);
+                (void)snprintf(buf, size, "%s%" PRIu64, key == TQ_KEY_IO_WEIGHT ? "default " : "",
+                               v);
                 return buf;
         }
 }

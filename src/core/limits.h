@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 
-/* The names of limits: one table for the command line, the tenant's file, the job file, the kernel's
- * attributes and the man pages (tenantq.conf(5) is compared with it). */
+/* The names of limits: one table for the command line, the tenant's file, the job file, the
+ * kernel's attributes and the man pages (tenantq.conf(5) is compared with it). */
 typedef enum TqKey {
         TQ_KEY_CPU,
         TQ_KEY_CPU_WEIGHT,
@@ -68,12 +68,12 @@ typedef struct TqKeyRow {
 
 extern const TqKeyRow tq_limits_keys[_TQ_KEY_MAX];
 
-#define TQ_LIMIT_MAX    UINT64_MAX /* "max": unlimited; unset is a bit of TqLimits.set, zero is 0 */
-#define TQ_CPUS_MAX     1024
-#define TQ_IO_DEVICES   8
-#define TQ_DEVICE_MAX   64
-#define TQ_CPU_PERIOD   100000 /* usec: the period of cpu.max */
-#define TQ_VALUE_MAX    256    /* bytes of a formatted value */
+#define TQ_LIMIT_MAX  UINT64_MAX /* "max": unlimited; unset is a bit of TqLimits.set, zero is 0 */
+#define TQ_CPUS_MAX   1024
+#define TQ_IO_DEVICES 8
+#define TQ_DEVICE_MAX 64
+#define TQ_CPU_PERIOD 100000 /* usec: the period of cpu.max */
+#define TQ_VALUE_MAX  256    /* bytes of a formatted value */
 
 typedef struct TqIoLimit {
         uint32_t key; /* TqKey */
@@ -99,8 +99,8 @@ static inline uint64_t tq_limits_get(const TqLimits *l, TqKey key, uint64_t fall
         return tq_limits_has(l, key) ? l->value[key] : fallback;
 }
 
-/* Whether a struct that came from another process is well-formed (bounded counts, terminated strings,
- * values in range). */
+/* Whether a struct that came from another process is well-formed (bounded counts, terminated
+ * strings, values in range). */
 bool tq_limits_is_sane(const TqLimits *l);
 
 /* Finds a key by its name or by systemd's (CPUQuota, MemoryMax, …), without @device.
@@ -111,9 +111,10 @@ TqKey tq_limits_find(const char *name);
 const char *tq_limits_nearest(const char *name);
 
 /* Parses NAME[@DEVICE] and VALUE into l. scope is one TQ_SCOPE_*; line is for the error only. With
- * allow_inert keys without effect are stored too. -EBADMSG with err; l is changed only on success. */
-int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned scope, bool allow_inert,
-                  unsigned line, TqError *err);
+ * allow_inert keys without effect are stored too. -EBADMSG with err; l is changed only on success.
+ */
+int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned scope,
+                  bool allow_inert, unsigned line, TqError *err);
 
 /* Removes NAME[@DEVICE]. -EBADMSG with err if the name is not one. */
 int tq_limits_unset(TqLimits *l, const char *name, TqError *err);
@@ -124,9 +125,10 @@ void tq_limits_overlay(TqLimits *base, const TqLimits *over);
 /* Lowers each cap of l to that of ceiling, also where l leaves it unset. */
 void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling);
 
-/* Whether every cap set in l is at most that of outer; else -EBADMSG with err naming the key, the value
- * asked and the value allowed (whose: "tenant acme", "[ceilings]"). */
-int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char *whose, TqError *err);
+/* Whether every cap set in l is at most that of outer; else -EBADMSG with err naming the key, the
+ * value asked and the value allowed (whose: "tenant acme", "[ceilings]"). */
+int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char *whose,
+                           TqError *err);
 
 /* The value as text that parses back; "unset" if it isn't set. Returns buf. */
 const char *tq_limits_format(const TqLimits *l, TqKey key, char *buf, size_t size);

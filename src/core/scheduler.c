@@ -8,25 +8,26 @@
 /* What starts next, as a function of events.
  *
  * tq_scheduler_step() is the only code that changes a tenant's or a job's state. It makes no system
- * call and reads no clock, so that a test can drive a year in a second and a simulator can drive the
- * very code that the daemon runs.
+ * call and reads no clock, so that a test can drive a year in a second and a simulator can drive
+ * the very code that the daemon runs.
  *
- * A job holds a slot from the moment it is launched until the supervisor says that its cgroup is empty
- * and gone: exactly while it is in its tenant's `active` list. Only set_state() moves it in or out, so
- * a slot can't be lost by a forgotten decrement; after a restart the list is rebuilt from the cgroups.
+ * A job holds a slot from the moment it is launched until the supervisor says that its cgroup is
+ * empty and gone: exactly while it is in its tenant's `active` list. Only set_state() moves it in
+ * or out, so a slot can't be lost by a forgotten decrement; after a restart the list is rebuilt
+ * from the cgroups.
  *
  * Eligibility is kept as two rings: a queue is in its tenant's ring while it has a waiting job and
- * room, a tenant is in the scheduler's ring while it has such a queue and room. refresh() is the one
- * place that decides both, from the facts alone, after every change. dispatch() takes tenants from the
- * ring in turn; a decision costs O(log n) in the jobs of one queue and nothing in tenants or in jobs
- * elsewhere. */
+ * room, a tenant is in the scheduler's ring while it has such a queue and room. refresh() is the
+ * one place that decides both, from the facts alone, after every change. dispatch() takes tenants
+ * from the ring in turn; a decision costs O(log n) in the jobs of one queue and nothing in tenants
+ * or in jobs elsewhere. */
 
 struct TqScheduler {
         TqMap jobs;
         TqMap tenants;
-        TqList ready;   /* of TqTenant.ready */
-        TqList all;     /* of TqTenant.all */
-        TqHeap timers;  /* of TqJob.timer by deadline */
+        TqList ready;  /* of TqTenant.ready */
+        TqList all;    /* of TqTenant.all */
+        TqHeap timers; /* of TqJob.timer by deadline */
         bool is_open;
 };
 
@@ -61,7 +62,8 @@ static bool holds_slot(TqJobState s) {
 }
 
 static bool waits_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, waiting), *y = TQ_CONTAINER_OF(b, TqJob, waiting);
+        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, waiting),
+                    *y = TQ_CONTAINER_OF(b, TqJob, waiting);
 
         return x->priority != y->priority ? x->priority > y->priority : x->id < y->id;
 }
@@ -117,7 +119,8 @@ uint64_t tq_scheduler_queue_limit(const TqTenant *t, const char *queue) {
 }
 
 static void refresh_tenant(TqScheduler *s, TqTenant *t) {
-        bool want = s->is_open && t->enabled && tenant_has_room(t) && !tq_list_is_empty(&t->ready_queues);
+        bool want = s->is_open && t->enabled && tenant_has_room(t) &&
+                    !tq_list_is_empty(&t->ready_queues);
 
         if (want == !tq_list_is_empty(&t->ready))
                 return;
@@ -431,7 +434,8 @@ static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
         return end->kind == TQ_END_NEVER_STARTED && job->stop == TQ_STOP_NONE;
 }
 
-static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now, TqActions *actions) {
+static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
+                    TqActions *actions) {
         TqVerdict verdict;
 
         if (!holds_slot(job->state))
@@ -459,7 +463,8 @@ static int on_refused(TqScheduler *s, TqJob *job, uint64_t now) {
         return wait_until_due(s, job, now);
 }
 
-static void stop(TqScheduler *s, TqJob *job, TqStopReason reason, uint64_t now, TqActions *actions) {
+static void stop(TqScheduler *s, TqJob *job, TqStopReason reason, uint64_t now,
+                 TqActions *actions) {
         job->stop = reason;
         act(actions, TQ_ACTION_TERM, job);
         /* The job is in the heap or the heap has just grown by others: on -ENOMEM the KILL would be
@@ -566,7 +571,7 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         case TQ_EVENT_OPEN:
                 s->is_open = true;
                 TQ_LIST_FOREACH(node, &s->all)
-                        refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
+                refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
                 return 0;
         case TQ_EVENT_TICK:
                 return on_tick(s, now, actions);
@@ -655,7 +660,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
                 free(job);
         }
         TQ_LIST_FOREACH(node, &s->all)
-                free(TQ_LIST_ENTRY(node, TqTenant, all));
+        free(TQ_LIST_ENTRY(node, TqTenant, all));
         tq_map_done(&s->jobs);
         tq_map_done(&s->tenants);
         tq_heap_done(&s->timers);

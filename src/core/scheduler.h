@@ -55,27 +55,27 @@ typedef struct TqJob {
         TqQueue *queue;
         TqJobState state;
         TqStopReason stop;
-        unsigned attempt;        /* of the launch under way or the next one, from 1 */
+        unsigned attempt; /* of the launch under way or the next one, from 1 */
         int priority;
-        bool abort;              /* to be killed before it ever ran */
-        uint64_t not_before;     /* CLOCK_BOOTTIME usec */
-        uint64_t runtime_usec;   /* the job's own bound, or TQ_LIMIT_MAX */
-        uint64_t stop_usec;      /* from TERM to KILL */
-        uint64_t running_since;  /* CLOCK_BOOTTIME usec */
-        uint64_t deadline;       /* what the timer heap sorts by */
+        bool abort;             /* to be killed before it ever ran */
+        uint64_t not_before;    /* CLOCK_BOOTTIME usec */
+        uint64_t runtime_usec;  /* the job's own bound, or TQ_LIMIT_MAX */
+        uint64_t stop_usec;     /* from TERM to KILL */
+        uint64_t running_since; /* CLOCK_BOOTTIME usec */
+        uint64_t deadline;      /* what the timer heap sorts by */
         TqHeapNode timer;
         TqHeapNode waiting;
-        TqList active;           /* in the tenant's list of jobs that hold a slot */
-        void *userdata;          /* the engine's */
+        TqList active;  /* in the tenant's list of jobs that hold a slot */
+        void *userdata; /* the engine's */
 } TqJob;
 
 struct TqQueue {
         char name[TQ_QUEUE_NAME_MAX + 1];
         TqTenant *tenant;
         uint64_t concurrency;
-        uint64_t running;   /* jobs of it in the tenant's active list */
-        TqHeap waiting;     /* by priority, then by id */
-        TqList ready;       /* in the tenant's ring of queues that could start a job */
+        uint64_t running; /* jobs of it in the tenant's active list */
+        TqHeap waiting;   /* by priority, then by id */
+        TqList ready;     /* in the tenant's ring of queues that could start a job */
         TqList all;
 };
 
@@ -102,10 +102,11 @@ typedef enum TqEventType {
         TQ_EVENT_ADOPT,   /* after a restart: a job of the ledger that runs: job.*, end.started */
         TQ_EVENT_SPAWNED, /* launched and waiting at the barrier */
         TQ_EVENT_ENDED,   /* its cgroup is empty: end */
-        TQ_EVENT_REFUSED, /* the launch failed before there was a cgroup, for now: try again later */
+        TQ_EVENT_REFUSED, /* the launch failed before there was a cgroup, for now: try again later
+                           */
         TQ_EVENT_CANCEL,
-        TQ_EVENT_OPEN,    /* taking stock is over: jobs may start */
-        TQ_EVENT_TICK,    /* only the time has passed */
+        TQ_EVENT_OPEN, /* taking stock is over: jobs may start */
+        TQ_EVENT_TICK, /* only the time has passed */
         _TQ_EVENT_MAX,
 } TqEventType;
 
@@ -124,8 +125,8 @@ typedef struct TqEvent {
         struct {
                 const char *queue;
                 int priority;
-                uint64_t not_before;    /* CLOCK_BOOTTIME usec */
-                uint64_t runtime_usec;  /* or TQ_LIMIT_MAX */
+                uint64_t not_before;   /* CLOCK_BOOTTIME usec */
+                uint64_t runtime_usec; /* or TQ_LIMIT_MAX */
                 uint64_t stop_usec;
                 uint64_t running_since; /* ADOPT: CLOCK_BOOTTIME usec */
                 TqStopReason stop;      /* ADOPT: it was already asked to stop */
@@ -141,7 +142,8 @@ typedef enum TqActionType {
         TQ_ACTION_TERM,    /* record the reason, then send SIGTERM */
         TQ_ACTION_KILL,    /* kill the cgroup */
         TQ_ACTION_REQUEUE, /* record that it waits again */
-        TQ_ACTION_FINISH,  /* record the verdict, then acknowledge; the job is no longer known here */
+        TQ_ACTION_FINISH,  /* record the verdict, then acknowledge; the job is no longer known here
+                            */
         _TQ_ACTION_MAX,
 } TqActionType;
 
@@ -169,10 +171,10 @@ TqScheduler *tq_scheduler_new(void);
 /* The jobs' userdata must have been taken care of (tq_scheduler_next_job). Returns NULL. */
 TqScheduler *tq_scheduler_free(TqScheduler *s);
 
-/* Applies one event at CLOCK_BOOTTIME now_usec and appends what is to be done to *actions, in order.
- * 0; -ENOENT (no such tenant or job: nothing changed); -EDQUOT (SUBMIT: TQ_QUEUES_MAX reached); -EEXIST (SUBMIT of a known job); -EALREADY
- * (CANCEL of one that is already stopping); -ENOMEM (nothing changed, except that a job may start
- * later than it could). */
+/* Applies one event at CLOCK_BOOTTIME now_usec and appends what is to be done to *actions, in
+ * order. 0; -ENOENT (no such tenant or job: nothing changed); -EDQUOT (SUBMIT: TQ_QUEUES_MAX
+ * reached); -EEXIST (SUBMIT of a known job); -EALREADY (CANCEL of one that is already stopping);
+ * -ENOMEM (nothing changed, except that a job may start later than it could). */
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions);
 
 /* When TQ_EVENT_TICK is next needed (CLOCK_BOOTTIME usec), or TQ_NEVER. */

@@ -107,8 +107,9 @@ typedef enum TqStopReason {
 
 const char *tq_verdict_stop_to_string(TqStopReason r);
 
-/* Judges: memory comes before the rest (the kernel's word), then what tenantq asked for, then how the
- * process ended. Pure. A job asked to stop that had already ended with code 0 keeps its exit. */
+/* Judges: memory comes before the rest (the kernel's word), then what tenantq asked for, then how
+ * the process ended. Pure. A job asked to stop that had already ended with code 0 keeps its exit.
+ */
 TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop);
 
 /* "exit 0", "signal 9 (KILL)", "oom (tenant)", "spawn (exec: No such file or directory)". */

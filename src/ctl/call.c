@@ -33,9 +33,10 @@ void call_done(Call *c) {
 
 static int unavailable(const Options *o, int r) {
         if (r == -ENOENT || r == -ECONNREFUSED)
-                return fail(TQ_EXIT_UNAVAILABLE,
-                            "no daemon answers at %s; is tenantq running? (systemctl status tenantq)",
-                            o->socket);
+                return fail(
+                        TQ_EXIT_UNAVAILABLE,
+                        "no daemon answers at %s; is tenantq running? (systemctl status tenantq)",
+                        o->socket);
         return fail(TQ_EXIT_UNAVAILABLE, "%s: %s", o->socket, strerror(-r));
 }
 
@@ -66,7 +67,8 @@ int call_send(Call *c) {
         if (sd_bus_error_is_set(&c->error) && strncmp(c->error.name, "org.tenantq.", 12) == 0)
                 return fail(tq_control_exit_code(c->error.name), "%s", c->error.message);
         if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE)
-                return fail(TQ_EXIT_UNAVAILABLE, "the daemon went away before it answered; try again");
+                return fail(TQ_EXIT_UNAVAILABLE,
+                            "the daemon went away before it answered; try again");
         return fail(TQ_EXIT_FAILURE, "%s", c->error.message ? c->error.message : strerror(-r));
 }
 
@@ -76,5 +78,6 @@ int call_table(Call *c, TqTable *ret) {
         if (r != 0)
                 return r;
         r = tq_control_read_table(c->reply, ret);
-        return r < 0 ? fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read: %s", strerror(-r)) : 0;
+        return r < 0 ? fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read: %s", strerror(-r))
+                     : 0;
 }

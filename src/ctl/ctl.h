@@ -18,7 +18,7 @@ typedef struct Options {
         const char *why;       /* --why */
         const char **limits;   /* -l KEY=VALUE */
         size_t n_limits;
-        uint64_t rows;         /* -n */
+        uint64_t rows; /* -n */
         bool json, all, wait, follow;
 } Options;
 
@@ -55,7 +55,7 @@ typedef struct Call {
 void call_done(Call *c);
 #define CALL_CLEANUP TQ_CLEANUP(call_done)
 int call_open(const Options *o, Call *c, const char *method);
-int call_send(Call *c); /* waits as long as it takes */
+int call_send(Call *c);                      /* waits as long as it takes */
 int call_again(Call *c, const char *method); /* another method on the same connection */
 int call_table(Call *c, TqTable *ret);
 int fail(int code, const char *fmt, ...) TQ_PRINTF(2, 3);

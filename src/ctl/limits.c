@@ -31,13 +31,15 @@ static int get(const Options *o, const char *target) {
 
 static void print_change(const TqTable *t) {
         for (size_t row = 0; row < t->n_rows; row++) {
-                const char *queue = tq_table_text(t, row, "queue"), *old = tq_table_text(t, row, "old");
+                const char *queue = tq_table_text(t, row, "queue"),
+                           *old = tq_table_text(t, row, "old");
                 const char *new_value = tq_table_text(t, row, "new");
                 const char *kernel = tq_table_text(t, row, "kernel");
 
-                (void)printf("%s%s%s: %s %s -> %s (revision %" PRIi64 ")", tq_table_text(t, row, "tenant"),
-                             queue ? "/" : "", queue ? queue : "", tq_table_text(t, row, "limit"),
-                             old ? old : "unset", new_value ? new_value : "unset",
+                (void)printf("%s%s%s: %s %s -> %s (revision %" PRIi64 ")",
+                             tq_table_text(t, row, "tenant"), queue ? "/" : "", queue ? queue : "",
+                             tq_table_text(t, row, "limit"), old ? old : "unset",
+                             new_value ? new_value : "unset",
                              tq_table_integer(t, row, "revision", 0));
                 if (kernel)
                         (void)printf("; kernel: %s", kernel);
@@ -85,7 +87,8 @@ static int change(const Options *o, const char *target, bool set, int argc, char
 
 int verb_limits(const Options *o, int argc, char *argv[]) {
         if (strcmp(argv[0], "get") == 0)
-                return argc == 2 ? get(o, argv[1]) : fail(TQ_EXIT_USAGE, "limits get: expected one TENANT");
+                return argc == 2 ? get(o, argv[1])
+                                 : fail(TQ_EXIT_USAGE, "limits get: expected one TENANT");
         if (strcmp(argv[0], "set") == 0)
                 return change(o, argv[1], true, argc - 2, argv + 2);
         if (strcmp(argv[0], "unset") == 0)

@@ -8,8 +8,8 @@
 #include "ctl/ctl.h"
 #include "ipc/control.h"
 
-/* A job's output, from descriptors that the daemon opens. On a terminal control characters are shown as
- * \xHH: the output is a tenant's, the terminal the administrator's. */
+/* A job's output, from descriptors that the daemon opens. On a terminal control characters are
+ * shown as \xHH: the output is a tenant's, the terminal the administrator's. */
 
 static int open_stream(const Options *o, Call *c, uint64_t job, const char *stream, int *ret_fd) {
         int fd, r;
@@ -89,7 +89,8 @@ static int on_ended(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         (void)error;
         copy(f->out, stdout);
         copy(f->err, stderr);
-        return sd_event_exit(f->event, sd_bus_message_is_method_error(reply, NULL) ? TQ_EXIT_FAILURE : 0);
+        return sd_event_exit(f->event,
+                             sd_bus_message_is_method_error(reply, NULL) ? TQ_EXIT_FAILURE : 0);
 }
 
 static int follow(Call *c, uint64_t job, Follow *f) {

@@ -8,23 +8,27 @@
 #include "ctl/ctl.h"
 
 const Verb verbs[] = {
-        { "submit", 1, 1, "t", "submit [-t TENANT] FILE", "hand in a job file (- for standard input)",
-          verb_submit },
-        { "run", 1, -1, "t:q:l:C:w", "run -t TENANT [-w] [-q QUEUE] [-C DIR] [-l KEY=VALUE] -- CMD [ARG…]",
+        { "submit", 1, 1, "t", "submit [-t TENANT] FILE",
+          "hand in a job file (- for standard input)", verb_submit },
+        { "run", 1, -1, "t:q:l:C:w",
+          "run -t TENANT [-w] [-q QUEUE] [-C DIR] [-l KEY=VALUE] -- CMD [ARG…]",
           "run a command as a job; --wait for its end and output", verb_run },
-        { "ps", 0, 1, "an", "ps [-a] [-n ROWS] [TENANT]", "list jobs that wait or run; -a: ended ones too",
-          verb_ps },
+        { "ps", 0, 1, "an", "ps [-a] [-n ROWS] [TENANT]",
+          "list jobs that wait or run; -a: ended ones too", verb_ps },
         { "status", 0, 1, "", "status [JOB|TENANT]", "show a job, a tenant, or everything in short",
           verb_status },
-        { "logs", 1, 1, "f", "logs [-f] JOB", "print a job's output; -f: follow it to the end", verb_logs },
-        { "cancel", 1, -1, "", "cancel JOB…", "end jobs: SIGTERM, then SIGKILL after TimeoutStopSec=",
-          verb_cancel },
+        { "logs", 1, 1, "f", "logs [-f] JOB", "print a job's output; -f: follow it to the end",
+          verb_logs },
+        { "cancel", 1, -1, "", "cancel JOB…",
+          "end jobs: SIGTERM, then SIGKILL after TimeoutStopSec=", verb_cancel },
         { "wait", 1, -1, "", "wait JOB…", "wait until jobs have ended; of one, exit with its code",
           verb_wait },
-        { "tenants", 0, 0, "", "tenants", "list tenants and what is wrong with them", verb_tenants },
+        { "tenants", 0, 0, "", "tenants", "list tenants and what is wrong with them",
+          verb_tenants },
         { "limits", 2, -1, "m", "limits get|set|unset TENANT[/QUEUE] [KEY=VALUE…]",
           "show or change limits, live", verb_limits },
-        { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon", verb_validate },
+        { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon",
+          verb_validate },
         { "reload", 0, 0, "", "reload", "read the configuration files again", verb_reload },
 };
 const size_t n_verbs = TQ_ELEMENTSOF(verbs);
@@ -33,21 +37,23 @@ static void usage(FILE *f) {
         (void)fprintf(f, "Usage: tenantqctl [--json] [--socket PATH] VERB …\n\n");
         for (size_t i = 0; i < n_verbs; i++)
                 (void)fprintf(f, "  %s\n        %s\n", verbs[i].usage, verbs[i].help);
-        (void)fprintf(f, "\nOptions:\n"
-                         "  -t, --tenant NAME     whose job it is\n"
-                         "  -q, --queue NAME      the job's queue\n"
-                         "  -l, --limit KEY=VALUE a limit of the job\n"
-                         "  -C, --directory DIR   the job's working directory\n"
-                         "  -w, --wait            wait for the end; print the output, exit with its code\n"
-                         "  -a, --all             jobs that have ended too\n"
-                         "  -n, --lines ROWS      at most so many (default 100)\n"
-                         "  -f, --follow          go on until the job has ended\n"
-                         "  -m, --why TEXT        why a limit is changed, kept with the revision\n"
-                         "      --json            print data as JSON\n"
-                         "      --socket PATH     the daemon's socket (default $TENANTQ_SOCKET or\n"
-                         "                        " TQ_CONTROL_SOCKET ")\n"
-                         "      --version         print the version\n"
-                         "tenantqctl(1) lists the exit codes.\n");
+        (void)fprintf(
+                f,
+                "\nOptions:\n"
+                "  -t, --tenant NAME     whose job it is\n"
+                "  -q, --queue NAME      the job's queue\n"
+                "  -l, --limit KEY=VALUE a limit of the job\n"
+                "  -C, --directory DIR   the job's working directory\n"
+                "  -w, --wait            wait for the end; print the output, exit with its code\n"
+                "  -a, --all             jobs that have ended too\n"
+                "  -n, --lines ROWS      at most so many (default 100)\n"
+                "  -f, --follow          go on until the job has ended\n"
+                "  -m, --why TEXT        why a limit is changed, kept with the revision\n"
+                "      --json            print data as JSON\n"
+                "      --socket PATH     the daemon's socket (default $TENANTQ_SOCKET or\n"
+                "                        " TQ_CONTROL_SOCKET ")\n"
+                "      --version         print the version\n"
+                "tenantqctl(1) lists the exit codes.\n");
 }
 
 static const Verb *find_verb(const char *name) {

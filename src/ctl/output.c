@@ -13,7 +13,8 @@
 bool output_has_color(void) {
         const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
-        return isatty(STDOUT_FILENO) && !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
+        return isatty(STDOUT_FILENO) && !(no_color && no_color[0]) &&
+               !(term && strcmp(term, "dumb") == 0);
 }
 
 int output_finish(void) {
@@ -95,7 +96,8 @@ void output_table(const TqTable *t, const Column *columns, size_t n) {
                 for (size_t c = 0; c < n; c++) {
                         const char *color = "";
 
-                        (void)format_cell(named_cell(t, row, columns[c].name), columns[c].format, text);
+                        (void)format_cell(named_cell(t, row, columns[c].name), columns[c].format,
+                                          text);
                         if (has_color)
                                 color = color_of(columns[c].name, text);
                         (void)fputs(color, stdout);

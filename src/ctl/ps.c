@@ -4,11 +4,11 @@
 #include "ctl/ctl.h"
 
 static const Column columns[] = {
-        { "job", "JOB", FORMAT_TEXT },           { "tenant", "TENANT", FORMAT_TEXT },
-        { "queue", "QUEUE", FORMAT_TEXT },       { "name", "NAME", FORMAT_TEXT },
-        { "state", "STATE", FORMAT_TEXT },       { "wait_reason", "WAITS FOR", FORMAT_TEXT },
-        { "wait_usec", "WAITED", FORMAT_SPAN },  { "run_usec", "RAN", FORMAT_SPAN },
-        { "cpu_usec", "CPU", FORMAT_SPAN },      { "memory_peak_bytes", "MEMORY", FORMAT_SIZE },
+        { "job", "JOB", FORMAT_TEXT },          { "tenant", "TENANT", FORMAT_TEXT },
+        { "queue", "QUEUE", FORMAT_TEXT },      { "name", "NAME", FORMAT_TEXT },
+        { "state", "STATE", FORMAT_TEXT },      { "wait_reason", "WAITS FOR", FORMAT_TEXT },
+        { "wait_usec", "WAITED", FORMAT_SPAN }, { "run_usec", "RAN", FORMAT_SPAN },
+        { "cpu_usec", "CPU", FORMAT_SPAN },     { "memory_peak_bytes", "MEMORY", FORMAT_SIZE },
         { "verdict", "VERDICT", FORMAT_TEXT },
 };
 
@@ -19,7 +19,8 @@ static int list(const Options *o, const char *tenant, bool all, TqTable *ret) {
         r = call_open(o, &c, "ListJobs");
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(c.request, "sbtu", tenant, (int)all, (uint64_t)0, (uint32_t)o->rows);
+        r = sd_bus_message_append(c.request, "sbtu", tenant, (int)all, (uint64_t)0,
+                                  (uint32_t)o->rows);
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, ret);
 }
 
@@ -33,7 +34,8 @@ int verb_ps(const Options *o, int argc, char *argv[]) {
         if (o->json)
                 output_json(&t, "tenantq.jobs.v1", "jobs");
         else if (t.n_rows == 0)
-                (void)puts(o->all ? "no jobs" : "no jobs wait or run; -a shows those that have ended");
+                (void)puts(o->all ? "no jobs"
+                                  : "no jobs wait or run; -a shows those that have ended");
         else
                 output_table(&t, columns, TQ_ELEMENTSOF(columns));
         if (!o->json && t.n_rows == o->rows)

@@ -9,7 +9,8 @@
 
 /* The program as an absolute path: a job has no PATH to be looked up in. */
 static int find_program(const char *name, TqBuffer *ret) {
-        TQ_FREE char *path = strdup(getenv("PATH") ? getenv("PATH") : "/usr/local/bin:/usr/bin:/bin");
+        const char *searched = getenv("PATH");
+        TQ_FREE char *path = strdup(searched ? searched : "/usr/local/bin:/usr/bin:/bin");
         char *save = NULL;
 
         if (name[0] == '/') {

@@ -41,7 +41,7 @@ static int read_all(FILE *f, const char *name, TqBuffer *ret) {
 int verb_submit(const Options *o, int argc, char *argv[]) {
         TQ_BUFFER_CLEANUP TqBuffer data = {};
         FILE *f;
-        uint64_t job;
+        uint64_t job = 0;
         int r;
 
         (void)argc;

@@ -2,10 +2,14 @@
 #include "ctl/ctl.h"
 
 static const Column columns[] = {
-        { "tenant", "TENANT", FORMAT_TEXT },   { "uid", "UID", FORMAT_TEXT },
-        { "user", "USER", FORMAT_TEXT },       { "state", "STATE", FORMAT_TEXT },
-        { "running", "RUNNING", FORMAT_TEXT }, { "waiting", "WAITING", FORMAT_TEXT },
-        { "concurrency", "CONCURRENCY", FORMAT_TEXT }, { "fault", "FAULT", FORMAT_TEXT },
+        { "tenant", "TENANT", FORMAT_TEXT },
+        { "uid", "UID", FORMAT_TEXT },
+        { "user", "USER", FORMAT_TEXT },
+        { "state", "STATE", FORMAT_TEXT },
+        { "running", "RUNNING", FORMAT_TEXT },
+        { "waiting", "WAITING", FORMAT_TEXT },
+        { "concurrency", "CONCURRENCY", FORMAT_TEXT },
+        { "fault", "FAULT", FORMAT_TEXT },
 };
 
 int verb_tenants(const Options *o, int argc, char *argv[]) {

@@ -38,7 +38,8 @@ static int validate(const char *file) {
                 /* The place stands in front, so the text is without it. */
                 err.line = 0;
                 (void)tq_error_format(&err, text, sizeof(text));
-                (void)printf("%s:%u: %s\n", file, line, tq_format_escape(text, shown, sizeof(shown)));
+                (void)printf("%s:%u: %s\n", file, line,
+                             tq_format_escape(text, shown, sizeof(shown)));
                 return TQ_EXIT_INVALID;
         }
         tq_jobspec_done(&spec);

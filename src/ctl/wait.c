@@ -15,7 +15,8 @@ int wait_for_job(const Options *o, uint64_t job, TqTable *ret) {
         return call_table(&c, ret);
 }
 
-/* As a shell says it: the code, 128 + signal, or TQ_EXIT_NOT_RUN when the job has none of its own. */
+/* As a shell says it: the code, 128 + signal, or TQ_EXIT_NOT_RUN when the job has none of its own.
+ */
 int wait_exit_code(const TqTable *t) {
         const char *outcome = tq_table_text(t, 0, "outcome");
         int code = (int)tq_table_integer(t, 0, "code", 0);

@@ -9,12 +9,12 @@
 #include "engine/engine.h"
 
 /* Record before effect. What a turn of the loop decides is collected as changes of the ledger and
- * effects; the changes are committed in one transaction on the worker's thread, and only when that has
- * succeeded are the effects performed. While one batch is being committed the next one fills: the
- * slower the disk, the larger the batches.
+ * effects; the changes are committed in one transaction on the worker's thread, and only when that
+ * has succeeded are the effects performed. While one batch is being committed the next one fills:
+ * the slower the disk, the larger the batches.
  *
- * A commit that fails is not tried again: after a failed fsync the kernel may have dropped the pages,
- * and a second attempt would "succeed" without them. The engine is degraded from then on. */
+ * A commit that fails is not tried again: after a failed fsync the kernel may have dropped the
+ * pages, and a second attempt would "succeed" without them. The engine is degraded from then on. */
 
 static Batch *batch_free(Batch *b) {
         if (!b)
@@ -81,8 +81,8 @@ Effect *batch_effect(Engine *e, EffectType type) {
         return effect;
 }
 
-void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid, const char *fmt,
-                 ...) {
+void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
+                 const char *fmt, ...) {
         TqLedgerOp *op = batch_op(e, TQ_LEDGER_EVENT);
         va_list ap;
 
@@ -107,8 +107,9 @@ static void perform(Engine *e, Effect *effect, int result) {
         }
         if (result < 0) {
                 if (effect->type == EFFECT_SUBMITTED)
-                        (void)verbs_reply_error(effect->call, TQ_CONTROL_REFUSED,
-                                                "the ledger could not be written; nothing was accepted");
+                        (void)verbs_reply_error(
+                                effect->call, TQ_CONTROL_REFUSED,
+                                "the ledger could not be written; nothing was accepted");
                 return;
         }
         switch (effect->type) {
@@ -133,8 +134,8 @@ static void perform(Engine *e, Effect *effect, int result) {
 static void on_run(TqTask *task) {
         Batch *b = TQ_CONTAINER_OF(task, Batch, task);
 
-        /* A claim's rename out of the tenant's directory must be on the disk before the job is, or a
-         * power cut could bring both back. */
+        /* A claim's rename out of the tenant's directory must be on the disk before the job is, or
+         * a power cut could bring both back. */
         if (b->result >= 0 && b->has_claims && fsync(b->engine->claims_fd) < 0)
                 b->result = tq_errno();
         if (b->result >= 0 && b->n_ops > 0)
@@ -193,7 +194,8 @@ int batch_start(Engine *e) {
 
         r = tq_worker_new(e, &e->worker);
         if (r >= 0)
-                r = sd_event_add_io(e->event, NULL, tq_worker_fd(e->worker), EPOLLIN, on_collect, e);
+                r = sd_event_add_io(e->event, NULL, tq_worker_fd(e->worker), EPOLLIN, on_collect,
+                                    e);
         if (r >= 0)
                 r = sd_event_add_post(e->event, NULL, on_post, e);
         return r;

@@ -8,9 +8,10 @@
 
 #include "engine/engine.h"
 
-/* The control socket: one peer-to-peer bus for each caller. Who it is was decided by the kernel when the
- * connection was made (SO_PEERCRED, SO_PEERGROUPS), and stays so whatever the caller executes later.
- * A caller may hold CONNECTIONS_PER_UID connections, so that one user can't keep the others out. */
+/* The control socket: one peer-to-peer bus for each caller. Who it is was decided by the kernel
+ * when the connection was made (SO_PEERCRED, SO_PEERGROUPS), and stays so whatever the caller
+ * executes later. A caller may hold CONNECTIONS_PER_UID connections, so that one user can't keep
+ * the others out. */
 
 #define CONNECTIONS_MAX     512
 #define CONNECTIONS_PER_UID 64
@@ -84,7 +85,7 @@ static bool has_room(const Engine *e, uid_t uid) {
         if (e->n_connections >= CONNECTIONS_MAX)
                 return false;
         TQ_LIST_FOREACH(node, &e->connections)
-                n += TQ_LIST_ENTRY(node, Connection, link)->uid == uid;
+        n += TQ_LIST_ENTRY(node, Connection, link)->uid == uid;
         return n < CONNECTIONS_PER_UID;
 }
 
@@ -114,7 +115,8 @@ static int start_bus(Connection *c, int fd) {
                 r = sd_bus_start(c->bus);
         if (r >= 0)
                 r = sd_bus_match_signal(c->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
-                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, c);
+                                        "org.freedesktop.DBus.Local", "Disconnected",
+                                        on_disconnected, c);
         return r < 0 ? r : sd_bus_attach_event(c->bus, c->engine->event, SD_EVENT_PRIORITY_NORMAL);
 }
 

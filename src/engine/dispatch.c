@@ -7,9 +7,9 @@
 #include "conf/jobfile.h"
 #include "engine/engine.h"
 
-/* Feeds the scheduler and carries out what it decides. An action that only prepares (START, ABORT) is
- * sent at once: a launch waits at its barrier and can be undone. Everything else is written to the
- * batch, and its effect follows the commit. */
+/* Feeds the scheduler and carries out what it decides. An action that only prepares (START, ABORT)
+ * is sent at once: a launch waits at its barrier and can be undone. Everything else is written to
+ * the batch, and its effect follows the commit. */
 
 EngineJob *dispatch_job_new(uint64_t id) {
         EngineJob *job = calloc(1, sizeof(*job));
@@ -49,10 +49,9 @@ static void never_started(Engine *e, uint64_t job, unsigned attempt, TqEndKind k
         TqEnd end = { .kind = kind, .stage = stage, .code = error };
 
         memset(&end.counters, 0xFF, sizeof(end.counters));
-        (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_ENDED,
-                                           .job = job,
-                                           .attempt = attempt,
-                                           .end = &end });
+        (void)dispatch_step(
+                e,
+                &(TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
 }
 
 static int send_start(Engine *e, EngineJob *job, const EngineTenant *t, unsigned attempt) {
@@ -102,12 +101,13 @@ static void on_spec_done(TqTask *task, void *userdata) {
         Engine *e = userdata;
         const TqJob *j = tq_scheduler_job(e->scheduler, st->job);
         EngineJob *job = j ? j->userdata : NULL;
-        TqJobSpec spec;
+        TqJobSpec spec = {};
         TqError err = {};
         int r = st->result;
 
         /* It may have been cancelled meanwhile. */
-        if (job && j->state == TQ_JOB_STARTING && j->attempt == st->attempt && !j->abort && !job->is_sent) {
+        if (job && j->state == TQ_JOB_STARTING && j->attempt == st->attempt && !j->abort &&
+            !job->is_sent) {
                 if (r >= 0)
                         r = tq_jobfile_parse(st->data, st->size, &spec, NULL, NULL, &err);
                 if (r >= 0 && !job->spec) {
@@ -123,7 +123,8 @@ static void on_spec_done(TqTask *task, void *userdata) {
                 if (r >= 0)
                         r = send_start(e, job, tq_map_get(&e->tenants, j->tenant->id), st->attempt);
                 if (r < 0)
-                        never_started(e, st->job, st->attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_PLAN, -r);
+                        never_started(e, st->job, st->attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_PLAN,
+                                      -r);
         }
         free(st->data);
         free(st);
@@ -213,8 +214,8 @@ static void carry_out(Engine *e, const TqAction *a) {
         case TQ_ACTION_RUN:
                 (void)op_for(e, TQ_LEDGER_RUNNING, a);
                 effect_attempt(e, TQ_MESSAGE_RELEASE, a);
-                /* A job that runs is started again only when it provably never ran: rare enough to be
-                 * read from the ledger then. */
+                /* A job that runs is started again only when it provably never ran: rare enough to
+                 * be read from the ledger then. */
                 drop_spec(e, a->userdata);
                 break;
         case TQ_ACTION_ABORT:
@@ -275,7 +276,8 @@ void dispatch_arm(Engine *e) {
                 return;
         }
         if (!e->timer) {
-                (void)sd_event_add_time(e->event, &e->timer, CLOCK_BOOTTIME, next, 1000, on_timer, e);
+                (void)sd_event_add_time(e->event, &e->timer, CLOCK_BOOTTIME, next, 1000, on_timer,
+                                        e);
                 return;
         }
         (void)sd_event_source_set_time(e->timer, next);

@@ -13,7 +13,8 @@
 #include "store/ledger.h"
 #include "store/worker.h"
 
-/* tenantq-engine's state, shared by its files. Each field is changed by the file named beside it. */
+/* tenantq-engine's state, shared by its files. Each field is changed by the file named beside it.
+ */
 
 typedef struct Engine Engine;
 
@@ -26,7 +27,7 @@ typedef struct EngineTenant {
         char home[256];
         bool is_ready; /* its directory is in order, says the supervisor */
         bool is_gone;
-        bool is_applied; /* its slice has its limits */
+        bool is_applied;  /* its slice has its limits */
         bool is_changing; /* a change of its limits is under way */
         char fault[TQ_MESSAGE_TEXT_MAX];
         /* From the lowest to the highest: [defaults], the file, the live revisions. */
@@ -46,11 +47,11 @@ typedef struct EngineJob {
 
 /* What is done when the changes of a turn are committed. */
 typedef enum EffectType {
-        EFFECT_CLAIM,   /* tell the supervisor that claim `number` is accepted */
-        EFFECT_ATTEMPT, /* send `message` about job and attempt */
+        EFFECT_CLAIM,     /* tell the supervisor that claim `number` is accepted */
+        EFFECT_ATTEMPT,   /* send `message` about job and attempt */
         EFFECT_SUBMITTED, /* answer `call` with the job's id */
         EFFECT_CALLBACK,  /* call `callback` */
-        EFFECT_ENDED,   /* answer those who wait for the job */
+        EFFECT_ENDED,     /* answer those who wait for the job */
 } EffectType;
 
 typedef struct Effect {
@@ -78,7 +79,8 @@ typedef struct Batch {
 /* A question to the supervisor that has not been answered. */
 typedef struct Request {
         uint64_t cookie;
-        void (*answered)(Engine *e, struct Request *r, int result, const char *blob, size_t size, int *fd);
+        void (*answered)(Engine *e, struct Request *r, int result, const char *blob, size_t size,
+                         int *fd);
         EngineTenant *tenant;
         sd_bus_message *call;
         void *data;
@@ -104,8 +106,8 @@ struct Engine {
         Batch *batch; /* of this turn */
         bool is_committing;
         /* tenants.c */
-        TqMap tenants;  /* EngineTenant.id → */
-        TqMap handles;  /* EngineTenant.handle → */
+        TqMap tenants; /* EngineTenant.id → */
+        TqMap handles; /* EngineTenant.handle → */
         TqLedgerNumbers numbers;
         /* requests.c */
         TqMap requests;
@@ -116,7 +118,7 @@ struct Engine {
         size_t n_cached_specs;
         uint64_t n_running, n_waiting;
         /* recover.c */
-        TqMap stock;  /* job → StockItem, until stock is taken */
+        TqMap stock;    /* job → StockItem, until stock is taken */
         TqMap aborting; /* job → Held: queued, but an old launch of it is still going away */
         /* control.c */
         int listen_fd;
@@ -128,8 +130,8 @@ struct Engine {
 /* batch.c */
 TqLedgerOp *batch_op(Engine *e, TqLedgerOpType type); /* NULL: out of memory */
 Effect *batch_effect(Engine *e, EffectType type);
-void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid, const char *fmt, ...)
-        TQ_PRINTF(6, 7);
+void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
+                 const char *fmt, ...) TQ_PRINTF(6, 7);
 int batch_start(Engine *e);
 void batch_flush(Engine *e);
 
@@ -158,8 +160,8 @@ typedef struct Submission {
         size_t size;
         sd_bus_message *call;
 } Submission;
-/* 0: accepted, once the batch is committed. Else a TqControlError's negative number is in *ret_error
- * and the reason in err. */
+/* 0: accepted, once the batch is committed. Else a TqControlError's negative number is in
+ * *ret_error and the reason in err. */
 int intake_submit(Engine *e, const Submission *s, TqControlError *ret_error, TqError *err);
 void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t size);
 void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason);
@@ -192,7 +194,8 @@ void control_stop(Engine *e);
 
 /* verbs.c, limits.c: the methods */
 extern const sd_bus_vtable verbs_vtable[];
-int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...) TQ_PRINTF(3, 4);
+int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...)
+        TQ_PRINTF(3, 4);
 int verbs_reply_job(Engine *e, sd_bus_message *call, uint64_t job, int64_t tenant);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -7,10 +7,11 @@
 #include "conf/jobfile.h"
 #include "engine/engine.h"
 
-/* Bytes → an accepted job, or a refusal with its reason. Parsing happens here, in the process that can
- * do nothing else. The same way leads in from the spool and from the control socket. */
+/* Bytes → an accepted job, or a refusal with its reason. Parsing happens here, in the process that
+ * can do nothing else. The same way leads in from the spool and from the control socket. */
 
-#define CACHED_SPECS_MAX 4096 /* parsed jobs kept in memory; more are read from the ledger when started */
+#define CACHED_SPECS_MAX                                                                           \
+        4096 /* parsed jobs kept in memory; more are read from the ledger when started */
 
 static int refuse(TqControlError *ret, TqControlError error) {
         *ret = error;
@@ -109,10 +110,11 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
                 return 0;
         (void)dispatch_job_free(e, job);
         if (r == -EDQUOT)
-                (void)tq_error_at(err, r, 0, "Queue",
-                                  "the tenant already has jobs in %d queues; use one of them, or try "
-                                  "again when one is empty",
-                                  TQ_QUEUES_MAX);
+                (void)tq_error_at(
+                        err, r, 0, "Queue",
+                        "the tenant already has jobs in %d queues; use one of them, or try "
+                        "again when one is empty",
+                        TQ_QUEUES_MAX);
         else
                 (void)tq_error_errno(err, r, "can't take the job");
         return refuse(ret_error, TQ_CONTROL_REFUSED);
@@ -131,8 +133,8 @@ int intake_submit(Engine *e, const Submission *s, TqControlError *ret_error, TqE
                 Effect *effect;
 
                 id = e->numbers.next_job;
-                /* Recorded before it is scheduled: the START that may follow at once is undone should
-                 * the commit fail. */
+                /* Recorded before it is scheduled: the START that may follow at once is undone
+                 * should the commit fail. */
                 r = record(e, s, &spec, id);
                 if (r < 0) {
                         *ret_error = TQ_CONTROL_FAILED;
@@ -155,10 +157,12 @@ int intake_submit(Engine *e, const Submission *s, TqControlError *ret_error, TqE
 
 /* The spool ----------------------------------------------------------------------------------- */
 
-static void reject_claim(Engine *e, const TqClaimMessage *m, const EngineTenant *t, const char *reason) {
+static void reject_claim(Engine *e, const TqClaimMessage *m, const EngineTenant *t,
+                         const char *reason) {
         TqMessage answer = { .claim_done = { .claim = m->claim } };
 
-        (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, reason, strlen(reason), -EBADF);
+        (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, reason, strlen(reason),
+                              -EBADF);
         intake_refused(e, m, reason);
         (void)t;
 }
@@ -194,8 +198,8 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
                 reject_claim(e, m, NULL, "the tenant is not known");
                 return;
         }
-        /* Handed over once already, and the answer was lost with the process that waited for it. Only
-         * asked while stock is taken, when the worker does not run yet. */
+        /* Handed over once already, and the answer was lost with the process that waited for it.
+         * Only asked while stock is taken, when the worker does not run yet. */
         if (m->is_recovered && tq_ledger_has_claim(e->ledger, m->claim) > 0) {
                 accepted_before(e, m);
                 return;

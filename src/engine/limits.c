@@ -6,10 +6,10 @@
 #include "core/ids.h"
 #include "engine/engine.h"
 
-/* limits get and set. A change is one unit: every assignment is checked before anything happens, the
- * whole result is written to the tenant's slice and read back by the supervisor, then recorded as
- * numbered revisions, and only then answered, with what the kernel holds. A change that the kernel
- * refuses leaves no trace; one that can't be recorded is taken back. */
+/* limits get and set. A change is one unit: every assignment is checked before anything happens,
+ * the whole result is written to the tenant's slice and read back by the supervisor, then recorded
+ * as numbered revisions, and only then answered, with what the kernel holds. A change that the
+ * kernel refuses leaves no trace; one that can't be recorded is taken back. */
 
 typedef struct Change {
         Engine *engine;
@@ -18,9 +18,9 @@ typedef struct Change {
         TqLimits live;                     /* the tenant's, after the change */
         TqQueueLimit old_queues[TQ_QUEUE_LIMITS];
         size_t n_old_queues;
-        TqLimits before, after;            /* effective */
-        char **names;                      /* of the assignments: KEY or KEY@DEVICE */
-        char **olds, **news;               /* values; NULL in news: unset */
+        TqLimits before, after; /* effective */
+        char **names;           /* of the assignments: KEY or KEY@DEVICE */
+        char **olds, **news;    /* values; NULL in news: unset */
         size_t n;
         uid_t uid;
         char *why;
@@ -48,7 +48,8 @@ static Change *change_free(Change *c) {
 }
 
 /* "acme" or "acme/etl". */
-static int find_target(Connection *c, const char *target, EngineTenant **ret_tenant, char *ret_queue) {
+static int find_target(Connection *c, const char *target, EngineTenant **ret_tenant,
+                       char *ret_queue) {
         const char *slash = strchr(target, '/');
         char name[TQ_TENANT_NAME_MAX + 1];
         size_t n = slash ? (size_t)(slash - target) : strlen(target);
@@ -73,7 +74,8 @@ static int reply_target(sd_bus_message *m, int r, const char *target) {
         char shown[256];
 
         (void)tq_format_escape(target, shown, sizeof(shown));
-        return r == -EINVAL ? verbs_reply_error(m, TQ_CONTROL_INVALID, "\"%s\": not a queue's name", shown)
+        return r == -EINVAL ? verbs_reply_error(m, TQ_CONTROL_INVALID, "\"%s\": not a queue's name",
+                                                shown)
                             : verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
 }
 
@@ -106,7 +108,8 @@ static const char *queue_value(const EngineTenant *t, const char *queue, char *b
 
         for (size_t i = 0; i < n; i++)
                 if (strcmp(queues[i].name, queue) == 0)
-                        return tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency, buf, size);
+                        return tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency,
+                                                      buf, size);
         return NULL;
 }
 
@@ -123,7 +126,8 @@ static const char *kernel_value(const EngineTenant *t, const char *name, char *b
         buf[0] = '\0';
         for (size_t i = 0; i < t->n_kernel && at < size; i++) {
                 TqKey held = t->kernel[i].key;
-                bool same = held == key || (tq_limits_keys[key].has_device && tq_limits_keys[held].has_device);
+                bool same = held == key ||
+                            (tq_limits_keys[key].has_device && tq_limits_keys[held].has_device);
 
                 if (same)
                         at += (size_t)snprintf(buf + at, size - at, "%s%s", at > 0 ? "; " : "",
@@ -166,20 +170,23 @@ static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
                 if (row->scopes & TQ_SCOPE_TENANT && row->has_effect)
                         r = add_limit(table, NULL, row->name,
                                       tq_limits_has(&t->effective, (TqKey)i)
-                                              ? tq_limits_format(&t->effective, (TqKey)i, value, sizeof(value))
+                                              ? tq_limits_format(&t->effective, (TqKey)i, value,
+                                                                 sizeof(value))
                                               : NULL,
                                       source_of(t, e, (TqKey)i),
-                                      kernel_value(t, row->name, kernel, sizeof(kernel)), row->help);
+                                      kernel_value(t, row->name, kernel, sizeof(kernel)),
+                                      row->help);
         }
         for (uint32_t i = 0; r >= 0 && i < t->effective.n_io; i++) {
                 const TqIoLimit *io = &t->effective.io[i];
 
                 (void)tq_limits_io_name(io, name, sizeof(name));
-                r = add_limit(table, NULL, name,
-                              tq_limits_format_value((TqKey)io->key, io->value, value, sizeof(value)),
-                              io_value(&t->live, name) ? "set" : "file",
-                              kernel_value(t, name, kernel, sizeof(kernel)),
-                              tq_limits_keys[io->key].help);
+                r = add_limit(
+                        table, NULL, name,
+                        tq_limits_format_value((TqKey)io->key, io->value, value, sizeof(value)),
+                        io_value(&t->live, name) ? "set" : "file",
+                        kernel_value(t, name, kernel, sizeof(kernel)),
+                        tq_limits_keys[io->key].help);
         }
         for (size_t i = 0; r >= 0 && i < n_queues; i++) {
                 bool is_live = false;
@@ -187,9 +194,10 @@ static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
                 for (size_t k = 0; k < t->n_live_queues; k++)
                         is_live |= strcmp(t->live_queues[k].name, queues[i].name) == 0;
                 r = add_limit(table, queues[i].name, "concurrency",
-                              tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency, value,
-                                                     sizeof(value)),
-                              is_live ? "set" : "file", NULL, "jobs of this queue at the same time");
+                              tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency,
+                                                     value, sizeof(value)),
+                              is_live ? "set" : "file", NULL,
+                              "jobs of this queue at the same time");
         }
         return r;
 }
@@ -213,7 +221,9 @@ static int add_columns(TqTable *table, const char *const *columns, size_t n) {
 }
 
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        static const char *const columns[] = { "queue", "limit", "value", "source", "kernel", "help" };
+        static const char *const columns[] = {
+                "queue", "limit", "value", "source", "kernel", "help"
+        };
         TQ_TABLE_CLEANUP TqTable table = {};
         char queue[TQ_QUEUE_NAME_MAX + 1];
         Connection *c = userdata;
@@ -259,8 +269,8 @@ static int reply_change(const Change *c) {
                 if (r >= 0)
                         r = tq_table_set_text(&table, 5,
                                               c->queue[0] ? NULL
-                                                          : kernel_value(c->tenant, c->names[i], kernel,
-                                                                         sizeof(kernel)));
+                                                          : kernel_value(c->tenant, c->names[i],
+                                                                         kernel, sizeof(kernel)));
                 if (r >= 0)
                         tq_table_set_integer(&table, 6, (int64_t)(c->first_revision + i));
         }
@@ -297,8 +307,9 @@ static void on_recorded(Engine *e, void *data, int result) {
 
         if (result < 0) {
                 take_back(e, c);
-                (void)verbs_reply_error(c->call, TQ_CONTROL_REFUSED,
-                                        "the ledger could not be written; the limits are as they were");
+                (void)verbs_reply_error(
+                        c->call, TQ_CONTROL_REFUSED,
+                        "the ledger could not be written; the limits are as they were");
                 (void)change_free(c);
                 return;
         }
@@ -346,7 +357,8 @@ static void on_applied(Engine *e, Request *r, int result, const char *blob, size
 
         (void)fd;
         if (result < 0) {
-                (void)verbs_reply_error(c->call, TQ_CONTROL_INVALID, "%s; nothing was changed", blob);
+                (void)verbs_reply_error(c->call, TQ_CONTROL_INVALID, "%s; nothing was changed",
+                                        blob);
                 (void)change_free(c);
                 return;
         }
@@ -354,7 +366,8 @@ static void on_applied(Engine *e, Request *r, int result, const char *blob, size
         record(e, c);
 }
 
-static int add_assignment(Change *c, const char *name, const char *old_value, const char *new_value) {
+static int add_assignment(Change *c, const char *name, const char *old_value,
+                          const char *new_value) {
         size_t n = c->n + 1;
         char **names, **olds, **news;
 
@@ -411,7 +424,8 @@ static int assign(Change *c, const char *assignment, TqError *err) {
                 r = add_assignment(c, shown, old_value, new_value);
                 if (r >= 0 && tenants_set_live_queue(c->tenant, c->queue, true,
                                                      one.value[TQ_KEY_CONCURRENCY]) < 0)
-                        return tq_error(err, -EBADMSG, "more than %d queues with limits", TQ_QUEUE_LIMITS);
+                        return tq_error(err, -EBADMSG, "more than %d queues with limits",
+                                        TQ_QUEUE_LIMITS);
                 return r;
         }
         if (new_value && new_value != new_text)
@@ -433,7 +447,8 @@ static int unassign(Change *c, const char *name, TqError *err) {
         canonical(name, NULL, shown, sizeof(shown));
         if (c->queue[0] != '\0') {
                 r = add_assignment(c, shown,
-                                   queue_value(c->tenant, c->queue, old_text, sizeof(old_text)), NULL);
+                                   queue_value(c->tenant, c->queue, old_text, sizeof(old_text)),
+                                   NULL);
                 (void)tenants_set_live_queue(c->tenant, c->queue, false, 0);
                 return r;
         }
@@ -471,7 +486,8 @@ static int prepare(Change *c, sd_bus_message *m, TqError *err) {
                 return tq_error(err, -EBADMSG, "nothing to change: expected KEY=VALUE");
         if (why[0] != '\0')
                 c->why = strdup(why);
-        r = tq_limits_check_within(&c->live, &c->engine->ceilings, "[ceilings] in tenantq.conf", err);
+        r = tq_limits_check_within(&c->live, &c->engine->ceilings, "[ceilings] in tenantq.conf",
+                                   err);
         if (r < 0)
                 return r;
         tenants_resolve(c->engine, c->tenant, &c->live, &c->after);

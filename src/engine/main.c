@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tenantq-engine: the brain. No privilege, no network, a seccomp filter; started by tenantqd through
- * tenantq-exec with three descriptors: the channel to the supervisor, the control socket, and the
- * directory of claims (to sync it). */
+/* tenantq-engine: the brain. No privilege, no network, a seccomp filter; started by tenantqd
+ * through tenantq-exec with three descriptors: the channel to the supervisor, the control socket,
+ * and the directory of claims (to sync it). */
 
 #include <signal.h>
 #include <stdarg.h>
@@ -76,8 +76,9 @@ void engine_degrade(Engine *e, int error) {
         if (e->is_degraded)
                 return;
         e->is_degraded = true;
-        engine_say(SD_CRIT, "DEGRADED: the ledger could not be written (%s). Nothing is accepted or "
-                            "started any more; running jobs go on. Mend the disk, then restart tenantq",
+        engine_say(SD_CRIT,
+                   "DEGRADED: the ledger could not be written (%s). Nothing is accepted or "
+                   "started any more; running jobs go on. Mend the disk, then restart tenantq",
                    strerror(-error));
         send_status(e);
 }
@@ -159,10 +160,11 @@ static void on_start_failed(Engine *e, const TqAttemptMessage *m) {
         TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = m->stage, .code = m->error };
 
         memset(&end.counters, 0xFF, sizeof(end.counters));
-        (void)dispatch_step(e, &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
-                                           .job = m->job,
-                                           .attempt = m->attempt,
-                                           .end = &end });
+        (void)dispatch_step(e,
+                            &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
+                                        .job = m->job,
+                                        .attempt = m->attempt,
+                                        .end = &end });
 }
 
 static int on_message(void *userdata, const TqMessage *m, const char *blob, int *fd) {
@@ -246,8 +248,8 @@ int main(int argc, char *argv[]) {
         e.scheduler = tq_scheduler_new();
         r = e.scheduler ? sd_event_default(&e.event) : -ENOMEM;
         if (r >= 0)
-                r = tq_channel_new(e.event, FD_CHANNEL, SD_EVENT_PRIORITY_NORMAL, on_message, on_closed, &e,
-                                   &e.channel);
+                r = tq_channel_new(e.event, FD_CHANNEL, SD_EVENT_PRIORITY_NORMAL, on_message,
+                                   on_closed, &e, &e.channel);
         if (r < 0) {
                 engine_say(SD_ERR, "%s", strerror(-r));
                 return 1;

@@ -8,8 +8,8 @@
 #include "conf/jobfile.h"
 #include "engine/engine.h"
 
-/* After a start: the ledger says what was promised, the supervisor says what is (cgroups) and what ended
- * (result records), and the scheduler is fed the difference.
+/* After a start: the ledger says what was promised, the supervisor says what is (cgroups) and what
+ * ended (result records), and the scheduler is fed the difference.
  *
  *   ledger     stock      what follows
  *   running    lives      adopted
@@ -20,8 +20,8 @@
  *   queued     lives      the same, still leaving: aborted, queued when it has gone
  *   done, none any        a launch that nobody recorded: aborted, forgotten
  *
- * "running" was committed before the barrier was released, so a queued job's launch has not executed
- * anything, and a running one's may have; its record tells (models: start protocol). */
+ * "running" was committed before the barrier was released, so a queued job's launch has not
+ * executed anything, and a running one's may have; its record tells (models: start protocol). */
 
 typedef struct StockItem {
         uint64_t job;
@@ -42,7 +42,9 @@ int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, con
 
         if (!item)
                 return -ENOMEM;
-        *item = (StockItem){ .job = job, .attempt = attempt, .handle = handle, .has_ended = end != NULL };
+        *item = (StockItem){
+                .job = job, .attempt = attempt, .handle = handle, .has_ended = end != NULL
+        };
         if (end)
                 item->end = *end;
         if (tq_map_put(&e->stock, job, item) < 0) {
@@ -52,10 +54,10 @@ int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, con
         return 0;
 }
 
-/* What of the job file the scheduler needs. A stored file that no longer parses (an older version took
- * it) ends as a launch failure, not as a lost job. */
+/* What of the job file the scheduler needs. A stored file that no longer parses (an older version
+ * took it) ends as a launch failure, not as a lost job. */
 static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
-        TqJobSpec spec;
+        TqJobSpec spec = {};
 
         event->j.runtime_usec = TQ_LIMIT_MAX;
         event->j.stop_usec = TQ_JOB_STOP_USEC;
@@ -66,7 +68,8 @@ static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
         tq_jobspec_done(&spec);
 }
 
-static int recover_running(Engine *e, const TqLedgerLive *row, TqEvent *event, const StockItem *item) {
+static int recover_running(Engine *e, const TqLedgerLive *row, TqEvent *event,
+                           const StockItem *item) {
         TqEnd unknown = { .kind = TQ_END_UNKNOWN };
         int r;
 
@@ -74,20 +77,22 @@ static int recover_running(Engine *e, const TqLedgerLive *row, TqEvent *event, c
         event->type = TQ_EVENT_ADOPT;
         event->attempt = row->attempt;
         event->j.stop = row->stop;
-        /* By the clock that the deadline is measured with, as near as can be known after a restart. */
-        event->j.running_since = tq_sub_u64(tq_clock_boottime_usec(),
-                                            tq_sub_u64(tq_clock_realtime_usec(), row->released_usec));
+        /* By the clock that the deadline is measured with, as near as can be known after a restart.
+         */
+        event->j.running_since = tq_sub_u64(
+                tq_clock_boottime_usec(), tq_sub_u64(tq_clock_realtime_usec(), row->released_usec));
         ((EngineJob *)event->j.userdata)->is_sent = true;
         r = dispatch_step(e, event);
         if (r < 0)
                 return r;
         if (item && !item->has_ended && item->attempt == row->attempt)
                 return 0;
-        return dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_ENDED,
-                                            .job = row->id,
-                                            .attempt = row->attempt,
-                                            .end = item && item->attempt == row->attempt ? &item->end
-                                                                                         : &unknown });
+        return dispatch_step(
+                e,
+                &(TqEvent){ .type = TQ_EVENT_ENDED,
+                            .job = row->id,
+                            .attempt = row->attempt,
+                            .end = item && item->attempt == row->attempt ? &item->end : &unknown });
 }
 
 static int hold(Engine *e, const TqEvent *event, const StockItem *item) {

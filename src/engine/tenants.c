@@ -6,8 +6,9 @@
 #include "engine/engine.h"
 
 /* Tenants and the limits in force. Three layers, each standing over the one before: [defaults] of
- * tenantq.conf, the tenant's file, the live revisions of the ledger; then [ceilings] caps the result.
- * Who the tenant is comes from the supervisor; its number is the ledger's and stays for ever. */
+ * tenantq.conf, the tenant's file, the live revisions of the ledger; then [ceilings] caps the
+ * result. Who the tenant is comes from the supervisor; its number is the ledger's and stays for
+ * ever. */
 
 EngineTenant *tenants_by_name(Engine *e, const char *name) {
         size_t position = 0;
@@ -120,7 +121,8 @@ static void on_applied(Engine *e, Request *r, int result, const char *blob, size
         (void)fd;
         if (result < 0) {
                 t->is_applied = false;
-                (void)snprintf(t->fault, sizeof(t->fault), "its limits can't be applied: %.400s", blob);
+                (void)snprintf(t->fault, sizeof(t->fault), "its limits can't be applied: %.400s",
+                               blob);
                 engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->fault);
         } else {
                 t->is_applied = true;
@@ -203,11 +205,13 @@ static int load_limit(void *userdata, const TqLedgerLimit *row) {
                 return 0;
         if (tq_limits_set(is_queue ? &one : &t->live, row->name, row->value,
                           is_queue ? TQ_SCOPE_QUEUE : TQ_SCOPE_TENANT, true, 0, &err) < 0) {
-                engine_say(SD_ERR, "tenant %s: limit of revision %llu is not understood: %s", t->name,
-                           (unsigned long long)row->revision, tq_error_format(&err, text, sizeof(text)));
+                engine_say(SD_ERR, "tenant %s: limit of revision %llu is not understood: %s",
+                           t->name, (unsigned long long)row->revision,
+                           tq_error_format(&err, text, sizeof(text)));
                 return -EBADMSG; /* starting without a limit that was set would be worse */
         }
-        return is_queue ? tenants_set_live_queue(t, row->queue, true, one.value[TQ_KEY_CONCURRENCY]) : 0;
+        return is_queue ? tenants_set_live_queue(t, row->queue, true, one.value[TQ_KEY_CONCURRENCY])
+                        : 0;
 }
 
 int tenants_load(Engine *e) {

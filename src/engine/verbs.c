@@ -7,9 +7,9 @@
 #include "base/format.h"
 #include "engine/engine.h"
 
-/* The methods of the control interface, but those of limits. Root and tenantq-admin may do everything; a
- * tenant's own user sees and cancels its own jobs and submits to itself. Somebody else's job is answered
- * as one that does not exist. */
+/* The methods of the control interface, but those of limits. Root and tenantq-admin may do
+ * everything; a tenant's own user sees and cancels its own jobs and submits to itself. Somebody
+ * else's job is answered as one that does not exist. */
 
 int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...) {
         char text[1024];
@@ -41,9 +41,10 @@ static int denied(sd_bus_message *call) {
 }
 
 static int not_a_tenant(sd_bus_message *call) {
-        return verbs_reply_error(call, TQ_CONTROL_DENIED,
-                                 "you are neither root, nor in the group tenantq-admin, nor a tenant's "
-                                 "user");
+        return verbs_reply_error(
+                call, TQ_CONTROL_DENIED,
+                "you are neither root, nor in the group tenantq-admin, nor a tenant's "
+                "user");
 }
 
 /* A tenant by name, if the caller may know of it. */
@@ -64,7 +65,8 @@ static int no_tenant(sd_bus_message *call, const char *name) {
 }
 
 static int no_job(sd_bus_message *call, uint64_t job) {
-        return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no job %llu", (unsigned long long)job);
+        return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no job %llu",
+                                 (unsigned long long)job);
 }
 
 /* Questions to the ledger ---------------------------------------------------------------------- */
@@ -74,7 +76,7 @@ typedef struct Question {
         Engine *engine;
         sd_bus_message *call;
         TqLedgerFilter filter;
-        bool wants_one; /* none is an error */
+        bool wants_one;                  /* none is an error */
         int (*then)(struct Question *q); /* instead of the reply */
         uint32_t stream;
         TqTable table;
@@ -97,7 +99,8 @@ static void add_reasons(Engine *e, TqTable *t) {
                 TqWait why = job ? tq_scheduler_why(e->scheduler, job) : TQ_WAIT_NONE;
 
                 if (why != TQ_WAIT_NONE)
-                        (void)tq_table_put_text(t, row, (size_t)column, tq_scheduler_wait_to_string(why));
+                        (void)tq_table_put_text(t, row, (size_t)column,
+                                                tq_scheduler_wait_to_string(why));
         }
 }
 
@@ -149,11 +152,12 @@ static int ask(Engine *e, sd_bus_message *call, const Question *template) {
 }
 
 int verbs_reply_job(Engine *e, sd_bus_message *call, uint64_t job, int64_t tenant) {
-        return ask(e, call,
-                   &(Question){
-                           .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
-                           .wants_one = true,
-                   });
+        return ask(
+                e, call,
+                &(Question){
+                        .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
+                        .wants_one = true,
+                });
 }
 
 #define ROWS_MAX 10000
@@ -213,7 +217,8 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (scope_of(c, &tenant) < 0)
                 return no_job(m, job);
         live = tq_scheduler_job(c->engine->scheduler, job);
-        /* Not live: it has ended, perhaps in the batch under way; the question queues up behind it. */
+        /* Not live: it has ended, perhaps in the batch under way; the question queues up behind it.
+         */
         if (!live || (tenant >= 0 && live->tenant->id != (uint32_t)tenant)) {
                 batch_flush(c->engine);
                 return verbs_reply_job(c->engine, m, job, tenant);
@@ -244,27 +249,30 @@ static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (name[0] == '\0') {
                 t = tenants_by_uid(c->engine, c->uid);
                 if (!t)
-                        return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND,
-                                                 "you are no tenant's user: say which tenant with -t");
+                        return verbs_reply_error(
+                                m, TQ_CONTROL_NOT_FOUND,
+                                "you are no tenant's user: say which tenant with -t");
         } else if (find_tenant(c, name, &t) < 0)
                 return no_tenant(m, name);
         if (t->is_gone)
                 return verbs_reply_error(m, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name, t->fault);
-        r = intake_submit(c->engine,
-                          &(Submission){ .tenant = t, .uid = c->uid, .data = data, .size = size, .call = m },
-                          &refusal, &err);
+        r = intake_submit(
+                c->engine,
+                &(Submission){ .tenant = t, .uid = c->uid, .data = data, .size = size, .call = m },
+                &refusal, &err);
         if (r < 0)
-                return verbs_reply_error(m, refusal, "%s", tq_error_format(&err, text, sizeof(text)));
+                return verbs_reply_error(m, refusal, "%s",
+                                         tq_error_format(&err, text, sizeof(text)));
         return 1;
 }
-
 
 static void on_cancel_recorded(Engine *e, void *data, int result) {
         sd_bus_message *call = data;
 
         (void)e;
         if (result < 0)
-                (void)verbs_reply_error(call, TQ_CONTROL_REFUSED, "the ledger could not be written");
+                (void)verbs_reply_error(call, TQ_CONTROL_REFUSED,
+                                        "the ledger could not be written");
         else
                 (void)sd_bus_reply_method_return(call, "");
         (void)sd_bus_message_unref(call);
@@ -287,8 +295,8 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (scope_of(c, &tenant) < 0 || (job && tenant >= 0 && job->tenant->id != (uint32_t)tenant))
                 return no_job(m, id);
         if (!job)
-                return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND,
-                                         "no job %llu that has not ended", (unsigned long long)id);
+                return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no job %llu that has not ended",
+                                         (unsigned long long)id);
         batch_event(e, "cancel", job->tenant->id, id, c->uid, "cancelled by user %u", c->uid);
         r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
         if (r < 0 && r != -EALREADY)
@@ -303,7 +311,8 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* Output: the supervisor opens the file, the caller gets the descriptor. */
 
-static void on_log_opened(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
+static void on_log_opened(Engine *e, Request *r, int result, const char *blob, size_t size,
+                          int *fd) {
         (void)e;
         (void)blob;
         (void)size;
@@ -370,21 +379,25 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         if (r >= 0)
                 r = tq_table_set_text(t, 2, tenant->user[0] ? tenant->user : NULL);
         if (r >= 0)
-                r = tq_table_set_text(t, 3, works ? "ready" : tenant->is_gone ? "gone" : "disabled");
+                r = tq_table_set_text(t, 3,
+                                      works             ? "ready"
+                                      : tenant->is_gone ? "gone"
+                                                        : "disabled");
         tq_table_set_integer(t, 4, view ? (int64_t)view->running : 0);
         tq_table_set_integer(t, 5, view ? (int64_t)view->waiting : 0);
         if (r >= 0)
                 r = tq_table_set_text(t, 6,
                                       tq_limits_has(&tenant->effective, TQ_KEY_CONCURRENCY)
-                                              ? tq_limits_format(&tenant->effective, TQ_KEY_CONCURRENCY,
-                                                                 concurrency, sizeof(concurrency))
+                                              ? tq_limits_format(&tenant->effective,
+                                                                 TQ_KEY_CONCURRENCY, concurrency,
+                                                                 sizeof(concurrency))
                                               : "1 per queue");
         return r < 0 || works ? r : tq_table_set_text(t, 7, tenant->fault);
 }
 
 static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        static const char *const columns[] = { "tenant",  "uid",         "user",  "state", "running",
-                                               "waiting", "concurrency", "fault" };
+        static const char *const columns[] = { "tenant",  "uid",     "user",        "state",
+                                               "running", "waiting", "concurrency", "fault" };
         TQ_TABLE_CLEANUP TqTable table = {};
         Connection *c = userdata;
         const EngineTenant *t;
@@ -432,14 +445,18 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 const sd_bus_vtable verbs_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Submit", "say", "t", on_submit, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("ListJobs", "sbtu", TQ_TABLE_SIGNATURE, on_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListJobs", "sbtu", TQ_TABLE_SIGNATURE, on_list_jobs,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetJob", "t", TQ_TABLE_SIGNATURE, on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Wait", "t", TQ_TABLE_SIGNATURE, on_wait, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Cancel", "t", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("OpenLog", "ts", "h", on_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("ListTenants", "", TQ_TABLE_SIGNATURE, on_list_tenants, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("GetLimits", "s", TQ_TABLE_SIGNATURE, limits_on_get, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("SetLimits", "sasass", TQ_TABLE_SIGNATURE, limits_on_set, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListTenants", "", TQ_TABLE_SIGNATURE, on_list_tenants,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetLimits", "s", TQ_TABLE_SIGNATURE, limits_on_get,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetLimits", "sasass", TQ_TABLE_SIGNATURE, limits_on_set,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

@@ -4,16 +4,17 @@
  *
  * It is born in the job's cgroup as PID 1 of the job's PID namespace, still root, with an empty
  * environment and the descriptors that the plan names. It forks once. The child becomes the tenant,
- * gives up everything, waits at the barrier, and only then looks at what the tenant wrote (the plan's
- * body) and executes it. The parent becomes a user that owns nothing, pumps the two outputs into their
- * capped files, reaps, and writes the result record; when it leaves, the kernel kills what is left in
- * the namespace.
+ * gives up everything, waits at the barrier, and only then looks at what the tenant wrote (the
+ * plan's body) and executes it. The parent becomes a user that owns nothing, pumps the two outputs
+ * into their capped files, reaps, and writes the result record; when it leaves, the kernel kills
+ * what is left in the namespace.
  *
- * So no instruction of this program runs with root's rights on a byte that the tenant chose, and the
- * payload can neither signal nor trace the process that reports on it: another uid, not dumpable.
+ * So no instruction of this program runs with root's rights on a byte that the tenant chose, and
+ * the payload can neither signal nor trace the process that reports on it: another uid, not
+ * dumpable.
  *
- * Why each privileged step is safe stands beside it. All of them fail closed: a step that fails ends
- * the launch with its stage and errno in the record, never in a payload with more rights. */
+ * Why each privileged step is safe stands beside it. All of them fail closed: a step that fails
+ * ends the launch with its stage and errno in the record, never in a payload with more rights. */
 
 #include <fcntl.h>
 #include <grp.h>
@@ -34,16 +35,17 @@
 #include "kernel/plan.h"
 #include "store/result.h"
 
-/* What the child tells the parent when it fails; end of file without it means that the payload runs. */
+/* What the child tells the parent when it fails; end of file without it means that the payload
+ * runs. */
 typedef struct Failure {
         uint32_t stage; /* TqStage */
         int32_t error;
 } Failure;
 
 typedef struct Output {
-        int pipe;       /* what the payload writes, -EBADF once it is closed */
+        int pipe; /* what the payload writes, -EBADF once it is closed */
         int file;
-        uint64_t room;  /* bytes that may still be written */
+        uint64_t room; /* bytes that may still be written */
         uint64_t dropped;
 } Output;
 
@@ -61,9 +63,9 @@ static int set_rlimits(const TqPlan *plan) {
         return 0;
 }
 
-/* For good: the groups first, while we still may; then all three ids of group and user at once, which
- * empties the capability sets, and with no_new_privs and an empty bounding set nothing brings them
- * back. Checked, since going on as root would be the worst outcome of all. */
+/* For good: the groups first, while we still may; then all three ids of group and user at once,
+ * which empties the capability sets, and with no_new_privs and an empty bounding set nothing brings
+ * them back. Checked, since going on as root would be the worst outcome of all. */
 static int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
         uid_t u[3];
         gid_t g[3];
@@ -386,7 +388,8 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
                 return tq_errno();
         if (w->payload == 0)
                 be_payload(plan, stdio, status[1]);
-        /* The barrier's end of file must mean the launcher's end, so we keep no copy of anything. */
+        /* The barrier's end of file must mean the launcher's end, so we keep no copy of anything.
+         */
         for (int i = 0; i < 3; i++)
                 (void)close(stdio[i]);
         (void)close(status[1]);
@@ -398,7 +401,9 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
 static int run_job(const TqPlan *plan) {
         Watch w = {
                 .plan = plan,
-                .record = { .kind = TQ_RESULT_PREPARED, .job = plan->job, .attempt = plan->attempt },
+                .record = { .kind = TQ_RESULT_PREPARED,
+                            .job = plan->job,
+                            .attempt = plan->attempt },
                 .status_fd = -EBADF,
         };
         TqStage stage;
@@ -409,8 +414,8 @@ static int run_job(const TqPlan *plan) {
         if (r >= 0)
                 r = start_payload(plan, &w, &stage);
         if (r >= 0) {
-                /* From here on we own nothing but open descriptors. A failure kills the payload at its
-                 * barrier: the record says why, and our exit ends the namespace. */
+                /* From here on we own nothing but open descriptors. A failure kills the payload at
+                 * its barrier: the record says why, and our exit ends the namespace. */
                 stage = TQ_STAGE_CREDENTIALS;
                 r = become(plan->exec_uid, plan->exec_gid, NULL, 0);
                 if (r >= 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -3,8 +3,9 @@
 /* tenantq-holder: the main process of tenantq-jobs.service.
  *
  * The unit is delegated (Delegate=yes), so the cgroups below it are tenantq's; but systemd keeps a
- * unit's cgroup only while the unit runs, and jobs must outlive a restart of the supervisor. So this
- * process runs, in a leaf of its own since no process may sit in an inner node, and does nothing. */
+ * unit's cgroup only while the unit runs, and jobs must outlive a restart of the supervisor. So
+ * this process runs, in a leaf of its own since no process may sit in an inner node, and does
+ * nothing. */
 
 #include <fcntl.h>
 #include <stdio.h>

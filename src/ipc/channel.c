@@ -99,8 +99,8 @@ static int queue_up(TqChannel *c, const struct iovec *iov, size_t n_iov, int fd)
         return 0;
 }
 
-int tq_channel_send(TqChannel *c, TqMessageType type, TqMessage *m, const void *blob, size_t blob_size,
-                    int fd) {
+int tq_channel_send(TqChannel *c, TqMessageType type, TqMessage *m, const void *blob,
+                    size_t blob_size, int fd) {
         struct iovec iov[2];
         int r = 0;
 
@@ -232,7 +232,7 @@ TqChannel *tq_channel_free(TqChannel *c) {
         if (!c)
                 return NULL;
         TQ_LIST_FOREACH(node, &c->queue)
-                pending_free(TQ_LIST_ENTRY(node, Pending, link));
+        pending_free(TQ_LIST_ENTRY(node, Pending, link));
         (void)sd_event_source_disable_unref(c->source);
         (void)tq_close(c->fd);
         free(c);

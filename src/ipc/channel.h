@@ -9,8 +9,8 @@
  * what the socket does not take waits in a queue, in order. */
 typedef struct TqChannel TqChannel;
 
-/* Called for each message; blob is borrowed and followed by a NUL byte; *fd (-EBADF: none) is closed
- * afterwards unless taken. A negative return closes the channel as a broken peer would. */
+/* Called for each message; blob is borrowed and followed by a NUL byte; *fd (-EBADF: none) is
+ * closed afterwards unless taken. A negative return closes the channel as a broken peer would. */
 typedef int (*TqChannelHandler)(void *userdata, const TqMessage *m, const char *blob, int *fd);
 
 /* Called once, when the peer is gone (error 0) or has broken the protocol. */
@@ -25,9 +25,10 @@ int tq_channel_new(sd_event *event, int fd, int64_t priority, TqChannelHandler h
 TqChannel *tq_channel_free(TqChannel *c);
 
 /* Fills in the header and sends or queues. fd (or -EBADF) is duplicated by the kernel and stays the
- * caller's; a message with a descriptor that can't be sent at once keeps a copy. 0, -EPIPE, -ENOMEM. */
-int tq_channel_send(TqChannel *c, TqMessageType type, TqMessage *m, const void *blob, size_t blob_size,
-                    int fd);
+ * caller's; a message with a descriptor that can't be sent at once keeps a copy. 0, -EPIPE,
+ * -ENOMEM. */
+int tq_channel_send(TqChannel *c, TqMessageType type, TqMessage *m, const void *blob,
+                    size_t blob_size, int fd);
 
 /* Waits until the queue is empty or the peer is gone: only before leaving. */
 void tq_channel_flush(TqChannel *c);

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "core/table.h"
 
-/* The control socket: peer-to-peer D-Bus, one object, one interface. Everything that is data travels as
- * a table (TqTable): names of columns, then rows of variants. */
+/* The control socket: peer-to-peer D-Bus, one object, one interface. Everything that is data
+ * travels as a table (TqTable): names of columns, then rows of variants. */
 #define TQ_CONTROL_PATH      "/org/tenantq"
 #define TQ_CONTROL_INTERFACE "org.tenantq.Manager1"
 

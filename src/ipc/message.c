@@ -50,8 +50,9 @@ static bool is_terminated(const char *s, size_t size) {
 
 static bool tenant_is_sane(const TqTenantMessage *t) {
         if (!is_terminated(t->name, sizeof(t->name)) || !is_terminated(t->user, sizeof(t->user)) ||
-            !is_terminated(t->home, sizeof(t->home)) || !is_terminated(t->fault, sizeof(t->fault)) ||
-            t->n_queues > TQ_QUEUE_LIMITS || !tq_limits_is_sane(&t->limits))
+            !is_terminated(t->home, sizeof(t->home)) ||
+            !is_terminated(t->fault, sizeof(t->fault)) || t->n_queues > TQ_QUEUE_LIMITS ||
+            !tq_limits_is_sane(&t->limits))
                 return false;
         for (uint32_t i = 0; i < t->n_queues; i++)
                 if (!is_terminated(t->queues[i].name, sizeof(t->queues[i].name)))
@@ -62,7 +63,8 @@ static bool tenant_is_sane(const TqTenantMessage *t) {
 static bool body_is_sane(const TqMessage *m) {
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_HELLO:
-                return tq_limits_is_sane(&m->hello.defaults) && tq_limits_is_sane(&m->hello.ceilings);
+                return tq_limits_is_sane(&m->hello.defaults) &&
+                       tq_limits_is_sane(&m->hello.ceilings);
         case TQ_MESSAGE_TENANT:
                 return tenant_is_sane(&m->tenant);
         case TQ_MESSAGE_CLAIM:

@@ -7,9 +7,10 @@
 #include "core/scheduler.h"
 #include "core/verdict.h"
 
-/* What supervisor and engine say to each other: one datagram a message, a header, a body whose size is
- * fixed by the type, and for some types a blob of bytes. Each end checks everything (tq_message_check):
- * it does not trust the other. `tenant` is the supervisor's handle of a tenant. */
+/* What supervisor and engine say to each other: one datagram a message, a header, a body whose size
+ * is fixed by the type, and for some types a blob of bytes. Each end checks everything
+ * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
+ */
 
 #define TQ_MESSAGE_VERSION  1
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
@@ -19,30 +20,30 @@ typedef enum TqMessageType {
         /* supervisor → engine */
         TQ_MESSAGE_HELLO,
         TQ_MESSAGE_TENANT,
-        TQ_MESSAGE_CLAIM,        /* blob: the job file */
-        TQ_MESSAGE_REFUSED,      /* a file that never became a claim; blob: why */
+        TQ_MESSAGE_CLAIM,   /* blob: the job file */
+        TQ_MESSAGE_REFUSED, /* a file that never became a claim; blob: why */
         TQ_MESSAGE_SPAWNED,
         TQ_MESSAGE_START_FAILED,
         TQ_MESSAGE_ENDED,
-        TQ_MESSAGE_ADOPTED,      /* taking stock: this attempt lives */
-        TQ_MESSAGE_STOCK_TAKEN,  /* everything has been told */
-        TQ_MESSAGE_ANSWER,       /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
+        TQ_MESSAGE_ADOPTED,     /* taking stock: this attempt lives */
+        TQ_MESSAGE_STOCK_TAKEN, /* everything has been told */
+        TQ_MESSAGE_ANSWER, /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
         TQ_MESSAGE_PING,
         /* engine → supervisor */
         TQ_MESSAGE_READY,
         TQ_MESSAGE_NEXT_CLAIM,
-        TQ_MESSAGE_CLAIM_DONE,   /* blob: the reason of a refusal */
-        TQ_MESSAGE_START,        /* blob: the plan's body */
+        TQ_MESSAGE_CLAIM_DONE, /* blob: the reason of a refusal */
+        TQ_MESSAGE_START,      /* blob: the plan's body */
         TQ_MESSAGE_RELEASE,
         TQ_MESSAGE_ABORT,
         TQ_MESSAGE_TERM,
         TQ_MESSAGE_KILL,
-        TQ_MESSAGE_ACK,          /* the verdict is committed */
+        TQ_MESSAGE_ACK, /* the verdict is committed */
         TQ_MESSAGE_APPLY,
         TQ_MESSAGE_OPEN_LOG,
         TQ_MESSAGE_RELOAD,
         TQ_MESSAGE_PONG,
-        TQ_MESSAGE_STATUS,       /* blob: a line for the service manager */
+        TQ_MESSAGE_STATUS, /* blob: a line for the service manager */
         _TQ_MESSAGE_MAX,
 } TqMessageType;
 

@@ -19,8 +19,8 @@ static const struct {
         const char *name;
         unsigned bit;
 } controllers_table[] = {
-        { "cpu", TQ_CONTROLLER_CPU },       { "cpuset", TQ_CONTROLLER_CPUSET },
-        { "io", TQ_CONTROLLER_IO },         { "memory", TQ_CONTROLLER_MEMORY },
+        { "cpu", TQ_CONTROLLER_CPU },   { "cpuset", TQ_CONTROLLER_CPUSET },
+        { "io", TQ_CONTROLLER_IO },     { "memory", TQ_CONTROLLER_MEMORY },
         { "pids", TQ_CONTROLLER_PIDS },
 };
 
@@ -52,9 +52,10 @@ int tq_cgroup_open(const char *path, TqError *err) {
         if (fstatfs(fd, &fs) < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
         if (fs.f_type != CGROUP2_SUPER_MAGIC)
-                return tq_error(err, -EMEDIUMTYPE,
-                                "%s is not on cgroup v2: boot with systemd.unified_cgroup_hierarchy=1",
-                                path);
+                return tq_error(
+                        err, -EMEDIUMTYPE,
+                        "%s is not on cgroup v2: boot with systemd.unified_cgroup_hierarchy=1",
+                        path);
         return tq_take_fd(&fd);
 }
 
@@ -146,8 +147,8 @@ static int io_attrs(const TqLimits *l, const char *device, TqAttr *attrs, size_t
                         uint64_t v = lines[i].value[k];
 
                         if (v == 0 || v == TQ_LIMIT_MAX)
-                                at += (size_t)snprintf(a->value + at, sizeof(a->value) - at, " %s=max",
-                                                       io_words[k]);
+                                at += (size_t)snprintf(a->value + at, sizeof(a->value) - at,
+                                                       " %s=max", io_words[k]);
                         else
                                 at += (size_t)snprintf(a->value + at, sizeof(a->value) - at,
                                                        " %s=%" PRIu64, io_words[k], v);
@@ -159,9 +160,10 @@ static int io_attrs(const TqLimits *l, const char *device, TqAttr *attrs, size_t
 static int check_available(const TqKeyRow *row, unsigned controllers, TqError *err) {
         if (controllers & tq_cgroup_controller_bit(row->controller))
                 return 0;
-        return tq_error_at(err, -EOPNOTSUPP, 0, row->name,
-                           "can't be enforced here: the cgroup v2 controller \"%s\" is not available",
-                           row->controller);
+        return tq_error_at(
+                err, -EOPNOTSUPP, 0, row->name,
+                "can't be enforced here: the cgroup v2 controller \"%s\" is not available",
+                row->controller);
 }
 
 static int check_weight(const char *device, TqError *err) {
@@ -194,7 +196,8 @@ int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device,
                                 r = check_weight(device, err);
                         if (r < 0)
                                 return r;
-                } else if (!with_defaults || !(controllers & tq_cgroup_controller_bit(row->controller)))
+                } else if (!with_defaults ||
+                           !(controllers & tq_cgroup_controller_bit(row->controller)))
                         continue;
                 if (!row->attribute)
                         continue;
@@ -202,7 +205,8 @@ int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device,
                                          .file = row->attribute,
                                          .key = (TqKey)i,
                                          .is_default = !is_set };
-                (void)tq_limits_attribute(l, (TqKey)i, ret_attrs[n].value, sizeof(ret_attrs[n].value));
+                (void)tq_limits_attribute(l, (TqKey)i, ret_attrs[n].value,
+                                          sizeof(ret_attrs[n].value));
                 n++;
         }
         if (l->n_io > 0) {
@@ -304,7 +308,8 @@ int tq_cgroup_signal(int fd, int sig) {
                 pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
                 if (pidfd < 0)
                         continue;
-                /* The pidfd pins whoever has the pid now; still being listed, it is of the cgroup. */
+                /* The pidfd pins whoever has the pid now; still being listed, it is of the cgroup.
+                 */
                 if (tq_fs_read_file(fd, "cgroup.procs", PROCS_MAX, &after, &size) < 0 ||
                     !lists_pid(after, pid))
                         continue;

@@ -49,8 +49,9 @@ int tq_cgroup_enable(int fd, unsigned mask);
 int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device, bool with_defaults,
                     TqAttr *ret_attrs, size_t *ret_n, TqError *err);
 
-/* Makes a job's leaf below a slice with its limits and memory.oom.group. Exclusive: -EEXIST if there is
- * one. On a failed limit the leaf is removed again and *ret_stage tells which step it was. */
+/* Makes a job's leaf below a slice with its limits and memory.oom.group. Exclusive: -EEXIST if
+ * there is one. On a failed limit the leaf is removed again and *ret_stage tells which step it was.
+ */
 int tq_cgroup_leaf_new(int slice_fd, const char *name, unsigned controllers, const TqAttr *attrs,
                        size_t n_attrs, int *ret_fd, TqStage *ret_stage, TqError *err);
 
@@ -60,12 +61,13 @@ int tq_cgroup_is_populated(int fd);
 /* Kills everything in it and below, also what forks meanwhile (cgroup.kill, Linux 5.14). */
 int tq_cgroup_kill(int fd);
 
-/* Sends a signal to each process of the cgroup. A process is signalled through a pidfd that is checked
- * to be still of this cgroup, so a reused pid is never hit. */
+/* Sends a signal to each process of the cgroup. A process is signalled through a pidfd that is
+ * checked to be still of this cgroup, so a reused pid is never hit. */
 int tq_cgroup_signal(int fd, int sig);
 
 /* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
 void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);
 
-/* How often memory ran out at this cgroup's own limit (memory.events.local: oom); 0 if not counted. */
+/* How often memory ran out at this cgroup's own limit (memory.events.local: oom); 0 if not counted.
+ */
 uint64_t tq_cgroup_oom_events(int fd);

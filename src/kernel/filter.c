@@ -11,12 +11,12 @@
 
 #include "kernel/filter_table.h"
 
-/* Arguments of 32 bits are compared under a mask of 32 bits: the kernel ignores the high half, a plain
- * comparison does not, and so could be passed by setting a high bit. */
+/* Arguments of 32 bits are compared under a mask of 32 bits: the kernel ignores the high half, a
+ * plain comparison does not, and so could be passed by setting a high bit. */
 #define MASK32 UINT64_C(0xFFFFFFFF)
 
 #define NEW_NAMESPACES                                                                             \
-        (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |  \
+        (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
          CLONE_NEWCGROUP)
 
 static void release(void **filter) {
@@ -24,7 +24,8 @@ static void release(void **filter) {
                 seccomp_release(*filter);
 }
 
-static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const *names, TqError *err) {
+static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const *names,
+                     TqError *err) {
         for (; *names; names++) {
                 int number = seccomp_syscall_resolve_name(*names), r;
 
@@ -47,8 +48,8 @@ static int add_job_conditions(scmp_filter_ctx filter) {
         for (size_t i = 0; i < TQ_ELEMENTSOF(families) && r >= 0; i++)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                      SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, (uint64_t)families[i]));
-        /* Asking for the personality, or for Linux's own, is harmless; READ_IMPLIES_EXEC and the like
-         * are not on offer. */
+        /* Asking for the personality, or for Linux's own, is harmless; READ_IMPLIES_EXEC and the
+         * like are not on offer. */
         if (r >= 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
                                      SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, 0));
@@ -60,9 +61,9 @@ static int add_job_conditions(scmp_filter_ctx filter) {
 
 static int add_engine_conditions(scmp_filter_ctx filter) {
         /* Threads of its own, no process and no namespace. */
-        return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                                SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES | CLONE_THREAD,
-                                        CLONE_THREAD));
+        return seccomp_rule_add(
+                filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES | CLONE_THREAD, CLONE_THREAD));
 }
 
 /* libseccomp 2.5 exports to a descriptor only. */
@@ -104,8 +105,8 @@ int tq_filter_compile(TqProfile profile, TqFilter *ret, TqError *err) {
                 r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
         if (r < 0)
                 return tq_error_errno(err, r, "seccomp_attr_set");
-        r = add_names(filter, SCMP_ACT_ALLOW, is_job ? tq_filter_job_allowed : tq_filter_engine_allowed,
-                      err);
+        r = add_names(filter, SCMP_ACT_ALLOW,
+                      is_job ? tq_filter_job_allowed : tq_filter_engine_allowed, err);
         if (r >= 0)
                 r = add_names(filter, SCMP_ACT_ERRNO(EPERM), tq_filter_job_denied, err);
         if (r < 0)

@@ -36,16 +36,17 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
         fd = memfd_create("tenantq-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (fd < 0)
                 return tq_errno();
-        n = writev(fd,
-                   (struct iovec[]){
-                           { plan, sizeof(*plan) },
-                           { (void *)padding, plan->filter_offset - sizeof(*plan) },
-                           { (void *)parts->filter, filter_size },
-                           { (void *)parts->groups, groups_size },
-                           { (void *)padding, plan->body_offset - plan->groups_offset - groups_size },
-                           { (void *)parts->body, parts->body_size },
-                   },
-                   6);
+        n = writev(
+                fd,
+                (struct iovec[]){
+                        { plan, sizeof(*plan) },
+                        { (void *)padding, plan->filter_offset - sizeof(*plan) },
+                        { (void *)parts->filter, filter_size },
+                        { (void *)parts->groups, groups_size },
+                        { (void *)padding, plan->body_offset - plan->groups_offset - groups_size },
+                        { (void *)parts->body, parts->body_size },
+                },
+                6);
         if (n < 0)
                 return tq_errno();
         if ((size_t)n != plan->size)

@@ -8,9 +8,9 @@
 #include "base/error.h"
 
 /* What tenantq-exec is told: a sealed memory file, written by the supervisor and mapped read-only.
- * The header and the groups come from root's configuration, the filter from libseccomp; the body is the
- * tenant's (jobspec.h) and is only looked at by a process that has become the tenant. Offsets count
- * from the file's start. A new field goes to the end, with a new version. */
+ * The header and the groups come from root's configuration, the filter from libseccomp; the body is
+ * the tenant's (jobspec.h) and is only looked at by a process that has become the tenant. Offsets
+ * count from the file's start. A new field goes to the end, with a new version. */
 
 #define TQ_PLAN_MAGIC    UINT32_C(0x54715031) /* "TqP1" */
 #define TQ_PLAN_VERSION  1
@@ -20,7 +20,8 @@
 
 typedef enum TqPlanMode {
         TQ_PLAN_JOB,     /* PID 1 of a namespace: supervises the payload and pumps its output */
-        TQ_PLAN_SERVICE, /* becomes the program itself; keeps descriptors 0–2 and `keep` from 3 on */
+        TQ_PLAN_SERVICE, /* becomes the program itself; keeps descriptors 0–2 and `keep` from 3 on
+                          */
 } TqPlanMode;
 
 enum {

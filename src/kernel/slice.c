@@ -11,20 +11,21 @@
 
 #include "base/fs.h"
 
-/* libcgroup makes and changes tenants' slices: rare, administrative, one at a time. It is not used for
- * jobs (10 to 16 times the cost of the raw calls) nor to remove anything (it moves survivors out of
- * their limits and reports success). Where it falls short, this module does:
+/* libcgroup makes and changes tenants' slices: rare, administrative, one at a time. It is not used
+ * for jobs (10 to 16 times the cost of the raw calls) nor to remove anything (it moves survivors
+ * out of their limits and reports success). Where it falls short, this module does:
  *
- *  - on a hybrid host it binds to v1 paths and succeeds, so the mount it found is compared with ours;
- *  - a struct without controllers creates nothing and returns 0, so without controllers the slice is a
- *    plain mkdir;
+ *  - on a hybrid host it binds to v1 paths and succeeds, so the mount it found is compared with
+ * ours;
+ *  - a struct without controllers creates nothing and returns 0, so without controllers the slice
+ * is a plain mkdir;
  *  - it may report success for a value that the kernel changed, so everything is read back and
  *    compared;
  *  - it prints to stdout by default, so a logger that drops is set first. */
 
 static struct {
         char prefix[PATH_MAX]; /* of slices, relative to libcgroup's mount, with trailing slash */
-} library; /* libcgroup is one per process, and so is this */
+} library;                     /* libcgroup is one per process, and so is this */
 
 static void drop_log(void *userdata, int level, const char *fmt, va_list ap) {
         (void)userdata;
@@ -59,16 +60,17 @@ int tq_slice_init(const char *root_path, unsigned controllers, TqError *err) {
                 return library_error(err, names, r);
         n = strlen(mount_point);
         if (strncmp(root_path, mount_point, n) != 0 || root_path[n] != '/')
-                return tq_error(err, -EOPNOTSUPP,
-                                "controller \"%s\" is mounted at %s, not above %s: this host is not on "
-                                "cgroup v2 alone",
-                                names, mount_point, root_path);
+                return tq_error(
+                        err, -EOPNOTSUPP,
+                        "controller \"%s\" is mounted at %s, not above %s: this host is not on "
+                        "cgroup v2 alone",
+                        names, mount_point, root_path);
         (void)snprintf(library.prefix, sizeof(library.prefix), "%s/", root_path + n + 1);
         return 0;
 }
 
-/* Adds a value; io.max's lines are joined, since libcgroup refuses the same name twice and writes the
- * lines of one value one by one. */
+/* Adds a value; io.max's lines are joined, since libcgroup refuses the same name twice and writes
+ * the lines of one value one by one. */
 static int add_values(struct cgroup *group, const TqAttr *attrs, size_t n, const char *io_lines,
                       TqError *err) {
         for (size_t i = 0; i < n; i++) {
@@ -87,7 +89,8 @@ static int add_values(struct cgroup *group, const TqAttr *attrs, size_t n, const
                         return library_error(err, attrs[i].file, r);
         }
         if (io_lines[0] != '\0') {
-                int r = cgroup_add_value_string(cgroup_get_controller(group, "io"), "io.max", io_lines);
+                int r = cgroup_add_value_string(cgroup_get_controller(group, "io"), "io.max",
+                                                io_lines);
 
                 if (r != 0)
                         return library_error(err, "io.max", r);
@@ -144,12 +147,13 @@ static int read_text(int fd, const char *file, char *text, size_t size) {
 }
 
 /* The attributes whose value differs from what the kernel holds: often none or one. A default whose
- * file this kernel doesn't have needs no writing; a wanted value does, and fails with the reason. */
+ * file this kernel doesn't have needs no writing; a wanted value does, and fails with the reason.
+ */
 static size_t pick_changes(int fd, const TqAttr *all, size_t n, TqAttr *ret) {
         size_t n_ret = 0;
 
         for (size_t i = 0; i < n; i++) {
-                char held[TQ_VALUE_MAX * 2];
+                char held[TQ_VALUE_MAX * 2] = "";
                 int r = strcmp(all[i].file, "io.max") == 0
                                 ? 0
                                 : read_text(fd, all[i].file, held, sizeof(held));
@@ -214,14 +218,15 @@ static int read_back(int fd, const TqAttr *all, size_t n, TqSliceState *state, T
                         return tq_error(err, -EIO, "%s: wrote \"%s\" but the kernel holds \"%s\"",
                                         all[i].file, all[i].value, held);
                 state->values[state->n].key = all[i].key;
-                (void)snprintf(state->values[state->n].text, sizeof(state->values[0].text), "%.200s",
-                               strcmp(all[i].file, "io.max") == 0 ? all[i].value : held);
+                (void)snprintf(state->values[state->n].text, sizeof(state->values[0].text),
+                               "%.200s", strcmp(all[i].file, "io.max") == 0 ? all[i].value : held);
                 state->n++;
         }
         return 0;
 }
 
-/* An empty cpuset.cpus ("all of the parent's") can't be said through libcgroup: it skips empty values. */
+/* An empty cpuset.cpus ("all of the parent's") can't be said through libcgroup: it skips empty
+ * values. */
 static int write_empty_cpus(int fd, TqAttr *changes, size_t *n) {
         for (size_t i = 0; i < *n; i++) {
                 int r;
@@ -274,7 +279,8 @@ static size_t snapshot(int fd, const TqAttr *all, size_t n, TqAttr *ret) {
         (void)read_text(fd, "io.max", held, sizeof(held));
         for (char *line = strtok_r(held, "\n", &save); line && n_ret < TQ_ATTRS_MAX;
              line = strtok_r(NULL, "\n", &save)) {
-                ret[n_ret] = (TqAttr){ .controller = "io", .file = "io.max", .key = TQ_KEY_IO_READ };
+                ret[n_ret] =
+                        (TqAttr){ .controller = "io", .file = "io.max", .key = TQ_KEY_IO_READ };
                 (void)snprintf(ret[n_ret].value, sizeof(ret[n_ret].value), "%s", line);
                 n_ret++;
         }

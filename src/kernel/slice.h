@@ -16,12 +16,13 @@ typedef struct TqSliceState {
         size_t n;
 } TqSliceState;
 
-/* Prepares libcgroup for slices below the directory root_path, which root_fd is. Once a process. With
- * no controller (mask 0) libcgroup is not touched. -EOPNOTSUPP with err if its controllers are on v1. */
+/* Prepares libcgroup for slices below the directory root_path, which root_fd is. Once a process.
+ * With no controller (mask 0) libcgroup is not touched. -EOPNOTSUPP with err if its controllers are
+ * on v1. */
 int tq_slice_init(const char *root_path, unsigned controllers, TqError *err);
 
-/* Makes the slice `name` below root_fd if it is missing, writes all limits (unset ones as the kernel's
- * defaults), reads them back and opens it. device: as for tq_cgroup_attrs. On failure the values that
- * stood there before are put back. *ret_fd may be NULL. */
+/* Makes the slice `name` below root_fd if it is missing, writes all limits (unset ones as the
+ * kernel's defaults), reads them back and opens it. device: as for tq_cgroup_attrs. On failure the
+ * values that stood there before are put back. *ret_fd may be NULL. */
 int tq_slice_apply(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
                    const char *device, int *ret_fd, TqSliceState *ret_state, TqError *err);

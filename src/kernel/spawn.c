@@ -10,11 +10,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* clone3(2) with the memory shared and this thread suspended until the child has executed the helper:
- * as cheap as vfork, whatever the size of this process. The child runs child_main() on a stack of its
- * own, so nothing of ours is overwritten; it makes system calls only and tells of a failed execveat
- * through the shared memory. All signals are blocked meanwhile: a handler must not run in the child
- * while it shares our memory. */
+/* clone3(2) with the memory shared and this thread suspended until the child has executed the
+ * helper: as cheap as vfork, whatever the size of this process. The child runs child_main() on a
+ * stack of its own, so nothing of ours is overwritten; it makes system calls only and tells of a
+ * failed execveat through the shared memory. All signals are blocked meanwhile: a handler must not
+ * run in the child while it shares our memory. */
 
 #define STACK_SIZE 16384
 
@@ -48,8 +48,8 @@ failed:
 
 #if defined(__x86_64__)
 
-/* The C library has no clone3 wrapper for a child on another stack; fn and argument wait in registers
- * that the system call preserves. */
+/* The C library has no clone3 wrapper for a child on another stack; fn and argument wait in
+ * registers that the system call preserves. */
 static long clone3_on_stack(struct clone_args *args, int (*fn)(void *), void *argument) {
         register long result __asm__("rax") = SYS_clone3;
         register struct clone_args *a __asm__("rdi") = args;

@@ -14,8 +14,8 @@ typedef struct TqSpawn {
         size_t n_keep;
 } TqSpawn;
 
-/* Starts the helper without copying this process (CLONE_VM | CLONE_VFORK), in its cgroup from its first
- * instruction (CLONE_INTO_CGROUP), with an empty environment and default signal state. On success
- * *ret_pidfd is a pidfd (O_CLOEXEC) and *ret_pid its pid. Negative errno on failure, with *ret_exec
- * true if it was execveat that failed rather than clone3. */
+/* Starts the helper without copying this process (CLONE_VM | CLONE_VFORK), in its cgroup from its
+ * first instruction (CLONE_INTO_CGROUP), with an empty environment and default signal state. On
+ * success *ret_pidfd is a pidfd (O_CLOEXEC) and *ret_pid its pid. Negative errno on failure, with
+ * *ret_exec true if it was execveat that failed rather than clone3. */
 int tq_spawn(const TqSpawn *s, pid_t *ret_pid, int *ret_pidfd, bool *ret_exec);

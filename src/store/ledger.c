@@ -9,11 +9,11 @@
 
 /* One connection, ever: WAL mode in SQLite 3.40 can corrupt the log with two, and EXCLUSIVE locking
  * keeps the log's index in our memory. synchronous=FULL makes a commit an fsync; NORMAL would lose
- * acknowledged jobs in a power cut. Statements are prepared once. The words of a query are constants:
- * nothing that a tenant wrote is ever part of SQL, only bound to it.
+ * acknowledged jobs in a power cut. Statements are prepared once. The words of a query are
+ * constants: nothing that a tenant wrote is ever part of SQL, only bound to it.
  *
- * Many changes share one commit (tq_ledger_apply); so an accepted job costs a fraction of an fsync when
- * there are many, and one when it is alone. */
+ * Many changes share one commit (tq_ledger_apply); so an accepted job costs a fraction of an fsync
+ * when there are many, and one when it is alone. */
 
 typedef enum Query {
         Q_BEGIN,
@@ -40,21 +40,24 @@ static const char *const queries[_Q_MAX] = {
         [Q_ROLLBACK] = "ROLLBACK",
         [Q_TENANT] = "INSERT INTO tenants(id, name, uid, first_seen_usec) VALUES(?1, ?2, ?3, ?4) "
                      "ON CONFLICT(id) DO UPDATE SET uid = ?3",
-        [Q_ACCEPT] = "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
-                     " submitter_uid, start_after_usec, correlation_id, labels, spec) "
-                     "VALUES(?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
-                     "ON CONFLICT(claim) DO NOTHING",
+        [Q_ACCEPT] =
+                "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
+                " submitter_uid, start_after_usec, correlation_id, labels, spec) "
+                "VALUES(?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+                "ON CONFLICT(claim) DO NOTHING",
         [Q_RUNNING_ATTEMPT] = "INSERT INTO attempts(job, attempt, boot, released_usec) "
                               "VALUES(?1, ?2, ?3, ?4)",
         [Q_RUNNING_JOB] = "UPDATE jobs SET state = 'running', attempt = ?2 WHERE id = ?1",
         [Q_STOP] = "UPDATE jobs SET state = 'stopping', stop = ?2 WHERE id = ?1",
         [Q_REQUEUE] = "UPDATE jobs SET state = 'queued' WHERE id = ?1",
-        [Q_DONE_JOB] = "UPDATE jobs SET state = 'done', outcome = ?2, level = ?3, stage = ?4, code = ?5,"
-                       " verdict = ?6, ended_usec = ?7, stop = coalesce(?8, stop) WHERE id = ?1",
-        [Q_DONE_ATTEMPT] = "UPDATE attempts SET started_usec = ?3, ended_usec = ?4, run_usec = ?5,"
-                           " verdict = ?6, cpu_usec = ?7, memory_peak_bytes = ?8, oom_kills = ?9,"
-                           " io_read_bytes = ?10, io_write_bytes = ?11, pids_peak = ?12,"
-                           " pids_denied = ?13, dropped_bytes = ?14 WHERE job = ?1 AND attempt = ?2",
+        [Q_DONE_JOB] =
+                "UPDATE jobs SET state = 'done', outcome = ?2, level = ?3, stage = ?4, code = ?5,"
+                " verdict = ?6, ended_usec = ?7, stop = coalesce(?8, stop) WHERE id = ?1",
+        [Q_DONE_ATTEMPT] =
+                "UPDATE attempts SET started_usec = ?3, ended_usec = ?4, run_usec = ?5,"
+                " verdict = ?6, cpu_usec = ?7, memory_peak_bytes = ?8, oom_kills = ?9,"
+                " io_read_bytes = ?10, io_write_bytes = ?11, pids_peak = ?12,"
+                " pids_denied = ?13, dropped_bytes = ?14 WHERE job = ?1 AND attempt = ?2",
         [Q_EVENT] = "INSERT INTO events(time_usec, kind, tenant, job, uid, text) "
                     "VALUES(?1, ?2, nullif(?3, 0), nullif(?4, 0), ?5, ?6)",
         [Q_LIMIT] = "INSERT INTO limits(time_usec, uid, tenant, queue, name, old_value, new_value,"
@@ -335,10 +338,12 @@ static int check_version(TqLedger *l, bool *ret_is_new, TqError *err) {
         if (*ret_is_new)
                 return 0;
         if (id != TQ_LEDGER_APPLICATION_ID)
-                return tq_error(err, -EBADMSG, "ledger: not a ledger of tenantq (application id %lld)",
+                return tq_error(err, -EBADMSG,
+                                "ledger: not a ledger of tenantq (application id %lld)",
                                 (long long)id);
         if (version != TQ_LEDGER_VERSION)
-                return tq_error(err, -EBADMSG, "ledger: has schema version %lld, this program knows %d",
+                return tq_error(err, -EBADMSG,
+                                "ledger: has schema version %lld, this program knows %d",
                                 (long long)version, TQ_LEDGER_VERSION);
         return 0;
 }
@@ -355,9 +360,10 @@ static int prepare(TqLedger *l, TqError *err) {
 }
 
 static int set_up(TqLedger *l, TqError *err) {
-        static const char pragmas[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                                      "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
-                                      "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;";
+        static const char pragmas[] =
+                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+                "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;";
         char create[256];
         bool is_new = false;
         int r, rc;
@@ -446,8 +452,8 @@ static int tenant_row(void *handler, void *userdata, sqlite3_stmt *s) {
 }
 
 int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *), void *userdata) {
-        return each(l, "SELECT id, name FROM tenants ORDER BY id", tenant_row, &(TenantHandler){ row },
-                    userdata);
+        return each(l, "SELECT id, name FROM tenants ORDER BY id", tenant_row,
+                    &(TenantHandler){ row }, userdata);
 }
 
 typedef struct LiveHandler {
@@ -482,7 +488,8 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
 
 int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata) {
         return each(l,
-                    "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, j.attempt,"
+                    "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, "
+                    "j.attempt,"
                     " j.stop, a.released_usec, j.spec "
                     "FROM jobs j INDEXED BY jobs_live "
                     "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
@@ -570,7 +577,8 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         return r;
 }
 
-/* The columns are the fields of a job in `ps --json` and `status --json`: tenantqctl(1) lists them. */
+/* The columns are the fields of a job in `ps --json` and `status --json`: tenantqctl(1) lists them.
+ */
 #define JOB_COLUMNS                                                                                \
         "SELECT j.id AS job, t.name AS tenant, j.queue, j.name, j.state, j.priority, j.attempt,"   \
         " j.submitted_usec, j.start_after_usec, a.started_usec, j.ended_usec,"                     \
@@ -625,15 +633,17 @@ int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
                                    " AND ?3 >= 0 AND ?4 >= 0",
                                    f, ret);
         if (f->live_only)
-                return query_table(l,
-                                   JOB_COLUMNS JOB_TABLES
-                                   "WHERE j.state <> 'done' AND j.id < ?3 AND (?2 < 0 OR j.tenant = ?2)"
-                                   " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
-                                   f, ret);
+                return query_table(
+                        l,
+                        JOB_COLUMNS JOB_TABLES
+                        "WHERE j.state <> 'done' AND j.id < ?3 AND (?2 < 0 OR j.tenant = ?2)"
+                        " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
+                        f, ret);
         if (f->tenant >= 0)
                 return query_table(l,
-                                   JOB_COLUMNS JOB_TABLES "WHERE j.tenant = ?2 AND j.id < ?3 AND ?1 = 0"
-                                                          " ORDER BY j.id DESC LIMIT ?4",
+                                   JOB_COLUMNS JOB_TABLES
+                                   "WHERE j.tenant = ?2 AND j.id < ?3 AND ?1 = 0"
+                                   " ORDER BY j.id DESC LIMIT ?4",
                                    f, ret);
         return query_table(l,
                            JOB_COLUMNS JOB_TABLES "WHERE j.id < ?3 AND ?1 = 0 AND ?2 < 0"

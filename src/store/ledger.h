@@ -5,8 +5,8 @@
 #include "core/scheduler.h"
 #include "core/table.h"
 
-/* The ledger: what was promised, in SQLite. One connection, used by one thread at a time. See the essay
- * in ledger.c and the schema in ledger_schema.c. */
+/* The ledger: what was promised, in SQLite. One connection, used by one thread at a time. See the
+ * essay in ledger.c and the schema in ledger_schema.c. */
 typedef struct TqLedger TqLedger;
 
 typedef enum TqLedgerOpType {
@@ -59,8 +59,9 @@ void tq_ledger_op_done(TqLedgerOp *op);
 int tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger **ret, TqError *err);
 TqLedger *tq_ledger_close(TqLedger *l);
 
-/* All changes in one transaction, in order; -EIO (-ENOSPC when the disk is full) and none of them on
- * failure. A claim that is in the ledger already is not inserted a second time: that op is skipped. */
+/* All changes in one transaction, in order; -EIO (-ENOSPC when the disk is full) and none of them
+ * on failure. A claim that is in the ledger already is not inserted a second time: that op is
+ * skipped. */
 int tq_ledger_apply(TqLedger *l, const TqLedgerOp *ops, size_t n);
 
 /* Start-up ------------------------------------------------------------------------------------ */
@@ -84,7 +85,7 @@ typedef struct TqLedgerLive {
         const char *queue;
         int priority;
         uint64_t start_after_usec;
-        bool was_running;    /* its last attempt was released or was about to be */
+        bool was_running;       /* its last attempt was released or was about to be */
         uint64_t released_usec; /* of the last attempt, CLOCK_REALTIME */
         unsigned attempt;       /* the last one, 0: none */
         TqStopReason stop;
@@ -111,12 +112,12 @@ int tq_ledger_has_claim(TqLedger *l, uint64_t claim);
 /* Questions ----------------------------------------------------------------------------------- */
 
 typedef struct TqLedgerFilter {
-        uint64_t job;         /* 0: any */
-        int64_t tenant;       /* -1: any */
+        uint64_t job;   /* 0: any */
+        int64_t tenant; /* -1: any */
         bool live_only;
-        uint64_t before;      /* only jobs below this id; 0: all */
-        uint64_t limit;       /* rows; the newest first */
-        bool with_spec;       /* adds the column `spec` */
+        uint64_t before; /* only jobs below this id; 0: all */
+        uint64_t limit;  /* rows; the newest first */
+        bool with_spec;  /* adds the column `spec` */
 } TqLedgerFilter;
 
 int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);

@@ -9,19 +9,19 @@
 #include "base/crc32c.h"
 #include "base/parse.h"
 
-/* Result records live in slots: files that are made once, hold 128 bytes each and are used again and
- * again, as many as jobs have ever run at the same time. A start therefore makes no file, an end needs
- * no disk space, and recovery reads what ran, not what ever was.
+/* Result records live in slots: files that are made once, hold 128 bytes each and are used again
+ * and again, as many as jobs have ever run at the same time. A start therefore makes no file, an
+ * end needs no disk space, and recovery reads what ran, not what ever was.
  *
  *    0 …  63   the record: PREPARED by the supervisor, the end by tenantq-exec
  *   64 … 127   the counters, by the supervisor, before it removes the cgroup
  *
- * A slot is free when its record's magic is 0. It is released only when the verdict is committed, and
- * taken only when the cgroup of its last user is gone, so two writers never share one.
+ * A slot is free when its record's magic is 0. It is released only when the verdict is committed,
+ * and taken only when the cgroup of its last user is gone, so two writers never share one.
  *
- * Records are not synced: they must outlive the daemon, which the page cache does. When the host loses
- * power the job it describes ended with it or within the seconds before; its outcome is then `lost`,
- * which the ledger says of a job that ran under another boot id and left no record. */
+ * Records are not synced: they must outlive the daemon, which the page cache does. When the host
+ * loses power the job it describes ended with it or within the seconds before; its outcome is then
+ * `lost`, which the ledger says of a job that ran under another boot id and left no record. */
 
 typedef struct CounterRecord {
         TqCounters counters;
@@ -64,7 +64,7 @@ static int grow(TqResultSlots *s) {
 static int open_slot(TqResultSlots *s) {
         static const char zeros[sizeof(TqResult) + sizeof(CounterRecord)];
         TQ_CLOSE int fd = -EBADF;
-        TqResult record;
+        TqResult record = {};
         char name[24];
         int r;
 
@@ -115,7 +115,7 @@ static int count_slots(int dir_fd, size_t *ret) {
 
 int tq_result_slots_new(int dir_fd, TqResultSlots **ret) {
         TqResultSlots *s = calloc(1, sizeof(*s));
-        size_t n;
+        size_t n = 0;
         int r;
 
         if (!s)
@@ -184,7 +184,7 @@ int tq_result_slots_set_counters(TqResultSlots *s, size_t slot, const TqCounters
 int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
         CounterRecord counters;
         TqEnd end = { .kind = TQ_END_UNKNOWN };
-        TqResult record;
+        TqResult record = {};
         int r;
 
         memset(&end.counters, 0xFF, sizeof(end.counters));
@@ -228,7 +228,8 @@ int tq_result_slots_next(TqResultSlots *s, size_t *position, TqResult *ret_recor
                 if (!s->slots[i].is_used)
                         continue;
                 if (tq_result_read(s->slots[i].fd, ret_record) < 0) {
-                        /* Torn: there is no telling whose it was. Its job is found by its absence. */
+                        /* Torn: there is no telling whose it was. Its job is found by its absence.
+                         */
                         tq_result_slots_release(s, i);
                         continue;
                 }

@@ -28,7 +28,8 @@ typedef struct TqResult {
 
 _Static_assert(sizeof(TqResult) == 64, "a result record is 64 bytes");
 
-/* Completes magic, version and crc and writes the record at the start of the file with one pwrite. */
+/* Completes magic, version and crc and writes the record at the start of the file with one pwrite.
+ */
 int tq_result_write(int fd, TqResult *record);
 
 /* -ENODATA if the file holds no record, -EBADMSG if it is torn or of another version. */

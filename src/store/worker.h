@@ -3,8 +3,8 @@
 
 #include "base/list.h"
 
-/* One thread that does what may wait for a disk, in the order in which it was asked, so that an event
- * loop never does. */
+/* One thread that does what may wait for a disk, in the order in which it was asked, so that an
+ * event loop never does. */
 typedef struct TqWorker TqWorker;
 typedef struct TqTask TqTask;
 

@@ -11,21 +11,21 @@
 #include "kernel/creds.h"
 #include "supervisor/supervisor.h"
 
-/* From a name in a tenant's directory to bytes in memory, as root, in a directory where the tenant can
- * change everything at any time.
+/* From a name in a tenant's directory to bytes in memory, as root, in a directory where the tenant
+ * can change everything at any time.
  *
  *   open O_PATH, no link followed     pins one inode; nothing is opened, so nothing can block
  *   fstat                             regular, one link, bounded, of an owner that may submit
- *   open again, as the tenant         through /proc/self/fd: the kernel checks the tenant's own right
- *                                     to read exactly that inode; a hard link to /etc/shadow is EACCES
- *   lease                             fails while anybody has it open for writing: left alone
- *   rename into .claims               where only root can enter; under a number, not the tenant's name
- *   compare                           what was renamed is what was opened, or the claim is refused
- *   read once                         these bytes are the job; what the tenant still holds is nothing
+ *   open again, as the tenant         through /proc/self/fd: the kernel checks the tenant's own
+ * right to read exactly that inode; a hard link to /etc/shadow is EACCES lease fails while anybody
+ * has it open for writing: left alone rename into .claims               where only root can enter;
+ * under a number, not the tenant's name compare                           what was renamed is what
+ * was opened, or the claim is refused read once                         these bytes are the job;
+ * what the tenant still holds is nothing
  *
  * The bytes are handed to the engine and never looked at here. The claimed file is removed when the
- * engine has committed the job; a crash between the two is settled by the number, which is unique in
- * the ledger. */
+ * engine has committed the job; a crash between the two is settled by the number, which is unique
+ * in the ledger. */
 
 #define CLAIM_NAME_MAX (24 + TQ_TENANT_NAME_MAX)
 
@@ -42,7 +42,7 @@ static const char *claim_name(uint64_t number, const Tenant *t, char *buf) {
 /* Why a file of this kind is refused, or NULL. */
 static const char *objection(const Tenant *t, const struct stat *st) {
         if (!S_ISREG(st->st_mode))
-                return S_ISLNK(st->st_mode)  ? "is a symbolic link; expected a regular file"
+                return S_ISLNK(st->st_mode)   ? "is a symbolic link; expected a regular file"
                        : S_ISDIR(st->st_mode) ? "is a directory; expected a regular file"
                                               : "is not a regular file";
         if (st->st_nlink != 1)
@@ -132,7 +132,8 @@ static int take(Supervisor *s, Tenant *t, const char *name, int fd, uint64_t num
         /* Both directories are held; the old name is only looked up in the tenant's own. */
         if (renameat2(t->spool_fd, name, s->claims_fd, claimed, RENAME_NOREPLACE) < 0)
                 return errno == ENOENT ? 0 : tq_errno();
-        if (fstat(fd, &before) < 0 || fstatat(s->claims_fd, claimed, &after, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstat(fd, &before) < 0 ||
+            fstatat(s->claims_fd, claimed, &after, AT_SYMLINK_NOFOLLOW) < 0)
                 return tq_errno();
         if (before.st_ino == after.st_ino && before.st_dev == after.st_dev)
                 return 1;
@@ -162,7 +163,8 @@ int claim_file(Supervisor *s, Tenant *t, const char *name) {
                 return 0;
         if (fd < 0) {
                 reject_file(s, t, t->spool_fd, name, name,
-                            fd == -EACCES ? "can't be read by the tenant's user: chmod or chown it" : strerror(-fd));
+                            fd == -EACCES ? "can't be read by the tenant's user: chmod or chown it"
+                                          : strerror(-fd));
                 return 0;
         }
         /* Held only for an instant; a writer who comes then waits until we close. */
@@ -215,7 +217,8 @@ static int redeliver_one(Supervisor *s, const char *entry) {
                 return 0;
         fd = objection(t, &st) ? -EPERM : open_as_tenant(t, path_fd);
         if (fd < 0) {
-                reject_file(s, t, s->claims_fd, entry, name, "is not a readable file of the tenant");
+                reject_file(s, t, s->claims_fd, entry, name,
+                            "is not a readable file of the tenant");
                 return 0;
         }
         return deliver(s, t, number, name, st.st_uid, fd, true);

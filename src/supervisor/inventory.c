@@ -12,7 +12,8 @@
 
 /* Taking stock. What runs is what the kernel says: the job cgroups below the tenants' slices. What
  * ended while nobody looked is in the result records. Both become attempts, as if this process had
- * launched them, and the engine compares them with its ledger. The work is proportional to what runs. */
+ * launched them, and the engine compares them with its ledger. The work is proportional to what
+ * runs. */
 
 #define JOB_SUFFIX   ".job"
 #define SLICE_SUFFIX ".slice"
@@ -110,7 +111,8 @@ static int take_slice(Supervisor *s, Tenant *ignored, int dir_fd, const char *na
         Tenant *t;
 
         (void)ignored;
-        if (!cut_suffix(name, SLICE_SUFFIX, tenant, sizeof(tenant)) || !tq_ids_tenant_is_valid(tenant))
+        if (!cut_suffix(name, SLICE_SUFFIX, tenant, sizeof(tenant)) ||
+            !tq_ids_tenant_is_valid(tenant))
                 return 0;
         t = tenants_get(s, tenant);
         if (!t)
@@ -161,7 +163,8 @@ int inventory_take(Supervisor *s) {
                 r = take_records(s);
         if (r < 0)
                 return r;
-        /* finish() tells the engine, whose channel is not open yet: told by inventory_tell() instead. */
+        /* finish() tells the engine, whose channel is not open yet: told by inventory_tell()
+         * instead. */
         while ((a = tq_map_next(&s->attempts, &position)))
                 settle(s, a);
         return 0;
@@ -173,7 +176,10 @@ static void tell_one(Supervisor *s, const Attempt *a) {
 
         if (a->has_ended) {
                 m = (TqMessage){
-                        .ended = { .job = a->job, .attempt = a->attempt, .tenant = tenant, .end = a->end },
+                        .ended = { .job = a->job,
+                                   .attempt = a->attempt,
+                                   .tenant = tenant,
+                                   .end = a->end },
                 };
                 link_send(s, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
                 return;
@@ -191,8 +197,9 @@ void inventory_tell(Supervisor *s) {
                         tell_one(s, a);
 }
 
-/* Launches at the barrier were recorded nowhere for sure; the engine that wanted them is gone, so they
- * end as never started. They are killed too, which is safe: nothing of the tenant's has run yet. */
+/* Launches at the barrier were recorded nowhere for sure; the engine that wanted them is gone, so
+ * they end as never started. They are killed too, which is safe: nothing of the tenant's has run
+ * yet. */
 void inventory_orphan(Supervisor *s) {
         size_t position = 0;
         Attempt *a;

@@ -14,9 +14,9 @@
 #include "store/joblog.h"
 #include "supervisor/supervisor.h"
 
-/* From the engine's START to a process at its barrier. Who the job runs as, in which slice, under which
- * filter and with how much output comes from root's configuration; the engine names the tenant, brings
- * limits (which stand below the slice's) and the body, which is not looked at.
+/* From the engine's START to a process at its barrier. Who the job runs as, in which slice, under
+ * which filter and with how much output comes from root's configuration; the engine names the
+ * tenant, brings limits (which stand below the slice's) and the body, which is not looked at.
  *
  * A failure undoes what was done, in reverse, and is told with its stage. */
 
@@ -39,7 +39,8 @@ static void start_failed(Supervisor *s, const TqStartMessage *m, TqStage stage, 
         link_send(s, TQ_MESSAGE_START_FAILED, &answer, NULL, 0, -EBADF);
 }
 
-static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret_fd, TqStage *ret_stage) {
+static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret_fd,
+                     TqStage *ret_stage) {
         TqAttr attrs[TQ_ATTRS_MAX];
         TqError err = {};
         char name[48];
@@ -47,12 +48,12 @@ static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret
         int r;
 
         *ret_stage = TQ_STAGE_LIMITS;
-        r = tq_cgroup_attrs(&m->limits, s->controllers, t->device[0] ? t->device : NULL, false, attrs, &n,
-                            &err);
+        r = tq_cgroup_attrs(&m->limits, s->controllers, t->device[0] ? t->device : NULL, false,
+                            attrs, &n, &err);
         if (r >= 0) {
                 (void)snprintf(name, sizeof(name), "%" PRIu64 ".%u.job", m->job, m->attempt);
-                r = tq_cgroup_leaf_new(t->slice_fd, name, s->controllers, attrs, n, ret_fd, ret_stage,
-                                       &err);
+                r = tq_cgroup_leaf_new(t->slice_fd, name, s->controllers, attrs, n, ret_fd,
+                                       ret_stage, &err);
         }
         if (r < 0) {
                 char text[256];
@@ -99,8 +100,8 @@ static int open_files(Tenant *t, const TqStartMessage *m, Files *f, TqStage *ret
         return 0;
 }
 
-static int seal_plan(Supervisor *s, Tenant *t, const TqStartMessage *m, const Files *f, const char *body,
-                     size_t body_size) {
+static int seal_plan(Supervisor *s, Tenant *t, const TqStartMessage *m, const Files *f,
+                     const char *body, size_t body_size) {
         TqPlan plan = {
                 .flags = s->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
                 .mode = TQ_PLAN_JOB,
@@ -152,8 +153,8 @@ static int spawn(Supervisor *s, const Files *f, int plan_fd, Attempt *a, TqStage
 
 /* Everything from the result record to the process. On failure the caller undoes by reap_free and
  * remove_leaf what *a and *f tell of. */
-static int launch(Supervisor *s, Tenant *t, const TqStartMessage *m, const char *body, size_t body_size,
-                  Attempt *a, Files *f, TqStage *ret_stage) {
+static int launch(Supervisor *s, Tenant *t, const TqStartMessage *m, const char *body,
+                  size_t body_size, Attempt *a, Files *f, TqStage *ret_stage) {
         TQ_CLOSE int plan_fd = -EBADF;
         int r;
 

@@ -12,15 +12,17 @@
 #include "store/joblog.h"
 #include "supervisor/supervisor.h"
 
-/* The engine and what it says. It runs without privilege and may fail: then the jobs go on, launches
- * that were not released are ended, and a new engine is started and told how things stand. It is
- * believed only in what an engine may decide: which job of which tenant to start, stop or forget. */
+/* The engine and what it says. It runs without privilege and may fail: then the jobs go on,
+ * launches that were not released are ended, and a new engine is started and told how things stand.
+ * It is believed only in what an engine may decide: which job of which tenant to start, stop or
+ * forget. */
 
 #define RESTART_USEC     (200 * TQ_USEC_PER_MSEC)
 #define RESTART_MAX_USEC (10 * TQ_USEC_PER_SEC)
 #define STABLE_USEC      (30 * TQ_USEC_PER_SEC)
 
-void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob, size_t size, int fd) {
+void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob, size_t size,
+               int fd) {
         /* Without an engine nothing is said; the next one is told everything. */
         if (s->channel)
                 (void)tq_channel_send(s->channel, type, m, blob, size, fd);
@@ -38,7 +40,8 @@ void link_take_stock(Supervisor *s) {
 
 /* What the engine asks ------------------------------------------------------------------------ */
 
-static void answer(Supervisor *s, uint64_t cookie, int result, const void *blob, size_t size, int fd) {
+static void answer(Supervisor *s, uint64_t cookie, int result, const void *blob, size_t size,
+                   int fd) {
         TqMessage m = { .number = { .cookie = cookie, .result = result } };
 
         link_send(s, TQ_MESSAGE_ANSWER, &m, blob, size, fd);
@@ -75,7 +78,8 @@ static void on_open_log(Supervisor *s, const TqOpenLogMessage *m) {
 
         if (t && t->log_fd >= 0 && m->stream < _TQ_STREAM_MAX)
                 fd = tq_joblog_open(t->log_fd, m->job, m->attempt, (TqStream)m->stream);
-        answer(s, m->cookie, fd < 0 ? (fd == -EBADF ? -ENOENT : fd) : 0, NULL, 0, fd < 0 ? -EBADF : fd);
+        answer(s, m->cookie, fd < 0 ? (fd == -EBADF ? -ENOENT : fd) : 0, NULL, 0,
+               fd < 0 ? -EBADF : fd);
 }
 
 static void on_reload(Supervisor *s, uint64_t cookie) {
@@ -237,7 +241,8 @@ static int start_watchdog(Supervisor *s) {
         if (s->watchdog_source || sd_watchdog_enabled(0, &s->watchdog_usec) <= 0)
                 return 0;
         return sd_event_add_time_relative(s->event, &s->watchdog_source, CLOCK_MONOTONIC,
-                                          s->watchdog_usec / 2, s->watchdog_usec / 10, on_watchdog, s);
+                                          s->watchdog_usec / 2, s->watchdog_usec / 10, on_watchdog,
+                                          s);
 }
 
 static void greet(Supervisor *s) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tenantqd: the supervisor. Root's hands: it claims files, makes cgroups, launches, kills and reaps, as
- * the engine decides. It parses nothing that a tenant wrote. */
+/* tenantqd: the supervisor. Root's hands: it claims files, makes cgroups, launches, kills and
+ * reaps, as the engine decides. It parses nothing that a tenant wrote. */
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -22,7 +22,8 @@
 static const char *arg_config = TQ_CONFIG_DIR;
 static const char *arg_helpers = TQ_LIBEXECDIR;
 
-static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+                        void *userdata) {
         (void)source;
         (void)info;
         link_stop(userdata);
@@ -39,7 +40,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
         (void)info;
         (void)clock_gettime(CLOCK_MONOTONIC, &now);
         (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-                         (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+                         (unsigned long long)now.tv_sec * 1000000 +
+                                 (unsigned long long)now.tv_nsec / 1000);
         if (tenants_reload(s, &err) < 0)
                 report_error("reload refused, the old configuration stays: %s",
                              tq_error_format(&err, text, sizeof(text)));
@@ -148,11 +150,12 @@ static int run(void) {
 }
 
 static void usage(FILE *f) {
-        (void)fprintf(f, "Usage: tenantqd [--config DIR] [--helpers DIR]\n"
-                         "Supervises the jobs of many tenants; see tenantqd(8).\n\n"
-                         "  --config DIR   read tenantq.conf and tenants.d/ there (default %s)\n"
-                         "  --helpers DIR  where tenantq-exec and tenantq-engine are (default %s)\n"
-                         "  --version      print the version\n",
+        (void)fprintf(f,
+                      "Usage: tenantqd [--config DIR] [--helpers DIR]\n"
+                      "Supervises the jobs of many tenants; see tenantqd(8).\n\n"
+                      "  --config DIR   read tenantq.conf and tenants.d/ there (default %s)\n"
+                      "  --helpers DIR  where tenantq-exec and tenantq-engine are (default %s)\n"
+                      "  --version      print the version\n",
                       TQ_CONFIG_DIR, TQ_LIBEXECDIR);
 }
 

@@ -12,13 +12,13 @@
 #include "store/joblog.h"
 #include "supervisor/supervisor.h"
 
-/* From the end of a job to its verdict's ingredients. The end is an empty cgroup, not a dead process
- * and not a sent signal: the counters are read, the cgroup is removed, and only then is the engine
- * told, so that a slot is never given away while something still runs in it.
+/* From the end of a job to its verdict's ingredients. The end is an empty cgroup, not a dead
+ * process and not a sent signal: the counters are read, the cgroup is removed, and only then is the
+ * engine told, so that a slot is never given away while something still runs in it.
  *
- * Usually tenantq-exec is our child and its end empties the cgroup (it is the init of the namespace).
- * After a restart it is not our child, so cgroup.events is watched instead; so it is when processes
- * outlast the init, in the D state. */
+ * Usually tenantq-exec is our child and its end empties the cgroup (it is the init of the
+ * namespace). After a restart it is not our child, so cgroup.events is watched instead; so it is
+ * when processes outlast the init, in the D state. */
 
 static const char *leaf_name(const Attempt *a, char *buf, size_t size) {
         (void)snprintf(buf, size, "%" PRIu64 ".%u.job", a->job, a->attempt);
@@ -180,7 +180,8 @@ static int watch_events(Supervisor *s, Attempt *a) {
                 a->events_fd = openat(a->leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
                 if (a->events_fd < 0)
                         return tq_errno();
-                r = sd_event_add_io(s->event, &a->events_source, a->events_fd, EPOLLPRI, on_events, a);
+                r = sd_event_add_io(s->event, &a->events_source, a->events_fd, EPOLLPRI, on_events,
+                                    a);
                 if (r < 0)
                         return r;
         }

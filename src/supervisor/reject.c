@@ -11,8 +11,8 @@
 
 /* Refused files go to rejected/ in the tenant's own directory, with the reason beside them. That
  * directory is the tenant's: it may be a link, full, or gone. So it is made and written with the
- * tenant's rights, opened without following a link, and only the rename out of .claims is root's own,
- * into a directory that is held open and which the tenant could have filled anyway. At most
+ * tenant's rights, opened without following a link, and only the rename out of .claims is root's
+ * own, into a directory that is held open and which the tenant could have filled anyway. At most
  * REJECTED_MAX files are kept; beyond that a refused file is removed, and the event says why. */
 
 #define REJECTED_MAX 1000
@@ -96,8 +96,9 @@ void reject_file(Supervisor *s, Tenant *t, int from_fd, const char *name, const 
         if (r == -ENOENT)
                 return; /* the tenant took it back */
         if (r < 0) {
-                report_error("tenant %s: refused a file and could not keep it in rejected/ (%s): %s",
-                             t->name, strerror(-r), text);
+                report_error(
+                        "tenant %s: refused a file and could not keep it in rejected/ (%s): %s",
+                        t->name, strerror(-r), text);
                 /* Never a directory: a tenant's tree is not ours to walk. It is then met again only
                  * when the directory is read again. */
                 (void)unlinkat(from_fd, name, 0);

@@ -5,8 +5,8 @@
 
 #include "supervisor/supervisor.h"
 
-/* stderr with sd-daemon(3)'s level prefixes: the journal's under systemd, readable without. Texts with
- * a tenant's bytes are escaped by the caller. */
+/* stderr with sd-daemon(3)'s level prefixes: the journal's under systemd, readable without. Texts
+ * with a tenant's bytes are escaped by the caller. */
 
 static void say(const char *level, const char *fmt, va_list ap) {
         char text[1024];

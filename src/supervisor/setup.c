@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-id128.h>
 
 #include "base/fs.h"
 #include "base/parse.h"
@@ -39,8 +40,9 @@ int setup_lookup_user(const char *name, uid_t *ret_uid, gid_t *ret_gid) {
 static int lookup_service_user(const char *key, const char *name, uid_t *ret_uid, gid_t *ret_gid,
                                TqError *err) {
         if (setup_lookup_user(name, ret_uid, ret_gid) < 0)
-                return tq_error(err, -ENOENT, "tenantq.conf: %s=%s: no such user; run systemd-sysusers",
-                                key, name);
+                return tq_error(err, -ENOENT,
+                                "tenantq.conf: %s=%s: no such user; run systemd-sysusers", key,
+                                name);
         if (*ret_uid == 0 || *ret_gid == 0)
                 return tq_error(err, -EPERM, "tenantq.conf: %s=%s: must not be root", key, name);
         return 0;
@@ -51,8 +53,8 @@ static int lookup_users(Supervisor *s, TqError *err) {
         uint64_t v;
         int r;
 
-        r = lookup_service_user("engine_user", s->config.engine_user, &s->engine_uid, &s->engine_gid,
-                                err);
+        r = lookup_service_user("engine_user", s->config.engine_user, &s->engine_uid,
+                                &s->engine_gid, err);
         if (r < 0)
                 return r;
         r = lookup_service_user("exec_user", s->config.exec_user, &s->exec_uid, &s->exec_gid, err);
@@ -89,7 +91,8 @@ static int open_own(const char *path, uid_t uid, gid_t gid, mode_t mode, TqError
 }
 
 /* A directory below one of ours, opened and made root's. */
-static int open_child(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t mode, TqError *err) {
+static int open_child(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t mode,
+                      TqError *err) {
         TQ_CLOSE int fd = -EBADF;
 
         fd = tq_fs_mkdir_open(dir_fd, name, 0700);
@@ -103,7 +106,8 @@ static int open_child(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t
 static int open_directories(Supervisor *s, TqError *err) {
         TQ_CLOSE int ledger_fd = -EBADF;
 
-        /* Readable for all: tenants' names are no secret. What is below them is the tenants' own. */
+        /* Readable for all: tenants' names are no secret. What is below them is the tenants' own.
+         */
         s->spool_fd = open_own(s->config.spool, 0, 0, 0755, err);
         if (s->spool_fd < 0)
                 return s->spool_fd;
@@ -146,16 +150,18 @@ static int check_controllers(Supervisor *s, TqError *err) {
                 unsigned bit = tq_cgroup_controller_bit(word);
 
                 if (bit == 0)
-                        return tq_error(err, -EINVAL,
-                                        "tenantq.conf: required_controllers: \"%s\" is not one of cpu, "
-                                        "cpuset, io, memory, pids",
-                                        word);
+                        return tq_error(
+                                err, -EINVAL,
+                                "tenantq.conf: required_controllers: \"%s\" is not one of cpu, "
+                                "cpuset, io, memory, pids",
+                                word);
                 if (!(available & bit))
-                        return tq_error(err, -EOPNOTSUPP,
-                                        "controller \"%s\" is not available in %s; on cgroup v2 give it "
-                                        "with Delegate=yes, or take it out of required_controllers= in "
-                                        "tenantq.conf",
-                                        word, s->config.cgroup_root);
+                        return tq_error(
+                                err, -EOPNOTSUPP,
+                                "controller \"%s\" is not available in %s; on cgroup v2 give it "
+                                "with Delegate=yes, or take it out of required_controllers= in "
+                                "tenantq.conf",
+                                word, s->config.cgroup_root);
         }
         s->controllers = available;
         return 0;
@@ -176,8 +182,8 @@ static int open_cgroup(Supervisor *s, TqError *err) {
         return tq_slice_init(s->config.cgroup_root, s->controllers, err);
 }
 
-/* Reachable for everybody, since tenants ask about their own jobs; who may do what is decided by the
- * caller's credentials. Bound aside and renamed, so that it never has the wrong mode. */
+/* Reachable for everybody, since tenants ask about their own jobs; who may do what is decided by
+ * the caller's credentials. Bound aside and renamed, so that it never has the wrong mode. */
 static int open_socket(Supervisor *s, TqError *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         TQ_CLOSE int fd = -EBADF, run_fd = -EBADF;
@@ -188,7 +194,8 @@ static int open_socket(Supervisor *s, TqError *err) {
                 return run_fd;
         if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.control.sock",
                              s->config.run) >= sizeof(address.sun_path))
-                return tq_error(err, -ENAMETOOLONG, "tenantq.conf: run=%s is too long", s->config.run);
+                return tq_error(err, -ENAMETOOLONG, "tenantq.conf: run=%s is too long",
+                                s->config.run);
         (void)snprintf(path, sizeof(path), "%s/control.sock", s->config.run);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         (void)unlink(address.sun_path);
@@ -201,21 +208,13 @@ static int open_socket(Supervisor *s, TqError *err) {
 }
 
 static int read_boot_id(Supervisor *s, TqError *err) {
-        char text[64];
-        size_t n = 0;
+        sd_id128_t id;
+        int r;
 
-        if (tq_fs_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof(text)) < 36)
-                return tq_error(err, -EIO, "can't read the boot id");
-        for (const char *p = text; *p && n < sizeof(s->boot_id); p++) {
-                unsigned byte;
-
-                if (*p == '-')
-                        continue;
-                if (sscanf(p, "%2x", &byte) != 1)
-                        return tq_error(err, -EIO, "can't read the boot id");
-                s->boot_id[n++] = (uint8_t)byte;
-                p++;
-        }
+        r = sd_id128_get_boot(&id);
+        if (r < 0)
+                return tq_error_errno(err, r, "boot id");
+        memcpy(s->boot_id, id.bytes, sizeof(s->boot_id));
         return 0;
 }
 
@@ -251,8 +250,9 @@ int setup_open(Supervisor *s, TqError *err) {
         s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (s->null_fd < 0)
                 return tq_error_errno(err, tq_errno(), "/dev/null");
-        s->reset_oom_score = tq_fs_read_at(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) > 0 &&
-                             strcmp(text, "0\n") != 0;
+        s->reset_oom_score =
+                tq_fs_read_at(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) > 0 &&
+                strcmp(text, "0\n") != 0;
         r = tq_result_slots_new(s->results_fd, &s->slots);
         return r < 0 ? tq_error_errno(err, r, "%s/results", s->config.state) : 0;
 }

@@ -10,12 +10,12 @@
 
 /* Which file is looked at next.
  *
- * inotify is a hint: it says which names to try, and loses them when there are too many. So each tenant
- * keeps a few names (PENDING_NAMES) and beyond that only the knowledge that its directory must be read;
- * memory stays bounded however many files there are. Tenants with something to do stand in a ring, and
- * each turn takes one file of the first, then the next: a tenant with a million files delays another
- * one's single file by one file. A turn of the event loop handles a budget of files and of directory
- * entries, so that the ends of jobs are never kept waiting. */
+ * inotify is a hint: it says which names to try, and loses them when there are too many. So each
+ * tenant keeps a few names (PENDING_NAMES) and beyond that only the knowledge that its directory
+ * must be read; memory stays bounded however many files there are. Tenants with something to do
+ * stand in a ring, and each turn takes one file of the first, then the next: a tenant with a
+ * million files delays another one's single file by one file. A turn of the event loop handles a
+ * budget of files and of directory entries, so that the ends of jobs are never kept waiting. */
 
 #define FILES_PER_TURN   32
 #define ENTRIES_PER_FILE 256
@@ -40,7 +40,8 @@ static void end_scan(Tenant *t) {
 }
 
 static void schedule(Supervisor *s) {
-        bool can = s->engine_is_ready && s->claims.size < CLAIMS_MAX && !tq_list_is_empty(&s->turns);
+        bool can =
+                s->engine_is_ready && s->claims.size < CLAIMS_MAX && !tq_list_is_empty(&s->turns);
 
         (void)sd_event_source_set_enabled(s->turn_source, can ? SD_EVENT_ON : SD_EVENT_OFF);
 }
@@ -181,7 +182,7 @@ static void on_overflow(Supervisor *s) {
         report_info("inotify lost events; reading all directories");
         s->needs_top_scan = true;
         TQ_LIST_FOREACH(node, &s->tenants)
-                spool_wake(s, TQ_LIST_ENTRY(node, Tenant, all), true);
+        spool_wake(s, TQ_LIST_ENTRY(node, Tenant, all), true);
 }
 
 static void on_one(Supervisor *s, const struct inotify_event *e) {

@@ -30,21 +30,21 @@ typedef struct Tenant {
         size_t n_submitters;
         char user[64];
         char home[256];
-        bool is_enabled;                 /* its directory is in order: tenants.c */
+        bool is_enabled; /* its directory is in order: tenants.c */
         bool is_gone;
         char fault[TQ_MESSAGE_TEXT_MAX];
         int spool_fd, log_fd, slice_fd;
-        int watch;                       /* inotify's, -1: none */
-        bool is_applied;                 /* its slice has its limits */
-        char device[TQ_IODEVICE_MAX];    /* of its directory; empty: none */
+        int watch;                    /* inotify's, -1: none */
+        bool is_applied;              /* its slice has its limits */
+        char device[TQ_IODEVICE_MAX]; /* of its directory; empty: none */
         TqList all;
         /* spool.c */
-        TqList turn;                     /* in the ring of tenants whose files are to be taken */
+        TqList turn; /* in the ring of tenants whose files are to be taken */
         char *pending[PENDING_NAMES];
         size_t n_pending;
         DIR *scan;
         bool needs_scan;
-        unsigned n_rejected;             /* files in rejected/, as far as we know */
+        unsigned n_rejected; /* files in rejected/, as far as we know */
 } Tenant;
 
 typedef struct Supervisor Supervisor;
@@ -55,19 +55,19 @@ typedef struct Attempt {
         unsigned attempt;
         Tenant *tenant;
         pid_t pid;
-        int pidfd;                       /* -EBADF: adopted */
+        int pidfd; /* -EBADF: adopted */
         int leaf_fd;
-        int barrier_fd;                  /* closing it ends a launch that was not released */
-        int slot;                        /* of its result record; -1: none */
-        bool is_orphan;                  /* nobody wants to hear of it: launched by an engine that died */
+        int barrier_fd; /* closing it ends a launch that was not released */
+        int slot;       /* of its result record; -1: none */
+        bool is_orphan; /* nobody wants to hear of it: launched by an engine that died */
         bool has_status, was_released;
-        int status_code, status;         /* si_code and si_status of tenantq-exec */
-        uint64_t released;               /* CLOCK_BOOTTIME usec */
-        uint64_t slice_oom;              /* of the tenant's slice at the start */
-        bool has_ended;                  /* waits for the engine's ACK only */
+        int status_code, status; /* si_code and si_status of tenantq-exec */
+        uint64_t released;       /* CLOCK_BOOTTIME usec */
+        uint64_t slice_oom;      /* of the tenant's slice at the start */
+        bool has_ended;          /* waits for the engine's ACK only */
         TqEnd end;
-        sd_event_source *exit_source;    /* pidfd */
-        sd_event_source *events_source;  /* cgroup.events, where there is nothing to wait for */
+        sd_event_source *exit_source;   /* pidfd */
+        sd_event_source *events_source; /* cgroup.events, where there is nothing to wait for */
         int events_fd;
 } Attempt;
 
@@ -106,7 +106,7 @@ struct Supervisor {
         TqMap watches; /* inotify's number → Tenant */
         TqList turns;
         sd_event_source *turn_source;
-        TqMap claims;  /* number → Claim */
+        TqMap claims; /* number → Claim */
         uint64_t next_claim;
         /* launch.c, reap.c */
         TqMap attempts; /* job → Attempt */
@@ -127,13 +127,15 @@ int setup_open(Supervisor *s, TqError *err);
 int setup_lookup_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 
 /* tenants.c */
-int tenants_scan(Supervisor *s);                  /* the top directory against the table */
+int tenants_scan(Supervisor *s);                     /* the top directory against the table */
 void tenants_check(Supervisor *s, const char *name); /* one directory */
-int tenants_reload(Supervisor *s, TqError *err);  /* all files of root; nothing changes on failure */
-void tenants_announce(Supervisor *s);             /* tells a new engine of all */
+int tenants_reload(Supervisor *s, TqError *err); /* all files of root; nothing changes on failure */
+void tenants_announce(Supervisor *s);            /* tells a new engine of all */
 Tenant *tenants_find(Supervisor *s, uint32_t handle);
-Tenant *tenants_get(Supervisor *s, const char *name); /* makes one that has no directory, if need be */
-int tenants_apply(Supervisor *s, Tenant *t, const TqLimits *limits, TqBuffer *ret_values, TqError *err);
+Tenant *tenants_get(Supervisor *s,
+                    const char *name); /* makes one that has no directory, if need be */
+int tenants_apply(Supervisor *s, Tenant *t, const TqLimits *limits, TqBuffer *ret_values,
+                  TqError *err);
 bool tenants_may_submit(const Tenant *t, uid_t uid);
 
 /* spool.c */
@@ -143,8 +145,8 @@ void spool_unwatch(Supervisor *s, Tenant *t);
 void spool_wake(Supervisor *s, Tenant *t, bool scan);
 void spool_continue(Supervisor *s); /* the engine takes claims (again) */
 
-/* claim.c: one file. Returns 1: a claim is with the engine; 0: nothing to do now (being written, gone,
- * refused); negative errno: the tenant's directory is not usable. */
+/* claim.c: one file. Returns 1: a claim is with the engine; 0: nothing to do now (being written,
+ * gone, refused); negative errno: the tenant's directory is not usable. */
 int claim_file(Supervisor *s, Tenant *t, const char *name);
 int claim_redeliver(Supervisor *s); /* what an earlier engine did not answer */
 void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason);
@@ -177,7 +179,8 @@ bool inventory_has_orphans(Supervisor *s);
 /* link.c */
 int link_start(Supervisor *s);
 void link_stop(Supervisor *s);
-void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob, size_t size, int fd);
+void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob, size_t size,
+               int fd);
 void link_take_stock(Supervisor *s); /* tells the engine everything, once no orphan is left */
 
 /* report.c */

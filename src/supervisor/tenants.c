@@ -16,9 +16,9 @@
 /* Tenants: a directory of the spool is one. Who its jobs run as comes from the directory's owner or
  * from a file that only root can write, never from a message or from what a tenant wrote.
  *
- * A tenant whose directory is not safe (others may enter it, root owns it, another tenant has the same
- * user) is disabled with the reason and the mend; the others are not concerned. Its limits are decided
- * by the engine (the file's and the live ones) and applied here, bounded by [ceilings]. */
+ * A tenant whose directory is not safe (others may enter it, root owns it, another tenant has the
+ * same user) is disabled with the reason and the mend; the others are not concerned. Its limits are
+ * decided by the engine (the file's and the live ones) and applied here, bounded by [ceilings]. */
 
 static int fault(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);
 
@@ -92,11 +92,15 @@ static int find_user(Tenant *t, const struct stat *st) {
         if (t->config.allow_root)
                 return 0;
         if (t->uid == 0)
-                return fault(t, "the directory belongs to root; chown it to the tenant's user, or name "
-                                "one with user= in tenants.d/%s.conf",
-                             t->name);
+                return fault(
+                        t,
+                        "the directory belongs to root; chown it to the tenant's user, or name "
+                        "one with user= in tenants.d/%s.conf",
+                        t->name);
         if (t->gid == 0)
-                return fault(t, "the tenant's group is root's; chgrp the directory to the tenant's group");
+                return fault(
+                        t,
+                        "the tenant's group is root's; chgrp the directory to the tenant's group");
         return 0;
 }
 
@@ -146,8 +150,10 @@ static int check_unique(Supervisor *s, Tenant *t) {
                 Tenant *other = TQ_LIST_ENTRY(node, Tenant, all);
 
                 if (other != t && other->is_enabled && other->uid == t->uid)
-                        return fault(t, "user %u already is tenant %s; give each tenant a user of its own",
-                                     t->uid, other->name);
+                        return fault(
+                                t,
+                                "user %u already is tenant %s; give each tenant a user of its own",
+                                t->uid, other->name);
         }
         return 0;
 }
@@ -161,16 +167,19 @@ static int check_directory(Supervisor *s, Tenant *t, const struct stat *st) {
         if (fstat(s->spool_fd, &top) < 0)
                 return tq_errno();
         if (st->st_dev != top.st_dev)
-                return fault(t, "the directory is on another file system than %s; jobs could not be "
-                                "claimed by rename",
+                return fault(t,
+                             "the directory is on another file system than %s; jobs could not be "
+                             "claimed by rename",
                              s->config.spool);
         if (mode != 0700 && mode != 0730)
-                return fault(t, "the directory has mode %04o; others must not enter it: chmod 0700 "
-                                "(or 0730 for its own group)",
+                return fault(t,
+                             "the directory has mode %04o; others must not enter it: chmod 0700 "
+                             "(or 0730 for its own group)",
                              mode);
         if (mode == 0730 && st->st_gid != t->gid)
-                return fault(t, "the directory has mode 0730 but belongs to group %u, not to the "
-                                "tenant's %u: chgrp it, or chmod 0700",
+                return fault(t,
+                             "the directory has mode 0730 but belongs to group %u, not to the "
+                             "tenant's %u: chgrp it, or chmod 0700",
                              st->st_gid, t->gid);
         return 0;
 }
@@ -187,7 +196,8 @@ static int open_slice(Supervisor *s, Tenant *t) {
         if (t->slice_fd >= 0)
                 return 0;
         (void)snprintf(name, sizeof(name), "%s.slice", t->name);
-        /* One that an earlier run left stays as it is until the engine says what should be there. */
+        /* One that an earlier run left stays as it is until the engine says what should be there.
+         */
         t->slice_fd = tq_fs_open_dir(s->cgroup_fd, name);
         return t->slice_fd >= 0 || t->slice_fd == -ENOENT ? 0 : t->slice_fd;
 }
@@ -330,7 +340,7 @@ int tenants_scan(Supervisor *s) {
 
 void tenants_announce(Supervisor *s) {
         TQ_LIST_FOREACH(node, &s->tenants)
-                announce(s, TQ_LIST_ENTRY(node, Tenant, all));
+        announce(s, TQ_LIST_ENTRY(node, Tenant, all));
 }
 
 /* Files of root that may change while we run. What only takes effect at start is kept as it is. */
@@ -367,7 +377,8 @@ int tenants_reload(Supervisor *s, TqError *err) {
         return tenants_scan(s);
 }
 
-int tenants_apply(Supervisor *s, Tenant *t, const TqLimits *limits, TqBuffer *ret_values, TqError *err) {
+int tenants_apply(Supervisor *s, Tenant *t, const TqLimits *limits, TqBuffer *ret_values,
+                  TqError *err) {
         char name[TQ_TENANT_NAME_MAX + 8];
         TqLimits bounded = *limits;
         TqSliceState state;

@@ -414,7 +414,8 @@ static const struct {
         { "\xFE", 1, false },
         { "\xFF", 1, false },
         { "\xF0\x90\x80", 3, false },
-        { "ok\xE2\x82\xAC" "and \xC3(", 9, false },
+        { "ok\xE2\x82\xAC" "and ", 9, true },
+        { "ok\xE2\x82\xAC" "and \xC3(", 11, false },
 };
 
 START_TEST(utf8) {
@@ -524,7 +525,7 @@ static const struct {
         { "ExecStrat", "ExecStart" },
         { "Environmnet", "Environment" },
         { "Enviroment", "Environment" },
-        { "Que", "Queue" },        /* distance 2 of 1 + 3/4 is one too many */
+        { "Que", NULL }, /* 2 edits of 1 + 3/4 */
         { "Quee", "Queue" },
         { "Prio", NULL },
         { "gpu", "cpu" },
@@ -532,7 +533,8 @@ static const struct {
         { "", NULL },
         { "z", NULL },
         { "SomethingElse", NULL },
-        { "Exxxxtart", NULL },     /* distance 3 = 1 + 9/4 is still near; see the rows below */
+        { "Exxxxtart", "ExecStart" }, /* 3 edits of 1 + 9/4 */
+        { "Exxxxxart", NULL },
 };
 
 START_TEST(nearest) {

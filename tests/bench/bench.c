@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs per second through the whole path (file renamed into the spool → verdict committed) beside a
+ * bare loop in the same run, latency on an idle daemon, and memory. scripts/bench starts the
+ * daemon.
+ *
+ *   bench SPOOL LOGS SOCKET CGROUP NOOP SUPERVISOR-PID ENGINE-PID
+ *
+ * CGROUP: an empty cgroup for the bare loop. The tenants bench0 … bench3 exist. */
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/fs.h"
+#include "base/parse.h"
+#include "ipc/control.h"
+
+#define TENANTS   4
+#define JOBS      2000
+#define BARE_RUNS 1000
+#define SAMPLES   200
+
+static const char *arg_spool, *arg_logs, *arg_socket, *arg_cgroup, *arg_noop;
+static uid_t first_uid;
+
+static int64_t now_ns(void) {
+        struct timespec ts;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static _Noreturn void die(const char *what, int r) {
+        (void)fprintf(stderr, "bench: %s: %s\n", what, strerror(r < 0 ? -r : r));
+        exit(1);
+}
+
+/* The bare loop: what any launcher must do. */
+static double bare_loop(void) {
+        int root = open(arg_cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int64_t start = now_ns();
+
+        if (root < 0)
+                die(arg_cgroup, errno);
+        for (int i = 0; i < BARE_RUNS; i++) {
+                struct clone_args args = { .exit_signal = SIGCHLD };
+                char name[16];
+                long pid;
+                int fd;
+
+                (void)snprintf(name, sizeof(name), "b%d", i);
+                if (mkdirat(root, name, 0755) < 0)
+                        die("mkdir", errno);
+                fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                args.flags = CLONE_INTO_CGROUP | CLONE_NEWPID | CLONE_VFORK;
+                args.cgroup = (uint64_t)fd;
+                pid = syscall(SYS_clone3, &args, sizeof(args));
+                if (pid == 0) {
+                        (void)execl(arg_noop, "noop", (char *)NULL);
+                        _exit(127);
+                }
+                if (pid < 0)
+                        die("clone3", errno);
+                (void)waitpid((pid_t)pid, NULL, 0);
+                (void)close(fd);
+                if (unlinkat(root, name, AT_REMOVEDIR) < 0)
+                        die("rmdir", errno);
+        }
+        (void)close(root);
+        return BARE_RUNS / ((double)(now_ns() - start) / 1e9);
+}
+
+/* A job file, complete, owned by the tenant, ready to be renamed into its directory. */
+static void write_job(const char *path, uid_t uid, const char *arguments) {
+        char text[512];
+        int fd;
+
+        (void)snprintf(text, sizeof(text), "[Job]\nExecStart=%s %s\n", arg_noop, arguments);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || tq_fs_write_all(fd, text, strlen(text)) < 0 || fchown(fd, uid, uid) < 0)
+                die(path, errno);
+        (void)close(fd);
+}
+
+static size_t live_rows(sd_bus *bus) {
+        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+        TQ_TABLE_CLEANUP TqTable t = {};
+        int r;
+
+        r = sd_bus_call_method(bus, NULL, TQ_CONTROL_PATH, TQ_CONTROL_INTERFACE, "ListJobs", NULL,
+                               &reply, "sbtu", "", 0, (uint64_t)0, (uint32_t)1);
+        if (r < 0 || (r = tq_control_read_table(reply, &t)) < 0)
+                die("ListJobs", r);
+        return t.n_rows;
+}
+
+static uint64_t newest_job(sd_bus *bus) {
+        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+        TQ_TABLE_CLEANUP TqTable t = {};
+        int r;
+
+        r = sd_bus_call_method(bus, NULL, TQ_CONTROL_PATH, TQ_CONTROL_INTERFACE, "ListJobs", NULL,
+                               &reply, "sbtu", "", 1, (uint64_t)0, (uint32_t)1);
+        if (r < 0 || (r = tq_control_read_table(reply, &t)) < 0)
+                die("ListJobs", r);
+        return t.n_rows > 0 ? (uint64_t)tq_table_integer(&t, 0, "job", 0) : 0;
+}
+
+static void pause_ms(long ms) {
+        (void)nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+}
+
+/* Until `jobs` more than `before` are in the ledger and none of them lives. */
+static void wait_all(sd_bus *bus, uint64_t before, uint64_t jobs) {
+        while (newest_job(bus) < before + jobs || live_rows(bus) > 0)
+                pause_ms(5);
+}
+
+static double throughput(sd_bus *bus) {
+        uint64_t before = newest_job(bus);
+        int64_t start;
+
+        for (int i = 0; i < JOBS; i++) {
+                char path[512];
+
+                (void)snprintf(path, sizeof(path), "%s/.stage/%d.job", arg_spool, i);
+                write_job(path, first_uid + (uid_t)(i % TENANTS), "");
+        }
+        start = now_ns();
+        for (int i = 0; i < JOBS; i++) {
+                char from[512], to[512];
+
+                (void)snprintf(from, sizeof(from), "%s/.stage/%d.job", arg_spool, i);
+                (void)snprintf(to, sizeof(to), "%s/bench%d/%d.job", arg_spool, i % TENANTS, i);
+                if (rename(from, to) < 0)
+                        die(to, errno);
+        }
+        wait_all(bus, before, JOBS);
+        return JOBS / ((double)(now_ns() - start) / 1e9);
+}
+
+static int64_t one_latency(sd_bus *bus, int i) {
+        char from[512], to[512], text[64];
+        uint64_t before = newest_job(bus), began;
+        int64_t start;
+
+        (void)snprintf(from, sizeof(from), "%s/.stage/l%d.job", arg_spool, i);
+        (void)snprintf(to, sizeof(to), "%s/bench0/l%d.job", arg_spool, i);
+        write_job(from, first_uid, "stamp");
+        pause_ms(3);
+        start = now_ns();
+        if (rename(from, to) < 0)
+                die(to, errno);
+        pause_ms(10);
+        wait_all(bus, before, 1);
+        (void)snprintf(to, sizeof(to), "%s/bench0/%llu.1.out", arg_logs,
+                       (unsigned long long)(before + 1));
+        if (tq_fs_read_at(AT_FDCWD, to, text, sizeof(text)) <= 0)
+                die(to, EIO);
+        text[strcspn(text, "\n")] = '\0';
+        if (tq_parse_u64(text, &began) < 0)
+                die(to, EBADMSG);
+        return (int64_t)began - start;
+}
+
+static int compare(const void *a, const void *b) {
+        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+static unsigned long peak_rss_kib(const char *pid) {
+        char path[64], text[8192], *line;
+
+        (void)snprintf(path, sizeof(path), "/proc/%s/status", pid);
+        if (tq_fs_read_at(AT_FDCWD, path, text, sizeof(text)) < 0)
+                die(path, errno);
+        line = strstr(text, "VmHWM:");
+        return line ? strtoul(line + 6, NULL, 10) : 0;
+}
+
+int main(int argc, char *argv[]) {
+        int64_t samples[SAMPLES];
+        double bare[2], ours;
+        unsigned long rss;
+        sd_bus *bus;
+        uint64_t uid;
+        int r;
+
+        if (argc != 9 || tq_parse_u64_in(argv[8], 1, UINT32_MAX - TENANTS, &uid) < 0) {
+                (void)fprintf(stderr,
+                              "usage: bench SPOOL LOGS SOCKET CGROUP NOOP PID PID FIRST-UID\n");
+                return 2;
+        }
+        arg_spool = argv[1];
+        arg_logs = argv[2];
+        arg_socket = argv[3];
+        arg_cgroup = argv[4];
+        arg_noop = argv[5];
+        first_uid = (uid_t)uid;
+        r = tq_control_connect(arg_socket, &bus);
+        if (r < 0)
+                die(arg_socket, r);
+        for (int i = 0; i < SAMPLES; i++)
+                samples[i] = one_latency(bus, i);
+        qsort(samples, SAMPLES, sizeof(samples[0]), compare);
+        /* Before and after, since the machine is not alone. */
+        bare[0] = bare_loop();
+        ours = throughput(bus);
+        bare[1] = bare_loop();
+        rss = peak_rss_kib(argv[6]) + peak_rss_kib(argv[7]);
+        (void)printf("%d jobs of %d tenants, bare loop before %.0f/s, after %.0f/s\n", JOBS,
+                     TENANTS, bare[0], bare[1]);
+        (void)printf("bench: tenantq=%.0f/s bare=%.0f/s ratio=%.2f p50_us=%lld p99_us=%lld "
+                     "rss_kib=%lu\n",
+                     ours, (bare[0] + bare[1]) / 2, ours / ((bare[0] + bare[1]) / 2),
+                     (long long)samples[SAMPLES / 2] / 1000,
+                     (long long)samples[SAMPLES * 99 / 100] / 1000, rss);
+        return 0;
+}
