@@ -187,25 +187,39 @@ int tq_parse_span(const char *s, uint64_t *ret_usec) {
         return 0;
 }
 
+/* Digits exactly where the pattern has 0, anything else as it stands. Returns what follows, or
+ * NULL. */
+static const char *match(const char *s, const char *pattern) {
+        for (; *pattern; pattern++, s++)
+                if (*pattern == '0' ? !is_digit(*s) : *s != *pattern)
+                        return NULL;
+        return s;
+}
+
 int tq_parse_timestamp(const char *s, uint64_t *ret_usec) {
-        static const char *const forms[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
+        static const struct {
+                const char *pattern, *format;
+        } forms[] = {
+                { "0000-00-00 00:00:00", "%Y-%m-%d %H:%M:%S" },
+                { "0000-00-00 00:00", "%Y-%m-%d %H:%M" },
+                { "0000-00-00", "%Y-%m-%d" },
+        };
 
         for (size_t i = 0; i < TQ_ELEMENTSOF(forms); i++) {
+                /* strptime(3) alone takes blanks, signs and short numbers that nobody meant. */
+                const char *end = match(s, forms[i].pattern);
                 struct tm tm = { .tm_isdst = -1 };
                 struct tm asked;
-                const char *end;
                 bool utc;
                 time_t t;
 
-                /* strptime(3) takes blanks and signs that people did not mean. */
-                if (strlen(s) < 10 || !is_digit(s[0]) || !is_digit(s[3]) || s[4] != '-')
-                        return -EINVAL;
-                end = strptime(s, forms[i], &tm);
                 if (!end)
                         continue;
                 utc = strcmp(end, " UTC") == 0;
                 if (*end != '\0' && !utc)
                         continue;
+                if (strptime(s, forms[i].format, &tm) != end)
+                        return -EINVAL;
                 asked = tm;
                 t = utc ? timegm(&tm) : mktime(&tm);
                 /* mktime(3) turns 31 February into 3 March; refuse instead. */
@@ -382,25 +396,32 @@ static char lower(char c) {
         return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Levenshtein's distance by one row (Wagner & Fischer 1974); both shorter than NEAREST_MAX. */
+/* Edits, two swapped neighbours being one (optimal string alignment; Damerau 1964). Both are at
+ * most NEAREST_MAX long. */
 static size_t distance(const char *a, const char *b) {
-        size_t row[NEAREST_MAX + 1], n = strlen(b);
+        size_t rows[3][NEAREST_MAX + 1], n = strlen(b);
+        size_t *older = rows[0], *old = rows[1], *row = rows[2];
 
         for (size_t j = 0; j <= n; j++)
-                row[j] = j;
+                old[j] = older[j] = j;
         for (size_t i = 0; a[i]; i++) {
-                size_t diagonal = row[0];
+                size_t *recycled = older;
 
                 row[0] = i + 1;
                 for (size_t j = 0; j < n; j++) {
-                        size_t above = row[j + 1];
-                        size_t change = diagonal + (lower(a[i]) != lower(b[j]));
+                        size_t d = old[j] + (lower(a[i]) != lower(b[j]));
 
-                        row[j + 1] = TQ_MIN(change, TQ_MIN(above, row[j]) + 1);
-                        diagonal = above;
+                        d = TQ_MIN(d, TQ_MIN(old[j + 1], row[j]) + 1);
+                        if (i > 0 && j > 0 && lower(a[i]) == lower(b[j - 1]) &&
+                            lower(a[i - 1]) == lower(b[j]))
+                                d = TQ_MIN(d, older[j - 1] + 1);
+                        row[j + 1] = d;
                 }
+                older = old;
+                old = row;
+                row = recycled;
         }
-        return row[n];
+        return old[n];
 }
 
 const char *tq_parse_nearest(const char *s, const char *const *words, size_t n) {

@@ -316,8 +316,6 @@ typedef struct Parser {
         TqJobSpec spec;
         unsigned section_line[TQ_ELEMENTSOF(sections)];
         unsigned key_line[TQ_ELEMENTSOF(keys)];
-        char *limit_names[_TQ_KEY_MAX + TQ_IO_DEVICES]; /* [Limits] keys given so far */
-        size_t n_limit_names;
         TqJobfileNote note;
         void *userdata;
 } Parser;
@@ -353,28 +351,37 @@ static int open_section(Parser *p, const char *section, unsigned line, TqError *
                            nearest ? "]?" : "; expected [Job], [Limits], [Sandbox] or [Retry]");
 }
 
+/* Whether two sets of limits speak of the same thing, by whatever names it was given. */
+static bool overlap(const TqLimits *a, const TqLimits *b) {
+        if (a->set & b->set)
+                return true;
+        for (uint32_t i = 0; i < a->n_io; i++)
+                for (uint32_t k = 0; k < b->n_io; k++)
+                        if (a->io[i].key == b->io[k].key &&
+                            strcmp(a->io[i].device, b->io[k].device) == 0)
+                                return true;
+        return false;
+}
+
 static int set_limit(Parser *p, const char *key, const char *value, unsigned line, TqError *err) {
         TqKey k = tq_limits_find(key);
+        bool is_synonym = k >= 0 && strcmp(tq_limits_keys[k].name, key) != 0;
+        TqLimits one = {};
         int r;
 
-        for (size_t i = 0; i < p->n_limit_names; i++)
-                if (strcmp(p->limit_names[i], key) == 0)
-                        return tq_error_at(err, -EBADMSG, line, key, "given twice");
-        /* A synonym may not silently stand over the other name of the same limit either. */
-        if (k >= 0 && !tq_limits_keys[k].has_device && tq_limits_has(&p->spec.limits, k))
-                return tq_error_at(err, -EBADMSG, line, key, "given twice (as %s before)",
-                                   k == TQ_KEY_RUNTIME ? "RuntimeMaxSec" : tq_limits_keys[k].name);
-        r = tq_limits_set(&p->spec.limits, key, value, TQ_SCOPE_JOB, true, line, err);
+        r = tq_limits_set(&one, key, value, TQ_SCOPE_JOB, true, line, err);
         if (r < 0)
                 return r;
+        if (overlap(&one, &p->spec.limits))
+                return tq_error_at(
+                        err, -EBADMSG, line, key, "given twice%s%s%s", is_synonym ? " (as " : "",
+                        is_synonym ? tq_limits_keys[k].name : "", is_synonym ? " before)" : "");
+        if (p->spec.limits.n_io + one.n_io > TQ_IO_DEVICES)
+                return tq_error_at(err, -EBADMSG, line, key, "at most %d limits with @device",
+                                   TQ_IO_DEVICES);
+        tq_limits_overlay(&p->spec.limits, &one);
         if (k >= 0 && !tq_limits_keys[k].has_effect)
                 note(p, line, key, "has no effect in this version");
-        if (p->n_limit_names < TQ_ELEMENTSOF(p->limit_names)) {
-                p->limit_names[p->n_limit_names] = strdup(key);
-                if (!p->limit_names[p->n_limit_names])
-                        return -ENOMEM;
-                p->n_limit_names++;
-        }
         return 0;
 }
 
@@ -426,20 +433,30 @@ static int on_line(void *userdata, const char *section, const char *key, const c
         return unknown_key(section, key, line, err);
 }
 
-static int complete(TqJobSpec *spec, TqError *err) {
-        const char *slash;
+/* The program's name, as far as it is UTF-8: the name goes into answers that must be. */
+static int name_after_program(TqJobSpec *spec) {
+        const char *slash = strrchr(spec->argv[0], '/');
+        size_t n;
         char name[TQ_JOB_NAME_MAX + 1];
 
+        (void)snprintf(name, sizeof(name), "%s", slash[1] ? slash + 1 : spec->argv[0]);
+        n = strlen(name);
+        while (n > 0 && !tq_parse_is_utf8(name, n))
+                n--;
+        name[n] = '\0';
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)name[i] < 0x20 || name[i] == 0x7F)
+                        name[i] = '?';
+        return set_string(&spec->name, n > 0 ? name : "job");
+}
+
+static int complete(TqJobSpec *spec, TqError *err) {
         if (!spec->argv)
                 return tq_error_at(err, -EBADMSG, 0, "ExecStart",
                                    "missing: expected ExecStart=/path/to/program in [Job]");
         if (spec->queue[0] == '\0')
                 (void)snprintf(spec->queue, sizeof(spec->queue), "%s", TQ_QUEUE_DEFAULT);
-        if (spec->name)
-                return 0;
-        slash = strrchr(spec->argv[0], '/');
-        (void)snprintf(name, sizeof(name), "%s", slash[1] ? slash + 1 : spec->argv[0]);
-        return set_string(&spec->name, name);
+        return spec->name ? 0 : name_after_program(spec);
 }
 
 int tq_jobfile_parse(const char *data, size_t size, TqJobSpec *ret, TqJobfileNote note_handler,
@@ -456,8 +473,6 @@ int tq_jobfile_parse(const char *data, size_t size, TqJobSpec *ret, TqJobfileNot
         r = tq_reader_parse(data, size, on_line, &p, err);
         if (r >= 0)
                 r = complete(&p.spec, err);
-        for (size_t i = 0; i < p.n_limit_names; i++)
-                free(p.limit_names[i]);
         if (r < 0) {
                 tq_jobspec_done(&p.spec);
                 return r == -ENOMEM ? tq_error(err, r, "out of memory") : r;

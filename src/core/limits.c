@@ -441,6 +441,8 @@ int tq_limits_unset(TqLimits *l, const char *name, TqError *err) {
         if (a.device[0] == '\0') {
                 l->set &= ~(UINT64_C(1) << a.key);
                 l->value[a.key] = 0;
+                if (a.key == TQ_KEY_CPUS)
+                        memset(l->cpus, 0, sizeof(l->cpus));
                 return 0;
         }
         io = find_io(l, a.key, a.device);
@@ -466,6 +468,15 @@ void tq_limits_overlay(TqLimits *base, const TqLimits *over) {
         }
 }
 
+/* What the outer scope allows on a device: what it says of it, and what it says of none in
+ * particular. */
+static uint64_t bound_of(const TqLimits *outer, const TqIoLimit *io) {
+        const TqIoLimit *same = find_io(outer, (TqKey)io->key, io->device);
+
+        return TQ_MIN(same ? same->value : TQ_LIMIT_MAX,
+                      tq_limits_get(outer, (TqKey)io->key, TQ_LIMIT_MAX));
+}
+
 void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
                 if (!tq_limits_keys[i].is_cap || !tq_limits_has(ceiling, (TqKey)i))
@@ -477,8 +488,14 @@ void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
                 l->set |= UINT64_C(1) << i;
         }
         for (uint32_t i = 0; i < l->n_io; i++)
-                l->io[i].value = TQ_MIN(l->io[i].value,
-                                        tq_limits_get(ceiling, (TqKey)l->io[i].key, TQ_LIMIT_MAX));
+                l->io[i].value = TQ_MIN(l->io[i].value, bound_of(ceiling, &l->io[i]));
+        for (uint32_t i = 0; i < ceiling->n_io; i++) {
+                Assignment a = { .key = (TqKey)ceiling->io[i].key };
+
+                (void)snprintf(a.device, sizeof(a.device), "%s", ceiling->io[i].device);
+                if (!find_io(l, a.key, a.device))
+                        (void)store_io(l, &a, ceiling->io[i].value);
+        }
 }
 
 static int exceeds(TqKey key, uint64_t asked, uint64_t allowed, const char *whose, TqError *err) {
@@ -506,10 +523,8 @@ int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char 
                         return r;
         }
         for (uint32_t i = 0; i < l->n_io; i++) {
-                const TqIoLimit *io = find_io(outer, (TqKey)l->io[i].key, l->io[i].device);
-
-                r = exceeds((TqKey)l->io[i].key, l->io[i].value, io ? io->value : TQ_LIMIT_MAX,
-                            whose, err);
+                r = exceeds((TqKey)l->io[i].key, l->io[i].value, bound_of(outer, &l->io[i]), whose,
+                            err);
                 if (r < 0)
                         return r;
         }

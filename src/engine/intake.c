@@ -31,6 +31,8 @@ static int check(Engine *e, const Submission *s, const TqJobSpec *spec, TqContro
         (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
         if (tq_limits_check_within(&spec->limits, &s->tenant->effective, whose, err) < 0)
                 return refuse(ret_error, TQ_CONTROL_INVALID);
+        if (tq_cgroup_check(&spec->limits, e->controllers, err) < 0)
+                return refuse(ret_error, TQ_CONTROL_INVALID);
         return 0;
 }
 
@@ -106,7 +108,8 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
         r = job ? keep_spec(e, job, spec) : -ENOMEM;
         if (r >= 0)
                 r = dispatch_step(e, &event);
-        if (r >= 0)
+        /* Out of memory after it was taken: it is started by the next event. */
+        if (r >= 0 || tq_scheduler_job(e->scheduler, id))
                 return 0;
         (void)dispatch_job_free(e, job);
         if (r == -EDQUOT)

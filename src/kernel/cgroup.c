@@ -166,6 +166,20 @@ static int check_available(const TqKeyRow *row, unsigned controllers, TqError *e
                 row->controller);
 }
 
+int tq_cgroup_check(const TqLimits *l, unsigned controllers, TqError *err) {
+        for (int i = 0; i < _TQ_KEY_MAX; i++) {
+                const TqKeyRow *row = &tq_limits_keys[i];
+                int r;
+
+                if (!row->controller || !row->has_effect || !tq_limits_has(l, (TqKey)i))
+                        continue;
+                r = check_available(row, controllers, err);
+                if (r < 0)
+                        return r;
+        }
+        return l->n_io > 0 ? check_available(&tq_limits_keys[l->io[0].key], controllers, err) : 0;
+}
+
 static int check_weight(const char *device, TqError *err) {
         int r = need_device(device, TQ_KEY_IO_WEIGHT, err);
 
@@ -184,22 +198,19 @@ int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device,
         size_t n = 0;
         int r;
 
+        r = tq_cgroup_check(l, controllers, err);
+        if (r >= 0 && tq_limits_has(l, TQ_KEY_IO_WEIGHT))
+                r = check_weight(device, err);
+        if (r < 0)
+                return r;
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
                 const TqKeyRow *row = &tq_limits_keys[i];
                 bool is_set = tq_limits_has(l, (TqKey)i);
 
-                if (!row->controller || !row->has_effect)
+                if (!row->controller || !row->attribute || !row->has_effect)
                         continue;
-                if (is_set) {
-                        r = check_available(row, controllers, err);
-                        if (r >= 0 && i == TQ_KEY_IO_WEIGHT)
-                                r = check_weight(device, err);
-                        if (r < 0)
-                                return r;
-                } else if (!with_defaults ||
-                           !(controllers & tq_cgroup_controller_bit(row->controller)))
-                        continue;
-                if (!row->attribute)
+                if (!is_set &&
+                    !(with_defaults && controllers & tq_cgroup_controller_bit(row->controller)))
                         continue;
                 ret_attrs[n] = (TqAttr){ .controller = row->controller,
                                          .file = row->attribute,
@@ -208,11 +219,6 @@ int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device,
                 (void)tq_limits_attribute(l, (TqKey)i, ret_attrs[n].value,
                                           sizeof(ret_attrs[n].value));
                 n++;
-        }
-        if (l->n_io > 0) {
-                r = check_available(&tq_limits_keys[TQ_KEY_IO_READ], controllers, err);
-                if (r < 0)
-                        return r;
         }
         r = io_attrs(l, device, ret_attrs, &n, err);
         if (r < 0)

@@ -49,6 +49,9 @@ int tq_cgroup_enable(int fd, unsigned mask);
 int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device, bool with_defaults,
                     TqAttr *ret_attrs, size_t *ret_n, TqError *err);
 
+/* Whether this host has the controller for every limit that is set: -EOPNOTSUPP with err. */
+int tq_cgroup_check(const TqLimits *l, unsigned controllers, TqError *err);
+
 /* Makes a job's leaf below a slice with its limits and memory.oom.group. Exclusive: -EEXIST if
  * there is one. On a failed limit the leaf is removed again and *ret_stage tells which step it was.
  */

@@ -31,8 +31,9 @@ void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob
 void link_take_stock(Supervisor *s) {
         TqMessage m = {};
 
-        if (!s->channel || s->engine_is_ready || inventory_has_orphans(s))
+        if (!s->engine_has_greeted || s->stock_is_told || inventory_has_orphans(s))
                 return;
+        s->stock_is_told = true;
         inventory_tell(s);
         (void)claim_redeliver(s);
         link_send(s, TQ_MESSAGE_STOCK_TAKEN, &m, NULL, 0, -EBADF);
@@ -111,6 +112,7 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_NEXT_CLAIM:
                 s->next_claim = TQ_MAX(s->next_claim, m->number.cookie);
+                s->engine_has_greeted = true;
                 link_take_stock(s);
                 return 0;
         case TQ_MESSAGE_READY:
@@ -212,7 +214,7 @@ static int on_engine_exit(sd_event_source *source, int fd, uint32_t revents, voi
         s->engine_exit_source = sd_event_source_disable_unref(s->engine_exit_source);
         s->engine_pidfd = tq_close(s->engine_pidfd);
         s->channel = tq_channel_free(s->channel);
-        s->engine_is_ready = false;
+        s->engine_is_ready = s->engine_has_greeted = s->stock_is_told = false;
         if (s->is_stopping)
                 return sd_event_exit(s->event, 0);
         if (!s->is_ready && info.si_code == CLD_EXITED && info.si_status != 0) {

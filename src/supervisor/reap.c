@@ -89,7 +89,12 @@ static void judge(Supervisor *s, Attempt *a) {
 }
 
 static void tell_end(Supervisor *s, const Attempt *a) {
-        TqMessage m = {
+        TqMessage m;
+
+        /* Until stock is taken, what has ended is part of it. */
+        if (!s->stock_is_told)
+                return;
+        m = (TqMessage){
                 .ended = { .job = a->job,
                            .attempt = a->attempt,
                            .tenant = a->tenant->handle,

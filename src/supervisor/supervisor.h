@@ -114,6 +114,8 @@ struct Supervisor {
         TqChannel *channel;
         pid_t engine_pid;
         int engine_pidfd;
+        bool engine_has_greeted; /* it has read its ledger */
+        bool stock_is_told;      /* from here on ends are told as they come */
         bool engine_is_ready;
         uint64_t engine_started;
         unsigned engine_failures;
