@@ -110,10 +110,11 @@ static char *emit_chunk(Reader *r, char *out) {
 }
 
 static int emit_section(Reader *r, Text line, char *out) {
-        Text name = trim((Text){ line.s + 1, line.n - 2 });
+        Text name;
 
-        if (line.s[line.n - 1] != ']' || line.n < 3)
+        if (line.n < 3 || line.s[line.n - 1] != ']')
                 return fail(r, "section without its closing bracket: expected [Name]");
+        name = trim((Text){ line.s + 1, line.n - 2 });
         if (name.n == 0 || name.n > TQ_READER_SECTION_MAX || memchr(name.s, ']', name.n) ||
             memchr(name.s, '[', name.n))
                 return fail(r, "expected [Name] of at most 80 bytes");

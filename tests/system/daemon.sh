@@ -135,7 +135,8 @@ d_answers() {
 }
 
 d_start() {
-        setsid "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" >>"$D/log" 2>&1 </dev/null &
+        # Not the descriptors that bash opened for the case ({fd}>…).
+        setsid "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" >>"$D/log" 2>&1 </dev/null 10>&- 11>&- 12>&- &
         echo $! >"$D/pid"
         t_wait 10 d_answers
 }

@@ -1,0 +1,1471 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/scheduler.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "unit.h"
+
+#define SEC UINT64_C(1000000)
+
+/* A scheduler, a clock, and what it has asked for since one last looked. */
+typedef struct World {
+        TqScheduler *s;
+        TqActions actions;
+        uint64_t now;
+} World;
+
+static World world_new(void) {
+        World w = { .s = tq_scheduler_new(), .now = 1000 * SEC };
+
+        ck_assert_ptr_nonnull(w.s);
+        return w;
+}
+
+static void world_done(World *w) {
+        w->s = tq_scheduler_free(w->s);
+        ck_assert_ptr_null(w->s);
+        tq_scheduler_actions_done(&w->actions);
+}
+
+#define WORLD TQ_CLEANUP(world_done) World
+
+static int step(World *w, TqEvent event) {
+        return tq_scheduler_step(w->s, &event, w->now, &w->actions);
+}
+
+static TqLimits limits_of(const char *concurrency, const char *runtime) {
+        TqLimits l = {};
+
+        if (concurrency)
+                ck_assert_int_eq(tq_limits_set(&l, "concurrency", concurrency, TQ_SCOPE_TENANT, true, 0,
+                                               NULL),
+                                 0);
+        if (runtime)
+                ck_assert_int_eq(tq_limits_set(&l, "runtime", runtime, TQ_SCOPE_TENANT, true, 0, NULL),
+                                 0);
+        return l;
+}
+
+static void tenant_full(World *w, uint32_t id, const char *concurrency, const char *runtime,
+                        const TqQueueLimit *queues, size_t n_queues, bool enabled) {
+        TqLimits l = limits_of(concurrency, runtime);
+
+        ck_assert_int_eq(step(w, (TqEvent){ .type = TQ_EVENT_TENANT,
+                                            .tenant = id,
+                                            .t = { .name = "acme",
+                                                   .limits = &l,
+                                                   .queue_limits = queues,
+                                                   .n_queue_limits = n_queues,
+                                                   .enabled = enabled } }),
+                         0);
+}
+
+static void tenant(World *w, uint32_t id, const char *concurrency) {
+        tenant_full(w, id, concurrency, NULL, NULL, 0, true);
+}
+
+static void open_world(World *w) {
+        ck_assert_int_eq(step(w, (TqEvent){ .type = TQ_EVENT_OPEN }), 0);
+}
+
+static TqEvent submission(uint32_t id, uint64_t job, const char *queue) {
+        return (TqEvent){ .type = TQ_EVENT_SUBMIT,
+                          .tenant = id,
+                          .job = job,
+                          .j = { .queue = queue, .runtime_usec = TQ_LIMIT_MAX, .stop_usec = 10 * SEC } };
+}
+
+static void submit(World *w, uint32_t id, uint64_t job, const char *queue) {
+        ck_assert_int_eq(step(w, submission(id, job, queue)), 0);
+}
+
+static int say(World *w, TqEventType type, uint64_t job, unsigned attempt) {
+        return step(w, (TqEvent){ .type = type, .job = job, .attempt = attempt });
+}
+
+static int end_as(World *w, uint64_t job, unsigned attempt, TqEndKind kind, int code) {
+        TqEnd end = { .kind = kind, .code = code, .stage = TQ_STAGE_EXEC };
+
+        if (kind != TQ_END_SPAWN_FAILED)
+                end.stage = TQ_STAGE_NONE;
+        return step(w, (TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
+}
+
+static void tick(World *w, uint64_t later) {
+        w->now += later;
+        ck_assert_int_eq(step(w, (TqEvent){ .type = TQ_EVENT_TICK }), 0);
+}
+
+static const char *const action_words[_TQ_ACTION_MAX] = {
+        [TQ_ACTION_START] = "start", [TQ_ACTION_RUN] = "run",         [TQ_ACTION_ABORT] = "abort",
+        [TQ_ACTION_TERM] = "term",   [TQ_ACTION_KILL] = "kill",       [TQ_ACTION_REQUEUE] = "requeue",
+        [TQ_ACTION_FINISH] = "finish",
+};
+
+/* Compares what was asked for since the last call: "start 1.1, run 2.1, term 3.1 (cancelled),
+ * finish 4.2 (exit 0)". */
+static void expect_at(World *w, int line, const char *want) {
+        TQ_BUFFER_CLEANUP TqBuffer got = {};
+
+        for (size_t i = 0; i < w->actions.n; i++) {
+                const TqAction *a = &w->actions.items[i];
+                char verdict[128];
+
+                tq_buffer_printf(&got, "%s%s %ju.%u", i > 0 ? ", " : "", action_words[a->type],
+                                 (uintmax_t)a->job, a->attempt);
+                if (a->type == TQ_ACTION_TERM)
+                        tq_buffer_printf(&got, " (%s)", tq_verdict_stop_to_string(a->stop));
+                if (a->type == TQ_ACTION_FINISH)
+                        tq_buffer_printf(&got, " (%s)",
+                                         tq_verdict_format(&a->verdict, verdict, sizeof(verdict)));
+        }
+        ck_assert_msg(strcmp(tq_buffer_string(&got), want) == 0, "line %d: \"%s\", expected \"%s\"", line,
+                      got.data, want);
+        w->actions.n = 0;
+}
+
+#define expect(w, want) expect_at(w, __LINE__, want)
+
+static TqJobState state_of(const World *w, uint64_t job) {
+        const TqJob *j = tq_scheduler_job(w->s, job);
+
+        return j ? j->state : _TQ_JOB_STATE_MAX;
+}
+
+static TqWait why(const World *w, uint64_t job) {
+        const TqJob *j = tq_scheduler_job(w->s, job);
+
+        ck_assert_ptr_nonnull(j);
+        return tq_scheduler_why(w->s, j);
+}
+
+static size_t queues_of(const World *w, uint32_t id) {
+        return tq_scheduler_tenant(w->s, id)->n_queues;
+}
+
+/* Words --------------------------------------------------------------------------------------- */
+
+START_TEST(words) {
+        static const char *const states[] = { "scheduled", "queued",   "starting",
+                                              "running",   "stopping", "done" };
+        static const char *const waits[] = { "none",
+                                             "recovery",
+                                             "tenant-disabled",
+                                             "tenant-concurrency",
+                                             "queue-concurrency",
+                                             "behind",
+                                             "start-after" };
+
+        ck_assert_uint_eq(TQ_ELEMENTSOF(states), _TQ_JOB_STATE_MAX);
+        ck_assert_uint_eq(TQ_ELEMENTSOF(waits), _TQ_WAIT_MAX);
+        for (size_t i = 0; i < TQ_ELEMENTSOF(states); i++)
+                ck_assert_str_eq(tq_scheduler_state_to_string((TqJobState)i), states[i]);
+        for (size_t i = 0; i < TQ_ELEMENTSOF(waits); i++)
+                ck_assert_str_eq(tq_scheduler_wait_to_string((TqWait)i), waits[i]);
+}
+END_TEST
+
+/* The life of a job --------------------------------------------------------------------------- */
+
+START_TEST(one_job) {
+        WORLD w = world_new();
+        int userdata;
+        TqEvent e = submission(1, 7, "default");
+
+        tenant(&w, 1, NULL);
+        open_world(&w);
+        e.j.userdata = &userdata;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(state_of(&w, 7), TQ_JOB_STARTING);
+        ck_assert_ptr_eq(w.actions.items[0].userdata, &userdata);
+        ck_assert_uint_eq(w.actions.items[0].tenant, 1);
+        expect(&w, "start 7.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 7, 1), 0);
+        expect(&w, "run 7.1");
+        ck_assert_int_eq(state_of(&w, 7), TQ_JOB_RUNNING);
+        ck_assert_uint_eq(tq_scheduler_job(w.s, 7)->running_since, w.now);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 0);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        ck_assert_int_eq(end_as(&w, 7, 1, TQ_END_EXITED, 3), 0);
+        expect(&w, "finish 7.1 (exit 3)");
+        ck_assert_ptr_null(tq_scheduler_job(w.s, 7));
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 0);
+        ck_assert_uint_eq(queues_of(&w, 1), 0);
+}
+END_TEST
+
+START_TEST(closed_until_open) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, NULL);
+        submit(&w, 1, 1, "a");
+        submit(&w, 1, 2, "b");
+        expect(&w, "");
+        ck_assert_int_eq(why(&w, 1), TQ_WAIT_RECOVERY);
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_QUEUED);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 2);
+        open_world(&w);
+        expect(&w, "start 1.1, start 2.1");
+}
+END_TEST
+
+START_TEST(unknown) {
+        WORLD w = world_new();
+
+        open_world(&w);
+        ck_assert_int_eq(step(&w, submission(1, 1, "q")), -ENOENT);
+        tenant(&w, 1, NULL);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(step(&w, submission(1, 1, "q")), -EEXIST);
+        ck_assert_int_eq(step(&w, submission(1, 1, "another")), -EEXIST);
+        ck_assert_uint_eq(queues_of(&w, 1), 1);
+        expect(&w, "start 1.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 2, 1), -ENOENT);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 1), -ENOENT);
+        ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_EXITED, 0), -ENOENT);
+        ck_assert_ptr_null(tq_scheduler_tenant(w.s, 2));
+        expect(&w, "");
+}
+END_TEST
+
+/* What an attempt says that is not the one under way is not heard. */
+START_TEST(stale_attempts) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, NULL);
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
+        expect(&w, "start 1.1, run 1.1, requeue 1.1, start 1.2");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), -ENOENT);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), -ENOENT);
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), -ENOENT);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 3), -ENOENT);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 0), -ENOENT);
+        expect(&w, "");
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STARTING);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 2), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 2), 0); /* said twice: nothing more */
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 2), 0); /* of a running one: nonsense */
+        expect(&w, "run 1.2");
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_RUNNING);
+}
+END_TEST
+
+/* An event of a job that waits changes nothing. */
+START_TEST(events_of_waiting_jobs) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "0");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+        expect(&w, "");
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_QUEUED);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 0);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 1);
+}
+END_TEST
+
+START_TEST(spawn_failed) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, NULL);
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        submit(&w, 1, 2, "q");
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SPAWN_FAILED, ENOENT), 0);
+        expect(&w, "start 1.1, finish 1.1 (spawn (exec: No such file or directory)), start 2.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 2, 1), 0);
+        ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_SPAWN_FAILED, EACCES), 0);
+        expect(&w, "run 2.1, finish 2.1 (spawn (exec: Permission denied))");
+}
+END_TEST
+
+/* The barrier was never released: it is tried again, by the same number if that was never recorded. */
+START_TEST(never_started) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, NULL);
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
+        expect(&w, "start 1.1, requeue 1.1, start 1.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
+        expect(&w, "run 1.1, requeue 1.1, start 1.2");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 2), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        ck_assert_int_eq(end_as(&w, 1, 2, TQ_END_NEVER_STARTED, 0), 0);
+        expect(&w, "run 1.2, term 1.2 (cancelled), finish 1.2 (cancelled)");
+}
+END_TEST
+
+/* A runtime's clock does not run on while the job waits again. */
+START_TEST(requeue_takes_the_timer_back) {
+        WORLD w = world_new();
+
+        tenant_full(&w, 1, "1", "10s", NULL, 0, true);
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        expect(&w, "start 1.1, run 1.1, requeue 1.1, start 1.2");
+        tick(&w, 60 * SEC);
+        expect(&w, "");
+}
+END_TEST
+
+/* Refused for now: again after a second, the slot is free meanwhile. */
+START_TEST(refused) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        submit(&w, 1, 2, "q");
+        expect(&w, "start 1.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+        expect(&w, "start 2.1");
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_SCHEDULED);
+        ck_assert_int_eq(why(&w, 1), TQ_WAIT_START_AFTER);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + SEC);
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 2, 1), 0);
+        expect(&w, "");
+        tick(&w, SEC - 1);
+        expect(&w, "");
+        tick(&w, 1);
+        expect(&w, "start 1.1");
+        ck_assert_int_eq(state_of(&w, 2), TQ_JOB_QUEUED);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 1.1 (exit 0), start 2.1");
+}
+END_TEST
+
+/* Limits -------------------------------------------------------------------------------------- */
+
+/* Of six jobs, two in each of three queues, so many start. queue "a" has a limit of its own. */
+static const struct {
+        const char *tenant;
+        uint64_t queue_a; /* 0 … ; UINT64_MAX - 1: not configured */
+        const char *start;
+        TqWait why_2, why_6;
+} concurrency_rows[] = {
+        { NULL, UINT64_MAX - 1, "start 1.1, start 3.1, start 5.1", TQ_WAIT_QUEUE_CONCURRENCY,
+          TQ_WAIT_QUEUE_CONCURRENCY },
+        { "0", UINT64_MAX - 1, "", TQ_WAIT_TENANT_CONCURRENCY, TQ_WAIT_TENANT_CONCURRENCY },
+        { "1", UINT64_MAX - 1, "start 1.1", TQ_WAIT_TENANT_CONCURRENCY, TQ_WAIT_TENANT_CONCURRENCY },
+        { "5", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1", TQ_WAIT_NONE,
+          TQ_WAIT_TENANT_CONCURRENCY },
+        { "6", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1, start 6.1",
+          TQ_WAIT_NONE, TQ_WAIT_NONE },
+        { "max", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1, start 6.1",
+          TQ_WAIT_NONE, TQ_WAIT_NONE },
+        { "6", 1, "start 1.1, start 3.1, start 4.1, start 5.1, start 6.1", TQ_WAIT_QUEUE_CONCURRENCY,
+          TQ_WAIT_NONE },
+        { "2", 1, "start 1.1, start 3.1", TQ_WAIT_TENANT_CONCURRENCY, TQ_WAIT_TENANT_CONCURRENCY },
+        { "6", 0, "start 3.1, start 4.1, start 5.1, start 6.1", TQ_WAIT_QUEUE_CONCURRENCY,
+          TQ_WAIT_NONE },
+        { NULL, 2, "start 1.1, start 2.1, start 3.1, start 5.1", TQ_WAIT_NONE,
+          TQ_WAIT_QUEUE_CONCURRENCY },
+        { NULL, TQ_LIMIT_MAX, "start 1.1, start 2.1, start 3.1, start 5.1", TQ_WAIT_NONE,
+          TQ_WAIT_QUEUE_CONCURRENCY },
+};
+
+START_TEST(concurrency) {
+        TqQueueLimit a = { .name = "a", .concurrency = concurrency_rows[_i].queue_a };
+        size_t n = a.concurrency == UINT64_MAX - 1 ? 0 : 1;
+        WORLD w = world_new();
+
+        tenant_full(&w, 1, concurrency_rows[_i].tenant, NULL, &a, n, true);
+        open_world(&w);
+        for (uint64_t job = 1; job <= 6; job++)
+                submit(&w, 1, job, job <= 2 ? "a" : job <= 4 ? "b" : "c");
+        expect(&w, concurrency_rows[_i].start);
+        ck_assert_int_eq(why(&w, 2), concurrency_rows[_i].why_2);
+        ck_assert_int_eq(why(&w, 6), concurrency_rows[_i].why_6);
+        ck_assert_uint_eq(queues_of(&w, 1), 3);
+}
+END_TEST
+
+START_TEST(queue_limit) {
+        TqQueueLimit limits[] = { { .name = "a", .concurrency = 3 }, { .name = "b", .concurrency = 0 } };
+        WORLD w = world_new();
+        const TqTenant *t;
+
+        tenant_full(&w, 1, NULL, NULL, limits, 2, true);
+        t = tq_scheduler_tenant(w.s, 1);
+        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "a"), 3);
+        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "b"), 0);
+        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "c"), 1);
+        tenant_full(&w, 1, "5", NULL, limits, 1, true);
+        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "a"), 3);
+        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "b"), TQ_LIMIT_MAX);
+}
+END_TEST
+
+/* Limits of one tenant are nothing to another. */
+START_TEST(tenants_are_apart) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        tenant(&w, 2, "2");
+        open_world(&w);
+        for (uint64_t job = 1; job <= 4; job++) {
+                submit(&w, 1, job, "q");
+                submit(&w, 2, job + 10, "q");
+        }
+        expect(&w, "start 1.1, start 11.1, start 12.1");
+        ck_assert_int_eq(end_as(&w, 11, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 11.1 (exit 0), start 13.1");
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 2)->running, 2);
+}
+END_TEST
+
+/* Tenants take turns, and so do a tenant's queues. */
+START_TEST(turns) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "4");
+        tenant(&w, 2, "2");
+        for (uint64_t job = 1; job <= 4; job++)
+                submit(&w, 1, job, job <= 2 ? "a" : "b");
+        for (uint64_t job = 11; job <= 14; job++)
+                submit(&w, 2, job, "q");
+        expect(&w, "");
+        open_world(&w);
+        expect(&w, "start 1.1, start 11.1, start 3.1, start 12.1, start 2.1, start 4.1");
+}
+END_TEST
+
+START_TEST(order_in_a_queue) {
+        static const int priorities[] = { 0, 5, -100, 5, 100, 0, -1 };
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        for (uint64_t i = 0; i < TQ_ELEMENTSOF(priorities); i++) {
+                TqEvent e = submission(1, 10 + i, "q");
+
+                e.j.priority = priorities[i];
+                ck_assert_int_eq(step(&w, e), 0);
+        }
+        ck_assert_int_eq(why(&w, 14), TQ_WAIT_RECOVERY);
+        open_world(&w);
+        expect(&w, "start 14.1");
+        for (size_t i = 0; i < TQ_ELEMENTSOF(priorities); i++) {
+                static const uint64_t order[] = { 14, 11, 13, 10, 15, 16, 12 };
+
+                ck_assert_int_eq(state_of(&w, order[i]), TQ_JOB_STARTING);
+                ck_assert_int_eq(end_as(&w, order[i], 1, TQ_END_EXITED, 0), 0);
+        }
+        ck_assert_uint_eq(queues_of(&w, 1), 0);
+}
+END_TEST
+
+START_TEST(behind) {
+        WORLD w = world_new();
+
+        tenant_full(&w, 1, "5", NULL, NULL, 0, false);
+        submit(&w, 1, 1, "q");
+        submit(&w, 1, 2, "q");
+        open_world(&w);
+        expect(&w, "");
+        ck_assert_int_eq(why(&w, 1), TQ_WAIT_TENANT_DISABLED);
+        tenant_full(&w, 1, "5", NULL, NULL, 0, true);
+        expect(&w, "start 1.1, start 2.1");
+        tenant_full(&w, 1, "5", NULL, NULL, 0, false);
+        submit(&w, 1, 3, "q");
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 1.1 (exit 0)");
+        ck_assert_int_eq(why(&w, 3), TQ_WAIT_TENANT_DISABLED);
+        tenant_full(&w, 1, "5", NULL, NULL, 0, true);
+        expect(&w, "start 3.1");
+}
+END_TEST
+
+/* Raising starts what waits at once; lowering ends nothing and starts nothing until there is room. */
+START_TEST(limits_change_under_a_backlog) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "2");
+        open_world(&w);
+        for (uint64_t job = 1; job <= 9; job++)
+                submit(&w, 1, job, "q");
+        expect(&w, "start 1.1, start 2.1");
+        tenant(&w, 1, "5");
+        expect(&w, "start 3.1, start 4.1, start 5.1");
+        tenant(&w, 1, "1");
+        expect(&w, "");
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 5);
+        for (uint64_t job = 1; job <= 4; job++)
+                ck_assert_int_eq(end_as(&w, job, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0), finish 3.1 (exit 0), finish 4.1 (exit 0)");
+        ck_assert_int_eq(end_as(&w, 5, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 5.1 (exit 0), start 6.1");
+        tenant(&w, 1, "0");
+        ck_assert_int_eq(end_as(&w, 6, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 6.1 (exit 0)");
+        tenant(&w, 1, "max");
+        expect(&w, "start 7.1, start 8.1, start 9.1");
+}
+END_TEST
+
+START_TEST(queue_limits_change_under_a_backlog) {
+        TqQueueLimit q = { .name = "q", .concurrency = 1 };
+        WORLD w = world_new();
+
+        tenant_full(&w, 1, NULL, NULL, &q, 1, true);
+        open_world(&w);
+        for (uint64_t job = 1; job <= 5; job++)
+                submit(&w, 1, job, "q");
+        expect(&w, "start 1.1");
+        q.concurrency = 3;
+        tenant_full(&w, 1, NULL, NULL, &q, 1, true);
+        expect(&w, "start 2.1, start 3.1");
+        q.concurrency = 2;
+        tenant_full(&w, 1, NULL, NULL, &q, 1, true);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 1.1 (exit 0)");
+        ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 2.1 (exit 0), start 4.1");
+        /* Back to what anybody gets. */
+        tenant_full(&w, 1, NULL, NULL, NULL, 0, true);
+        expect(&w, "");
+        tenant_full(&w, 1, "3", NULL, NULL, 0, true);
+        expect(&w, "start 5.1");
+}
+END_TEST
+
+START_TEST(too_many_queues) {
+        WORLD w = world_new();
+        char name[16];
+
+        tenant(&w, 1, "0");
+        open_world(&w);
+        for (int i = 0; i < TQ_QUEUES_MAX; i++) {
+                (void)snprintf(name, sizeof(name), "q%d", i);
+                submit(&w, 1, (uint64_t)i + 1, name);
+        }
+        ck_assert_int_eq(step(&w, submission(1, 1000, "one-more")), -EDQUOT);
+        ck_assert_ptr_null(tq_scheduler_job(w.s, 1000));
+        ck_assert_int_eq(step(&w, submission(1, 1000, "q0")), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 0), 0);
+        ck_assert_int_eq(step(&w, submission(1, 1001, "one-more")), 0);
+        ck_assert_uint_eq(queues_of(&w, 1), TQ_QUEUES_MAX);
+}
+END_TEST
+
+/* Time ---------------------------------------------------------------------------------------- */
+
+START_TEST(start_after) {
+        WORLD w = world_new();
+        TqEvent e = submission(1, 1, "q");
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        e.j.not_before = w.now + 5 * SEC;
+        ck_assert_int_eq(step(&w, e), 0);
+        expect(&w, "");
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_SCHEDULED);
+        ck_assert_int_eq(why(&w, 1), TQ_WAIT_START_AFTER);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 1);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 5 * SEC);
+        tick(&w, 5 * SEC - 1);
+        expect(&w, "");
+        tick(&w, 1);
+        expect(&w, "start 1.1");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        /* A time that is past is now. */
+        e = submission(1, 2, "q");
+        e.j.not_before = w.now;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(state_of(&w, 2), TQ_JOB_QUEUED);
+        e.job = 3;
+        e.j.not_before = w.now + 1;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(state_of(&w, 3), TQ_JOB_SCHEDULED);
+        e.job = 4;
+        e.j.not_before = UINT64_MAX - 1;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(state_of(&w, 4), TQ_JOB_SCHEDULED);
+}
+END_TEST
+
+/* A queue stays while a job of it waits for its time, though nothing of it runs or is queued. */
+START_TEST(queue_of_a_scheduled_job) {
+        WORLD w = world_new();
+        TqEvent e = submission(1, 2, "q");
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        e.j.not_before = w.now + 5 * SEC;
+        ck_assert_int_eq(step(&w, e), 0);
+        e.job = 3;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "start 1.1, finish 1.1 (exit 0)");
+        ck_assert_uint_eq(queues_of(&w, 1), 1);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 3, 0), 0);
+        ck_assert_uint_eq(queues_of(&w, 1), 1);
+        expect(&w, "finish 3.1 (cancelled)");
+        tick(&w, 5 * SEC);
+        expect(&w, "start 2.1");
+        ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 2.1 (exit 0)");
+        ck_assert_uint_eq(queues_of(&w, 1), 0);
+}
+END_TEST
+
+/* The same at the end: scheduled jobs share a queue. */
+START_TEST(free_with_scheduled_jobs) {
+        World w = world_new();
+        TqEvent e = submission(1, 1, "q");
+
+        tenant(&w, 1, "1");
+        for (e.job = 1; e.job <= 5; e.job++) {
+                e.j.not_before = w.now + e.job * SEC;
+                ck_assert_int_eq(step(&w, e), 0);
+        }
+        submit(&w, 1, 6, "q");
+        ck_assert_uint_eq(queues_of(&w, 1), 1);
+        world_done(&w);
+}
+END_TEST
+
+/* The tighter bound ends it, and is named. NULL: unlimited. */
+static const struct {
+        uint64_t job;
+        const char *tenant;
+        uint64_t after; /* TQ_NEVER: it is never ended */
+        const char *term;
+} runtime_rows[] = {
+        { TQ_LIMIT_MAX, NULL, TQ_NEVER, "" },
+        { TQ_LIMIT_MAX, "max", TQ_NEVER, "" },
+        { 5 * SEC, NULL, 5 * SEC, "term 1.1 (timeout-job)" },
+        { 5 * SEC, "max", 5 * SEC, "term 1.1 (timeout-job)" },
+        { 5 * SEC, "5s", 5 * SEC, "term 1.1 (timeout-job)" },
+        { 5 * SEC, "6s", 5 * SEC, "term 1.1 (timeout-job)" },
+        { 5 * SEC, "4s", 4 * SEC, "term 1.1 (timeout-tenant)" },
+        { TQ_LIMIT_MAX, "4s", 4 * SEC, "term 1.1 (timeout-tenant)" },
+        { 1, NULL, 1, "term 1.1 (timeout-job)" },
+        { UINT64_MAX / 4, "1us", 1, "term 1.1 (timeout-tenant)" },
+};
+
+START_TEST(runtime) {
+        TqEvent e = submission(1, 1, "q");
+        WORLD w = world_new();
+        uint64_t started;
+
+        tenant_full(&w, 1, "1", runtime_rows[_i].tenant, NULL, 0, true);
+        open_world(&w);
+        e.j.runtime_usec = runtime_rows[_i].job;
+        e.j.stop_usec = 3 * SEC;
+        ck_assert_int_eq(step(&w, e), 0);
+        tick(&w, 100 * SEC); /* what it waits at the barrier does not count */
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect(&w, "start 1.1, run 1.1");
+        started = w.now;
+        if (runtime_rows[_i].after == TQ_NEVER) {
+                ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+                tick(&w, UINT64_C(1) << 60);
+                expect(&w, "");
+                return;
+        }
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), started + runtime_rows[_i].after);
+        tick(&w, runtime_rows[_i].after - 1);
+        expect(&w, "");
+        tick(&w, 1);
+        expect(&w, runtime_rows[_i].term);
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STOPPING);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 3 * SEC);
+        tick(&w, 3 * SEC - 1);
+        expect(&w, "");
+        tick(&w, 1);
+        expect(&w, "kill 1.1");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        /* The slot is free when the cgroup is empty, not when the kill was sent. */
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SIGNALED, 9), 0);
+        expect(&w, runtime_rows[_i].term[10] == 't' && strstr(runtime_rows[_i].term, "tenant")
+                           ? "finish 1.1 (timeout (tenant))"
+                           : "finish 1.1 (timeout (job))");
+}
+END_TEST
+
+/* A runtime that a tenant is given while its jobs run counts from their start. */
+START_TEST(runtime_changes) {
+        WORLD w = world_new();
+        uint64_t started;
+
+        tenant_full(&w, 1, "2", NULL, NULL, 0, true);
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect(&w, "start 1.1, run 1.1");
+        started = w.now;
+        w.now += 5 * SEC;
+        tenant_full(&w, 1, "2", "20s", NULL, 0, true);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), started + 20 * SEC);
+        tenant_full(&w, 1, "2", "max", NULL, 0, true);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        tenant_full(&w, 1, "2", "3s", NULL, 0, true);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), started + 3 * SEC);
+        tick(&w, 0);
+        expect(&w, "term 1.1 (timeout-tenant)");
+        /* Who is being stopped is stopped, whatever the limit is now. */
+        tenant_full(&w, 1, "2", "max", NULL, 0, true);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
+}
+END_TEST
+
+START_TEST(no_grace) {
+        TqEvent e = submission(1, 1, "q");
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        e.j.stop_usec = 0;
+        e.j.runtime_usec = SEC;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect(&w, "start 1.1, run 1.1");
+        tick(&w, SEC);
+        expect(&w, "term 1.1 (timeout-job), kill 1.1");
+        tick(&w, SEC);
+        expect(&w, "");
+}
+END_TEST
+
+/* Many deadlines at once, each in its place. */
+START_TEST(timers_in_order) {
+        static const uint64_t seconds[] = { 5, 1, 9, 3, 3, 7, 2 };
+        WORLD w = world_new();
+
+        tenant(&w, 1, "max");
+        open_world(&w);
+        for (uint64_t i = 0; i < TQ_ELEMENTSOF(seconds); i++) {
+                TqEvent e = submission(1, i + 1, "q");
+
+                e.j.runtime_usec = seconds[i] * SEC;
+                ck_assert_int_eq(step(&w, e), 0);
+                ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, i + 1, 1), 0);
+        }
+        w.actions.n = 0;
+        tick(&w, SEC);
+        expect(&w, "term 2.1 (timeout-job)");
+        tick(&w, 4 * SEC);
+        expect(&w, "term 7.1 (timeout-job), term 4.1 (timeout-job), term 5.1 (timeout-job), "
+                   "term 1.1 (timeout-job)");
+        ck_assert_int_eq(end_as(&w, 6, 1, TQ_END_EXITED, 0), 0);
+        w.actions.n = 0;
+        tick(&w, 5 * SEC);
+        expect(&w, "term 3.1 (timeout-job)");
+}
+END_TEST
+
+/* Cancel -------------------------------------------------------------------------------------- */
+
+START_TEST(cancel_waiting) {
+        TqEvent e = submission(1, 2, "q");
+        WORLD w = world_new();
+
+        tenant(&w, 1, "0");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        e.j.not_before = w.now + SEC;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 99), 0); /* the attempt is not asked */
+        expect(&w, "finish 1.1 (cancelled), finish 2.1 (cancelled)");
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 0);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -ENOENT);
+}
+END_TEST
+
+START_TEST(cancel_starting) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        submit(&w, 1, 2, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect(&w, "start 1.1, abort 1.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STARTING); /* holds its slot until it is gone */
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect(&w, ""); /* too late: not released */
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
+        expect(&w, "finish 1.1 (cancelled), start 2.1");
+}
+END_TEST
+
+/* Cancelled while it starts, and then the launch is refused for now: it is not tried again. */
+START_TEST(cancel_starting_then_refused) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        submit(&w, 1, 2, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect(&w, "start 1.1, abort 1.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+        expect(&w, "finish 1.1 (cancelled), start 2.1");
+        ck_assert_ptr_null(tq_scheduler_job(w.s, 1));
+}
+END_TEST
+
+START_TEST(cancel_starting_then_spawn_failed) {
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SPAWN_FAILED, ENOENT), 0);
+        expect(&w, "start 1.1, abort 1.1, finish 1.1 (spawn (exec: No such file or directory))");
+}
+END_TEST
+
+START_TEST(cancel_running) {
+        WORLD w = world_new();
+
+        tenant_full(&w, 1, "1", "60s", NULL, 0, true);
+        open_world(&w);
+        submit(&w, 1, 1, "q");
+        submit(&w, 1, 2, "q");
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect(&w, "start 1.1, run 1.1, term 1.1 (cancelled)");
+        ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STOPPING);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
+        tick(&w, 10 * SEC);
+        expect(&w, "kill 1.1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
+        tick(&w, 100 * SEC);
+        expect(&w, "");
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SIGNALED, 9), 0);
+        expect(&w, "finish 1.1 (cancelled), start 2.1");
+}
+END_TEST
+
+/* Recovery ------------------------------------------------------------------------------------ */
+
+START_TEST(adopt) {
+        TqEvent e = submission(1, 5, "q");
+        WORLD w = world_new();
+
+        tenant_full(&w, 1, "2", "10s", NULL, 0, true);
+        e.type = TQ_EVENT_ADOPT;
+        e.attempt = 3;
+        e.j.running_since = w.now - 4 * SEC;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(step(&w, e), -EEXIST);
+        ck_assert_int_eq(state_of(&w, 5), TQ_JOB_RUNNING);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 6 * SEC);
+        e.job = 6;
+        e.j.stop = TQ_STOP_CANCELLED;
+        ck_assert_int_eq(step(&w, e), 0);
+        ck_assert_int_eq(state_of(&w, 6), TQ_JOB_STOPPING);
+        submit(&w, 1, 7, "q");
+        expect(&w, "");
+        open_world(&w);
+        expect(&w, ""); /* both slots are held */
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 2);
+        ck_assert_int_eq(end_as(&w, 5, 1, TQ_END_EXITED, 0), -ENOENT);
+        ck_assert_int_eq(end_as(&w, 5, 3, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 5.3 (exit 0), start 7.1");
+        tick(&w, 10 * SEC);
+        expect(&w, "kill 6.3");
+        ck_assert_int_eq(end_as(&w, 6, 3, TQ_END_SIGNALED, 9), 0);
+        expect(&w, "finish 6.3 (cancelled)");
+}
+END_TEST
+
+/* More may run than is allowed now: they are left alone. */
+START_TEST(adopt_above_the_limit) {
+        TqEvent e = submission(1, 0, "q");
+        WORLD w = world_new();
+
+        tenant(&w, 1, "1");
+        e.type = TQ_EVENT_ADOPT;
+        e.attempt = 1;
+        e.j.running_since = w.now;
+        for (e.job = 1; e.job <= 3; e.job++)
+                ck_assert_int_eq(step(&w, e), 0);
+        submit(&w, 1, 4, "q");
+        open_world(&w);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 3);
+        for (uint64_t job = 1; job <= 2; job++)
+                ck_assert_int_eq(end_as(&w, job, 1, TQ_END_EXITED, 0), 0);
+        expect(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0)");
+        ck_assert_int_eq(end_as(&w, 3, 1, TQ_END_UNKNOWN, 0), 0);
+        expect(&w, "finish 3.1 (lost), start 4.1");
+        ck_assert_int_eq(step(&w, (TqEvent){ .type = TQ_EVENT_ADOPT,
+                                             .tenant = 9,
+                                             .job = 99,
+                                             .j = { .queue = "q" } }),
+                         -ENOENT);
+}
+END_TEST
+
+START_TEST(walk) {
+        WORLD w = world_new();
+        size_t position = 0;
+        uint64_t sum = 0;
+        const TqJob *j;
+
+        tenant(&w, 1, "5");
+        for (uint64_t job = 1; job <= 100; job++)
+                submit(&w, 1, job, "q");
+        while ((j = tq_scheduler_next_job(w.s, &position)))
+                sum += j->id;
+        ck_assert_uint_eq(sum, 5050);
+        ck_assert_ptr_null(tq_scheduler_free(NULL));
+}
+END_TEST
+
+/* A model ------------------------------------------------------------------------------------- */
+
+/* The same rules said once more, as slowly and plainly as possible: no ring, no heap, no counter. After
+ * each of many random steps the two must agree. */
+
+#define MODEL_JOBS    96
+#define MODEL_TENANTS 5
+#define MODEL_QUEUES  4
+#define MODEL_STEPS   250000
+
+typedef enum Phase { GONE, WAITING, STARTING, RUNNING, STOPPING } Phase;
+
+typedef struct ModelJob {
+        Phase phase;
+        uint64_t id;
+        unsigned attempt, tenant, queue;
+        int priority;
+        bool is_due; /* of WAITING: its time has come */
+        bool is_aborted, is_killed;
+        TqStopReason stop;
+        uint64_t not_before, runtime, grace, since, kill_at;
+} ModelJob;
+
+typedef struct ModelTenant {
+        uint64_t concurrency;               /* TQ_LIMIT_MAX */
+        bool has_concurrency;
+        uint64_t runtime;                   /* TQ_LIMIT_MAX */
+        uint64_t queues[MODEL_QUEUES];      /* the configured ones */
+        bool is_configured[MODEL_QUEUES];
+        bool enabled;
+} ModelTenant;
+
+typedef struct Model {
+        World w;
+        ModelJob jobs[MODEL_JOBS];
+        ModelTenant tenants[MODEL_TENANTS];
+        uint64_t next_id, random;
+        bool is_open;
+        unsigned starts, finishes, kills, requeues;
+} Model;
+
+static const char *const model_queues[MODEL_QUEUES] = { "a", "b", "c", "default" };
+
+static uint64_t dice(Model *m, uint64_t n) {
+        return unit_random(&m->random) % n;
+}
+
+static bool holds_slot(const ModelJob *j) {
+        return j->phase == STARTING || j->phase == RUNNING || j->phase == STOPPING;
+}
+
+/* Jobs of a tenant that hold a slot; queue -1: of any. */
+static uint64_t count_slots(const Model *m, unsigned t, int queue) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < MODEL_JOBS; i++)
+                n += holds_slot(&m->jobs[i]) && m->jobs[i].tenant == t &&
+                     (queue < 0 || m->jobs[i].queue == (unsigned)queue);
+        return n;
+}
+
+static uint64_t queue_limit(const Model *m, unsigned t, unsigned queue) {
+        const ModelTenant *x = &m->tenants[t];
+
+        return x->is_configured[queue] ? x->queues[queue]
+               : x->has_concurrency    ? TQ_LIMIT_MAX
+                                       : 1;
+}
+
+static uint64_t tenant_limit(const Model *m, unsigned t) {
+        return m->tenants[t].has_concurrency ? m->tenants[t].concurrency : TQ_LIMIT_MAX;
+}
+
+static uint64_t bound_of(const Model *m, const ModelJob *j) {
+        return TQ_MIN(j->runtime, m->tenants[j->tenant].runtime);
+}
+
+static uint64_t deadline_of(const Model *m, const ModelJob *j) {
+        if (j->phase == WAITING && !j->is_due)
+                return j->not_before;
+        if (j->phase == RUNNING && bound_of(m, j) != TQ_LIMIT_MAX)
+                return j->since + bound_of(m, j);
+        if (j->phase == STOPPING && !j->is_killed)
+                return j->kill_at;
+        return TQ_NEVER;
+}
+
+static ModelJob *find(Model *m, uint64_t id) {
+        for (size_t i = 0; i < MODEL_JOBS; i++)
+                if (m->jobs[i].phase != GONE && m->jobs[i].id == id)
+                        return &m->jobs[i];
+        return NULL;
+}
+
+static void model_wait(Model *m, ModelJob *j) {
+        j->phase = WAITING;
+        j->is_due = j->not_before <= m->w.now;
+}
+
+/* A START is legal if there is room and nothing of the queue comes before. */
+static void model_start(Model *m, ModelJob *j) {
+        ck_assert(m->is_open);
+        ck_assert(m->tenants[j->tenant].enabled);
+        ck_assert_int_eq(j->phase, WAITING);
+        ck_assert(j->is_due);
+        for (size_t i = 0; i < MODEL_JOBS; i++) {
+                const ModelJob *o = &m->jobs[i];
+
+                if (o->phase == WAITING && o->is_due && o->tenant == j->tenant &&
+                    o->queue == j->queue && o != j)
+                        ck_assert_msg(o->priority < j->priority ||
+                                              (o->priority == j->priority && o->id > j->id),
+                                      "job %ju before %ju", (uintmax_t)j->id, (uintmax_t)o->id);
+        }
+        j->phase = STARTING;
+        ck_assert_uint_le(count_slots(m, j->tenant, -1), tenant_limit(m, j->tenant));
+        ck_assert_uint_le(count_slots(m, j->tenant, (int)j->queue),
+                          queue_limit(m, j->tenant, j->queue));
+        m->starts++;
+}
+
+static void model_action(Model *m, const TqAction *a) {
+        ModelJob *j = find(m, a->job);
+
+        ck_assert_msg(j != NULL, "%s of unknown job", action_words[a->type]);
+        ck_assert_ptr_eq(a->userdata, j);
+        ck_assert_uint_eq(a->tenant, j->tenant + 1);
+        ck_assert_uint_eq(a->attempt, j->attempt);
+        switch (a->type) {
+        case TQ_ACTION_START:
+                model_start(m, j);
+                break;
+        case TQ_ACTION_RUN:
+                ck_assert_int_eq(j->phase, STARTING);
+                ck_assert(!j->is_aborted);
+                j->phase = RUNNING;
+                j->since = m->w.now;
+                break;
+        case TQ_ACTION_ABORT:
+                ck_assert_int_eq(j->phase, STARTING);
+                ck_assert(!j->is_aborted);
+                j->is_aborted = true;
+                j->stop = TQ_STOP_CANCELLED;
+                break;
+        case TQ_ACTION_TERM:
+                ck_assert_int_eq(j->phase, RUNNING);
+                ck_assert_int_ne(a->stop, TQ_STOP_NONE);
+                if (a->stop != TQ_STOP_CANCELLED) {
+                        ck_assert_uint_le(deadline_of(m, j), m->w.now);
+                        ck_assert_int_eq(a->stop, m->tenants[j->tenant].runtime < j->runtime
+                                                          ? TQ_STOP_TIMEOUT_TENANT
+                                                          : TQ_STOP_TIMEOUT_JOB);
+                }
+                j->phase = STOPPING;
+                j->stop = a->stop;
+                j->kill_at = m->w.now + j->grace;
+                break;
+        case TQ_ACTION_KILL:
+                ck_assert_int_eq(j->phase, STOPPING);
+                ck_assert(!j->is_killed);
+                ck_assert_uint_le(j->kill_at, m->w.now);
+                j->is_killed = true;
+                m->kills++;
+                break;
+        case TQ_ACTION_REQUEUE:
+                ck_assert_int_eq(j->stop, TQ_STOP_NONE);
+                ck_assert(holds_slot(j));
+                j->attempt += j->phase != STARTING;
+                model_wait(m, j);
+                m->requeues++;
+                break;
+        default:
+                ck_assert_int_eq(a->type, TQ_ACTION_FINISH);
+                ck_assert_int_ne(a->verdict.outcome, TQ_OUTCOME_NONE);
+                j->phase = GONE;
+                m->finishes++;
+        }
+}
+
+/* Compares everything that can be seen. */
+static void model_check(Model *m) {
+        uint64_t deadline = TQ_NEVER;
+
+        for (size_t i = 0; i < MODEL_JOBS; i++) {
+                const ModelJob *j = &m->jobs[i];
+                const TqJob *real;
+
+                if (j->phase == GONE)
+                        continue;
+                real = tq_scheduler_job(m->w.s, j->id);
+                ck_assert_ptr_nonnull(real);
+                ck_assert_int_eq(real->state, j->phase == WAITING    ? j->is_due ? TQ_JOB_QUEUED
+                                                                                 : TQ_JOB_SCHEDULED
+                                              : j->phase == STARTING ? TQ_JOB_STARTING
+                                              : j->phase == RUNNING  ? TQ_JOB_RUNNING
+                                                                     : TQ_JOB_STOPPING);
+                ck_assert_uint_eq(real->attempt, j->attempt);
+                deadline = TQ_MIN(deadline, deadline_of(m, j));
+                /* Work-conserving: who is not held starts. */
+                if (real->state == TQ_JOB_QUEUED) {
+                        ck_assert_msg(tq_scheduler_why(m->w.s, real) != TQ_WAIT_NONE,
+                                      "job %ju waits for nothing", (uintmax_t)j->id);
+                        ck_assert_msg(!m->is_open || !m->tenants[j->tenant].enabled ||
+                                              count_slots(m, j->tenant, -1) >=
+                                                      tenant_limit(m, j->tenant) ||
+                                              count_slots(m, j->tenant, (int)j->queue) >=
+                                                      queue_limit(m, j->tenant, j->queue),
+                                      "job %ju waits though there is room", (uintmax_t)j->id);
+                }
+        }
+        ck_assert_uint_eq(tq_scheduler_next_deadline(m->w.s), deadline);
+        for (unsigned t = 0; t < MODEL_TENANTS; t++) {
+                const TqTenant *real = tq_scheduler_tenant(m->w.s, t + 1);
+                uint64_t waiting = 0;
+
+                for (size_t i = 0; i < MODEL_JOBS; i++)
+                        waiting += m->jobs[i].phase == WAITING && m->jobs[i].tenant == t;
+                ck_assert_uint_eq(real->running, count_slots(m, t, -1));
+                ck_assert_uint_eq(real->waiting, waiting);
+        }
+}
+
+static void model_step(Model *m, TqEvent event, int want) {
+        int r = tq_scheduler_step(m->w.s, &event, m->w.now, &m->w.actions);
+
+        ck_assert_int_eq(r, want);
+        if (event.type == TQ_EVENT_TICK)
+                for (size_t i = 0; i < MODEL_JOBS; i++)
+                        if (m->jobs[i].phase == WAITING && m->jobs[i].not_before <= m->w.now)
+                                m->jobs[i].is_due = true;
+        for (size_t i = 0; i < m->w.actions.n; i++)
+                model_action(m, &m->w.actions.items[i]);
+        m->w.actions.n = 0;
+        if (event.type == TQ_EVENT_TICK)
+                for (size_t i = 0; i < MODEL_JOBS; i++)
+                        ck_assert_uint_gt(deadline_of(m, &m->jobs[i]), m->w.now);
+}
+
+static void model_tenant(Model *m, unsigned t) {
+        TqQueueLimit queues[MODEL_QUEUES] = {};
+        ModelTenant *x = &m->tenants[t];
+        TqLimits l = {};
+        size_t n = 0;
+
+        *x = (ModelTenant){ .has_concurrency = dice(m, 3) > 0,
+                            .concurrency = dice(m, 6) ? dice(m, 7) : TQ_LIMIT_MAX,
+                            .runtime = dice(m, 2) ? (1 + dice(m, 30)) * SEC : TQ_LIMIT_MAX,
+                            .enabled = dice(m, 8) > 0 };
+        if (x->has_concurrency) {
+                l.set |= UINT64_C(1) << TQ_KEY_CONCURRENCY;
+                l.value[TQ_KEY_CONCURRENCY] = x->concurrency;
+        }
+        if (x->runtime != TQ_LIMIT_MAX || dice(m, 2)) {
+                l.set |= UINT64_C(1) << TQ_KEY_RUNTIME;
+                l.value[TQ_KEY_RUNTIME] = x->runtime;
+        }
+        for (unsigned q = 0; q < MODEL_QUEUES; q++) {
+                if (dice(m, 2))
+                        continue;
+                x->is_configured[q] = true;
+                x->queues[q] = dice(m, 5) ? dice(m, 4) : TQ_LIMIT_MAX;
+                queues[n].concurrency = x->queues[q];
+                (void)strcpy(queues[n++].name, model_queues[q]);
+        }
+        model_step(m,
+                   (TqEvent){ .type = TQ_EVENT_TENANT,
+                              .tenant = t + 1,
+                              .t = { .name = "t",
+                                     .limits = &l,
+                                     .queue_limits = queues,
+                                     .n_queue_limits = n,
+                                     .enabled = x->enabled } },
+                   0);
+}
+
+static void model_submit(Model *m) {
+        ModelJob *j = m->jobs;
+
+        while (j < m->jobs + MODEL_JOBS && j->phase != GONE)
+                j++;
+        if (j == m->jobs + MODEL_JOBS)
+                return;
+        *j = (ModelJob){ .id = m->next_id++,
+                         .attempt = 1,
+                         .tenant = (unsigned)dice(m, MODEL_TENANTS),
+                         .queue = (unsigned)dice(m, MODEL_QUEUES),
+                         .priority = (int)dice(m, 5) - 2,
+                         .not_before = dice(m, 4) ? 0 : m->w.now + dice(m, 5 * SEC),
+                         .runtime = dice(m, 2) ? (1 + dice(m, 30)) * SEC : TQ_LIMIT_MAX,
+                         .grace = dice(m, 4) * SEC };
+        model_wait(m, j);
+        if (dice(m, 20) == 0 && !j->not_before) {
+                /* As if found at a start: it runs already, limits or not. */
+                j->phase = dice(m, 2) ? RUNNING : STOPPING;
+                j->stop = j->phase == STOPPING ? TQ_STOP_CANCELLED : TQ_STOP_NONE;
+                j->since = m->w.now - dice(m, SEC);
+                j->kill_at = m->w.now + j->grace;
+                j->attempt = 1 + (unsigned)dice(m, 3);
+        }
+        model_step(m,
+                   (TqEvent){ .type = j->phase == WAITING ? TQ_EVENT_SUBMIT : TQ_EVENT_ADOPT,
+                              .tenant = j->tenant + 1,
+                              .job = j->id,
+                              .attempt = j->attempt,
+                              .j = { .queue = model_queues[j->queue],
+                                     .priority = j->priority,
+                                     .not_before = j->not_before,
+                                     .runtime_usec = j->runtime,
+                                     .stop_usec = j->grace,
+                                     .running_since = j->since,
+                                     .stop = j->stop,
+                                     .userdata = j } },
+                   0);
+}
+
+static ModelJob *any_job(Model *m, bool with_slot) {
+        size_t first = dice(m, MODEL_JOBS);
+
+        for (size_t i = 0; i < MODEL_JOBS; i++) {
+                ModelJob *j = &m->jobs[(first + i) % MODEL_JOBS];
+
+                if (j->phase != GONE && (!with_slot || holds_slot(j)))
+                        return j;
+        }
+        return NULL;
+}
+
+static void model_cancel(Model *m) {
+        ModelJob *j = any_job(m, false);
+        Phase before;
+        bool refused;
+        uint64_t id;
+
+        if (!j)
+                return;
+        id = j->id;
+        before = j->phase;
+        refused = before == STOPPING || j->is_aborted;
+        model_step(m, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }, refused ? -EALREADY : 0);
+        if (refused)
+                return;
+        if (before == WAITING)
+                ck_assert_ptr_null(find(m, id));
+        else if (before == STARTING)
+                ck_assert(j->is_aborted);
+        else
+                ck_assert_int_eq(j->phase, STOPPING);
+}
+
+static void model_progress(Model *m) {
+        ModelJob *j = any_job(m, true);
+        TqEnd end = { .kind = TQ_END_EXITED, .code = (int)dice(m, 3) };
+        bool repeats;
+        Phase before;
+        uint64_t id;
+
+        if (!j)
+                return;
+        id = j->id;
+        before = j->phase;
+        if (before == STARTING && dice(m, 2)) {
+                bool aborted = j->is_aborted;
+
+                model_step(m, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = id, .attempt = j->attempt }, 0);
+                ck_assert_int_eq(j->phase, aborted ? STARTING : RUNNING);
+                return;
+        }
+        if (before == STARTING && dice(m, 4) == 0) {
+                if (!j->is_aborted) {
+                        j->not_before = m->w.now + SEC;
+                        model_wait(m, j);
+                }
+                model_step(m, (TqEvent){ .type = TQ_EVENT_REFUSED, .job = id, .attempt = j->attempt }, 0);
+                if (j->is_aborted)
+                        ck_assert_ptr_null(find(m, id));
+                return;
+        }
+        if (before == STARTING)
+                end.kind = dice(m, 2) ? TQ_END_NEVER_STARTED : TQ_END_SPAWN_FAILED;
+        else if (dice(m, 10) == 0)
+                end.kind = TQ_END_NEVER_STARTED;
+        else if (dice(m, 3) == 0)
+                end = (TqEnd){ .kind = TQ_END_SIGNALED, .code = 9 };
+        repeats = end.kind == TQ_END_NEVER_STARTED && j->stop == TQ_STOP_NONE;
+        model_step(m,
+                   (TqEvent){ .type = TQ_EVENT_ENDED, .job = id, .attempt = j->attempt, .end = &end }, 0);
+        ck_assert_int_eq(find(m, id) != NULL, repeats);
+}
+
+/* What nobody should listen to. */
+static void model_noise(Model *m) {
+        static const TqEventType types[] = { TQ_EVENT_SPAWNED, TQ_EVENT_REFUSED, TQ_EVENT_ENDED };
+        TqEnd end = { .kind = TQ_END_EXITED };
+        ModelJob *j = any_job(m, false);
+        TqEvent e = { .type = types[dice(m, 3)], .job = m->next_id + dice(m, 10), .attempt = 1 };
+
+        e.end = &end;
+        if (j && dice(m, 2)) {
+                e.job = j->id;
+                e.attempt = j->attempt + 1 - 2 * (unsigned)dice(m, 2);
+        }
+        model_step(m, e, -ENOENT);
+}
+
+static void model_any(Model *m) {
+        uint64_t x = dice(m, 100);
+
+        m->w.now += dice(m, 3) ? dice(m, SEC / 4) : 0;
+        if (x < 30)
+                model_submit(m);
+        else if (x < 75)
+                model_progress(m);
+        else if (x < 80)
+                model_cancel(m);
+        else if (x < 95)
+                model_step(m, (TqEvent){ .type = TQ_EVENT_TICK }, 0);
+        else if (x < 97)
+                model_noise(m);
+        else
+                model_tenant(m, (unsigned)dice(m, MODEL_TENANTS));
+}
+
+/* Ends everything: no slot, no queue, no timer may be left. */
+static void model_drain(Model *m) {
+        for (;;) {
+                ModelJob *j = any_job(m, false);
+
+                if (!j)
+                        break;
+                if (!holds_slot(j))
+                        model_cancel(m);
+                else {
+                        TqEnd end = { .kind = TQ_END_EXITED };
+
+                        model_step(m,
+                                   (TqEvent){ .type = TQ_EVENT_ENDED,
+                                              .job = j->id,
+                                              .attempt = j->attempt,
+                                              .end = &end },
+                                   0);
+                }
+        }
+        model_check(m);
+        for (unsigned t = 0; t < MODEL_TENANTS; t++) {
+                const TqTenant *real = tq_scheduler_tenant(m->w.s, t + 1);
+
+                ck_assert_uint_eq(real->running, 0);
+                ck_assert_uint_eq(real->waiting, 0);
+                ck_assert_uint_eq(real->n_queues, 0);
+                ck_assert(tq_list_is_empty(&real->active));
+                ck_assert(tq_list_is_empty(&real->queues));
+                ck_assert(tq_list_is_empty(&real->ready_queues));
+        }
+        ck_assert_uint_eq(tq_scheduler_next_deadline(m->w.s), TQ_NEVER);
+}
+
+static const uint64_t seeds[] = { 1, 0xDEADBEEF, 20261120, 0x123456789ABCDEF };
+
+START_TEST(model) {
+        Model *m = calloc(1, sizeof(*m));
+
+        ck_assert_ptr_nonnull(m);
+        m->w = world_new();
+        m->random = seeds[_i];
+        m->next_id = 1;
+        for (unsigned t = 0; t < MODEL_TENANTS; t++)
+                model_tenant(m, t);
+        for (int i = 0; i < MODEL_STEPS / (int)TQ_ELEMENTSOF(seeds); i++) {
+                if (i == 200) {
+                        m->is_open = true;
+                        model_step(m, (TqEvent){ .type = TQ_EVENT_OPEN }, 0);
+                }
+                model_any(m);
+                model_check(m);
+        }
+        model_drain(m);
+        /* It was no idle walk. */
+        ck_assert_uint_gt(m->starts, 5000);
+        ck_assert_uint_gt(m->finishes, 5000);
+        ck_assert_uint_gt(m->requeues, 100);
+        ck_assert_uint_gt(m->kills, 20);
+        world_done(&m->w);
+        free(m);
+}
+END_TEST
+
+static void fill(Suite *s) {
+        TCase *life = unit_case(s, "life"), *limits = unit_case(s, "limits");
+        TCase *times = unit_case(s, "times"), *cancel = unit_case(s, "cancel");
+        TCase *recovery = unit_case(s, "recovery"), *random = unit_case(s, "model");
+
+        tcase_add_test(life, words);
+        tcase_add_test(life, one_job);
+        tcase_add_test(life, closed_until_open);
+        tcase_add_test(life, unknown);
+        tcase_add_test(life, stale_attempts);
+        tcase_add_test(life, events_of_waiting_jobs);
+        tcase_add_test(life, spawn_failed);
+        tcase_add_test(life, never_started);
+        tcase_add_test(life, requeue_takes_the_timer_back);
+        tcase_add_test(life, refused);
+        unit_add_rows(limits, concurrency, concurrency_rows);
+        tcase_add_test(limits, queue_limit);
+        tcase_add_test(limits, tenants_are_apart);
+        tcase_add_test(limits, turns);
+        tcase_add_test(limits, order_in_a_queue);
+        tcase_add_test(limits, behind);
+        tcase_add_test(limits, limits_change_under_a_backlog);
+        tcase_add_test(limits, queue_limits_change_under_a_backlog);
+        tcase_add_test(limits, too_many_queues);
+        tcase_add_test(times, start_after);
+        tcase_add_test(times, queue_of_a_scheduled_job);
+        tcase_add_test(times, free_with_scheduled_jobs);
+        unit_add_rows(times, runtime, runtime_rows);
+        tcase_add_test(times, runtime_changes);
+        tcase_add_test(times, no_grace);
+        tcase_add_test(times, timers_in_order);
+        tcase_add_test(cancel, cancel_waiting);
+        tcase_add_test(cancel, cancel_starting);
+        tcase_add_test(cancel, cancel_starting_then_refused);
+        tcase_add_test(cancel, cancel_starting_then_spawn_failed);
+        tcase_add_test(cancel, cancel_running);
+        tcase_add_test(recovery, adopt);
+        tcase_add_test(recovery, adopt_above_the_limit);
+        tcase_add_test(recovery, walk);
+        unit_add_rows(random, model, seeds);
+}
+
+int main(void) {
+        return unit_main("core/scheduler", fill);
+}
