@@ -45,6 +45,7 @@ static const char *const waits[_TQ_WAIT_MAX] = {
         [TQ_WAIT_QUEUE_CONCURRENCY] = "queue-concurrency",
         [TQ_WAIT_BEHIND] = "behind",
         [TQ_WAIT_START_AFTER] = "start-after",
+        [TQ_WAIT_LAUNCH_RETRY] = "launch-retry",
 };
 
 const char *tq_scheduler_state_to_string(TqJobState s) {
@@ -101,7 +102,7 @@ TqWait tq_scheduler_why(const TqScheduler *s, const TqJob *job) {
         TqWait w;
 
         if (job->state == TQ_JOB_SCHEDULED)
-                return TQ_WAIT_START_AFTER;
+                return job->is_retry ? TQ_WAIT_LAUNCH_RETRY : TQ_WAIT_START_AFTER;
         if (job->state != TQ_JOB_QUEUED)
                 return TQ_WAIT_NONE;
         w = why_queue(s, job->queue);
@@ -423,6 +424,7 @@ static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
         if (job->state != TQ_JOB_STARTING || job->abort)
                 return 0;
         job->running_since = now;
+        job->is_retry = false;
         r = timer_set(s, job, runtime_deadline(job));
         if (r < 0)
                 return r;
@@ -459,6 +461,7 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
 static int on_refused(TqScheduler *s, TqJob *job, uint64_t now) {
         if (job->state != TQ_JOB_STARTING)
                 return 0;
+        job->is_retry = true;
         job->not_before = tq_add_u64(now, RETRY_USEC);
         return wait_until_due(s, job, now);
 }

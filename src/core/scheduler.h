@@ -36,6 +36,7 @@ typedef enum TqWait {
         TQ_WAIT_QUEUE_CONCURRENCY,  /* the queue's jobs fill its limit */
         TQ_WAIT_BEHIND,             /* others of its queue come first */
         TQ_WAIT_START_AFTER,        /* its time has not come */
+        TQ_WAIT_LAUNCH_RETRY,       /* its launch failed for now and is tried again */
         _TQ_WAIT_MAX,
 } TqWait;
 
@@ -57,6 +58,7 @@ typedef struct TqJob {
         TqStopReason stop;
         unsigned attempt; /* of the launch under way or the next one, from 1 */
         int priority;
+        bool is_retry;          /* SCHEDULED because a launch failed for now */
         bool abort;             /* to be killed before it ever ran */
         uint64_t not_before;    /* CLOCK_BOOTTIME usec */
         uint64_t runtime_usec;  /* the job's own bound, or TQ_LIMIT_MAX */

@@ -124,6 +124,7 @@ static void perform(Engine *e, Effect *effect, int result) {
                 (void)sd_bus_reply_method_return(effect->call, "t", effect->job);
                 break;
         case EFFECT_ENDED:
+                (void)tq_map_remove(&e->ending, effect->job);
                 control_job_ended(e, effect->job);
                 break;
         default:

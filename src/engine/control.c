@@ -20,6 +20,7 @@ typedef struct Waiter {
         Connection *connection;
         sd_bus_message *call;
         uint64_t job;
+        int64_t tenant; /* what the caller may see */
         TqList link;
 } Waiter;
 
@@ -151,12 +152,14 @@ int control_start(Engine *e) {
         return sd_event_add_io(e->event, NULL, e->listen_fd, EPOLLIN, on_listen, e);
 }
 
-int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job) {
+int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
         Waiter *w = calloc(1, sizeof(*w));
 
         if (!w)
                 return -ENOMEM;
-        *w = (Waiter){ .connection = c, .call = sd_bus_message_ref(call), .job = job };
+        *w = (Waiter){
+                .connection = c, .call = sd_bus_message_ref(call), .job = job, .tenant = tenant
+        };
         tq_list_append(&c->engine->waiters, &w->link);
         return 0;
 }
@@ -167,7 +170,7 @@ void control_job_ended(Engine *e, uint64_t job) {
 
                 if (w->job != job)
                         continue;
-                (void)verbs_reply_job(e, w->call, job, -1);
+                (void)verbs_reply_job(e, w->call, job, w->tenant);
                 (void)waiter_free(w);
         }
 }

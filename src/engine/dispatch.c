@@ -192,8 +192,10 @@ static void on_finish(Engine *e, const TqAction *a) {
                 op->verdict = a->verdict;
         effect_attempt(e, TQ_MESSAGE_ACK, a);
         effect = batch_effect(e, EFFECT_ENDED);
-        if (effect)
+        if (effect) {
                 effect->job = a->job;
+                (void)tq_map_put(&e->ending, a->job, e);
+        }
         (void)dispatch_job_free(e, a->userdata);
 }
 

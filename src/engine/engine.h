@@ -115,8 +115,8 @@ struct Engine {
         /* dispatch.c */
         TqScheduler *scheduler;
         TqActions actions;
+        TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
-        uint64_t n_running, n_waiting;
         /* recover.c */
         TqMap stock;    /* job → StockItem, until stock is taken */
         TqMap aborting; /* job → Held: queued, but an old launch of it is still going away */
@@ -189,7 +189,7 @@ typedef struct Connection {
 } Connection;
 int control_start(Engine *e);
 void control_job_ended(Engine *e, uint64_t job);
-int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job);
+int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
 void control_stop(Engine *e);
 
 /* verbs.c, limits.c: the methods */

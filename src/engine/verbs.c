@@ -217,13 +217,11 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (scope_of(c, &tenant) < 0)
                 return no_job(m, job);
         live = tq_scheduler_job(c->engine->scheduler, job);
-        /* Not live: it has ended, perhaps in the batch under way; the question queues up behind it.
-         */
-        if (!live || (tenant >= 0 && live->tenant->id != (uint32_t)tenant)) {
-                batch_flush(c->engine);
+        if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
+                return no_job(m, job);
+        if (!live && !tq_map_get(&c->engine->ending, job))
                 return verbs_reply_job(c->engine, m, job, tenant);
-        }
-        r = control_wait_for(c, m, job);
+        r = control_wait_for(c, m, job, tenant);
         return r < 0 ? r : 1;
 }
 

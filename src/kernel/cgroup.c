@@ -131,10 +131,12 @@ static int io_attrs(const TqLimits *l, const char *device, TqAttr *attrs, size_t
         }
         for (uint32_t i = 0; i < l->n_io; i++) {
                 char resolved[TQ_IODEVICE_MAX];
+                TqError why = {};
 
-                r = tq_iodevice_resolve(l->io[i].device, resolved, sizeof(resolved), err);
+                r = tq_iodevice_resolve(l->io[i].device, resolved, sizeof(resolved), &why);
                 if (r < 0)
-                        return r;
+                        return tq_error_at(err, r, 0, tq_limits_keys[l->io[i].key].name, "%s",
+                                           why.text);
                 (void)io_add(lines, &n_lines, resolved, l->io[i].key, l->io[i].value);
         }
         for (size_t i = 0; i < n_lines; i++) {

@@ -103,25 +103,6 @@ static void free_group(struct cgroup **group) {
                 cgroup_free(group);
 }
 
-static int write_values(const char *name, const TqAttr *attrs, size_t n, const char *io_lines,
-                        bool exists, TqError *err) {
-        TQ_CLEANUP(free_group) struct cgroup *group = NULL;
-        char path[PATH_MAX + TQ_VALUE_MAX];
-        int r;
-
-        if (n == 0)
-                return 0;
-        (void)snprintf(path, sizeof(path), "%s%s", library.prefix, name);
-        group = cgroup_new_cgroup(path);
-        if (!group)
-                return tq_error(err, -ENOMEM, "libcgroup: %s", path);
-        r = add_values(group, attrs, n, io_lines, err);
-        if (r < 0)
-                return r;
-        r = exists ? cgroup_modify_cgroup(group) : cgroup_create_cgroup(group, 1);
-        return r != 0 ? library_error(err, name, r) : 0;
-}
-
 /* Compares ignoring blanks and the kernel's rounding of memory down to pages. */
 static bool is_same(const TqAttr *a, const char *held) {
         unsigned long long want, got;
@@ -203,6 +184,46 @@ static bool io_is_same(const char *held, const char *line) {
         return strstr(line, "rbps=max wbps=max riops=max wiops=max") != NULL;
 }
 
+/* libcgroup doesn't say which file it failed to write: the first that doesn't hold its value. */
+static int name_culprit(int fd, const TqAttr *attrs, size_t n, int r, TqError *err) {
+        int code = r == ECGOTHER && cgroup_get_last_errno() > 0 ? -cgroup_get_last_errno() : -EIO;
+
+        for (size_t i = 0; i < n; i++) {
+                bool is_io = strcmp(attrs[i].file, "io.max") == 0;
+                char held[4096];
+
+                if (read_text(fd, attrs[i].file, held, sizeof(held)) >= 0 &&
+                    (is_io ? io_is_same(held, attrs[i].value) : is_same(&attrs[i], held)))
+                        continue;
+                return tq_error_at(err, code, 0, tq_limits_keys[attrs[i].key].name,
+                                   "the kernel refuses \"%s\" in %s: %s", attrs[i].value,
+                                   attrs[i].file, strerror(-code));
+        }
+        return 0;
+}
+
+/* fd: of the slice, to be changed; negative: it is to be made. */
+static int write_values(int fd, const char *name, const TqAttr *attrs, size_t n,
+                        const char *io_lines, TqError *err) {
+        TQ_CLEANUP(free_group) struct cgroup *group = NULL;
+        char path[PATH_MAX + TQ_VALUE_MAX];
+        int r;
+
+        if (n == 0)
+                return 0;
+        (void)snprintf(path, sizeof(path), "%s%s", library.prefix, name);
+        group = cgroup_new_cgroup(path);
+        if (!group)
+                return tq_error(err, -ENOMEM, "libcgroup: %s", path);
+        r = add_values(group, attrs, n, io_lines, err);
+        if (r < 0)
+                return r;
+        r = fd >= 0 ? cgroup_modify_cgroup(group) : cgroup_create_cgroup(group, 1);
+        if (r != 0 && fd >= 0)
+                (void)name_culprit(fd, attrs, n, r, err);
+        return r != 0 ? library_error(err, name, r) : 0;
+}
+
 static int read_back(int fd, const TqAttr *all, size_t n, TqSliceState *state, TqError *err) {
         state->n = 0;
         for (size_t i = 0; i < n; i++) {
@@ -258,7 +279,7 @@ static int change(int fd, const char *name, const TqAttr *all, size_t n, TqSlice
         r = write_empty_cpus(fd, changes, &n_changes);
         if (r < 0)
                 return tq_error_errno(err, r, "cpuset.cpus");
-        r = write_values(name, changes, n_changes, lines, true, err);
+        r = write_values(fd, name, changes, n_changes, lines, err);
         if (r < 0)
                 return r;
         return read_back(fd, all, n, state, err);
@@ -300,7 +321,7 @@ static int make(int root_fd, const char *name, unsigned controllers, TqError *er
         for (char *word = strtok_r(names, " ", &save); word; word = strtok_r(NULL, " ", &save))
                 /* "io.max" is the one file that add_values() leaves out: controllers, no values. */
                 first[n++] = (TqAttr){ .controller = word, .file = "io.max" };
-        return write_values(name, first, n, "", false, err);
+        return write_values(-EBADF, name, first, n, "", err);
 }
 
 int tq_slice_apply(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,

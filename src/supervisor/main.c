@@ -137,8 +137,9 @@ static int run(void) {
 
         tq_list_init(&s.tenants);
         tq_list_init(&s.turns);
-        (void)snprintf(s.helpers, sizeof(s.helpers), "%s", arg_helpers);
-        r = start(&s, &err);
+        /* Absolute: what is started from there begins in the root directory. */
+        r = realpath(arg_helpers, s.helpers) ? start(&s, &err)
+                                             : tq_error_errno(&err, tq_errno(), "%s", arg_helpers);
         if (r < 0) {
                 report_error("%s", tq_error_format(&err, text, sizeof(text)));
                 return r == -EBUSY ? EXIT_LOCKED : EXIT_FAILURE;

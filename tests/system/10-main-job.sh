@@ -298,19 +298,20 @@ validates() {
 }
 
 reloads() {
-        local conf=$D/etc/tenants.d/globex.conf
+        local conf=$D/etc/tenants.d/initech.conf
+        d_tenant initech 61005
         printf '[limits]\nconcurrency=3\n' >"$conf"
         ctl reload
-        t_wait 5 d_concurrency globex 3
+        t_wait 5 d_concurrency initech 3
         printf '[limits]\nconcurrency=wrong\n' >"$conf"
         d_status 3 ctl reload
-        t_match "$(ctl reload 2>&1 || true)" 'globex\.conf:2.*old configuration stays' "why not"
-        d_concurrency globex 3 || t_fail "a reload that failed changed something"
-        d_tenant_is globex ready || t_fail "a reload that failed disabled a tenant"
+        t_match "$(ctl reload 2>&1 || true)" 'initech\.conf:2.*old configuration stays' "why not"
+        d_concurrency initech 3 || t_fail "a reload that failed changed something"
+        d_tenant_is initech ready || t_fail "a reload that failed disabled a tenant"
         rm "$conf"
         # SIGHUP is the same.
         kill -HUP "$(d_pid)"
-        t_wait 5 d_concurrency globex "1 per queue"
+        t_wait 5 d_concurrency initech "1 per queue"
 }
 
 d_concurrency() {
@@ -387,11 +388,11 @@ concurrency_of_a_queue() {
         ctl limits set acme concurrency=2 >/dev/null
         sleepers acme 3 Queue=web >/dev/null
         runs_now acme 3 || t_fail "more than the tenant's own concurrency"
-        ctl limits unset acme/etl concurrency >/dev/null
-        ctl limits unset acme concurrency >/dev/null
         d_gate_open queue
         t_wait 10 d_is_idle
         d_sampler_stop
+        ctl limits unset acme/etl concurrency >/dev/null
+        ctl limits unset acme concurrency >/dev/null
         t_eq "$(d_peak acme)" 3 "most jobs at the same time"
 }
 

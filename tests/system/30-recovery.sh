@@ -4,7 +4,7 @@
 # shellcheck source=daemon.sh
 . "$(dirname "$0")/daemon.sh"
 
-d_init
+d_init ""
 d_start
 tenants=(t1 t2 t3 t4)
 for i in 1 2 3 4; do
@@ -28,7 +28,7 @@ forget_witnesses() {
 # Whoever wants to know what a job's processes are compares these: pid and time of start.
 fingerprints() {
         local pid
-        for pid in $(cat "$D_CGROUP"/*.slice/*.job/cgroup.procs); do
+        cat "$D_CGROUP"/*.slice/*.job/cgroup.procs | while read -r pid; do
                 sed 's/.*) //' "/proc/$pid/stat" | awk -v p="$pid" '{ print p, $20 }'
         done | sort
 }

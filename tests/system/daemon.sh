@@ -126,8 +126,9 @@ d_engine() {
         pgrep -P "$(d_pid)" -x tenantq-engine || true
 }
 
+# Ended, and all its descriptors closed: gone, or a zombie that nobody has reaped yet.
 d_is_gone() {
-        ! d_is_ours "$1"
+        [[ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null || true)" =~ ^(Z.*|X.*|)$ ]]
 }
 
 d_answers() {
@@ -240,7 +241,7 @@ payload() {
 
 # The number of the newest job of that name, or nothing.
 d_find() {
-        ctl ps -a -n 10000 "$1" | awk -v n="$2" '$4 == n && !found { print $1; found = 1 }'
+        ctl ps -a -n 10000 "$1" 2>/dev/null | awk -v n="$2" '$4 == n && !found { print $1; found = 1 }'
 }
 
 d_exists() {
@@ -286,7 +287,7 @@ refused() {
 }
 
 d_live() {
-        ctl ps -n 10000 | awk '$1 ~ /^[0-9]+$/ { print $1 }'
+        ctl ps -n 10000 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1 }'
 }
 
 d_is_idle() {
@@ -296,6 +297,7 @@ d_is_idle() {
 # After a case that failed: whatever it left must not disturb the next one.
 d_sweep() {
         local leaf
+        d_answers || d_is_ours "$(d_pid)" || (d_start) || return 0
         d_live | xargs -r "$D/bin/tenantqctl" cancel >/dev/null 2>&1
         for leaf in "$D_CGROUP"/*.slice/*.job; do
                 [ ! -d "$leaf" ] || echo 1 >"$leaf/cgroup.kill"

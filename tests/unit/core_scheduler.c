@@ -396,7 +396,7 @@ START_TEST(concurrency) {
 }
 END_TEST
 
-START_TEST(queue_limit) {
+START_TEST(limit_of_a_queue) {
         TqQueueLimit limits[] = { { .name = "a", .concurrency = 3 }, { .name = "b", .concurrency = 0 } };
         WORLD w = world_new();
         const TqTenant *t;
@@ -1268,16 +1268,16 @@ static ModelJob *any_job(Model *m, bool with_slot) {
 static void model_cancel(Model *m) {
         ModelJob *j = any_job(m, false);
         Phase before;
-        bool refused;
+        bool is_refused;
         uint64_t id;
 
         if (!j)
                 return;
         id = j->id;
         before = j->phase;
-        refused = before == STOPPING || j->is_aborted;
-        model_step(m, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }, refused ? -EALREADY : 0);
-        if (refused)
+        is_refused = before == STOPPING || j->is_aborted;
+        model_step(m, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }, is_refused ? -EALREADY : 0);
+        if (is_refused)
                 return;
         if (before == WAITING)
                 ck_assert_ptr_null(find(m, id));
@@ -1440,7 +1440,7 @@ static void fill(Suite *s) {
         tcase_add_test(life, requeue_takes_the_timer_back);
         tcase_add_test(life, refused);
         unit_add_rows(limits, concurrency, concurrency_rows);
-        tcase_add_test(limits, queue_limit);
+        tcase_add_test(limits, limit_of_a_queue);
         tcase_add_test(limits, tenants_are_apart);
         tcase_add_test(limits, turns);
         tcase_add_test(limits, order_in_a_queue);
