@@ -380,6 +380,8 @@ static int set_limit(Parser *p, const char *key, const char *value, unsigned lin
                 return tq_error_at(err, -EBADMSG, line, key, "at most %d limits with @device",
                                    TQ_IO_DEVICES);
         tq_limits_overlay(&p->spec.limits, &one);
+        if (k >= 0)
+                p->spec.limit_lines[k] = line;
         if (k >= 0 && !tq_limits_keys[k].has_effect)
                 note(p, line, key, "has no effect in this version");
         return 0;
@@ -412,6 +414,8 @@ static int set_key(Parser *p, size_t i, const char *value, unsigned line, TqErro
                 return r;
         if (r < 0)
                 return tq_error_at(err, -EBADMSG, line, row->key, "expected %s", expected);
+        if (row->set == set_runtime)
+                p->spec.limit_lines[TQ_KEY_RUNTIME] = line;
         if (!row->has_effect)
                 note(p, line, row->key, "has no effect in this version");
         return 0;

@@ -24,9 +24,10 @@ typedef struct TqJobSpec {
         char *correlation_id;
         char *labels; /* as written: blank-separated KEY=VALUE */
         int priority;
-        uint64_t start_after_usec;  /* CLOCK_REALTIME; 0: now */
-        uint64_t stop_timeout_usec; /* between TERM and KILL */
-        TqLimits limits;            /* RuntimeMaxSec= is its `runtime` */
+        uint64_t start_after_usec;         /* CLOCK_REALTIME; 0: now */
+        uint64_t stop_timeout_usec;        /* between TERM and KILL */
+        TqLimits limits;                   /* RuntimeMaxSec= is its `runtime` */
+        unsigned limit_lines[_TQ_KEY_MAX]; /* where each stands in the file */
 } TqJobSpec;
 
 void tq_jobspec_done(TqJobSpec *spec);

@@ -477,7 +477,23 @@ static uint64_t bound_of(const TqLimits *outer, const TqIoLimit *io) {
                       tq_limits_get(outer, (TqKey)io->key, TQ_LIMIT_MAX));
 }
 
+/* CPUs outside the ceiling are taken away; if none is left, the ceiling's are what there is. */
+static void clamp_cpus(TqLimits *l, const TqLimits *ceiling) {
+        uint64_t left = 0;
+
+        if (!tq_limits_has(ceiling, TQ_KEY_CPUS))
+                return;
+        for (size_t i = 0; tq_limits_has(l, TQ_KEY_CPUS) && i < TQ_ELEMENTSOF(l->cpus); i++) {
+                l->cpus[i] &= ceiling->cpus[i];
+                left |= l->cpus[i];
+        }
+        if (left == 0)
+                memcpy(l->cpus, ceiling->cpus, sizeof(l->cpus));
+        l->set |= UINT64_C(1) << TQ_KEY_CPUS;
+}
+
 void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
+        clamp_cpus(l, ceiling);
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
                 if (!tq_limits_keys[i].is_cap || !tq_limits_has(ceiling, (TqKey)i))
                         continue;

@@ -122,7 +122,7 @@ int tq_limits_unset(TqLimits *l, const char *name, TqError *err);
 /* What stands in `over` replaces what stands in `base`. */
 void tq_limits_overlay(TqLimits *base, const TqLimits *over);
 
-/* Lowers each cap of l to that of ceiling, also where l leaves it unset. */
+/* Lowers each cap of l to that of ceiling, also where l leaves it unset; likewise the CPUs. */
 void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling);
 
 /* Whether every cap set in l is at most that of outer; else -EBADMSG with err naming the key, the

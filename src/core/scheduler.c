@@ -458,9 +458,16 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
 
 #define RETRY_USEC TQ_USEC_PER_SEC
 
-static int on_refused(TqScheduler *s, TqJob *job, uint64_t now) {
+static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
+        TqVerdict cancelled = { .outcome = TQ_OUTCOME_CANCELLED };
+
         if (job->state != TQ_JOB_STARTING)
                 return 0;
+        if (job->stop != TQ_STOP_NONE) {
+                finish(s, job, &cancelled, actions);
+                return 0;
+        }
+        job->abort = false;
         job->is_retry = true;
         job->not_before = tq_add_u64(now, RETRY_USEC);
         return wait_until_due(s, job, now);
@@ -557,7 +564,7 @@ static int on_job(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *act
         case TQ_EVENT_ENDED:
                 return on_ended(s, job, e->end, now, actions);
         case TQ_EVENT_REFUSED:
-                return on_refused(s, job, now);
+                return on_refused(s, job, now, actions);
         default:
                 return on_cancel(s, job, now, actions);
         }

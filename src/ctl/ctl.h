@@ -20,12 +20,13 @@ typedef struct Options {
         size_t n_limits;
         uint64_t rows; /* -n */
         bool json, all, wait, follow;
+        bool used[256]; /* letters that were given */
 } Options;
 
 typedef struct Verb {
         const char *name;
         int min_args, max_args; /* max -1: any number */
-        const char *options;    /* the letters it takes, as in getopt(3) */
+        const char *options;    /* the letters it takes, one after the other */
         const char *usage;
         const char *help;
         int (*run)(const Options *o, int argc, char *argv[]);
@@ -70,8 +71,16 @@ typedef struct Column {
 void output_table(const TqTable *t, const Column *columns, size_t n);
 void output_record(const TqTable *t, size_t row, const Column *columns, size_t n);
 void output_json(const TqTable *t, const char *schema, const char *key);
+void output_json_rows(const TqTable *t, const char *key); /* "key":[…] */
+void output_json_string(const char *s);
 bool output_has_color(void);
 int output_finish(void); /* an exit code: a full disk or closed pipe is a failure */
+
+/* ps.c, tenants.c: the tables behind the verbs */
+int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret);
+void ps_print(const Options *o, const TqTable *t, bool all);
+int tenants_list(const Options *o, TqTable *ret);
+void tenants_print(const TqTable *t);
 
 /* submit.c */
 int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job);

@@ -13,10 +13,10 @@ const Verb verbs[] = {
         { "run", 1, -1, "t:q:l:C:w",
           "run -t TENANT [-w] [-q QUEUE] [-C DIR] [-l KEY=VALUE] -- CMD [ARG…]",
           "run a command as a job; --wait for its end and output", verb_run },
-        { "ps", 0, 1, "an", "ps [-a] [-n ROWS] [TENANT]",
+        { "ps", 0, 1, "ant", "ps [-a] [-n ROWS] [TENANT]",
           "list jobs that wait or run; -a: ended ones too", verb_ps },
-        { "status", 0, 1, "", "status [JOB|TENANT]", "show a job, a tenant, or everything in short",
-          verb_status },
+        { "status", 0, 1, "n", "status [JOB|TENANT]",
+          "show a job, a tenant, or everything in short", verb_status },
         { "logs", 1, 1, "f", "logs [-f] JOB", "print a job's output; -f: follow it to the end",
           verb_logs },
         { "cancel", 1, -1, "", "cancel JOB…",
@@ -83,6 +83,8 @@ static int add_limit(Options *o, const char *assignment) {
 enum { OPTION_JSON = 256, OPTION_SOCKET, OPTION_VERSION };
 
 static int set_option(Options *o, int c) {
+        if (c < 256)
+                o->used[c] = true;
         switch (c) {
         case 't':
                 o->tenant = optarg;
@@ -159,6 +161,14 @@ static int parse_options(Options *o, int argc, char *argv[]) {
         return 0;
 }
 
+static int check_options(const Options *o, const Verb *verb) {
+        for (int c = 0; c < 256; c++)
+                if (o->used[c] && !strchr(verb->options, c))
+                        return fail(TQ_EXIT_USAGE, "%s takes no -%c; usage: tenantqctl %s",
+                                    verb->name, c, verb->usage);
+        return 0;
+}
+
 int main(int argc, char *argv[]) {
         Options o = { .rows = 100, .socket = getenv("TENANTQ_SOCKET") };
         const Verb *verb;
@@ -178,6 +188,9 @@ int main(int argc, char *argv[]) {
         verb = find_verb(argv[optind]);
         if (!verb)
                 return TQ_EXIT_USAGE;
+        r = check_options(&o, verb);
+        if (r != 0)
+                return r;
         n = argc - optind - 1;
         if (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args))
                 r = fail(TQ_EXIT_USAGE, "usage: tenantqctl %s", verb->usage);

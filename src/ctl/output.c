@@ -124,7 +124,7 @@ void output_record(const TqTable *t, size_t row, const Column *columns, size_t n
         }
 }
 
-static void json_string(const char *s) {
+void output_json_string(const char *s) {
         (void)putchar('"');
         for (; *s; s++) {
                 unsigned char c = (unsigned char)*s;
@@ -139,24 +139,30 @@ static void json_string(const char *s) {
         (void)putchar('"');
 }
 
-void output_json(const TqTable *t, const char *schema, const char *key) {
-        (void)printf("{\"schema\":\"%s\",\"%s\":[", schema, key);
+void output_json_rows(const TqTable *t, const char *key) {
+        (void)printf("\"%s\":[", key);
         for (size_t row = 0; row < t->n_rows; row++) {
                 (void)fputs(row > 0 ? ",\n{" : "\n{", stdout);
                 for (size_t c = 0; c < t->n_columns; c++) {
                         const TqCell *cell = tq_table_cell(t, row, c);
 
                         (void)fputs(c > 0 ? "," : "", stdout);
-                        json_string(t->columns[c]);
+                        output_json_string(t->columns[c]);
                         (void)putchar(':');
                         if (cell->type == TQ_CELL_INTEGER)
                                 (void)printf("%" PRIi64, cell->integer);
                         else if (cell->type == TQ_CELL_TEXT)
-                                json_string(cell->text);
+                                output_json_string(cell->text);
                         else
                                 (void)fputs("null", stdout);
                 }
                 (void)putchar('}');
         }
-        (void)puts(t->n_rows > 0 ? "\n]}" : "]}");
+        (void)fputs(t->n_rows > 0 ? "\n]" : "]", stdout);
+}
+
+void output_json(const TqTable *t, const char *schema, const char *key) {
+        (void)printf("{\"schema\":\"%s\",", schema);
+        output_json_rows(t, key);
+        (void)puts("}");
 }

@@ -12,7 +12,7 @@ static const Column columns[] = {
         { "verdict", "VERDICT", FORMAT_TEXT },
 };
 
-static int list(const Options *o, const char *tenant, bool all, TqTable *ret) {
+int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
         CALL_CLEANUP Call c = {};
         int r;
 
@@ -24,21 +24,25 @@ static int list(const Options *o, const char *tenant, bool all, TqTable *ret) {
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, ret);
 }
 
+void ps_print(const Options *o, const TqTable *t, bool all) {
+        if (t->n_rows == 0)
+                (void)puts(all ? "no jobs" : "no jobs wait or run; -a shows those that have ended");
+        else
+                output_table(t, columns, TQ_ELEMENTSOF(columns));
+        if (t->n_rows == o->rows)
+                (void)printf("(the newest %zu; more with -n)\n", t->n_rows);
+}
+
 int verb_ps(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
         int r;
 
-        r = list(o, argc > 0 ? argv[0] : o->tenant ? o->tenant : "", o->all, &t);
+        r = ps_list(o, argc > 0 ? argv[0] : o->tenant ? o->tenant : "", o->all, &t);
         if (r != 0)
                 return r;
         if (o->json)
                 output_json(&t, "tenantq.jobs.v1", "jobs");
-        else if (t.n_rows == 0)
-                (void)puts(o->all ? "no jobs"
-                                  : "no jobs wait or run; -a shows those that have ended");
         else
-                output_table(&t, columns, TQ_ELEMENTSOF(columns));
-        if (!o->json && t.n_rows == o->rows)
-                (void)printf("(the newest %zu; more with -n)\n", t.n_rows);
+                ps_print(o, &t, o->all);
         return 0;
 }

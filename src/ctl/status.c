@@ -71,29 +71,57 @@ static int show_job(const Options *o, uint64_t job) {
         return 0;
 }
 
-/* A number is a job, anything else a tenant. */
-int verb_status(const Options *o, int argc, char *argv[]) {
-        Options in_short = *o;
-        uint64_t job;
+/* Everything in short: tenants, then what waits or runs. */
+static int show_all(const Options *o) {
+        TQ_TABLE_CLEANUP TqTable tenants = {}, jobs = {};
         int r;
 
-        if (argc > 0 && tq_parse_u64(argv[0], &job) >= 0)
-                return show_job(o, job);
-        if (argc == 0) {
-                r = verb_tenants(o, 0, NULL);
-                if (r == 0 && !o->json)
-                        (void)putchar('\n');
-                return r != 0 || o->json ? r : verb_ps(o, 0, NULL);
-        }
+        r = tenants_list(o, &tenants);
+        if (r == 0)
+                r = ps_list(o, "", false, &jobs);
+        if (r != 0)
+                return r;
         if (o->json) {
-                in_short.all = true;
-                return verb_ps(&in_short, 1, argv);
+                (void)fputs("{\"schema\":\"tenantq.status.v1\",", stdout);
+                output_json_rows(&tenants, "tenants");
+                (void)putchar(',');
+                output_json_rows(&jobs, "jobs");
+                (void)puts("}");
+                return 0;
         }
-        r = verb_limits(o, 2, (char *[]){ (char *)"get", argv[0] });
+        tenants_print(&tenants);
+        (void)putchar('\n');
+        ps_print(o, &jobs, false);
+        return 0;
+}
+
+/* A tenant: its limits and its newest jobs, ended ones too. */
+static int show_tenant(const Options *o, char *name) {
+        TQ_TABLE_CLEANUP TqTable jobs = {};
+        Options in_short = *o;
+        int r;
+
+        in_short.rows = TQ_MIN(o->rows, (uint64_t)20);
+        r = ps_list(&in_short, name, true, &jobs);
+        if (r != 0)
+                return r;
+        if (o->json) {
+                output_json(&jobs, "tenantq.jobs.v1", "jobs");
+                return 0;
+        }
+        r = verb_limits(o, 2, (char *[]){ (char *)"get", name });
         if (r != 0)
                 return r;
         (void)putchar('\n');
-        in_short.all = true;
-        in_short.rows = TQ_MIN(o->rows, (uint64_t)20);
-        return verb_ps(&in_short, 1, argv);
+        ps_print(&in_short, &jobs, true);
+        return 0;
+}
+
+/* A number is a job, anything else a tenant. */
+int verb_status(const Options *o, int argc, char *argv[]) {
+        uint64_t job;
+
+        if (argc == 0)
+                return show_all(o);
+        return tq_parse_u64(argv[0], &job) >= 0 ? show_job(o, job) : show_tenant(o, argv[0]);
 }

@@ -12,24 +12,34 @@ static const Column columns[] = {
         { "fault", "FAULT", FORMAT_TEXT },
 };
 
+int tenants_list(const Options *o, TqTable *ret) {
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        r = call_open(o, &c, "ListTenants");
+        return r != 0 ? r : call_table(&c, ret);
+}
+
+void tenants_print(const TqTable *t) {
+        if (t->n_rows == 0)
+                (void)puts("no tenants; make one with: install -d -o USER -m 0700 "
+                           "/var/spool/tenantq/NAME");
+        else
+                output_table(t, columns, TQ_ELEMENTSOF(columns));
+}
+
 int verb_tenants(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
-        CALL_CLEANUP Call c = {};
         int r;
 
         (void)argc;
         (void)argv;
-        r = call_open(o, &c, "ListTenants");
-        if (r == 0)
-                r = call_table(&c, &t);
+        r = tenants_list(o, &t);
         if (r != 0)
                 return r;
         if (o->json)
                 output_json(&t, "tenantq.tenants.v1", "tenants");
-        else if (t.n_rows == 0)
-                (void)puts("no tenants; make one with: install -d -o USER -m 0700 "
-                           "/var/spool/tenantq/NAME");
         else
-                output_table(&t, columns, TQ_ELEMENTSOF(columns));
+                tenants_print(&t);
         return 0;
 }

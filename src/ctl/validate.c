@@ -9,52 +9,75 @@
 
 /* The engine's own parser, without an engine. `file:line: message`, as compilers say it. */
 
-static void print_note(void *userdata, unsigned line, const char *key, const char *text) {
-        char shown[256];
+typedef struct Report {
+        const char *file;
+        bool json;
+        size_t n; /* findings so far, of all files */
+} Report;
 
-        (void)printf("%s:%u: note: %s %s\n", (const char *)userdata, line,
-                     tq_format_escape(key, shown, sizeof(shown)), text);
+static void say(Report *r, unsigned line, const char *severity, const char *text) {
+        char shown[2048];
+
+        r->n++;
+        if (!r->json) {
+                (void)printf("%s:%u: %s%s\n", r->file, line, severity[0] == 'n' ? "note: " : "",
+                             tq_format_escape(text, shown, sizeof(shown)));
+                return;
+        }
+        (void)fputs(r->n > 1 ? ",\n{\"file\":" : "\n{\"file\":", stdout);
+        output_json_string(r->file);
+        (void)printf(",\"line\":%u,\"severity\":\"%s\",\"message\":", line, severity);
+        output_json_string(text);
+        (void)putchar('}');
 }
 
-static int validate(const char *file) {
+static void on_note(void *userdata, unsigned line, const char *key, const char *text) {
+        char message[512];
+
+        (void)snprintf(message, sizeof(message), "%s %s", key, text);
+        say(userdata, line, "note", message);
+}
+
+static int validate(Report *report) {
         TQ_FREE char *data = NULL;
-        char text[1024], shown[2048];
+        char text[1024];
         TqJobSpec spec;
         TqError err = {};
+        unsigned line;
         size_t size;
         int r;
 
-        r = tq_fs_read_file(AT_FDCWD, file, TQ_JOB_FILE_MAX, &data, &size);
-        if (r == -E2BIG) {
-                (void)printf("%s:1: larger than %d bytes\n", file, TQ_JOB_FILE_MAX);
-                return TQ_EXIT_INVALID;
+        r = tq_fs_read_file(AT_FDCWD, report->file, TQ_JOB_FILE_MAX, &data, &size);
+        if (r < 0 && r != -E2BIG)
+                return fail(TQ_EXIT_FAILURE, "%s: %s", report->file, strerror(-r));
+        r = r == -E2BIG ? tq_error(&err, r, "larger than %d bytes", TQ_JOB_FILE_MAX)
+                        : tq_jobfile_parse(data, size, &spec, on_note, report, &err);
+        if (r >= 0) {
+                tq_jobspec_done(&spec);
+                return 0;
         }
-        if (r < 0)
-                return fail(TQ_EXIT_FAILURE, "%s: %s", file, strerror(-r));
-        r = tq_jobfile_parse(data, size, &spec, print_note, (void *)file, &err);
-        if (r < 0) {
-                unsigned line = TQ_MAX(err.line, 1U);
-
-                /* The place stands in front, so the text is without it. */
-                err.line = 0;
-                (void)tq_error_format(&err, text, sizeof(text));
-                (void)printf("%s:%u: %s\n", file, line,
-                             tq_format_escape(text, shown, sizeof(shown)));
-                return TQ_EXIT_INVALID;
-        }
-        tq_jobspec_done(&spec);
-        return 0;
+        /* The place stands in front, so the text is without it. */
+        line = TQ_MAX(err.line, 1U);
+        err.line = 0;
+        say(report, line, "error", tq_error_format(&err, text, sizeof(text)));
+        return TQ_EXIT_INVALID;
 }
 
 int verb_validate(const Options *o, int argc, char *argv[]) {
+        Report report = { .json = o->json };
         int worst = 0;
 
-        (void)o;
+        if (o->json)
+                (void)fputs("{\"schema\":\"tenantq.validate.v1\",\"findings\":[", stdout);
         for (int i = 0; i < argc; i++) {
-                int r = validate(argv[i]);
+                int r;
 
+                report.file = argv[i];
+                r = validate(&report);
                 if (r != 0)
                         worst = r;
         }
+        if (o->json)
+                (void)puts(report.n > 0 ? "\n]}" : "]}");
         return worst;
 }

@@ -106,6 +106,12 @@ static void perform(Engine *e, Effect *effect, int result) {
                 return;
         }
         if (result < 0) {
+                /* Running jobs are supervised to their end, also when that can't be written down.
+                 */
+                if (effect->type == EFFECT_ATTEMPT &&
+                    (effect->message == TQ_MESSAGE_TERM || effect->message == TQ_MESSAGE_KILL))
+                        dispatch_send(e, effect->message, effect->handle, effect->job,
+                                      effect->attempt);
                 if (effect->type == EFFECT_SUBMITTED)
                         (void)verbs_reply_error(
                                 effect->call, TQ_CONTROL_REFUSED,

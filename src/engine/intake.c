@@ -29,10 +29,13 @@ static int check(Engine *e, const Submission *s, const TqJobSpec *spec, TqContro
                 return refuse(ret_error, TQ_CONTROL_REFUSED);
         }
         (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
-        if (tq_limits_check_within(&spec->limits, &s->tenant->effective, whose, err) < 0)
+        if (tq_limits_check_within(&spec->limits, &s->tenant->effective, whose, err) < 0 ||
+            tq_cgroup_check(&spec->limits, e->controllers, err) < 0) {
+                TqKey key = tq_limits_find(err->key);
+
+                err->line = key >= 0 ? spec->limit_lines[key] : 0;
                 return refuse(ret_error, TQ_CONTROL_INVALID);
-        if (tq_cgroup_check(&spec->limits, e->controllers, err) < 0)
-                return refuse(ret_error, TQ_CONTROL_INVALID);
+        }
         return 0;
 }
 

@@ -138,13 +138,21 @@ static const char *kernel_value(const EngineTenant *t, const char *name, char *b
 
 /* Get ----------------------------------------------------------------------------------------- */
 
+/* The highest layer that has the key; [ceilings] when these have lowered what it says. */
 static const char *source_of(const EngineTenant *t, const Engine *e, TqKey key) {
-        if (tq_limits_has(&t->live, key))
-                return "set";
-        if (tq_limits_has(&t->file, key))
-                return "file";
-        if (tq_limits_has(&e->defaults, key))
-                return "default";
+        const TqLimits *layers[] = { &t->live, &t->file, &e->defaults };
+        static const char *const names[] = { "set", "file", "default" };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(layers); i++) {
+                if (!tq_limits_has(layers[i], key))
+                        continue;
+                if (tq_limits_keys[key].type == TQ_TYPE_CPUSET)
+                        return memcmp(layers[i]->cpus, t->effective.cpus,
+                                      sizeof(t->effective.cpus)) == 0
+                                       ? names[i]
+                                       : "ceiling";
+                return layers[i]->value[key] == t->effective.value[key] ? names[i] : "ceiling";
+        }
         return tq_limits_has(&t->effective, key) ? "ceiling" : "unset";
 }
 
@@ -446,6 +454,8 @@ static int unassign(Change *c, const char *name, TqError *err) {
                 return r;
         canonical(name, NULL, shown, sizeof(shown));
         if (c->queue[0] != '\0') {
+                if (strcmp(shown, "concurrency") != 0)
+                        return tq_error_at(err, -EBADMSG, 0, shown, "is not a limit of a queue");
                 r = add_assignment(c, shown,
                                    queue_value(c->tenant, c->queue, old_text, sizeof(old_text)),
                                    NULL);

@@ -89,17 +89,24 @@ static void on_question_run(TqTask *task) {
         q->result = tq_ledger_jobs(q->engine->ledger, &q->filter, &q->table);
 }
 
-/* The ledger does not know why a job waits; the scheduler decides it now. */
-static void add_reasons(Engine *e, TqTable *t) {
-        ssize_t column = tq_table_find(t, "wait_reason");
+/* The ledger knows what was promised; what a job does at this moment, and why it waits, the
+ * scheduler. */
+static void add_present(Engine *e, TqTable *t) {
+        ssize_t reason = tq_table_find(t, "wait_reason"), state = tq_table_find(t, "state");
 
-        for (size_t row = 0; column >= 0 && row < t->n_rows; row++) {
+        for (size_t row = 0; reason >= 0 && state >= 0 && row < t->n_rows; row++) {
                 uint64_t id = (uint64_t)tq_table_integer(t, row, "job", 0);
                 const TqJob *job = tq_scheduler_job(e->scheduler, id);
-                TqWait why = job ? tq_scheduler_why(e->scheduler, job) : TQ_WAIT_NONE;
+                TqWait why;
 
+                /* An ended job stays ended: the scheduler has forgotten it by then. */
+                if (!job)
+                        continue;
+                (void)tq_table_put_text(t, row, (size_t)state,
+                                        tq_scheduler_state_to_string(job->state));
+                why = tq_scheduler_why(e->scheduler, job);
                 if (why != TQ_WAIT_NONE)
-                        (void)tq_table_put_text(t, row, (size_t)column,
+                        (void)tq_table_put_text(t, row, (size_t)reason,
                                                 tq_scheduler_wait_to_string(why));
         }
 }
@@ -127,7 +134,7 @@ static void on_question_done(TqTask *task, void *userdata) {
         else if (q->then)
                 r = q->then(q);
         else {
-                add_reasons(e, &q->table);
+                add_present(e, &q->table);
                 r = reply_table(q->call, &q->table);
         }
         if (r < 0)
@@ -219,7 +226,7 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         live = tq_scheduler_job(c->engine->scheduler, job);
         if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
                 return no_job(m, job);
-        if (!live && !tq_map_get(&c->engine->ending, job))
+        if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
                 return verbs_reply_job(c->engine, m, job, tenant);
         r = control_wait_for(c, m, job, tenant);
         return r < 0 ? r : 1;

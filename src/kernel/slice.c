@@ -185,7 +185,7 @@ static bool io_is_same(const char *held, const char *line) {
 }
 
 /* libcgroup doesn't say which file it failed to write: the first that doesn't hold its value. */
-static int name_culprit(int fd, const TqAttr *attrs, size_t n, int r, TqError *err) {
+static void name_culprit(int fd, const TqAttr *attrs, size_t n, int r, TqError *err) {
         int code = r == ECGOTHER && cgroup_get_last_errno() > 0 ? -cgroup_get_last_errno() : -EIO;
 
         for (size_t i = 0; i < n; i++) {
@@ -195,11 +195,11 @@ static int name_culprit(int fd, const TqAttr *attrs, size_t n, int r, TqError *e
                 if (read_text(fd, attrs[i].file, held, sizeof(held)) >= 0 &&
                     (is_io ? io_is_same(held, attrs[i].value) : is_same(&attrs[i], held)))
                         continue;
-                return tq_error_at(err, code, 0, tq_limits_keys[attrs[i].key].name,
-                                   "the kernel refuses \"%s\" in %s: %s", attrs[i].value,
-                                   attrs[i].file, strerror(-code));
+                (void)tq_error_at(err, code, 0, tq_limits_keys[attrs[i].key].name,
+                                  "the kernel refuses \"%s\" in %s: %s", attrs[i].value,
+                                  attrs[i].file, strerror(-code));
+                return;
         }
-        return 0;
 }
 
 /* fd: of the slice, to be changed; negative: it is to be made. */
@@ -220,7 +220,7 @@ static int write_values(int fd, const char *name, const TqAttr *attrs, size_t n,
                 return r;
         r = fd >= 0 ? cgroup_modify_cgroup(group) : cgroup_create_cgroup(group, 1);
         if (r != 0 && fd >= 0)
-                (void)name_culprit(fd, attrs, n, r, err);
+                name_culprit(fd, attrs, n, r, err);
         return r != 0 ? library_error(err, name, r) : 0;
 }
 

@@ -143,6 +143,8 @@ static int take_records(Supervisor *s) {
 
 static void settle(Supervisor *s, Attempt *a) {
         if (a->leaf_fd >= 0) {
+                /* What ran out before is not this process's to tell. */
+                a->slice_oom = tq_cgroup_oom_events(a->tenant->slice_fd);
                 /* A failure to watch leaves it unobserved until the next start; say so. */
                 if (reap_adopt(s, a) < 0)
                         report_error("job %" PRIu64 ": can't watch its cgroup", a->job);

@@ -47,7 +47,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
                              tq_error_format(&err, text, sizeof(text)));
         else
                 report_info("configuration reloaded");
-        (void)sd_notify(0, "READY=1");
+        if (s->is_ready)
+                (void)sd_notify(0, "READY=1");
         return 0;
 }
 
@@ -142,7 +143,7 @@ static int run(void) {
                                              : tq_error_errno(&err, tq_errno(), "%s", arg_helpers);
         if (r < 0) {
                 report_error("%s", tq_error_format(&err, text, sizeof(text)));
-                return r == -EBUSY ? EXIT_LOCKED : EXIT_FAILURE;
+                return r == -EALREADY ? EXIT_LOCKED : EXIT_FAILURE;
         }
         r = sd_event_loop(s.event);
         if (r < 0)

@@ -63,7 +63,8 @@ static int move_and_explain(Tenant *t, int from_fd, const char *name, const char
         tq_creds_return();
         if (dir_fd < 0)
                 return dir_fd;
-        if (t->n_rejected == 0)
+        /* Also at the limit: the tenant may have tidied up. */
+        if (t->n_rejected == 0 || t->n_rejected >= REJECTED_MAX)
                 t->n_rejected = count_entries(dir_fd);
         if (t->n_rejected >= REJECTED_MAX)
                 return -EDQUOT;

@@ -131,7 +131,8 @@ static int open_directories(Supervisor *s, TqError *err) {
 static int lock(Supervisor *s, TqError *err) {
         if (flock(s->state_fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK
-                               ? tq_error(err, -EBUSY, "another tenantqd is running (%s is locked)",
+                               ? tq_error(err, -EALREADY,
+                                          "another tenantqd is running (%s is locked)",
                                           s->config.state)
                                : tq_error_errno(err, tq_errno(), "lock %s", s->config.state);
         return 0;

@@ -39,12 +39,12 @@ static TqLimits limits_of(const char *concurrency, const char *runtime) {
         TqLimits l = {};
 
         if (concurrency)
-                ck_assert_int_eq(tq_limits_set(&l, "concurrency", concurrency, TQ_SCOPE_TENANT, true, 0,
-                                               NULL),
+                ck_assert_int_eq(tq_limits_set(&l, "concurrency", concurrency, TQ_SCOPE_TENANT,
+                                               true, 0, NULL),
                                  0);
         if (runtime)
-                ck_assert_int_eq(tq_limits_set(&l, "runtime", runtime, TQ_SCOPE_TENANT, true, 0, NULL),
-                                 0);
+                ck_assert_int_eq(
+                        tq_limits_set(&l, "runtime", runtime, TQ_SCOPE_TENANT, true, 0, NULL), 0);
         return l;
 }
 
@@ -71,10 +71,12 @@ static void open_world(World *w) {
 }
 
 static TqEvent submission(uint32_t id, uint64_t job, const char *queue) {
-        return (TqEvent){ .type = TQ_EVENT_SUBMIT,
-                          .tenant = id,
-                          .job = job,
-                          .j = { .queue = queue, .runtime_usec = TQ_LIMIT_MAX, .stop_usec = 10 * SEC } };
+        return (TqEvent){
+                .type = TQ_EVENT_SUBMIT,
+                .tenant = id,
+                .job = job,
+                .j = { .queue = queue, .runtime_usec = TQ_LIMIT_MAX, .stop_usec = 10 * SEC }
+        };
 }
 
 static void submit(World *w, uint32_t id, uint64_t job, const char *queue) {
@@ -90,7 +92,9 @@ static int end_as(World *w, uint64_t job, unsigned attempt, TqEndKind kind, int 
 
         if (kind != TQ_END_SPAWN_FAILED)
                 end.stage = TQ_STAGE_NONE;
-        return step(w, (TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
+        return step(
+                w,
+                (TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
 }
 
 static void tick(World *w, uint64_t later) {
@@ -99,8 +103,8 @@ static void tick(World *w, uint64_t later) {
 }
 
 static const char *const action_words[_TQ_ACTION_MAX] = {
-        [TQ_ACTION_START] = "start", [TQ_ACTION_RUN] = "run",         [TQ_ACTION_ABORT] = "abort",
-        [TQ_ACTION_TERM] = "term",   [TQ_ACTION_KILL] = "kill",       [TQ_ACTION_REQUEUE] = "requeue",
+        [TQ_ACTION_START] = "start",   [TQ_ACTION_RUN] = "run",   [TQ_ACTION_ABORT] = "abort",
+        [TQ_ACTION_TERM] = "term",     [TQ_ACTION_KILL] = "kill", [TQ_ACTION_REQUEUE] = "requeue",
         [TQ_ACTION_FINISH] = "finish",
 };
 
@@ -121,8 +125,8 @@ static void expect_at(World *w, int line, const char *want) {
                         tq_buffer_printf(&got, " (%s)",
                                          tq_verdict_format(&a->verdict, verdict, sizeof(verdict)));
         }
-        ck_assert_msg(strcmp(tq_buffer_string(&got), want) == 0, "line %d: \"%s\", expected \"%s\"", line,
-                      got.data, want);
+        ck_assert_msg(strcmp(tq_buffer_string(&got), want) == 0, "line %d: \"%s\", expected \"%s\"",
+                      line, got.data, want);
         w->actions.n = 0;
 }
 
@@ -288,7 +292,8 @@ START_TEST(spawn_failed) {
 }
 END_TEST
 
-/* The barrier was never released: it is tried again, by the same number if that was never recorded. */
+/* The barrier was never released: it is tried again, by the same number if that was never recorded.
+ */
 START_TEST(never_started) {
         WORLD w = world_new();
 
@@ -362,15 +367,16 @@ static const struct {
         { NULL, UINT64_MAX - 1, "start 1.1, start 3.1, start 5.1", TQ_WAIT_QUEUE_CONCURRENCY,
           TQ_WAIT_QUEUE_CONCURRENCY },
         { "0", UINT64_MAX - 1, "", TQ_WAIT_TENANT_CONCURRENCY, TQ_WAIT_TENANT_CONCURRENCY },
-        { "1", UINT64_MAX - 1, "start 1.1", TQ_WAIT_TENANT_CONCURRENCY, TQ_WAIT_TENANT_CONCURRENCY },
-        { "5", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1", TQ_WAIT_NONE,
+        { "1", UINT64_MAX - 1, "start 1.1", TQ_WAIT_TENANT_CONCURRENCY,
           TQ_WAIT_TENANT_CONCURRENCY },
+        { "5", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1",
+          TQ_WAIT_NONE, TQ_WAIT_TENANT_CONCURRENCY },
         { "6", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1, start 6.1",
           TQ_WAIT_NONE, TQ_WAIT_NONE },
         { "max", UINT64_MAX - 1, "start 1.1, start 2.1, start 3.1, start 4.1, start 5.1, start 6.1",
           TQ_WAIT_NONE, TQ_WAIT_NONE },
-        { "6", 1, "start 1.1, start 3.1, start 4.1, start 5.1, start 6.1", TQ_WAIT_QUEUE_CONCURRENCY,
-          TQ_WAIT_NONE },
+        { "6", 1, "start 1.1, start 3.1, start 4.1, start 5.1, start 6.1",
+          TQ_WAIT_QUEUE_CONCURRENCY, TQ_WAIT_NONE },
         { "2", 1, "start 1.1, start 3.1", TQ_WAIT_TENANT_CONCURRENCY, TQ_WAIT_TENANT_CONCURRENCY },
         { "6", 0, "start 3.1, start 4.1, start 5.1, start 6.1", TQ_WAIT_QUEUE_CONCURRENCY,
           TQ_WAIT_NONE },
@@ -397,7 +403,8 @@ START_TEST(concurrency) {
 END_TEST
 
 START_TEST(limit_of_a_queue) {
-        TqQueueLimit limits[] = { { .name = "a", .concurrency = 3 }, { .name = "b", .concurrency = 0 } };
+        TqQueueLimit limits[] = { { .name = "a", .concurrency = 3 },
+                                  { .name = "b", .concurrency = 0 } };
         WORLD w = world_new();
         const TqTenant *t;
 
@@ -492,7 +499,8 @@ START_TEST(behind) {
 }
 END_TEST
 
-/* Raising starts what waits at once; lowering ends nothing and starts nothing until there is room. */
+/* Raising starts what waits at once; lowering ends nothing and starts nothing until there is room.
+ */
 START_TEST(limits_change_under_a_backlog) {
         WORLD w = world_new();
 
@@ -508,7 +516,8 @@ START_TEST(limits_change_under_a_backlog) {
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 5);
         for (uint64_t job = 1; job <= 4; job++)
                 ck_assert_int_eq(end_as(&w, job, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0), finish 3.1 (exit 0), finish 4.1 (exit 0)");
+        expect(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0), finish 3.1 (exit 0), finish 4.1 "
+                   "(exit 0)");
         ck_assert_int_eq(end_as(&w, 5, 1, TQ_END_EXITED, 0), 0);
         expect(&w, "finish 5.1 (exit 0), start 6.1");
         tenant(&w, 1, "0");
@@ -938,496 +947,10 @@ START_TEST(walk) {
 }
 END_TEST
 
-/* A model ------------------------------------------------------------------------------------- */
-
-/* The same rules said once more, as slowly and plainly as possible: no ring, no heap, no counter. After
- * each of many random steps the two must agree. */
-
-#define MODEL_JOBS    96
-#define MODEL_TENANTS 5
-#define MODEL_QUEUES  4
-#define MODEL_STEPS   250000
-
-typedef enum Phase { GONE, WAITING, STARTING, RUNNING, STOPPING } Phase;
-
-typedef struct ModelJob {
-        Phase phase;
-        uint64_t id;
-        unsigned attempt, tenant, queue;
-        int priority;
-        bool is_due; /* of WAITING: its time has come */
-        bool is_aborted, is_killed;
-        TqStopReason stop;
-        uint64_t not_before, runtime, grace, since, kill_at;
-} ModelJob;
-
-typedef struct ModelTenant {
-        uint64_t concurrency;               /* TQ_LIMIT_MAX */
-        bool has_concurrency;
-        uint64_t runtime;                   /* TQ_LIMIT_MAX */
-        uint64_t queues[MODEL_QUEUES];      /* the configured ones */
-        bool is_configured[MODEL_QUEUES];
-        bool enabled;
-} ModelTenant;
-
-typedef struct Model {
-        World w;
-        ModelJob jobs[MODEL_JOBS];
-        ModelTenant tenants[MODEL_TENANTS];
-        uint64_t next_id, random;
-        bool is_open;
-        unsigned starts, finishes, kills, requeues;
-} Model;
-
-static const char *const model_queues[MODEL_QUEUES] = { "a", "b", "c", "default" };
-
-static uint64_t dice(Model *m, uint64_t n) {
-        return unit_random(&m->random) % n;
-}
-
-static bool holds_slot(const ModelJob *j) {
-        return j->phase == STARTING || j->phase == RUNNING || j->phase == STOPPING;
-}
-
-/* Jobs of a tenant that hold a slot; queue -1: of any. */
-static uint64_t count_slots(const Model *m, unsigned t, int queue) {
-        uint64_t n = 0;
-
-        for (size_t i = 0; i < MODEL_JOBS; i++)
-                n += holds_slot(&m->jobs[i]) && m->jobs[i].tenant == t &&
-                     (queue < 0 || m->jobs[i].queue == (unsigned)queue);
-        return n;
-}
-
-static uint64_t queue_limit(const Model *m, unsigned t, unsigned queue) {
-        const ModelTenant *x = &m->tenants[t];
-
-        return x->is_configured[queue] ? x->queues[queue]
-               : x->has_concurrency    ? TQ_LIMIT_MAX
-                                       : 1;
-}
-
-static uint64_t tenant_limit(const Model *m, unsigned t) {
-        return m->tenants[t].has_concurrency ? m->tenants[t].concurrency : TQ_LIMIT_MAX;
-}
-
-static uint64_t bound_of(const Model *m, const ModelJob *j) {
-        return TQ_MIN(j->runtime, m->tenants[j->tenant].runtime);
-}
-
-static uint64_t deadline_of(const Model *m, const ModelJob *j) {
-        if (j->phase == WAITING && !j->is_due)
-                return j->not_before;
-        if (j->phase == RUNNING && bound_of(m, j) != TQ_LIMIT_MAX)
-                return j->since + bound_of(m, j);
-        if (j->phase == STOPPING && !j->is_killed)
-                return j->kill_at;
-        return TQ_NEVER;
-}
-
-static ModelJob *find(Model *m, uint64_t id) {
-        for (size_t i = 0; i < MODEL_JOBS; i++)
-                if (m->jobs[i].phase != GONE && m->jobs[i].id == id)
-                        return &m->jobs[i];
-        return NULL;
-}
-
-static void model_wait(Model *m, ModelJob *j) {
-        j->phase = WAITING;
-        j->is_due = j->not_before <= m->w.now;
-}
-
-/* A START is legal if there is room and nothing of the queue comes before. */
-static void model_start(Model *m, ModelJob *j) {
-        ck_assert(m->is_open);
-        ck_assert(m->tenants[j->tenant].enabled);
-        ck_assert_int_eq(j->phase, WAITING);
-        ck_assert(j->is_due);
-        for (size_t i = 0; i < MODEL_JOBS; i++) {
-                const ModelJob *o = &m->jobs[i];
-
-                if (o->phase == WAITING && o->is_due && o->tenant == j->tenant &&
-                    o->queue == j->queue && o != j)
-                        ck_assert_msg(o->priority < j->priority ||
-                                              (o->priority == j->priority && o->id > j->id),
-                                      "job %ju before %ju", (uintmax_t)j->id, (uintmax_t)o->id);
-        }
-        j->phase = STARTING;
-        ck_assert_uint_le(count_slots(m, j->tenant, -1), tenant_limit(m, j->tenant));
-        ck_assert_uint_le(count_slots(m, j->tenant, (int)j->queue),
-                          queue_limit(m, j->tenant, j->queue));
-        m->starts++;
-}
-
-static void model_action(Model *m, const TqAction *a) {
-        ModelJob *j = find(m, a->job);
-
-        ck_assert_msg(j != NULL, "%s of unknown job", action_words[a->type]);
-        ck_assert_ptr_eq(a->userdata, j);
-        ck_assert_uint_eq(a->tenant, j->tenant + 1);
-        ck_assert_uint_eq(a->attempt, j->attempt);
-        switch (a->type) {
-        case TQ_ACTION_START:
-                model_start(m, j);
-                break;
-        case TQ_ACTION_RUN:
-                ck_assert_int_eq(j->phase, STARTING);
-                ck_assert(!j->is_aborted);
-                j->phase = RUNNING;
-                j->since = m->w.now;
-                break;
-        case TQ_ACTION_ABORT:
-                ck_assert_int_eq(j->phase, STARTING);
-                ck_assert(!j->is_aborted);
-                j->is_aborted = true;
-                j->stop = TQ_STOP_CANCELLED;
-                break;
-        case TQ_ACTION_TERM:
-                ck_assert_int_eq(j->phase, RUNNING);
-                ck_assert_int_ne(a->stop, TQ_STOP_NONE);
-                if (a->stop != TQ_STOP_CANCELLED) {
-                        ck_assert_uint_le(deadline_of(m, j), m->w.now);
-                        ck_assert_int_eq(a->stop, m->tenants[j->tenant].runtime < j->runtime
-                                                          ? TQ_STOP_TIMEOUT_TENANT
-                                                          : TQ_STOP_TIMEOUT_JOB);
-                }
-                j->phase = STOPPING;
-                j->stop = a->stop;
-                j->kill_at = m->w.now + j->grace;
-                break;
-        case TQ_ACTION_KILL:
-                ck_assert_int_eq(j->phase, STOPPING);
-                ck_assert(!j->is_killed);
-                ck_assert_uint_le(j->kill_at, m->w.now);
-                j->is_killed = true;
-                m->kills++;
-                break;
-        case TQ_ACTION_REQUEUE:
-                ck_assert_int_eq(j->stop, TQ_STOP_NONE);
-                ck_assert(holds_slot(j));
-                j->attempt += j->phase != STARTING;
-                model_wait(m, j);
-                m->requeues++;
-                break;
-        default:
-                ck_assert_int_eq(a->type, TQ_ACTION_FINISH);
-                ck_assert_int_ne(a->verdict.outcome, TQ_OUTCOME_NONE);
-                j->phase = GONE;
-                m->finishes++;
-        }
-}
-
-/* Compares everything that can be seen. */
-static void model_check(Model *m) {
-        uint64_t deadline = TQ_NEVER;
-
-        for (size_t i = 0; i < MODEL_JOBS; i++) {
-                const ModelJob *j = &m->jobs[i];
-                const TqJob *real;
-
-                if (j->phase == GONE)
-                        continue;
-                real = tq_scheduler_job(m->w.s, j->id);
-                ck_assert_ptr_nonnull(real);
-                ck_assert_int_eq(real->state, j->phase == WAITING    ? j->is_due ? TQ_JOB_QUEUED
-                                                                                 : TQ_JOB_SCHEDULED
-                                              : j->phase == STARTING ? TQ_JOB_STARTING
-                                              : j->phase == RUNNING  ? TQ_JOB_RUNNING
-                                                                     : TQ_JOB_STOPPING);
-                ck_assert_uint_eq(real->attempt, j->attempt);
-                deadline = TQ_MIN(deadline, deadline_of(m, j));
-                /* Work-conserving: who is not held starts. */
-                if (real->state == TQ_JOB_QUEUED) {
-                        ck_assert_msg(tq_scheduler_why(m->w.s, real) != TQ_WAIT_NONE,
-                                      "job %ju waits for nothing", (uintmax_t)j->id);
-                        ck_assert_msg(!m->is_open || !m->tenants[j->tenant].enabled ||
-                                              count_slots(m, j->tenant, -1) >=
-                                                      tenant_limit(m, j->tenant) ||
-                                              count_slots(m, j->tenant, (int)j->queue) >=
-                                                      queue_limit(m, j->tenant, j->queue),
-                                      "job %ju waits though there is room", (uintmax_t)j->id);
-                }
-        }
-        ck_assert_uint_eq(tq_scheduler_next_deadline(m->w.s), deadline);
-        for (unsigned t = 0; t < MODEL_TENANTS; t++) {
-                const TqTenant *real = tq_scheduler_tenant(m->w.s, t + 1);
-                uint64_t waiting = 0;
-
-                for (size_t i = 0; i < MODEL_JOBS; i++)
-                        waiting += m->jobs[i].phase == WAITING && m->jobs[i].tenant == t;
-                ck_assert_uint_eq(real->running, count_slots(m, t, -1));
-                ck_assert_uint_eq(real->waiting, waiting);
-        }
-}
-
-static void model_step(Model *m, TqEvent event, int want) {
-        int r = tq_scheduler_step(m->w.s, &event, m->w.now, &m->w.actions);
-
-        ck_assert_int_eq(r, want);
-        if (event.type == TQ_EVENT_TICK)
-                for (size_t i = 0; i < MODEL_JOBS; i++)
-                        if (m->jobs[i].phase == WAITING && m->jobs[i].not_before <= m->w.now)
-                                m->jobs[i].is_due = true;
-        for (size_t i = 0; i < m->w.actions.n; i++)
-                model_action(m, &m->w.actions.items[i]);
-        m->w.actions.n = 0;
-        if (event.type == TQ_EVENT_TICK)
-                for (size_t i = 0; i < MODEL_JOBS; i++)
-                        ck_assert_uint_gt(deadline_of(m, &m->jobs[i]), m->w.now);
-}
-
-static void model_tenant(Model *m, unsigned t) {
-        TqQueueLimit queues[MODEL_QUEUES] = {};
-        ModelTenant *x = &m->tenants[t];
-        TqLimits l = {};
-        size_t n = 0;
-
-        *x = (ModelTenant){ .has_concurrency = dice(m, 3) > 0,
-                            .concurrency = dice(m, 6) ? dice(m, 7) : TQ_LIMIT_MAX,
-                            .runtime = dice(m, 2) ? (1 + dice(m, 30)) * SEC : TQ_LIMIT_MAX,
-                            .enabled = dice(m, 8) > 0 };
-        if (x->has_concurrency) {
-                l.set |= UINT64_C(1) << TQ_KEY_CONCURRENCY;
-                l.value[TQ_KEY_CONCURRENCY] = x->concurrency;
-        }
-        if (x->runtime != TQ_LIMIT_MAX || dice(m, 2)) {
-                l.set |= UINT64_C(1) << TQ_KEY_RUNTIME;
-                l.value[TQ_KEY_RUNTIME] = x->runtime;
-        }
-        for (unsigned q = 0; q < MODEL_QUEUES; q++) {
-                if (dice(m, 2))
-                        continue;
-                x->is_configured[q] = true;
-                x->queues[q] = dice(m, 5) ? dice(m, 4) : TQ_LIMIT_MAX;
-                queues[n].concurrency = x->queues[q];
-                (void)strcpy(queues[n++].name, model_queues[q]);
-        }
-        model_step(m,
-                   (TqEvent){ .type = TQ_EVENT_TENANT,
-                              .tenant = t + 1,
-                              .t = { .name = "t",
-                                     .limits = &l,
-                                     .queue_limits = queues,
-                                     .n_queue_limits = n,
-                                     .enabled = x->enabled } },
-                   0);
-}
-
-static void model_submit(Model *m) {
-        ModelJob *j = m->jobs;
-
-        while (j < m->jobs + MODEL_JOBS && j->phase != GONE)
-                j++;
-        if (j == m->jobs + MODEL_JOBS)
-                return;
-        *j = (ModelJob){ .id = m->next_id++,
-                         .attempt = 1,
-                         .tenant = (unsigned)dice(m, MODEL_TENANTS),
-                         .queue = (unsigned)dice(m, MODEL_QUEUES),
-                         .priority = (int)dice(m, 5) - 2,
-                         .not_before = dice(m, 4) ? 0 : m->w.now + dice(m, 5 * SEC),
-                         .runtime = dice(m, 2) ? (1 + dice(m, 30)) * SEC : TQ_LIMIT_MAX,
-                         .grace = dice(m, 4) * SEC };
-        model_wait(m, j);
-        if (dice(m, 20) == 0 && !j->not_before) {
-                /* As if found at a start: it runs already, limits or not. */
-                j->phase = dice(m, 2) ? RUNNING : STOPPING;
-                j->stop = j->phase == STOPPING ? TQ_STOP_CANCELLED : TQ_STOP_NONE;
-                j->since = m->w.now - dice(m, SEC);
-                j->kill_at = m->w.now + j->grace;
-                j->attempt = 1 + (unsigned)dice(m, 3);
-        }
-        model_step(m,
-                   (TqEvent){ .type = j->phase == WAITING ? TQ_EVENT_SUBMIT : TQ_EVENT_ADOPT,
-                              .tenant = j->tenant + 1,
-                              .job = j->id,
-                              .attempt = j->attempt,
-                              .j = { .queue = model_queues[j->queue],
-                                     .priority = j->priority,
-                                     .not_before = j->not_before,
-                                     .runtime_usec = j->runtime,
-                                     .stop_usec = j->grace,
-                                     .running_since = j->since,
-                                     .stop = j->stop,
-                                     .userdata = j } },
-                   0);
-}
-
-static ModelJob *any_job(Model *m, bool with_slot) {
-        size_t first = dice(m, MODEL_JOBS);
-
-        for (size_t i = 0; i < MODEL_JOBS; i++) {
-                ModelJob *j = &m->jobs[(first + i) % MODEL_JOBS];
-
-                if (j->phase != GONE && (!with_slot || holds_slot(j)))
-                        return j;
-        }
-        return NULL;
-}
-
-static void model_cancel(Model *m) {
-        ModelJob *j = any_job(m, false);
-        Phase before;
-        bool is_refused;
-        uint64_t id;
-
-        if (!j)
-                return;
-        id = j->id;
-        before = j->phase;
-        is_refused = before == STOPPING || j->is_aborted;
-        model_step(m, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }, is_refused ? -EALREADY : 0);
-        if (is_refused)
-                return;
-        if (before == WAITING)
-                ck_assert_ptr_null(find(m, id));
-        else if (before == STARTING)
-                ck_assert(j->is_aborted);
-        else
-                ck_assert_int_eq(j->phase, STOPPING);
-}
-
-static void model_progress(Model *m) {
-        ModelJob *j = any_job(m, true);
-        TqEnd end = { .kind = TQ_END_EXITED, .code = (int)dice(m, 3) };
-        bool repeats;
-        Phase before;
-        uint64_t id;
-
-        if (!j)
-                return;
-        id = j->id;
-        before = j->phase;
-        if (before == STARTING && dice(m, 2)) {
-                bool aborted = j->is_aborted;
-
-                model_step(m, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = id, .attempt = j->attempt }, 0);
-                ck_assert_int_eq(j->phase, aborted ? STARTING : RUNNING);
-                return;
-        }
-        if (before == STARTING && dice(m, 4) == 0) {
-                if (!j->is_aborted) {
-                        j->not_before = m->w.now + SEC;
-                        model_wait(m, j);
-                }
-                model_step(m, (TqEvent){ .type = TQ_EVENT_REFUSED, .job = id, .attempt = j->attempt }, 0);
-                if (j->is_aborted)
-                        ck_assert_ptr_null(find(m, id));
-                return;
-        }
-        if (before == STARTING)
-                end.kind = dice(m, 2) ? TQ_END_NEVER_STARTED : TQ_END_SPAWN_FAILED;
-        else if (dice(m, 10) == 0)
-                end.kind = TQ_END_NEVER_STARTED;
-        else if (dice(m, 3) == 0)
-                end = (TqEnd){ .kind = TQ_END_SIGNALED, .code = 9 };
-        repeats = end.kind == TQ_END_NEVER_STARTED && j->stop == TQ_STOP_NONE;
-        model_step(m,
-                   (TqEvent){ .type = TQ_EVENT_ENDED, .job = id, .attempt = j->attempt, .end = &end }, 0);
-        ck_assert_int_eq(find(m, id) != NULL, repeats);
-}
-
-/* What nobody should listen to. */
-static void model_noise(Model *m) {
-        static const TqEventType types[] = { TQ_EVENT_SPAWNED, TQ_EVENT_REFUSED, TQ_EVENT_ENDED };
-        TqEnd end = { .kind = TQ_END_EXITED };
-        ModelJob *j = any_job(m, false);
-        TqEvent e = { .type = types[dice(m, 3)], .job = m->next_id + dice(m, 10), .attempt = 1 };
-
-        e.end = &end;
-        if (j && dice(m, 2)) {
-                e.job = j->id;
-                e.attempt = j->attempt + 1 - 2 * (unsigned)dice(m, 2);
-        }
-        model_step(m, e, -ENOENT);
-}
-
-static void model_any(Model *m) {
-        uint64_t x = dice(m, 100);
-
-        m->w.now += dice(m, 3) ? dice(m, SEC / 4) : 0;
-        if (x < 30)
-                model_submit(m);
-        else if (x < 75)
-                model_progress(m);
-        else if (x < 80)
-                model_cancel(m);
-        else if (x < 95)
-                model_step(m, (TqEvent){ .type = TQ_EVENT_TICK }, 0);
-        else if (x < 97)
-                model_noise(m);
-        else
-                model_tenant(m, (unsigned)dice(m, MODEL_TENANTS));
-}
-
-/* Ends everything: no slot, no queue, no timer may be left. */
-static void model_drain(Model *m) {
-        for (;;) {
-                ModelJob *j = any_job(m, false);
-
-                if (!j)
-                        break;
-                if (!holds_slot(j))
-                        model_cancel(m);
-                else {
-                        TqEnd end = { .kind = TQ_END_EXITED };
-
-                        model_step(m,
-                                   (TqEvent){ .type = TQ_EVENT_ENDED,
-                                              .job = j->id,
-                                              .attempt = j->attempt,
-                                              .end = &end },
-                                   0);
-                }
-        }
-        model_check(m);
-        for (unsigned t = 0; t < MODEL_TENANTS; t++) {
-                const TqTenant *real = tq_scheduler_tenant(m->w.s, t + 1);
-
-                ck_assert_uint_eq(real->running, 0);
-                ck_assert_uint_eq(real->waiting, 0);
-                ck_assert_uint_eq(real->n_queues, 0);
-                ck_assert(tq_list_is_empty(&real->active));
-                ck_assert(tq_list_is_empty(&real->queues));
-                ck_assert(tq_list_is_empty(&real->ready_queues));
-        }
-        ck_assert_uint_eq(tq_scheduler_next_deadline(m->w.s), TQ_NEVER);
-}
-
-static const uint64_t seeds[] = { 1, 0xDEADBEEF, 20261120, 0x123456789ABCDEF };
-
-START_TEST(model) {
-        Model *m = calloc(1, sizeof(*m));
-
-        ck_assert_ptr_nonnull(m);
-        m->w = world_new();
-        m->random = seeds[_i];
-        m->next_id = 1;
-        for (unsigned t = 0; t < MODEL_TENANTS; t++)
-                model_tenant(m, t);
-        for (int i = 0; i < MODEL_STEPS / (int)TQ_ELEMENTSOF(seeds); i++) {
-                if (i == 200) {
-                        m->is_open = true;
-                        model_step(m, (TqEvent){ .type = TQ_EVENT_OPEN }, 0);
-                }
-                model_any(m);
-                model_check(m);
-        }
-        model_drain(m);
-        /* It was no idle walk. */
-        ck_assert_uint_gt(m->starts, 5000);
-        ck_assert_uint_gt(m->finishes, 5000);
-        ck_assert_uint_gt(m->requeues, 100);
-        ck_assert_uint_gt(m->kills, 20);
-        world_done(&m->w);
-        free(m);
-}
-END_TEST
-
 static void fill(Suite *s) {
         TCase *life = unit_case(s, "life"), *limits = unit_case(s, "limits");
         TCase *times = unit_case(s, "times"), *cancel = unit_case(s, "cancel");
-        TCase *recovery = unit_case(s, "recovery"), *random = unit_case(s, "model");
+        TCase *recovery = unit_case(s, "recovery");
 
         tcase_add_test(life, words);
         tcase_add_test(life, one_job);
@@ -1463,7 +986,6 @@ static void fill(Suite *s) {
         tcase_add_test(recovery, adopt);
         tcase_add_test(recovery, adopt_above_the_limit);
         tcase_add_test(recovery, walk);
-        unit_add_rows(random, model, seeds);
 }
 
 int main(void) {
