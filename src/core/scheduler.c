@@ -174,7 +174,7 @@ static int queue_get(TqTenant *t, const char *name, TqQueue **ret) {
 
 /* A queue exists while something is in it: names that tenants invent don't add up. */
 static void queue_release(TqQueue *q) {
-        if (q->running > 0 || q->waiting.size > 0)
+        if (q->jobs > 0)
                 return;
         q->tenant->n_queues--;
         tq_list_unlink(&q->ready);
@@ -248,6 +248,7 @@ static void job_free(TqScheduler *s, TqJob *job) {
         (void)tq_map_remove(&s->jobs, job->id);
         tq_heap_remove(&s->timers, &job->timer);
         free(job);
+        q->jobs--;
         queue_release(q);
 }
 
@@ -367,6 +368,8 @@ static int job_new(TqScheduler *s, const TqEvent *e, TqJob **ret) {
         r = queue_get(t, e->j.queue, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
+        if (r >= 0)
+                job->queue->jobs++;
         if (r < 0) {
                 if (job->queue)
                         queue_release(job->queue);
@@ -664,8 +667,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
                 return NULL;
         while ((job = tq_map_next(&s->jobs, &position))) {
                 tq_heap_remove(&job->queue->waiting, &job->waiting);
-                if (holds_slot(job->state))
-                        job->queue->running--;
+                job->queue->jobs--;
                 queue_release(job->queue);
                 free(job);
         }

@@ -75,6 +75,7 @@ struct TqQueue {
         char name[TQ_QUEUE_NAME_MAX + 1];
         TqTenant *tenant;
         uint64_t concurrency;
+        uint64_t jobs;    /* all that name it: it exists as long as there is one */
         uint64_t running; /* jobs of it in the tenant's active list */
         TqHeap waiting;   /* by priority, then by id */
         TqList ready;     /* in the tenant's ring of queues that could start a job */

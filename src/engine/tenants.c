@@ -183,6 +183,9 @@ int tenants_on_message(Engine *e, const TqTenantMessage *m) {
                         return -ENOMEM;
         }
         take_message(t, m);
+        /* Known at once, if only as one that can't start yet: claims may come before the answer. */
+        if (!tq_scheduler_tenant(e->scheduler, t->id))
+                tenants_tell_scheduler(e, t);
         apply(e, t);
         return 0;
 }

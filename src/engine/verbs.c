@@ -433,6 +433,7 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         TqMessage message = {};
         Request *r;
+        int answer;
 
         (void)error;
         if (!c->is_admin)
@@ -444,7 +445,9 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r->call = sd_bus_message_ref(m);
         message.number.cookie = r->cookie;
         batch_event(c->engine, "reload", 0, 0, c->uid, "reload asked for by user %u", c->uid);
-        return tq_channel_send(c->engine->channel, TQ_MESSAGE_RELOAD, &message, NULL, 0, -EBADF);
+        answer = tq_channel_send(c->engine->channel, TQ_MESSAGE_RELOAD, &message, NULL, 0, -EBADF);
+        /* 0 would tell sd-bus that the method is not ours. */
+        return answer < 0 ? answer : 1;
 }
 
 const sd_bus_vtable verbs_vtable[] = {

@@ -32,6 +32,8 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
         plan->body_offset = align8(plan->groups_offset + groups_size);
         plan->body_size = (uint32_t)parts->body_size;
         plan->size = plan->body_offset + plan->body_size;
+        if (plan->size > TQ_PLAN_SIZE_MAX)
+                return -E2BIG;
 
         fd = memfd_create("tenantq-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (fd < 0)

@@ -359,32 +359,42 @@ static int prepare(TqLedger *l, TqError *err) {
         return 0;
 }
 
-static int set_up(TqLedger *l, TqError *err) {
-        static const char pragmas[] =
-                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
-                "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;";
+static int make_schema(TqLedger *l, TqError *err) {
         char create[256];
+        int rc;
+
+        (void)snprintf(create, sizeof(create),
+                       "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
+                       TQ_LEDGER_APPLICATION_ID, TQ_LEDGER_VERSION);
+        rc = sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(l->db, tq_ledger_schema, NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(l->db, create, NULL, NULL, NULL);
+        return rc != SQLITE_OK ? fail(l, rc, "making the schema", err) : 0;
+}
+
+static int set_up(TqLedger *l, TqError *err) {
+        /* What changes nothing in the file comes before we know that it is ours. */
+        static const char before[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL;"
+                                     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;";
+        static const char after[] = "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;";
         bool is_new = false;
         int r, rc;
 
-        rc = sqlite3_exec(l->db, pragmas, NULL, NULL, NULL);
+        rc = sqlite3_exec(l->db, before, NULL, NULL, NULL);
         if (rc != SQLITE_OK)
                 return fail(l, rc, "setting it up", err);
         r = check_version(l, &is_new, err);
         if (r < 0)
                 return r;
+        rc = sqlite3_exec(l->db, after, NULL, NULL, NULL);
+        if (rc != SQLITE_OK)
+                return fail(l, rc, "setting it up", err);
         if (is_new) {
-                (void)snprintf(create, sizeof(create),
-                               "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
-                               TQ_LEDGER_APPLICATION_ID, TQ_LEDGER_VERSION);
-                rc = sqlite3_exec(l->db, "BEGIN", NULL, NULL, NULL);
-                if (rc == SQLITE_OK)
-                        rc = sqlite3_exec(l->db, tq_ledger_schema, NULL, NULL, NULL);
-                if (rc == SQLITE_OK)
-                        rc = sqlite3_exec(l->db, create, NULL, NULL, NULL);
-                if (rc != SQLITE_OK)
-                        return fail(l, rc, "making the schema", err);
+                r = make_schema(l, err);
+                if (r < 0)
+                        return r;
         }
         return prepare(l, err);
 }

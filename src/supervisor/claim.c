@@ -185,7 +185,7 @@ void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *re
         if (is_accepted)
                 (void)unlinkat(s->claims_fd, claimed, 0);
         else
-                reject_file(s, c->tenant, s->claims_fd, claimed, c->name, reason);
+                reject_move(c->tenant, s->claims_fd, claimed, c->name, reason);
         (void)claim_free(c);
         spool_continue(s);
 }

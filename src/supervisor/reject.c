@@ -54,6 +54,7 @@ static int write_reason(int dir_fd, const char *name, const char *reason) {
 static int move_and_explain(Tenant *t, int from_fd, const char *name, const char *as,
                             const char *reason) {
         TQ_CLOSE int dir_fd = -EBADF;
+        char kept[NAME_MAX + 1];
         int r;
 
         r = tq_creds_become(t->uid, t->gid);
@@ -68,13 +69,21 @@ static int move_and_explain(Tenant *t, int from_fd, const char *name, const char
                 t->n_rejected = count_entries(dir_fd);
         if (t->n_rejected >= REJECTED_MAX)
                 return -EDQUOT;
-        if (renameat2(from_fd, name, dir_fd, as, 0) < 0)
+        (void)snprintf(kept, sizeof(kept), "%s", as);
+        r = renameat2(from_fd, name, dir_fd, kept, 0);
+        if (r < 0 &&
+            (errno == EISDIR || errno == ENOTDIR || errno == ENOTEMPTY || errno == EEXIST)) {
+                /* A file does not replace a directory of that name, nor the other way round. */
+                (void)snprintf(kept, sizeof(kept), "%u-%.200s", t->n_rejected, as);
+                r = renameat2(from_fd, name, dir_fd, kept, 0);
+        }
+        if (r < 0)
                 return tq_errno();
         t->n_rejected++;
         r = tq_creds_become(t->uid, t->gid);
         if (r < 0)
                 return r;
-        (void)write_reason(dir_fd, as, reason);
+        (void)write_reason(dir_fd, kept, reason);
         tq_creds_return();
         return 0;
 }
@@ -86,23 +95,33 @@ static void tell(Supervisor *s, const Tenant *t, const char *name, const char *r
         link_send(s, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
 }
 
-void reject_file(Supervisor *s, Tenant *t, int from_fd, const char *name, const char *as,
-                 const char *reason) {
+void reject_move(Tenant *t, int from_fd, const char *name, const char *as, const char *reason) {
         char shown[NAME_MAX * 4 + 1], text[1200];
         int r;
 
         (void)tq_format_escape(as, shown, sizeof(shown));
         (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, reason);
         r = move_and_explain(t, from_fd, name, as, text);
-        if (r == -ENOENT)
-                return; /* the tenant took it back */
-        if (r < 0) {
+        if (r >= 0)
+                t->is_told_full = false;
+        if (r >= 0 || r == -ENOENT)
+                return; /* kept, or the tenant took it back */
+        /* One line, not one for each file that a tenant cares to send. */
+        if (r != -EDQUOT)
+                report_error("tenant %s: a refused file can't be kept (%s): %s", t->name,
+                             strerror(-r), text);
+        else if (!t->is_told_full)
                 report_error(
-                        "tenant %s: refused a file and could not keep it in rejected/ (%s): %s",
-                        t->name, strerror(-r), text);
-                /* Never a directory: a tenant's tree is not ours to walk. It is then met again only
-                 * when the directory is read again. */
-                (void)unlinkat(from_fd, name, 0);
-        }
+                        "tenant %s: rejected/ holds %d files; further refused ones are removed",
+                        t->name, REJECTED_MAX);
+        t->is_told_full = r == -EDQUOT;
+        /* Never a directory: a tenant's tree is not ours to walk. It is then met again only when
+         * the directory is read again. */
+        (void)unlinkat(from_fd, name, 0);
+}
+
+void reject_file(Supervisor *s, Tenant *t, int from_fd, const char *name, const char *as,
+                 const char *reason) {
+        reject_move(t, from_fd, name, as, reason);
         tell(s, t, as, reason);
 }

@@ -161,7 +161,9 @@ void spool_unwatch(Supervisor *s, Tenant *t) {
 int spool_watch(Supervisor *s, Tenant *t) {
         int watch, r;
 
-        watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB);
+        /* IN_CREATE: links, fifos and the like are never closed; what is still being written is
+         * left alone and met again when it is. */
+        watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_ATTRIB);
         if (watch < 0)
                 return watch;
         if (watch != t->watch) {

@@ -44,6 +44,7 @@ typedef struct Tenant {
         size_t n_pending;
         DIR *scan;
         bool needs_scan;
+        bool is_told_full;   /* rejected/ is full, and the journal has been told */
         unsigned n_rejected; /* files in rejected/, as far as we know */
 } Tenant;
 
@@ -154,7 +155,9 @@ int claim_redeliver(Supervisor *s); /* what an earlier engine did not answer */
 void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason);
 Claim *claim_free(Claim *c);
 
-/* reject.c: moves FROM/NAME below the tenant's rejected/ as `as` with a reason beside it. */
+/* reject.c: moves FROM/NAME below the tenant's rejected/ as `as` with a reason beside it.
+ * reject_file tells the engine too, for refusals that are not its own. */
+void reject_move(Tenant *t, int from_fd, const char *name, const char *as, const char *reason);
 void reject_file(Supervisor *s, Tenant *t, int from_fd, const char *name, const char *as,
                  const char *reason);
 

@@ -10,6 +10,7 @@ d_tenant acme 61031
 d_tenant globex 61032
 engine=$(d_engine)
 
+# Not d_case: these jobs are for all cases.
 # A job of each tenant that runs, and one of each that has ended.
 gate=$(d_gate_make authz)
 echo "$gate" >"$D/stage/gate"
@@ -23,17 +24,17 @@ printf '[Job]\nExecStart=/bin/true\nQueue=submitted\n' >"$D/stage/job"
 chmod 644 "$D/stage/job"
 
 # Who: name → uid, gid[,groups].
-declare -A who=(
+declare -A callers=(
         [root]="0 0" [root-without-groups]="0 12345" [admin]="61099 61099,$D_ADMIN_GID" [admin-primary]="61098 $D_ADMIN_GID"
         [owner]="61031 61031" [other]="61032 61032" [nobody]="65534 65534" [stranger]="61050 61031"
 )
 
 # does WHO ARG…: the exit status.
 does() {
-        local who=${who[$1]} status=0
+        local caller=${callers[$1]} status=0
         shift
         # shellcheck disable=SC2086 # two words
-        D_TIMEOUT=10 ctl_as $who "$@" >"$D/stage/out" 2>&1 || status=$?
+        D_TIMEOUT=10 ctl_as $caller "$@" >"$D/stage/out" 2>&1 || status=$?
         echo "$status"
 }
 
@@ -107,7 +108,6 @@ foreign_is_nonexistent() {
         done
         d_state_is "$running_acme" running || t_fail "the job does not run any more"
         for job in 0 -1 18446744073709551615 9223372036854775808 x ''; do
-                t_eq "$(does root status "$job")" "$( [[ $job =~ ^[0-9]+$ ]] && echo "$(does root status "$job")" || echo 5)" "status '$job'"
                 t_eq "$(does root cancel -- "$job")" 2 "cancel '$job'"
         done
 }
@@ -115,10 +115,10 @@ foreign_is_nonexistent() {
 # A job is its tenant's, and who submitted it is recorded.
 submits_for_itself() {
         local job
-        job=$(ctl_as 61031 61031 run -- id -u)
+        job=$(ctl_as 61031 61031 run -q own -- id -u)
         t_eq "$(verdict "$job")" "exit 0"
         t_eq "$(ctl logs "$job") $(d_field "$job" "Submitted by")" "61031 61031" "who it ran as, and who submitted it"
-        job=$(ctl_as 61099 "61099,$D_ADMIN_GID" run -t acme -- id -u)
+        job=$(ctl_as 61099 "61099,$D_ADMIN_GID" run -t acme -q own -- id -u)
         t_eq "$(verdict "$job")" "exit 0"
         t_eq "$(ctl logs "$job") $(d_field "$job" "Submitted by")" "61031 61099" "who it ran as, and who submitted it"
 }
@@ -171,8 +171,8 @@ abuse() {
 path = '$TENANTQ_SOCKET'
 def connect():
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(5)
     s.connect(path)
+    s.settimeout(5)
     return s
 $script" "$@"
 }
@@ -192,14 +192,15 @@ for s in held:
     except ConnectionResetError:
         closed += 1
 print(closed, flush=True)
-time.sleep(15)' >"$D/stage/closed" &
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.05)' "$D/stage/release" >"$D/stage/closed" &
         holder=$!
         t_wait 5 test -s "$D/stage/closed"
         [ "$(cat "$D/stage/closed")" -ge 100 ] || t_fail "of 200 connections of one user $(cat "$D/stage/closed") were closed"
         harmless
         t_eq "$(ctl_as 61031 61031 run -w -q many -- echo fine)" fine "a third user"
-        kill "$holder"
-        wait "$holder" || true
+        touch "$D/stage/release"
+        wait "$holder"
         # And the user himself, when they have gone.
         t_wait 5 is_served_again
 }
@@ -266,8 +267,8 @@ auth = b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
 null = os.open("/dev/null", os.O_RDONLY)
 for n in range(20):
     s = connect()
-    s.sendall(auth)
     try:
+        s.sendall(auth)
         socket.send_fds(s, [b"l\1\0\1" + b"\0" * 4], [null] * 100)
         socket.send_fds(s, [b"\0"], [null] * 253)
     except OSError:
@@ -312,19 +313,19 @@ ends_well() {
         no_leftovers
 }
 
-d_case "each verb for each user (T51)" matrix
-d_case "lists show nothing of others (T51)" lists_are_filtered
-d_case "somebody else's job is one that does not exist (T51)" foreign_is_nonexistent
-d_case "who submits, and for whom" submits_for_itself
-d_case "cancel is for owner and administrators" cancels_its_own
-d_case "owners and modes" paths_are_safe
-d_case "the engine has no privilege" engine_has_no_privilege
-d_case "too many connections of one user (T53)" too_many_connections
-d_case "garbage on the socket (T52)" garbage
-d_case "spoofed credentials (T52)" spoofed_credentials
-d_case "descriptors and slow readers (T52, T53)" descriptors_and_slow_readers
-d_case "waiters come and go" waiters_come_and_go
-d_case "large submissions" large_submission
-d_case "all jobs end well" ends_well
+t_case "each verb for each user (T51)" matrix
+t_case "lists show nothing of others (T51)" lists_are_filtered
+t_case "somebody else's job is one that does not exist (T51)" foreign_is_nonexistent
+t_case "who submits, and for whom" submits_for_itself
+t_case "cancel is for owner and administrators" cancels_its_own
+t_case "owners and modes" paths_are_safe
+t_case "the engine has no privilege" engine_has_no_privilege
+t_case "too many connections of one user (T53)" too_many_connections
+t_case "garbage on the socket (T52)" garbage
+t_case "spoofed credentials (T52)" spoofed_credentials
+t_case "descriptors and slow readers (T52, T53)" descriptors_and_slow_readers
+t_case "waiters come and go" waiters_come_and_go
+t_case "large submissions" large_submission
+t_case "all jobs end well" ends_well
 d_report
 t_summary

@@ -160,7 +160,8 @@ START_TEST(words) {
                                              "tenant-concurrency",
                                              "queue-concurrency",
                                              "behind",
-                                             "start-after" };
+                                             "start-after",
+                                             "launch-retry" };
 
         ck_assert_uint_eq(TQ_ELEMENTSOF(states), _TQ_JOB_STATE_MAX);
         ck_assert_uint_eq(TQ_ELEMENTSOF(waits), _TQ_WAIT_MAX);
@@ -341,7 +342,7 @@ START_TEST(refused) {
         ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
         expect(&w, "start 2.1");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_SCHEDULED);
-        ck_assert_int_eq(why(&w, 1), TQ_WAIT_START_AFTER);
+        ck_assert_int_eq(why(&w, 1), TQ_WAIT_LAUNCH_RETRY);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + SEC);
         ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 2, 1), 0);
         expect(&w, "");

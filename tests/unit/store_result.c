@@ -78,6 +78,7 @@ START_TEST(half_written) {
 
         new.job++;
         new.code = 0;
+        ck_assert_int_eq(tq_result_write(fd, &old), 0);
         ck_assert_int_eq(tq_result_write(fd, &new), 0);
         for (size_t n = 1; n < sizeof(new); n++) {
                 bool differs = memcmp(&old, &new, n) != 0 &&

@@ -30,7 +30,7 @@ fi
 v_clean() {
         systemctl stop tenantq.service tenantq-jobs.service
         rm -rf /run/systemd/system/tenantq.service.d /run/systemd/system/tenantq-jobs.service.d
-        rm -rf "$V_SPOOL"/* /var/lib/tenantq/* /var/log/tenantq/*
+        rm -rf "${V_SPOOL:?}"/* /var/lib/tenantq/* /var/log/tenantq/*
         rm -f "$V_CONF"/tenants.d/*.conf
         cp "$V_CONF/tenantq.conf.shipped" "$V_CONF/tenantq.conf"
         systemctl daemon-reload
@@ -149,8 +149,9 @@ v_share() {
 # v_near GOT WANT PERCENT WHAT
 v_near() {
         echo "# $4: $1, wanted $2 within $3 %"
-        [ $((100 * $1)) -ge $(((100 - $3) * $2)) ] && [ $((100 * $1)) -le $(((100 + $3) * $2)) ] ||
+        if [ $((100 * $1)) -lt $(((100 - $3) * $2)) ] || [ $((100 * $1)) -gt $(((100 + $3) * $2)) ]; then
                 t_fail "$4: got $1, want $2 within $3 %"
+        fi
 }
 
 # Measured numbers, shown also when all is well: v_note TEXT; v_notes prints and forgets them.
