@@ -400,21 +400,43 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         return r < 0 || works ? r : tq_table_set_text(t, 7, tenant->fault);
 }
 
+static int by_name(const void *a, const void *b) {
+        return strcmp((*(const EngineTenant *const *)a)->name,
+                      (*(const EngineTenant *const *)b)->name);
+}
+
+/* Those that the caller may know of, by name. The caller frees the array. */
+static int visible_tenants(const Connection *c, const EngineTenant ***ret, size_t *ret_n) {
+        const EngineTenant **list = calloc(c->engine->tenants.size + 1, sizeof(*list));
+        const EngineTenant *t;
+        size_t position = 0, n = 0;
+
+        if (!list)
+                return -ENOMEM;
+        while ((t = tq_map_next(&c->engine->tenants, &position)))
+                if (c->is_admin || (t->uid == c->uid && t->handle > 0))
+                        list[n++] = t;
+        qsort((void *)list, n, sizeof(*list), by_name);
+        *ret = list;
+        *ret_n = n;
+        return 0;
+}
+
 static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         static const char *const columns[] = { "tenant",  "uid",     "user",        "state",
                                                "running", "waiting", "concurrency", "fault" };
+        TQ_FREE const EngineTenant **list = NULL;
         TQ_TABLE_CLEANUP TqTable table = {};
         Connection *c = userdata;
-        const EngineTenant *t;
-        size_t position = 0;
-        int r = 0;
+        size_t n = 0;
+        int r;
 
         (void)error;
+        r = visible_tenants(c, &list, &n);
         for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(columns); i++)
                 r = tq_table_add_column(&table, columns[i]);
-        while (r >= 0 && (t = tq_map_next(&c->engine->tenants, &position)))
-                if (c->is_admin || (t->uid == c->uid && t->handle > 0))
-                        r = add_tenant(c->engine, &table, t);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_tenant(c->engine, &table, list[i]);
         return r < 0 ? r : reply_table(m, &table);
 }
 

@@ -275,13 +275,13 @@ def read(fd):
     global data
     d = os.read(fd, 65536)
     data += d
-    return b""
+    return d
 pty.spawn(sys.argv[1:], read, lambda fd: b"")
 sys.exit(3 if b"\x1b" in data else 0)'
         ctl run -t acme -w -- false || true
-        d_status 3 env -u NO_COLOR TERM=xterm "$D_PYTHON" -c "$show" "$D/bin/tenantqctl" ps -a acme
-        d_status 0 env NO_COLOR=1 TERM=xterm "$D_PYTHON" -c "$show" "$D/bin/tenantqctl" ps -a acme
-        d_status 0 env TERM=dumb "$D_PYTHON" -c "$show" "$D/bin/tenantqctl" ps -a acme
+        d_status 3 env -u NO_COLOR TERM=xterm "$D_PYTHON" -c "$show" "$D/bin/tenantqctl" ps -a acme >/dev/null
+        d_status 0 env NO_COLOR=1 TERM=xterm "$D_PYTHON" -c "$show" "$D/bin/tenantqctl" ps -a acme >/dev/null
+        d_status 0 env TERM=dumb "$D_PYTHON" -c "$show" "$D/bin/tenantqctl" ps -a acme >/dev/null
         [[ "$(ctl ps -a acme)" != *$'\e'* ]] || t_fail "colour in a pipe"
 }
 

@@ -523,10 +523,11 @@ appears_by_link() {
         refused acme made-dir 'is a directory'
         refused acme made-hard 'hard link'
         # The way of open(2): a file without a name, which gets one when it is complete.
-        as_acme "$D_PYTHON" -c 'import os, sys
+        as_acme "$D_PYTHON" -c 'import ctypes, os, sys
 fd = os.open(sys.argv[1], os.O_TMPFILE | os.O_RDWR, 0o600)
 os.write(fd, b"[Job]\nName=tmpfile\nExecStart=/bin/true\n")
-os.link(f"/proc/self/fd/{fd}", sys.argv[1] + "/tmpfile.job", follow_symlinks=True)' "$D/spool/acme"
+at_fdcwd, follow = -100, 0x400
+sys.exit(-ctypes.CDLL(None).linkat(at_fdcwd, b"/proc/self/fd/%d" % fd, at_fdcwd, sys.argv[1].encode() + b"/tmpfile.job", follow))' "$D/spool/acme"
         t_eq "$(verdict "$(job_of acme tmpfile)")" "exit 0"
 }
 

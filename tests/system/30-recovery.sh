@@ -189,42 +189,46 @@ runtime_across_restart() {
         [ "$start" -le 3500 ] || t_fail "the bound of 2 s ended it after $start ms"
 }
 
-# 60 short jobs flow while either process is killed at random moments.
+# killed_at_random N_JOBS ROUNDS WHAT…: short jobs flow while one of these is killed at random moments.
 killed_at_random() {
-        local i how t names flow
+        local n=$1 rounds=$2 i how t names flow
+        shift 2
+        local storm=storm$n
         forget_witnesses
+        d_restart # an engine that ends often comes back later and later
         {
-                for ((i = 0; i < 60; i++)); do
-                        drop_witness "t$((i % 4 + 1))" "storm-$i" $((i % 100)) "" 0.1
-                        sleep 0.04
+                for ((i = 0; i < n; i++)); do
+                        drop_witness "t$((i % 4 + 1))" "$storm-$i" $((i % 100)) "" 0.1
+                        sleep 0.03
                 done
         } &
         flow=$!
-        for i in 1 2 3 4 5; do
+        for ((i = 1; i <= rounds; i++)); do
                 sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
-                how=$( ((RANDOM % 2)) && echo engine || echo daemon)
-                [ -n "$(d_engine)" ] || t_wait 5 d_answers
+                how=$(shuf -n 1 -e "$@")
+                # The engine comes back by itself, each time a little later.
+                [ -n "$(d_engine)" ] || t_wait 12 d_answers
                 echo "round $i: $how"
                 d_kill9 "$how"
                 [ "$how" = engine ] || d_start
         done
         wait "$flow"
-        t_wait 10 d_answers
+        t_wait 12 d_answers
         t_wait 5 spool_is_empty
         t_wait 20 d_is_idle
 
-        rows | awk '$3 ~ /^storm-/' >"$D/stage/rows"
+        rows | awk -v p="^$storm-" '$3 ~ p' >"$D/stage/rows"
         # A claim whose own name was lost with the process is still the same job: Name= says it.
         names=$(awk '{ print $3 }' "$D/stage/rows" | sort)
-        t_eq "$(wc -l <<<"$names")" 60 "jobs in the ledger"
+        t_eq "$(wc -l <<<"$names")" "$n" "jobs in the ledger (refused: $(cat "$D"/spool/*/rejected/*.reason 2>/dev/null))"
         t_eq "$(uniq -d <<<"$names")" "" "jobs that were accepted twice"
-        for ((i = 0; i < 60; i++)); do
-                t=$(awk -v n="storm-$i" '$3 == n { print $4, $5, $6 }' "$D/stage/rows")
-                t_eq "$t" "done exit $((i % 100))" "the ledger on storm-$i"
+        for ((i = 0; i < n; i++)); do
+                t=$(awk -v n="$storm-$i" '$3 == n { print $4, $5, $6 }' "$D/stage/rows")
+                t_eq "$t" "done exit $((i % 100))" "the ledger on $storm-$i"
         done
         t_eq "$(cat "$D"/witness/* | awk '$1 == "start" { print $2 }' | sort | uniq -d)" "" "jobs that started twice"
-        t_eq "$(witness_count start)" 60 "starts"
-        t_eq "$(witness_count end)" 60 "ends"
+        t_eq "$(witness_count start)" "$n" "starts"
+        t_eq "$(witness_count end)" "$n" "ends"
         no_slot_leaked
 }
 
@@ -322,7 +326,8 @@ d_case "20 running jobs and SIGKILL of both" undisturbed both
 d_case "jobs that end while nobody looks" ends_unseen
 d_case "cancel across a restart" cancels_across_restart
 d_case "RuntimeMaxSec= across a restart" runtime_across_restart
-d_case "60 jobs while the processes are killed at random" killed_at_random
+d_case "60 jobs while the processes are killed at random" killed_at_random 60 5 daemon engine
+d_case "120 jobs while the engine is killed at random" killed_at_random 120 6 engine
 d_case "a second tenantqd leaves with 75" second_daemon_leaves
 d_case "claims that were left are recovered" claims_are_recovered
 d_case "a recorded claim is not taken twice" claim_is_not_taken_twice

@@ -122,8 +122,12 @@ d_is_ours() {
         [ -n "$1" ] && [[ "$(readlink "/proc/$1/exe" 2>/dev/null)" = "$D/bin/"* ]]
 }
 
+# Not one that was killed and that nobody has reaped yet.
 d_engine() {
-        pgrep -P "$(d_pid)" -x tenantq-engine || true
+        local pid
+        for pid in $(pgrep -P "$(d_pid)" -x tenantq-engine || true); do
+                ! d_is_ours "$pid" || echo "$pid"
+        done
 }
 
 # Ended, and all its descriptors closed: gone, or a zombie that nobody has reaped yet.
@@ -327,10 +331,14 @@ d_has_leaves() {
         [ "$(d_leaves)" -eq "$1" ]
 }
 
+d_watches_none() {
+        [ -z "$(pgrep -u "$D_EXEC_UID" -x tenantq-exec -P "$(d_pid)")" ]
+}
+
 # Nothing is left of any job: no cgroup, no process that watches, no claim.
 no_leftovers() {
         t_wait 5 d_has_leaves 0
-        t_eq "$(pgrep -u "$D_EXEC_UID" -x tenantq-exec -P "$(d_pid)" | wc -l)" 0 "processes of tenantq-exec"
+        t_wait 5 d_watches_none
         t_eq "$(find "$D/spool/.claims" -type f | wc -l)" 0 "claimed files"
 }
 

@@ -50,8 +50,8 @@ static const NumberRow u64_rows[] = {
         { "5.0", -EINVAL, 0 },
         { "1,000", -EINVAL, 0 },
         { "1_000", -EINVAL, 0 },
-        { "\xD9\xA3", -EINVAL, 0 },         /* U+0663, Arabic-Indic three */
-        { "\xEF\xBC\x95", -EINVAL, 0 },     /* U+FF15, fullwidth five */
+        { "\xD9\xA3", -EINVAL, 0 },     /* U+0663, Arabic-Indic three */
+        { "\xEF\xBC\x95", -EINVAL, 0 }, /* U+FF15, fullwidth five */
         { "1\xD9\xA3", -EINVAL, 0 },
         { "max", -EINVAL, 0 },
         { "inf", -EINVAL, 0 },
@@ -85,7 +85,8 @@ static const struct {
 
 START_TEST(u64_in) {
         uint64_t v = UNTOUCHED;
-        int r = tq_parse_u64_in(u64_in_rows[_i].row.text, u64_in_rows[_i].min, u64_in_rows[_i].max, &v);
+        int r = tq_parse_u64_in(u64_in_rows[_i].row.text, u64_in_rows[_i].min, u64_in_rows[_i].max,
+                                &v);
 
         check_number(&u64_in_rows[_i].row, r, v);
 }
@@ -362,12 +363,14 @@ static const struct {
         int r;
         bool value;
 } bool_rows[] = {
-        { "1", 0, true },      { "yes", 0, true },    { "y", 0, true },     { "true", 0, true },
-        { "t", 0, true },      { "on", 0, true },     { "YES", 0, true },   { "On", 0, true },
-        { "0", 0, false },     { "no", 0, false },    { "n", 0, false },    { "false", 0, false },
-        { "f", 0, false },     { "off", 0, false },   { "FALSE", 0, false }, { "", -EINVAL, false },
-        { "2", -EINVAL, false }, { "yes ", -EINVAL, false }, { " no", -EINVAL, false },
-        { "00", -EINVAL, false }, { "yess", -EINVAL, false }, { "-1", -EINVAL, false },
+        { "1", 0, true },          { "yes", 0, true },       { "y", 0, true },
+        { "true", 0, true },       { "t", 0, true },         { "on", 0, true },
+        { "YES", 0, true },        { "On", 0, true },        { "0", 0, false },
+        { "no", 0, false },        { "n", 0, false },        { "false", 0, false },
+        { "f", 0, false },         { "off", 0, false },      { "FALSE", 0, false },
+        { "", -EINVAL, false },    { "2", -EINVAL, false },  { "yes ", -EINVAL, false },
+        { " no", -EINVAL, false }, { "00", -EINVAL, false }, { "yess", -EINVAL, false },
+        { "-1", -EINVAL, false },
 };
 
 START_TEST(boolean) {
@@ -414,8 +417,12 @@ static const struct {
         { "\xFE", 1, false },
         { "\xFF", 1, false },
         { "\xF0\x90\x80", 3, false },
-        { "ok\xE2\x82\xAC" "and ", 9, true },
-        { "ok\xE2\x82\xAC" "and \xC3(", 11, false },
+        { "ok\xE2\x82\xAC"
+          "and ",
+          9, true },
+        { "ok\xE2\x82\xAC"
+          "and \xC3(",
+          11, false },
 };
 
 START_TEST(utf8) {
@@ -513,8 +520,8 @@ START_TEST(words_many) {
 }
 END_TEST
 
-static const char *const known[] = { "ExecStart", "Environment", "Queue", "Name", "Priority",
-                                     "MemoryMax", "cpu" };
+static const char *const known[] = { "ExecStart", "Environment", "Queue", "Name",
+                                     "Priority",  "MemoryMax",   "cpu" };
 
 static const struct {
         const char *text, *nearest;

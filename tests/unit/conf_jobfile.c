@@ -23,8 +23,8 @@ static void take_note(void *userdata, unsigned line, const char *key, const char
 
 /* Every key ---------------------------------------------------------------------------------- */
 
-/* Behind `[Job]\nExecStart=/bin/true\n`; so that what follows begins on line 3 (a key of [Job]) or on
- * line 4 (of another section). error NULL: accepted. */
+/* Behind `[Job]\nExecStart=/bin/true\n`; so that what follows begins on line 3 (a key of [Job]) or
+ * on line 4 (of another section). error NULL: accepted. */
 typedef struct KeyRow {
         const char *section, *key, *value, *error;
 } KeyRow;
@@ -247,7 +247,8 @@ static const struct {
         { "[Job]\nExecStart=-/bin/true\n", 2, "ExecStart", "an absolute path and its arguments" },
         { "[Job]\nExecStart=/bin/echo \"x\n", 2, "ExecStart", "balanced quotes and known escapes" },
         { "[Job]\nExecStart=/bin/echo \\q\n", 2, "ExecStart", "balanced quotes and known escapes" },
-        { "[Job]\nExecStart=/bin/echo \\x00\n", 2, "ExecStart", "balanced quotes and known escapes" },
+        { "[Job]\nExecStart=/bin/echo \\x00\n", 2, "ExecStart",
+          "balanced quotes and known escapes" },
         { "[Jobs]\nExecStart=/bin/true\n", 1, "", "unknown section [Jobs]; did you mean [Job]?" },
         { "[Service]\n", 1, "", "expected [Job], [Limits], [Sandbox] or [Retry]" },
         { "[job]\n", 1, "", "unknown section [job]; did you mean [Job]?" },
@@ -284,7 +285,8 @@ static const struct {
           "is not a limit of a job" },
         { "[Job]\nExecStart=/bin/true\n[Limits]\nmemroy=1G\n", 4, "memroy",
           "unknown limit; did you mean memory?" },
-        { "[Job]\nExecStart=/bin/true\n[Limits]\nmemory=1X\n", 4, "memory", "whole number of bytes" },
+        { "[Job]\nExecStart=/bin/true\n[Limits]\nmemory=1X\n", 4, "memory",
+          "whole number of bytes" },
         { "[Job]\nExecStart=/bin/true\n[Limits]\ncpu=2\ncpu=3\n", 5, "cpu", "given twice" },
         { "[Job]\nExecStart=/bin/true\n[Limits]\nMemoryMax=1G\nmemory=2G\n", 5, "memory",
           "given twice" },
@@ -328,8 +330,8 @@ START_TEST(good) {
         TqJobSpec spec = {};
         TqError err = {};
 
-        ck_assert_msg(parse_text(good_texts[_i], &spec, &err) == 0, "line %u: %s: %s", err.line, err.key,
-                      err.text);
+        ck_assert_msg(parse_text(good_texts[_i], &spec, &err) == 0, "line %u: %s: %s", err.line,
+                      err.key, err.text);
         ck_assert_uint_eq(spec.argc, 1);
         ck_assert_str_eq(spec.argv[0], "/bin/true");
         ck_assert_ptr_null(spec.argv[1]);
@@ -386,16 +388,18 @@ START_TEST(example) {
         ck_assert_uint_eq(spec.stop_timeout_usec, 10 * SEC);
         ck_assert_str_eq(spec.correlation_id, "req-7f3a");
         ck_assert_str_eq(spec.labels, "team=billing kind=export");
-        ck_assert_uint_eq(spec.limits.set, UINT64_C(1) << TQ_KEY_CPU | UINT64_C(1) << TQ_KEY_MEMORY |
+        ck_assert_uint_eq(spec.limits.set, UINT64_C(1) << TQ_KEY_CPU |
+                                                   UINT64_C(1) << TQ_KEY_MEMORY |
                                                    UINT64_C(1) << TQ_KEY_RUNTIME);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_CPU], 2 * SEC);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_MEMORY], UINT64_C(4) << 30);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_RUNTIME], 5400 * SEC);
-        ck_assert_str_eq(tq_buffer_string(&notes), "19 PrivateNetwork has no effect in this version\n"
-                                                   "20 ReadWritePaths has no effect in this version\n"
-                                                   "23 MaxAttempts has no effect in this version\n"
-                                                   "24 Backoff has no effect in this version\n"
-                                                   "25 RestartSec has no effect in this version\n");
+        ck_assert_str_eq(tq_buffer_string(&notes),
+                         "19 PrivateNetwork has no effect in this version\n"
+                         "20 ReadWritePaths has no effect in this version\n"
+                         "23 MaxAttempts has no effect in this version\n"
+                         "24 Backoff has no effect in this version\n"
+                         "25 RestartSec has no effect in this version\n");
         tq_jobspec_done(&spec);
 }
 END_TEST
@@ -429,19 +433,26 @@ static const struct {
         { "/bin/\\xff\\xfe", NULL }, /* not UTF-8 */
         { "/bin/caf\\xc3\\xa9", "caf\xC3\xA9" },
         { "/bin/"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
-          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
+          "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\x"
+          "ac"
           "\\xe2\\x82\\xac\\xe2\\x82\\xac\\xe2\\x82\\xac",
           NULL }, /* 135 bytes, cut within a character */
 };
 
-/* The name that a job gets from its program is carried by D-Bus and JSON, which take UTF-8 only; a job
- * that has none must be refused or get another one, or nobody could list jobs any more. */
+/* The name that a job gets from its program is carried by D-Bus and JSON, which take UTF-8 only; a
+ * job that has none must be refused or get another one, or nobody could list jobs any more. */
 START_TEST(name_of_program) {
         TqJobSpec spec = {};
         char text[1024];
@@ -462,10 +473,11 @@ END_TEST
 START_TEST(environment) {
         TqJobSpec spec = {};
 
-        ck_assert_int_eq(parse_text("[Job]\nExecStart=/bin/true\nEnvironment=A=1 B=2\n"
-                                    "Environment=\"A=3 and ; more\" AB=4\nEnvironment=LD_PRELOAD=x\n",
-                                    &spec, NULL),
-                         0);
+        ck_assert_int_eq(
+                parse_text("[Job]\nExecStart=/bin/true\nEnvironment=A=1 B=2\n"
+                           "Environment=\"A=3 and ; more\" AB=4\nEnvironment=LD_PRELOAD=x\n",
+                           &spec, NULL),
+                0);
         ck_assert_uint_eq(spec.n_environment, 4);
         ck_assert_str_eq(spec.environment[0], "A=3 and ; more");
         ck_assert_str_eq(spec.environment[1], "B=2");
@@ -522,7 +534,8 @@ START_TEST(sizes) {
         memcpy(text, head, sizeof(head) - 1);
         ck_assert_int_eq(tq_jobfile_parse(text, TQ_JOB_FILE_MAX, &spec, NULL, NULL, &err), 0);
         tq_jobspec_done(&spec);
-        ck_assert_int_eq(tq_jobfile_parse(text, TQ_JOB_FILE_MAX + 1, &spec, NULL, NULL, &err), -E2BIG);
+        ck_assert_int_eq(tq_jobfile_parse(text, TQ_JOB_FILE_MAX + 1, &spec, NULL, NULL, &err),
+                         -E2BIG);
         ck_assert_str_eq(err.text, "larger than 65536 bytes");
         free(text);
         err = (TqError){};
@@ -539,8 +552,8 @@ START_TEST(long_value_sets_nothing_else) {
         TqError err = {};
         char name[TQ_JOB_NAME_MAX + 2] = "";
 
-        (void)snprintf(text, sizeof(text), "[Job]\nX-Description=%0190dPriority=100\nExecStart=/bin/a\n",
-                       0);
+        (void)snprintf(text, sizeof(text),
+                       "[Job]\nX-Description=%0190dPriority=100\nExecStart=/bin/a\n", 0);
         ck_assert_msg(parse_text(text, &spec, &err) == 0, "%s", err.text);
         ck_assert_int_eq(spec.priority, 0);
         ck_assert_str_eq(spec.argv[0], "/bin/a");
@@ -590,7 +603,8 @@ static void replay(int dir_fd, const char *name) {
         }
         ck_assert_msg(strncmp(name, "bad-", 4) == 0, "%s is neither good nor bad", name);
         ck_assert_msg(r < 0, "%s was accepted", name);
-        (void)snprintf(expect_name, sizeof(expect_name), "%.*s.expect", (int)strlen(name) - 4, name);
+        (void)snprintf(expect_name, sizeof(expect_name), "%.*s.expect", (int)strlen(name) - 4,
+                       name);
         ck_assert_msg(tq_fs_read_file(dir_fd, expect_name, 4096, &expected, &size) == 0, "no %s",
                       expect_name);
         expected[strcspn(expected, "\n")] = '\0';

@@ -13,8 +13,8 @@ typedef struct Told {
         unsigned fail_at; /* the call that returns an error */
 } Told;
 
-static int tell(void *userdata, const char *section, const char *key, const char *value, unsigned line,
-                TqError *err) {
+static int tell(void *userdata, const char *section, const char *key, const char *value,
+                unsigned line, TqError *err) {
         Told *t = userdata;
 
         if (++t->calls == t->fail_at)
@@ -29,7 +29,8 @@ static int tell(void *userdata, const char *section, const char *key, const char
 }
 
 /* Parses a copy of exactly that size, so that reading beyond either end is caught. */
-static int parse(const char *data, size_t size, TqReaderHandler handler, void *userdata, TqError *err) {
+static int parse(const char *data, size_t size, TqReaderHandler handler, void *userdata,
+                 TqError *err) {
         char *copy = malloc(size > 0 ? size : 1);
         int r;
 
@@ -75,8 +76,8 @@ static const Row rows[] = {
         { T("[Job]\na ;b=c\n"), "1 [Job]\n2 Job|a ;b|c\n", 0, NULL },
         { T("[Job]\na b=c\n"), "1 [Job]\n2 Job|a b|c\n", 0, NULL },
         { T("[Job]\na=b\na=c\n[Job]\n"), "1 [Job]\n2 Job|a|b\n3 Job|a|c\n4 [Job]\n", 0, NULL },
-        { T("[A]\nx=1\n[B]\nx=2\n[A]\nx=3\n"),
-          "1 [A]\n2 A|x|1\n3 [B]\n4 B|x|2\n5 [A]\n6 A|x|3\n", 0, NULL },
+        { T("[A]\nx=1\n[B]\nx=2\n[A]\nx=3\n"), "1 [A]\n2 A|x|1\n3 [B]\n4 B|x|2\n5 [A]\n6 A|x|3\n",
+          0, NULL },
         { T("[queue etl]\nx=1\n"), "1 [queue etl]\n2 queue etl|x|1\n", 0, NULL },
         { T("[J;o:b]\nx=1\n"), "1 [J;o:b]\n2 J;o:b|x|1\n", 0, NULL },
         { T("[Job]\na=\xE2\x82\xAC\n"), "1 [Job]\n2 Job|a|\xE2\x82\xAC\n", 0, NULL },
@@ -120,7 +121,9 @@ static const Row rows[] = {
         { T("[Job]\na=\x0B\n"), "1 [Job]\n", 2, "control character" },
         { T("[Job]\na=\x0C\n"), "1 [Job]\n", 2, "control character" },
         { T("\xEF\xBB\xBF[Job]\na=b\n"), "", 1, "byte order mark" },
-        { T("[Job]\n\xEF\xBB\xBF" "a=b\n"), "1 [Job]\n", 2, "byte order mark" },
+        { T("[Job]\n\xEF\xBB\xBF"
+            "a=b\n"),
+          "1 [Job]\n", 2, "byte order mark" },
         { T("[Job]\na=b\xEF\xBB\xBF\n"), "1 [Job]\n", 2, "byte order mark" },
         { T("\xFF\xFE[\0J\0]\0"), "", 1, "NUL byte" },
         { T("[Job]\na=\xC0\xAF\n"), "1 [Job]\n", 2, "not valid UTF-8" },
@@ -177,8 +180,8 @@ START_TEST(long_line_is_one_line) {
 END_TEST
 
 /* Every length around libinih's buffer, around the chunks of a value and far beyond. */
-static const size_t line_sizes[] = { 2,   3,   62,  63,  64,  65,  66,  67,   127,  128,   129,
-                                     130, 131, 197, 198, 199, 200, 201, 202,  399,  400,   401,
+static const size_t line_sizes[] = { 2,   3,   62,  63,   64,   65,   66,   67,    127,   128,  129,
+                                     130, 131, 197, 198,  199,  200,  201,  202,   399,   400,  401,
                                      600, 601, 999, 1000, 1001, 4096, 8194, 32768, 65536, 65537 };
 
 typedef struct Line {
@@ -211,7 +214,8 @@ static int check_line(void *userdata, const char *section, const char *key, cons
 
 /* content: 0: plain; 1: what means something to libinih; 2: three-byte characters; 3: blanks. */
 static void check_length(size_t size, int content) {
-        static const char *const contents[] = { "abcdefgh", " ;x:#= [y]\\\"", "\xE2\x82\xAC", "a \t b" };
+        static const char *const contents[] = { "abcdefgh", " ;x:#= [y]\\\"", "\xE2\x82\xAC",
+                                                "a \t b" };
         const char *pattern = contents[content];
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         size_t value_size = size - 2;
@@ -265,8 +269,8 @@ START_TEST(value_is_byte_exact) {
         }
         tq_buffer_append_string(&text, ">\nnext=1\n");
         want = (Line){ .value = text.data + 6, .size = text.size - 6 - strlen("\nnext=1\n") };
-        ck_assert_msg(parse(text.data, text.size, check_line, &want, &err) == 0, "line %u: %s", err.line,
-                      err.text);
+        ck_assert_msg(parse(text.data, text.size, check_line, &want, &err) == 0, "line %u: %s",
+                      err.line, err.text);
         ck_assert_uint_eq(want.calls, 3);
 }
 END_TEST

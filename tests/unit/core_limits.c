@@ -308,8 +308,8 @@ START_TEST(scopes) {
         for (size_t i = 0; i < TQ_ELEMENTSOF(all); i++) {
                 TqError err = {}, inert = {};
                 TqLimits l = {};
-                int r = tq_limits_set(&l, scope_rows[_i].name, scope_rows[_i].value, all[i].scope, true,
-                                      3, &err);
+                int r = tq_limits_set(&l, scope_rows[_i].name, scope_rows[_i].value, all[i].scope,
+                                      true, 3, &err);
 
                 if (!(scope_rows[_i].scopes & all[i].scope)) {
                         ck_assert_int_eq(r, -EBADMSG);
@@ -319,8 +319,8 @@ START_TEST(scopes) {
                 }
                 ck_assert_msg(r == 0, "%s: %s", scope_rows[_i].name, err.text);
                 l = (TqLimits){};
-                r = tq_limits_set(&l, scope_rows[_i].name, scope_rows[_i].value, all[i].scope, false, 3,
-                                  &inert);
+                r = tq_limits_set(&l, scope_rows[_i].name, scope_rows[_i].value, all[i].scope,
+                                  false, 3, &inert);
                 ck_assert_int_eq(r, scope_rows[_i].has_effect ? 0 : -EBADMSG);
                 if (!scope_rows[_i].has_effect) {
                         ck_assert_ptr_nonnull(strstr(inert.text, "not enforced by this version"));
@@ -342,34 +342,13 @@ END_TEST
 static const struct {
         const char *text, *formatted; /* NULL: refused */
 } cpuset_rows[] = {
-        { "0", "0" },
-        { "0-3,8", "0-3,8" },
-        { "8,0-3", "0-3,8" },
-        { "0,1,2,3", "0-3" },
-        { "0-1,1-2", "0-2" },
-        { "5-5", "5" },
-        { "63,64", "63-64" },
-        { "1023", "1023" },
-        { "0-1023", "0-1023" },
-        { "1024", NULL },
-        { "0-1024", NULL },
-        { "3-0", NULL },
-        { "", NULL },
-        { ",", NULL },
-        { "0,", NULL },
-        { ",0", NULL },
-        { "0,,1", NULL },
-        { "0-", NULL },
-        { "-3", NULL },
-        { "0--1", NULL },
-        { "0-1-2", NULL },
-        { "a", NULL },
-        { "0 1", NULL },
-        { "0, 1", NULL },
-        { "max", NULL },
-        { "all", NULL },
-        { "0x1", NULL },
-        { "4294967296", NULL },
+        { "0", "0" },           { "0-3,8", "0-3,8" }, { "8,0-3", "0-3,8" }, { "0,1,2,3", "0-3" },
+        { "0-1,1-2", "0-2" },   { "5-5", "5" },       { "63,64", "63-64" }, { "1023", "1023" },
+        { "0-1023", "0-1023" }, { "1024", NULL },     { "0-1024", NULL },   { "3-0", NULL },
+        { "", NULL },           { ",", NULL },        { "0,", NULL },       { ",0", NULL },
+        { "0,,1", NULL },       { "0-", NULL },       { "-3", NULL },       { "0--1", NULL },
+        { "0-1-2", NULL },      { "a", NULL },        { "0 1", NULL },      { "0, 1", NULL },
+        { "max", NULL },        { "all", NULL },      { "0x1", NULL },      { "4294967296", NULL },
         { "\xD9\xA3", NULL },
 };
 
@@ -377,8 +356,8 @@ START_TEST(cpuset) {
         TqLimits l = {}, untouched = {}, again = {};
         char text[TQ_VALUE_MAX];
         TqError err = {};
-        int r = tq_limits_set(&l, _i % 2 ? "cpus" : "AllowedCPUs", cpuset_rows[_i].text, JOB, false, 1,
-                              &err);
+        int r = tq_limits_set(&l, _i % 2 ? "cpus" : "AllowedCPUs", cpuset_rows[_i].text, JOB, false,
+                              1, &err);
 
         if (!cpuset_rows[_i].formatted) {
                 ck_assert_msg(r == -EBADMSG, "\"%s\"", cpuset_rows[_i].text);
@@ -411,7 +390,8 @@ static const struct {
           "io_riops@/dev/disk/by-id/x-1.2:3" },
         { "io_wiops@4294967295:4294967295", "2K", TQ_KEY_IO_WIOPS, "4294967295:4294967295", 2000,
           "io_wiops@4294967295:4294967295" },
-        { "IOReadBandwidthMax", "/dev/vda 5M", TQ_KEY_IO_READ, "/dev/vda", 5000000, "io_read@/dev/vda" },
+        { "IOReadBandwidthMax", "/dev/vda 5M", TQ_KEY_IO_READ, "/dev/vda", 5000000,
+          "io_read@/dev/vda" },
         { "IOWriteBandwidthMax", "/dev/vda \t 5M", TQ_KEY_IO_WRITE, "/dev/vda", 5000000,
           "io_write@/dev/vda" },
         { "IOReadIOPSMax", "8:0 100", TQ_KEY_IO_RIOPS, "8:0", 100, "io_riops@8:0" },
@@ -423,18 +403,20 @@ START_TEST(devices) {
         TqError err = {};
         char text[TQ_VALUE_MAX];
 
-        ck_assert_msg(tq_limits_set(&l, device_rows[_i].name, device_rows[_i].value, TENANT, false, 0,
-                                    &err) == 0,
+        ck_assert_msg(tq_limits_set(&l, device_rows[_i].name, device_rows[_i].value, TENANT, false,
+                                    0, &err) == 0,
                       "%s", err.text);
         ck_assert_uint_eq(l.set, 0);
         ck_assert_uint_eq(l.n_io, 1);
         ck_assert_uint_eq(l.io[0].key, device_rows[_i].key);
         ck_assert_uint_eq(l.io[0].value, device_rows[_i].stored);
         ck_assert_str_eq(l.io[0].device, device_rows[_i].device);
-        ck_assert_str_eq(tq_limits_io_name(&l.io[0], text, sizeof(text)), device_rows[_i].formatted);
+        ck_assert_str_eq(tq_limits_io_name(&l.io[0], text, sizeof(text)),
+                         device_rows[_i].formatted);
         ck_assert(tq_limits_is_sane(&l));
         /* A second value of the same name takes its place. */
-        ck_assert_int_eq(tq_limits_set(&l, device_rows[_i].formatted, "77", TENANT, false, 0, NULL), 0);
+        ck_assert_int_eq(tq_limits_set(&l, device_rows[_i].formatted, "77", TENANT, false, 0, NULL),
+                         0);
         ck_assert_uint_eq(l.n_io, 1);
         ck_assert_uint_eq(l.io[0].value, 77);
         ck_assert_int_eq(tq_limits_unset(&l, device_rows[_i].formatted, NULL), 0);
@@ -504,7 +486,8 @@ START_TEST(unset_each) {
         TqLimits l = {};
 
         ck_assert_int_eq(tq_limits_set(&l, scope_rows[_i].name, scope_rows[_i].value,
-                                       scope_rows[_i].scopes & -scope_rows[_i].scopes, true, 0, NULL),
+                                       scope_rows[_i].scopes & -scope_rows[_i].scopes, true, 0,
+                                       NULL),
                          0);
         ck_assert(tq_limits_has(&l, (TqKey)_i));
         ck_assert_int_eq(tq_limits_unset(&l, scope_rows[_i].name, NULL), 0);
@@ -532,8 +515,8 @@ START_TEST(overlay) {
         TqLimits base = LIMITS("cpu", "1", "memory", "1G", "cpus", "0-3", "io_read@8:0", "1M");
         TqLimits over = LIMITS("cpu", "max", "pids", "5", "cpus", "2", "io_read@8:0", "2M",
                                "io_read@8:16", "3M");
-        TqLimits want = LIMITS("cpu", "max", "memory", "1G", "pids", "5", "cpus", "2", "io_read@8:0",
-                               "2M", "io_read@8:16", "3M");
+        TqLimits want = LIMITS("cpu", "max", "memory", "1G", "pids", "5", "cpus", "2",
+                               "io_read@8:0", "2M", "io_read@8:16", "3M");
         TqLimits empty = {}, same = base;
 
         tq_limits_overlay(&same, &empty);
@@ -577,7 +560,7 @@ static const struct {
         { "runtime", "2h", "1h", "1h" },
         { "runtime", "max", "1h", "1h" },
         { "memory_low", "2G", "1G", "1G" },
-        { "memory_low", NULL, "1G", NULL }, /* unset means none there */
+        { "memory_low", NULL, "1G", NULL },      /* unset means none there */
         { "cpu_weight", "5000", "100", "5000" }, /* no cap */
         { "cpu_weight", NULL, "100", NULL },
 };
@@ -665,7 +648,8 @@ START_TEST(within) {
 END_TEST
 
 START_TEST(within_unset) {
-        TqLimits outer = LIMITS("cpu", "1", "memory", "1G", "cpus", "0", "io_read@8:0", "1M"), l = {};
+        TqLimits outer = LIMITS("cpu", "1", "memory", "1G", "cpus", "0", "io_read@8:0", "1M"),
+                 l = {};
 
         ck_assert_int_eq(tq_limits_check_within(&l, &outer, "x", NULL), 0);
 }
@@ -689,9 +673,10 @@ START_TEST(clamped_is_within) {
                                 if (x % 3 == 0)
                                         continue;
                                 both[k]->set |= UINT64_C(1) << i;
-                                both[k]->value[i] = x % 5 == 0 && row->has_max
-                                                            ? TQ_LIMIT_MAX
-                                                            : row->min + x % (row->max - row->min + 1);
+                                both[k]->value[i] =
+                                        x % 5 == 0 && row->has_max
+                                                ? TQ_LIMIT_MAX
+                                                : row->min + x % (row->max - row->min + 1);
                         }
                 }
                 tq_limits_clamp(&l, &ceiling);

@@ -97,7 +97,8 @@ static const struct {
         { 0, 0, TQ_PLAN_SIZE_MAX / 2, 0 },
         { 0, 0, TQ_PLAN_SIZE_MAX / 2 + 1, -E2BIG },
         { 0, 0, SIZE_MAX, -E2BIG },
-        { 65536, BPF_MAXINSNS, TQ_PLAN_SIZE_MAX / 2, -E2BIG }, /* each small enough, but not the sum */
+        { 65536, BPF_MAXINSNS, TQ_PLAN_SIZE_MAX / 2,
+          -E2BIG }, /* each small enough, but not the sum */
         { 1000, BPF_MAXINSNS, TQ_PLAN_SIZE_MAX / 2, 0 },
 };
 
@@ -147,7 +148,8 @@ START_TEST(unsealed) {
         ck_assert_int_eq(tq_plan_map(forge(&plan, plan.size, SEALS), &p), 0);
         p = NULL;
         for (size_t i = 0; i < TQ_ELEMENTSOF(missing); i++)
-                ck_assert_int_eq(tq_plan_map(forge(&plan, plan.size, SEALS & ~missing[i]), &p), -EPERM);
+                ck_assert_int_eq(tq_plan_map(forge(&plan, plan.size, SEALS & ~missing[i]), &p),
+                                 -EPERM);
         null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         ck_assert_int_lt(tq_plan_map(null_fd, &p), 0);
         ck_assert_int_eq(tq_plan_map(-1, &p), -EBADF);
@@ -155,7 +157,8 @@ START_TEST(unsealed) {
 }
 END_TEST
 
-#define FIELD(member, change) { offsetof(TqPlan, member), sizeof(((TqPlan *)NULL)->member), (change), 0 }
+#define FIELD(member, change)                                                                      \
+        { offsetof(TqPlan, member), sizeof(((TqPlan *)NULL)->member), (change), 0 }
 
 static const struct {
         size_t offset, size;
@@ -197,12 +200,12 @@ START_TEST(forged) {
         ck_assert_int_ge(fd, 0);
         ck_assert_uint_eq(forged_rows[_i].size, 4);
         memcpy((char *)&plan + forged_rows[_i].offset, &forged_rows[_i].value, 4);
-        ck_assert_int_eq(tq_plan_map(forge(&plan, lseek(fd, 0, SEEK_END) > 0
-                                                          ? (size_t)lseek(fd, 0, SEEK_END)
-                                                          : 0,
-                                           SEALS),
-                                     &p),
-                         forged_rows[_i].r ? forged_rows[_i].r : -EBADMSG);
+        ck_assert_int_eq(
+                tq_plan_map(forge(&plan,
+                                  lseek(fd, 0, SEEK_END) > 0 ? (size_t)lseek(fd, 0, SEEK_END) : 0,
+                                  SEALS),
+                            &p),
+                forged_rows[_i].r ? forged_rows[_i].r : -EBADMSG);
         ck_assert_ptr_null(p);
 }
 END_TEST
@@ -225,7 +228,8 @@ END_TEST
 
 /* The body ------------------------------------------------------------------------------------ */
 
-#define B(argc, envc, strings) { argc, envc, strings, sizeof(strings) - 1 }
+#define B(argc, envc, strings)                                                                     \
+        { argc, envc, strings, sizeof(strings) - 1 }
 
 static const struct {
         struct {
@@ -273,7 +277,7 @@ START_TEST(bodies) {
                 ck_assert_ptr_null(got.envp[counts[1]]);
                 ck_assert_ptr_nonnull(got.argv[0]);
         }
-        for (size_t size = 0; size < b.size; size++)
+        for (size_t size = 0; r == 0 && size < b.size; size++)
                 ck_assert_int_eq(tq_plan_body(exact, size, storage, body_rows[_i].storage, &got),
                                  -EBADMSG);
         free(exact);
@@ -290,11 +294,13 @@ START_TEST(jobspec) {
                            .environment = environment,
                            .n_environment = 2,
                            .working_directory = (char *)"/srv/acme" };
-        TqJobIdentity who = { .id = 7, .attempt = 2, .tenant = "acme", .user = "u", .home = "/home/u" };
+        TqJobIdentity who = {
+                .id = 7, .attempt = 2, .tenant = "acme", .user = "u", .home = "/home/u"
+        };
         static const char *const want[] = {
-                "HOME=/home/u",  "USER=u",            "LOGNAME=u",           "SHELL=/bin/sh",
-                "LANG=C.UTF-8",  "TENANTQ_JOB=7",     "TENANTQ_ATTEMPT=2",   "TENANTQ_TENANT=acme",
-                "PATH=/mine",    "X=y",
+                "HOME=/home/u", "USER=u",        "LOGNAME=u",         "SHELL=/bin/sh",
+                "LANG=C.UTF-8", "TENANTQ_JOB=7", "TENANTQ_ATTEMPT=2", "TENANTQ_TENANT=acme",
+                "PATH=/mine",   "X=y",
         };
         TQ_BUFFER_CLEANUP TqBuffer b = {};
         char *storage[64];

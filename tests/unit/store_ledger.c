@@ -43,9 +43,11 @@ static void fixture_done(Fixture *f) {
 /* Operations; their strings are constants, so they are not freed by tq_ledger_op_done(). */
 
 static TqLedgerOp op_tenant(uint32_t id, const char *name) {
-        return (TqLedgerOp){
-                .type = TQ_LEDGER_TENANT, .tenant = id, .text = (char *)name, .uid = 1000 + id, .time_usec = 5
-        };
+        return (TqLedgerOp){ .type = TQ_LEDGER_TENANT,
+                             .tenant = id,
+                             .text = (char *)name,
+                             .uid = 1000 + id,
+                             .time_usec = 5 };
 }
 
 static TqLedgerOp op_accept(uint64_t job, uint32_t id, uint64_t claim) {
@@ -69,9 +71,10 @@ static TqLedgerOp op_accept(uint64_t job, uint32_t id, uint64_t claim) {
 }
 
 static TqLedgerOp op_running(uint64_t job, unsigned attempt) {
-        return (TqLedgerOp){
-                .type = TQ_LEDGER_RUNNING, .job = job, .attempt = attempt, .time_usec = 2000000 + job
-        };
+        return (TqLedgerOp){ .type = TQ_LEDGER_RUNNING,
+                             .job = job,
+                             .attempt = attempt,
+                             .time_usec = 2000000 + job };
 }
 
 static TqLedgerOp op_done(uint64_t job, unsigned attempt) {
@@ -116,8 +119,8 @@ static int tell_live(void *userdata, const TqLedgerLive *j) {
         tq_buffer_printf(userdata, "%ju t%u %s p%d after%ju %s attempt%u released%ju %s spec%zu\n",
                          (uintmax_t)j->id, j->tenant, j->queue, j->priority,
                          (uintmax_t)j->start_after_usec, j->was_running ? "running" : "queued",
-                         j->attempt, (uintmax_t)j->released_usec, tq_verdict_stop_to_string(j->stop),
-                         j->spec_size);
+                         j->attempt, (uintmax_t)j->released_usec,
+                         tq_verdict_stop_to_string(j->stop), j->spec_size);
         return 0;
 }
 
@@ -251,12 +254,14 @@ START_TEST(life) {
                                                   .job = 7,
                                                   .stop = TQ_STOP_TIMEOUT_TENANT }),
                          0);
-        expect_live(&f,
-                    "7 t1 etl p-5 after77 running attempt1 released2000007 timeout-tenant spec26\n");
+        expect_live(
+                &f,
+                "7 t1 etl p-5 after77 running attempt1 released2000007 timeout-tenant spec26\n");
         ck_assert_int_eq(APPLY(f.l, op_done(7, 1)), 0);
         expect_live(&f, "");
         ck_assert_int_eq(
-                tq_ledger_jobs(f.l, &(TqLedgerFilter){ .job = 7, .tenant = -1, .with_spec = true }, &t),
+                tq_ledger_jobs(f.l, &(TqLedgerFilter){ .job = 7, .tenant = -1, .with_spec = true },
+                               &t),
                 0);
         ck_assert_uint_eq(t.n_rows, 1);
         ck_assert_str_eq(tq_table_text(&t, 0, "tenant"), "acme");
@@ -295,7 +300,8 @@ END_TEST
 START_TEST(requeue) {
         FIXTURE f = fixture_new();
 
-        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_accept(7, 1, 70), op_running(7, 1)), 0);
+        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_accept(7, 1, 70), op_running(7, 1)),
+                         0);
         ck_assert_int_eq(APPLY(f.l, (TqLedgerOp){ .type = TQ_LEDGER_REQUEUE, .job = 7 }), 0);
         expect_live(&f, "7 t1 etl p-5 after77 queued attempt1 released2000007 none spec26\n");
         ck_assert_int_eq(APPLY(f.l, op_running(7, 2)), 0);
@@ -368,8 +374,9 @@ START_TEST(tenants) {
         FIXTURE f = fixture_new();
         TQ_BUFFER_CLEANUP TqBuffer got = {};
 
-        ck_assert_int_eq(APPLY(f.l, op_tenant(2, "globex"), op_tenant(1, "acme"), op_tenant(2, "globex")),
-                         0);
+        ck_assert_int_eq(
+                APPLY(f.l, op_tenant(2, "globex"), op_tenant(1, "acme"), op_tenant(2, "globex")),
+                0);
         ck_assert_int_eq(APPLY(f.l, op_tenant(3, "acme")), -EEXIST);
         ck_assert_int_eq(tq_ledger_each_tenant(f.l, tell_tenant, &got), 0);
         ck_assert_str_eq(tq_buffer_string(&got), "1 acme\n2 globex\n");
@@ -405,8 +412,9 @@ START_TEST(limits) {
                          0);
         expect_limits(&f, "t1 |memory=1G r2\nt1 |cpu=2 r3\nt2 |cpu=9 r4\n"
                           "t1 etl|concurrency=3 r5\nt1 |io_write@/dev/vda=10M r6\n");
-        ck_assert_int_eq(APPLY(f.l, op_limit(1, "", "cpu", NULL), op_limit(1, "etl", "concurrency", NULL)),
-                         0);
+        ck_assert_int_eq(
+                APPLY(f.l, op_limit(1, "", "cpu", NULL), op_limit(1, "etl", "concurrency", NULL)),
+                0);
         expect_limits(&f, "t1 |memory=1G r2\nt2 |cpu=9 r4\nt1 |io_write@/dev/vda=10M r6\n");
         ck_assert_int_eq(APPLY(f.l, op_limit(1, "", "cpu", "4")), 0);
         reopen(&f);
@@ -428,7 +436,8 @@ START_TEST(filters) {
                 ck_assert_int_eq(APPLY(f.l, op_running(job, 1), op_done(job, 1)), 0);
         ck_assert_int_eq(APPLY(f.l, op_running(6, 1)), 0);
         expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 100 }, "10 9 8 7 6 5 4 3 2 1");
-        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = UINT64_MAX }, "10 9 8 7 6 5 4 3 2 1");
+        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = UINT64_MAX },
+                    "10 9 8 7 6 5 4 3 2 1");
         expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 3 }, "10 9 8");
         expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 3, .before = 8 }, "7 6 5");
         expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 3, .before = 1 }, "");
@@ -437,9 +446,12 @@ START_TEST(filters) {
         expect_jobs(&f, (TqLedgerFilter){ .tenant = 2, .limit = 2, .before = 8 }, "6 4");
         expect_jobs(&f, (TqLedgerFilter){ .tenant = 3, .limit = 100 }, "");
         expect_jobs(&f, (TqLedgerFilter){ .tenant = 0, .limit = 100 }, "");
-        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 100, .live_only = true }, "10 9 8 7 6");
+        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 100, .live_only = true },
+                    "10 9 8 7 6");
         expect_jobs(&f, (TqLedgerFilter){ .tenant = 2, .limit = 100, .live_only = true }, "10 8 6");
-        expect_jobs(&f, (TqLedgerFilter){ .tenant = 2, .limit = 1, .live_only = true, .before = 10 }, "8");
+        expect_jobs(&f,
+                    (TqLedgerFilter){ .tenant = 2, .limit = 1, .live_only = true, .before = 10 },
+                    "8");
         expect_jobs(&f, (TqLedgerFilter){ .job = 4, .tenant = -1 }, "4");
         expect_jobs(&f, (TqLedgerFilter){ .job = 4, .tenant = 2 }, "4");
         expect_jobs(&f, (TqLedgerFilter){ .job = 4, .tenant = 1 }, ""); /* another tenant's */
@@ -453,7 +465,8 @@ START_TEST(reopened) {
         TqLedgerNumbers n;
 
         ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_accept(1, 1, 10), op_accept(2, 1, 20),
-                               op_accept(3, 1, 30), op_running(1, 1), op_running(2, 1), op_done(1, 1)),
+                               op_accept(3, 1, 30), op_running(1, 1), op_running(2, 1),
+                               op_done(1, 1)),
                          0);
         reopen(&f);
         expect_live(&f, "2 t1 etl p-5 after77 running attempt1 released2000002 none spec26\n"
@@ -479,11 +492,13 @@ START_TEST(events) {
         e.job = 5;
         ck_assert_int_eq(APPLY(f.l, e), 0);
         f.l = tq_ledger_close(f.l);
-        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM events WHERE kind = 'refused' AND "
-                                              "job IS NULL AND tenant IS NULL AND text = ''"),
+        ck_assert_int_eq(query_number(f.path,
+                                      "SELECT count(*) FROM events WHERE kind = 'refused' AND "
+                                      "job IS NULL AND tenant IS NULL AND text = ''"),
                          1);
-        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM events WHERE job = 5 AND tenant = 1 "
-                                              "AND uid = 8 AND text LIKE '%DROP TABLE%'"),
+        ck_assert_int_eq(query_number(f.path,
+                                      "SELECT count(*) FROM events WHERE job = 5 AND tenant = 1 "
+                                      "AND uid = 8 AND text LIKE '%DROP TABLE%'"),
                          1);
 }
 END_TEST
@@ -515,7 +530,8 @@ START_TEST(foreign) {
         ck_assert_int_eq(query_number(path, "SELECT count(*) FROM pragma_journal_mode "
                                             "WHERE journal_mode = 'wal'"),
                          0);
-        ck_assert_int_eq(query_number(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'jobs'"), 0);
+        ck_assert_int_eq(
+                query_number(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'jobs'"), 0);
 }
 END_TEST
 

@@ -64,7 +64,8 @@ START_TEST(torn) {
 
                         memcpy(bytes, &good, sizeof(good));
                         bytes[i] = (unsigned char)(bytes[i] ^ (1U << bit));
-                        ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), 0), (ssize_t)sizeof(bytes));
+                        ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), 0),
+                                         (ssize_t)sizeof(bytes));
                         ck_assert_int_eq(tq_result_read(fd, &got), -EBADMSG);
                 }
         ck_assert_uint_eq(got.job, 1);
@@ -150,8 +151,12 @@ START_TEST(slots_are_reused) {
 END_TEST
 
 START_TEST(end_of_a_slot) {
-        TqCounters counters = { .cpu_usec = 1,       .memory_peak_bytes = 2,       .oom_kills = 3,
-                                .io_read_bytes = 4,  .io_write_bytes = TQ_UNKNOWN, .pids_peak = 6,
+        TqCounters counters = { .cpu_usec = 1,
+                                .memory_peak_bytes = 2,
+                                .oom_kills = 3,
+                                .io_read_bytes = 4,
+                                .io_write_bytes = TQ_UNKNOWN,
+                                .pids_peak = 6,
                                 .pids_denied = 7 };
         TqResultSlots *s = NULL;
         TqResult r = sample();

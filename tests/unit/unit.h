@@ -9,8 +9,8 @@
 
 #include "base/util.h"
 
-/* What the unit tests share. A program has one suite; its last line is `N passed, N failed, N skipped`
- * and its exit status 0 if nothing failed. Each test runs in a process of its own. */
+/* What the unit tests share. A program has one suite; its last line is `N passed, N failed, N
+ * skipped` and its exit status 0 if nothing failed. Each test runs in a process of its own. */
 
 /* Fills the suite by unit_case() and runs it: the whole of main(). */
 int unit_main(const char *name, void (*fill)(Suite *s));
@@ -22,8 +22,8 @@ TCase *unit_case(Suite *s, const char *name);
 #define unit_add_rows(tcase, test, rows)                                                           \
         tcase_add_loop_test(tcase, test, 0, (int)TQ_ELEMENTSOF(rows))
 
-/* Ends the test, which can't be tried here: it counts as skipped, not as passed. Only in the body of a
- * START_TEST. */
+/* Ends the test, which can't be tried here: it counts as skipped, not as passed. Only in the body
+ * of a START_TEST. */
 #define unit_skip(reason)                                                                          \
         do {                                                                                       \
                 unit_skipped(__func__, reason);                                                    \
@@ -34,7 +34,8 @@ void unit_skipped(const char *function, const char *reason);
 
 bool unit_is_root(void);
 
-/* A new, empty directory, removed when the program ends. Returns its path, valid until the next call. */
+/* A new, empty directory, removed when the program ends. Returns its path, valid until the next
+ * call. */
 const char *unit_dir(void);
 /* The same, opened (O_DIRECTORY). */
 int unit_dir_open(void);

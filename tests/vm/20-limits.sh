@@ -93,7 +93,7 @@ cpu_share() {
         b=$(hog acme)
         sleep 1
         share=$(v_share "$SLICE" 15)
-        v_note "CPU share of a cpu=0.5 tenant with two hogs over 15 s: 0.$share"
+        v_note "CPU share of a cpu=0.5 tenant with two hogs over 15 s: $share thousandths of a core"
         v_near "$share" 500 10 "CPU share in thousandths"
         printf '%s %s\n' "$a" "$b" >/tmp/hogs
 }

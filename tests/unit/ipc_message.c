@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ipc/message.h"
+
+#include "unit.h"
+
+/* A good message of a type, with a blob of n bytes; returns its size. */
+static size_t make(TqMessage *m, TqMessageType type, uint32_t n) {
+        memset(m, 0, sizeof(*m));
+        m->header = (TqMessageHeader){ .version = TQ_MESSAGE_VERSION,
+                                       .type = (uint16_t)type,
+                                       .blob_size = n };
+        return sizeof(m->header) + tq_message_body_size(type) + n;
+}
+
+START_TEST(sizes) {
+        TqMessageType type = (TqMessageType)_i;
+        TqMessage m;
+        size_t size = make(&m, type, 0);
+
+        ck_assert_uint_le(size, sizeof(m));
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        ck_assert_int_eq(tq_message_check(&m, size + 1), -EBADMSG);
+        for (size_t n = 0; n < size; n++)
+                ck_assert_int_eq(tq_message_check(&m, n), -EBADMSG);
+        m.header.version++;
+        ck_assert_int_eq(tq_message_check(&m, size), -EPROTONOSUPPORT);
+        m.header.version = 0;
+        ck_assert_int_eq(tq_message_check(&m, size), -EPROTONOSUPPORT);
+}
+END_TEST
+
+START_TEST(blobs) {
+        static const uint32_t blob_sizes[] = { 1, 100, TQ_MESSAGE_BLOB_MAX };
+        TqMessageType type = (TqMessageType)_i;
+        TqMessage m;
+        size_t size;
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(blob_sizes); i++) {
+                size = make(&m, type, blob_sizes[i]);
+                ck_assert_int_eq(tq_message_check(&m, size),
+                                 tq_message_has_blob(type) ? 0 : -EBADMSG);
+                ck_assert_int_eq(tq_message_check(&m, size - 1), -EBADMSG);
+        }
+        size = make(&m, type, TQ_MESSAGE_BLOB_MAX + 1);
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        size = make(&m, type, UINT32_MAX);
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        /* The sum of the sizes wraps in 32 bits. */
+        ck_assert_int_eq(tq_message_check(&m, (uint32_t)size), -EBADMSG);
+}
+END_TEST
+
+START_TEST(unknown_types) {
+        static const uint16_t types[] = { _TQ_MESSAGE_MAX, _TQ_MESSAGE_MAX + 1, 255, 32768,
+                                          UINT16_MAX };
+        TqMessage m;
+
+        (void)make(&m, TQ_MESSAGE_PING, 0);
+        m.header.type = types[_i];
+        for (size_t size = sizeof(m.header); size <= sizeof(m); size += 4)
+                ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+}
+END_TEST
+
+/* Each string must be terminated, each count bounded, each limit in range. */
+
+#define FILL(type, member)                                                                         \
+        { (type), offsetof(TqMessage, member), sizeof(((TqMessage *)NULL)->member) }
+
+static const struct {
+        TqMessageType type;
+        size_t offset, size;
+} string_rows[] = {
+        FILL(TQ_MESSAGE_TENANT, tenant.name), FILL(TQ_MESSAGE_TENANT, tenant.user),
+        FILL(TQ_MESSAGE_TENANT, tenant.home), FILL(TQ_MESSAGE_TENANT, tenant.fault),
+        FILL(TQ_MESSAGE_CLAIM, claim.name),   FILL(TQ_MESSAGE_REFUSED, claim.name),
+};
+
+START_TEST(strings) {
+        TqMessage m;
+        size_t size = make(&m, string_rows[_i].type, 0);
+        char *field = (char *)&m + string_rows[_i].offset;
+
+        memset(field, 'x', string_rows[_i].size - 1);
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        field[string_rows[_i].size - 1] = 'x';
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+}
+END_TEST
+
+static const struct {
+        TqMessageType type;
+        size_t offset;
+} limits_rows[] = {
+        { TQ_MESSAGE_HELLO, offsetof(TqMessage, hello.defaults) },
+        { TQ_MESSAGE_HELLO, offsetof(TqMessage, hello.ceilings) },
+        { TQ_MESSAGE_TENANT, offsetof(TqMessage, tenant.limits) },
+        { TQ_MESSAGE_START, offsetof(TqMessage, start.limits) },
+        { TQ_MESSAGE_APPLY, offsetof(TqMessage, apply.limits) },
+};
+
+START_TEST(limits) {
+        TqMessage m;
+        size_t size = make(&m, limits_rows[_i].type, 0);
+        TqLimits l = {};
+
+        ck_assert_int_eq(tq_limits_set(&l, "memory", "1G", TQ_SCOPE_JOB, false, 0, NULL), 0);
+        memcpy((char *)&m + limits_rows[_i].offset, &l, sizeof(l));
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        l.value[TQ_KEY_MEMORY] = 0;
+        memcpy((char *)&m + limits_rows[_i].offset, &l, sizeof(l));
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        l = (TqLimits){ .n_io = TQ_IO_DEVICES + 1 };
+        memcpy((char *)&m + limits_rows[_i].offset, &l, sizeof(l));
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        l = (TqLimits){ .set = UINT64_MAX };
+        memcpy((char *)&m + limits_rows[_i].offset, &l, sizeof(l));
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+}
+END_TEST
+
+START_TEST(queues) {
+        TqMessage m;
+        size_t size = make(&m, TQ_MESSAGE_TENANT, 0);
+
+        m.tenant.n_queues = TQ_QUEUE_LIMITS;
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        m.tenant.n_queues = TQ_QUEUE_LIMITS + 1;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.tenant.n_queues = UINT32_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.tenant.n_queues = 2;
+        memset(m.tenant.queues[1].name, 'x', sizeof(m.tenant.queues[1].name));
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.tenant.n_queues = 1;
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+}
+END_TEST
+
+START_TEST(enums) {
+        TqMessage m;
+        size_t size = make(&m, TQ_MESSAGE_ENDED, 0);
+
+        m.ended.end = (TqEnd){ .kind = _TQ_END_MAX - 1,
+                               .stage = _TQ_STAGE_MAX - 1,
+                               .oom_level = _TQ_LEVEL_MAX - 1 };
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        m.ended.end.kind = _TQ_END_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.ended.end.kind = 0;
+        m.ended.end.stage = _TQ_STAGE_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.ended.end.stage = UINT32_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.ended.end.stage = 0;
+        m.ended.end.oom_level = _TQ_LEVEL_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        size = make(&m, TQ_MESSAGE_START_FAILED, 0);
+        m.attempt.stage = _TQ_STAGE_MAX - 1;
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        m.attempt.stage = _TQ_STAGE_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+}
+END_TEST
+
+static void fill(Suite *s) {
+        TCase *tcase = unit_case(s, "message");
+
+        tcase_add_loop_test(tcase, sizes, 0, _TQ_MESSAGE_MAX);
+        tcase_add_loop_test(tcase, blobs, 0, _TQ_MESSAGE_MAX);
+        tcase_add_loop_test(tcase, unknown_types, 0, 5);
+        unit_add_rows(tcase, strings, string_rows);
+        unit_add_rows(tcase, limits, limits_rows);
+        tcase_add_test(tcase, queues);
+        tcase_add_test(tcase, enums);
+}
+
+int main(void) {
+        return unit_main("ipc/message", fill);
+}
