@@ -65,7 +65,7 @@ const char *tq_format_span(uint64_t usec, char *buf, size_t size) {
 const char *tq_format_span_short(uint64_t usec, char *buf, size_t size) {
         if (usec < 1000)
                 (void)snprintf(buf, size, "%" PRIu64 "us", usec);
-        else if (usec < TQ_USEC_PER_SEC)
+        else if (usec < 999500) /* from here on three digits would be 1000 */
                 (void)snprintf(buf, size, "%.3gms", (double)usec / 1000);
         else if (usec < 60 * TQ_USEC_PER_SEC)
                 (void)snprintf(buf, size, "%.2fs", (double)usec / TQ_USEC_PER_SEC);
@@ -113,7 +113,7 @@ static size_t printable(const char *s) {
 }
 
 const char *tq_format_escape(const char *s, char *buf, size_t size) {
-        size_t at = 0;
+        size_t at = 0, cut = 0; /* cut: where "..." still fits */
 
         while (*s) {
                 char piece[5];
@@ -125,8 +125,10 @@ const char *tq_format_escape(const char *s, char *buf, size_t size) {
                         memcpy(piece, s, n);
                 else
                         n = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*s);
-                if (at + n + 4 > size) {
-                        (void)snprintf(buf + at, size - at, "...");
+                if (at + 4 <= size)
+                        cut = at;
+                if (at + n + 1 > size) {
+                        (void)snprintf(buf + cut, size - cut, "...");
                         return buf;
                 }
                 memcpy(buf + at, piece, n);

@@ -101,6 +101,8 @@ int tq_fs_mkdir_open(int dir_fd, const char *name, mode_t mode) {
 int tq_fs_mkdir_parents(const char *path, mode_t mode) {
         TQ_FREE char *copy = NULL;
 
+        if (path[0] == '\0')
+                return -EINVAL;
         copy = strdup(path);
         if (!copy)
                 return -ENOMEM;

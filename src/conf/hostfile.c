@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/fs.h"
 #include "base/parse.h"
 #include "conf/reader.h"
@@ -126,7 +127,33 @@ static void set_defaults(TqHostConfig *c) {
         };
 }
 
+/* What a file has said so far: a key given twice has no winner, as in a job file. */
+typedef struct Once {
+        TqReaderHandler handler;
+        void *config;
+        TqBuffer seen; /* "section\nkey\n" after each other, each behind a NUL */
+} Once;
+
+static int on_line_once(void *userdata, const char *section, const char *key, const char *value,
+                        unsigned line, TqError *err) {
+        TQ_BUFFER_CLEANUP TqBuffer entry = {};
+        Once *o = userdata;
+
+        if (key) {
+                tq_buffer_append(&entry, "", 1);
+                tq_buffer_printf(&entry, "%s\n%s\n", section, key);
+                if (tq_buffer_error(&entry) < 0)
+                        return -ENOMEM;
+                if (o->seen.size > 0 && memmem(o->seen.data, o->seen.size, entry.data, entry.size))
+                        return tq_error_at(err, -EBADMSG, line, key, "given twice in [%s]",
+                                           section);
+                tq_buffer_append(&o->seen, entry.data, entry.size);
+        }
+        return o->handler(o->config, section, key, value, line, err);
+}
+
 static int load(int dir_fd, const char *name, TqReaderHandler handler, void *config, TqError *err) {
+        Once once = { .handler = handler, .config = config };
         TQ_FREE char *data = NULL;
         size_t size;
         int r;
@@ -137,7 +164,8 @@ static int load(int dir_fd, const char *name, TqReaderHandler handler, void *con
         if (r < 0)
                 (void)tq_error_errno(err, r, "can't read it");
         else
-                r = tq_reader_parse(data, size, handler, config, err);
+                r = tq_reader_parse(data, size, on_line_once, &once, err);
+        tq_buffer_done(&once.seen);
         if (r < 0)
                 tq_error_set_file(err, name);
         return r;

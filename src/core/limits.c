@@ -509,8 +509,12 @@ void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
                 Assignment a = { .key = (TqKey)ceiling->io[i].key };
 
                 (void)snprintf(a.device, sizeof(a.device), "%s", ceiling->io[i].device);
-                if (!find_io(l, a.key, a.device))
-                        (void)store_io(l, &a, ceiling->io[i].value);
+                if (find_io(l, a.key, a.device))
+                        continue;
+                /* Root's word comes before the eighth device that somebody thought of. */
+                if (l->n_io == TQ_IO_DEVICES)
+                        l->n_io--;
+                (void)store_io(l, &a, ceiling->io[i].value);
         }
 }
 
@@ -554,6 +558,16 @@ int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char 
         return 0;
 }
 
+/* At least one CPU, and few enough ranges to be written whole into an attribute. */
+static bool cpus_are_sane(const uint64_t *bits) {
+        char text[TQ_VALUE_MAX * 2];
+        uint64_t any = 0;
+
+        for (size_t i = 0; i < TQ_CPUS_MAX / 64; i++)
+                any |= bits[i];
+        return any != 0 && strlen(format_cpus(bits, text, sizeof(text))) < TQ_VALUE_MAX;
+}
+
 bool tq_limits_is_sane(const TqLimits *l) {
         if (l->set >> _TQ_KEY_MAX || l->n_io > TQ_IO_DEVICES)
                 return false;
@@ -566,6 +580,8 @@ bool tq_limits_is_sane(const TqLimits *l) {
                 if (!(row->has_max && v == TQ_LIMIT_MAX) && (v < row->min || v > row->max))
                         return false;
         }
+        if (tq_limits_has(l, TQ_KEY_CPUS) && !cpus_are_sane(l->cpus))
+                return false;
         for (uint32_t i = 0; i < l->n_io; i++) {
                 const TqIoLimit *io = &l->io[i];
 

@@ -88,6 +88,12 @@ static int queue_up(TqChannel *c, const struct iovec *iov, size_t n_iov, int fd)
                 return -ENOMEM;
         p->size = size;
         p->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -EBADF;
+        if (fd >= 0 && p->fd < 0) {
+                int r = tq_errno();
+
+                free(p);
+                return r;
+        }
         at = p->data;
         for (size_t i = 0; i < n_iov; i++) {
                 if (iov[i].iov_len > 0)
@@ -138,14 +144,23 @@ static int send_queue(TqChannel *c) {
         return sd_event_source_set_io_events(c->source, EPOLLIN);
 }
 
-static int take_descriptor(struct msghdr *mh) {
-        int fd = -EBADF;
+/* One descriptor or none. More than one is not in the protocol: all are closed, -EBADMSG. */
+static int take_descriptor(struct msghdr *mh, int *ret) {
+        size_t n = 0;
 
-        for (struct cmsghdr *h = CMSG_FIRSTHDR(mh); h; h = CMSG_NXTHDR(mh, h))
-                if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
-                    h->cmsg_len == CMSG_LEN(sizeof(int)))
-                        memcpy(&fd, CMSG_DATA(h), sizeof(fd));
-        return fd;
+        for (struct cmsghdr *h = CMSG_FIRSTHDR(mh); h; h = CMSG_NXTHDR(mh, h)) {
+                if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+                        continue;
+                for (size_t at = CMSG_LEN(0); at + sizeof(int) <= h->cmsg_len; at += sizeof(int)) {
+                        (void)tq_close(*ret);
+                        memcpy(ret, (char *)h + at, sizeof(int));
+                        n++;
+                }
+        }
+        if (n <= 1)
+                return 0;
+        *ret = tq_close(*ret);
+        return -EBADMSG;
 }
 
 /* 1: handled one, 0: nothing there. */
@@ -170,7 +185,9 @@ static int receive_one(TqChannel *c) {
                 return errno == EAGAIN || errno == EINTR ? 0 : tq_errno();
         if (n == 0)
                 return -ECONNRESET;
-        fd = take_descriptor(&mh);
+        r = take_descriptor(&mh, &fd);
+        if (r < 0)
+                return r;
         if (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
                 return -EBADMSG;
         r = tq_message_check(&c->in.message, (size_t)n);

@@ -10,7 +10,7 @@
 d_init
 mkdir "$D/mnt"
 mount -t tmpfs -o size=1500k tmpfs "$D/mnt" || d_skip_all "can't mount a tmpfs"
-d_config "state=$D/mnt"
+sed -i "s|^state=.*|state=$D/mnt|" "$D/etc/tenantq.conf"
 d_start
 d_tenant acme 61001
 d_tenant globex 61002

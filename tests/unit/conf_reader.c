@@ -34,7 +34,7 @@ static int parse(const char *data, size_t size, TqReaderHandler handler, void *u
         char *copy = malloc(size > 0 ? size : 1);
         int r;
 
-        ck_assert_ptr_nonnull(copy);
+        unit_must(copy, "out of memory");
         memcpy(copy, data, size);
         r = tq_reader_parse(copy, size, handler, userdata, err);
         free(copy);
@@ -196,18 +196,17 @@ static int check_line(void *userdata, const char *section, const char *key, cons
 
         (void)err;
         want->calls++;
-        ck_assert_str_eq(section, "S");
+        unit_must(strcmp(section, "S") == 0, "%s", section);
         if (!key)
                 return 0;
         if (want->calls == 2) {
-                ck_assert_uint_eq(line, 2);
-                ck_assert_str_eq(key, "k");
-                ck_assert_uint_eq(strlen(value), want->size);
-                ck_assert_mem_eq(value, want->value, want->size);
+                unit_must(line == 2 && strcmp(key, "k") == 0, "line %u: %s", line, key);
+                unit_must(strlen(value) == want->size &&
+                                  memcmp(value, want->value, want->size) == 0,
+                          "%zu: %s", want->size, value);
         } else {
-                ck_assert_uint_eq(line, 3);
-                ck_assert_str_eq(key, "next");
-                ck_assert_str_eq(value, "1");
+                unit_must(line == 3 && strcmp(key, "next") == 0 && strcmp(value, "1") == 0,
+                          "line %u: %s=%s", line, key, value);
         }
         return 0;
 }
@@ -284,10 +283,9 @@ static int count_key(void *userdata, const char *section, const char *key, const
         (void)err;
         if (!key)
                 return 0;
-        ck_assert_uint_eq(line, *n + 2);
         (void)snprintf(want, sizeof(want), "key%u", *n);
-        ck_assert_str_eq(key, want);
-        ck_assert_str_eq(value, want + 3);
+        unit_must(line == *n + 2 && strcmp(key, want) == 0 && strcmp(value, want + 3) == 0,
+                  "line %u", line);
         (*n)++;
         return 0;
 }
@@ -385,9 +383,9 @@ START_TEST(any_bytes) {
                 for (size_t i = 0; i < n; i++)
                         text[i] = alphabet[unit_random(&state) % (sizeof(alphabet) - 1)];
                 r = parse(text, n, tell, &told, &err);
-                ck_assert(r == 0 || r == -EBADMSG);
-                ck_assert_int_eq(r == 0, err.text[0] == '\0');
-                ck_assert_int_eq(r == 0, err.line == 0);
+                unit_must(r == 0 || r == -EBADMSG, "%d", r);
+                unit_must((r == 0) == (err.text[0] == '\0'), "%s", err.text);
+                unit_must((r == 0) == (err.line == 0), "%u", err.line);
                 tq_buffer_done(&told.text);
         }
 }

@@ -563,6 +563,11 @@ static const struct {
         { "memory_low", NULL, "1G", NULL },      /* unset means none there */
         { "cpu_weight", "5000", "100", "5000" }, /* no cap */
         { "cpu_weight", NULL, "100", NULL },
+        { "cpus", "0-3", "2-5", "2-3" },
+        { "cpus", "0-3", "0-1023", "0-3" },
+        { "cpus", "0-1", "4-5", "4-5" }, /* none is left */
+        { "cpus", NULL, "4-5", "4-5" },
+        { "cpus", "0-1", NULL, "0-1" },
 };
 
 START_TEST(clamp) {
@@ -793,6 +798,22 @@ START_TEST(sane_shape) {
 }
 END_TEST
 
+/* A set of CPUs that is well-formed fits into an attribute whole; a cut list would name other CPUs.
+ */
+START_TEST(sane_cpus) {
+        TqLimits l = { .set = UINT64_C(1) << TQ_KEY_CPUS }, again = {};
+        char text[TQ_VALUE_MAX * 2];
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(l.cpus); i++)
+                l.cpus[i] = UINT64_C(0x5555555555555555);
+        if (!tq_limits_is_sane(&l))
+                return; /* refused: as good */
+        (void)tq_limits_attribute(&l, TQ_KEY_CPUS, text, sizeof(text));
+        ck_assert_int_eq(tq_limits_set(&again, "cpus", text, TQ_SCOPE_JOB, false, 0, NULL), 0);
+        ck_assert_mem_eq(again.cpus, l.cpus, sizeof(l.cpus));
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *values = unit_case(s, "values"), *scope = unit_case(s, "scope");
         TCase *change = unit_case(s, "change"), *kernel = unit_case(s, "kernel");
@@ -818,6 +839,7 @@ static void fill(Suite *s) {
         unit_add_rows(kernel, attribute, attribute_rows);
         tcase_add_test(kernel, sane_values);
         tcase_add_test(kernel, sane_shape);
+        tcase_add_test(kernel, sane_cpus);
 }
 
 int main(void) {

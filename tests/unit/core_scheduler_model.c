@@ -8,13 +8,6 @@
 /* The same rules said once more, as slowly and plainly as possible: no ring, no heap, no counter.
  * After each of many random steps the two must agree. */
 
-/* A ck_assert that holds costs a system call: too much for a hundred million of them. */
-#define MUST(condition, ...)                                                                       \
-        do {                                                                                       \
-                if (!(condition))                                                                  \
-                        ck_abort_msg(#condition ": " __VA_ARGS__);                                 \
-        } while (0)
-
 #define MODEL_JOBS    96
 #define MODEL_TENANTS 5
 #define MODEL_QUEUES  4
@@ -111,80 +104,80 @@ static void model_wait(Model *m, ModelJob *j) {
 
 /* A START is legal if there is room and nothing of the queue comes before. */
 static void model_start(Model *m, ModelJob *j) {
-        MUST(m->is_open, "not so");
-        MUST(m->tenants[j->tenant].enabled, "not so");
-        MUST(j->phase == WAITING, "differs");
-        MUST(j->is_due, "not so");
+        unit_must(m->is_open, "not so");
+        unit_must(m->tenants[j->tenant].enabled, "not so");
+        unit_must(j->phase == WAITING, "differs");
+        unit_must(j->is_due, "not so");
         for (size_t i = 0; i < MODEL_JOBS; i++) {
                 const ModelJob *o = &m->jobs[i];
 
                 if (o->phase == WAITING && o->is_due && o->tenant == j->tenant &&
                     o->queue == j->queue && o != j)
-                        MUST(o->priority < j->priority ||
-                                     (o->priority == j->priority && o->id > j->id),
-                             "job %ju before %ju", (uintmax_t)j->id, (uintmax_t)o->id);
+                        unit_must(o->priority < j->priority ||
+                                          (o->priority == j->priority && o->id > j->id),
+                                  "job %ju before %ju", (uintmax_t)j->id, (uintmax_t)o->id);
         }
         j->phase = STARTING;
-        MUST(count_slots(m, j->tenant, -1) <= tenant_limit(m, j->tenant), "differs");
-        MUST(count_slots(m, j->tenant, (int)j->queue) <= queue_limit(m, j->tenant, j->queue),
-             "differs");
+        unit_must(count_slots(m, j->tenant, -1) <= tenant_limit(m, j->tenant), "differs");
+        unit_must(count_slots(m, j->tenant, (int)j->queue) <= queue_limit(m, j->tenant, j->queue),
+                  "differs");
         m->starts++;
 }
 
 static void model_action(Model *m, const TqAction *a) {
         ModelJob *j = find(m, a->job);
 
-        MUST(j != NULL, "action %d of an unknown job", (int)a->type);
-        MUST(a->userdata == j, "differs");
-        MUST(a->tenant == j->tenant + 1, "differs");
-        MUST(a->attempt == j->attempt, "differs");
+        unit_must(j != NULL, "action %d of an unknown job", (int)a->type);
+        unit_must(a->userdata == j, "differs");
+        unit_must(a->tenant == j->tenant + 1, "differs");
+        unit_must(a->attempt == j->attempt, "differs");
         switch (a->type) {
         case TQ_ACTION_START:
                 model_start(m, j);
                 break;
         case TQ_ACTION_RUN:
-                MUST(j->phase == STARTING, "differs");
-                MUST(!j->is_aborted, "not so");
+                unit_must(j->phase == STARTING, "differs");
+                unit_must(!j->is_aborted, "not so");
                 j->phase = RUNNING;
                 j->since = m->now;
                 break;
         case TQ_ACTION_ABORT:
-                MUST(j->phase == STARTING, "differs");
-                MUST(!j->is_aborted, "not so");
+                unit_must(j->phase == STARTING, "differs");
+                unit_must(!j->is_aborted, "not so");
                 j->is_aborted = true;
                 j->stop = TQ_STOP_CANCELLED;
                 break;
         case TQ_ACTION_TERM:
-                MUST(j->phase == RUNNING, "differs");
-                MUST(a->stop != TQ_STOP_NONE, "differs");
+                unit_must(j->phase == RUNNING, "differs");
+                unit_must(a->stop != TQ_STOP_NONE, "differs");
                 if (a->stop != TQ_STOP_CANCELLED) {
-                        MUST(deadline_of(m, j) <= m->now, "differs");
-                        MUST(a->stop == (m->tenants[j->tenant].runtime < j->runtime
-                                                 ? TQ_STOP_TIMEOUT_TENANT
-                                                 : TQ_STOP_TIMEOUT_JOB),
-                             "differs");
+                        unit_must(deadline_of(m, j) <= m->now, "differs");
+                        unit_must(a->stop == (m->tenants[j->tenant].runtime < j->runtime
+                                                      ? TQ_STOP_TIMEOUT_TENANT
+                                                      : TQ_STOP_TIMEOUT_JOB),
+                                  "differs");
                 }
                 j->phase = STOPPING;
                 j->stop = a->stop;
                 j->kill_at = m->now + j->grace;
                 break;
         case TQ_ACTION_KILL:
-                MUST(j->phase == STOPPING, "differs");
-                MUST(!j->is_killed, "not so");
-                MUST(j->kill_at <= m->now, "differs");
+                unit_must(j->phase == STOPPING, "differs");
+                unit_must(!j->is_killed, "not so");
+                unit_must(j->kill_at <= m->now, "differs");
                 j->is_killed = true;
                 m->kills++;
                 break;
         case TQ_ACTION_REQUEUE:
-                MUST(j->stop == TQ_STOP_NONE, "differs");
-                MUST(holds_slot(j), "not so");
+                unit_must(j->stop == TQ_STOP_NONE, "differs");
+                unit_must(holds_slot(j), "not so");
                 j->attempt += j->phase != STARTING;
                 model_wait(m, j);
                 m->requeues++;
                 break;
         default:
-                MUST(a->type == TQ_ACTION_FINISH, "differs");
-                MUST(a->verdict.outcome != TQ_OUTCOME_NONE, "differs");
+                unit_must(a->type == TQ_ACTION_FINISH, "differs");
+                unit_must(a->verdict.outcome != TQ_OUTCOME_NONE, "differs");
                 j->phase = GONE;
                 m->finishes++;
         }
@@ -205,12 +198,13 @@ static void check_work_conserving(const Model *m) {
 
                 if (j->phase != WAITING || !j->is_due)
                         continue;
-                MUST(tq_scheduler_why(m->s, tq_scheduler_job(m->s, j->id)) != TQ_WAIT_NONE,
-                     "job %ju waits for nothing", (uintmax_t)j->id);
-                MUST(!m->is_open || !m->tenants[j->tenant].enabled ||
-                             tenants[j->tenant] >= tenant_limit(m, j->tenant) ||
-                             queues[j->tenant][j->queue] >= queue_limit(m, j->tenant, j->queue),
-                     "job %ju waits though there is room", (uintmax_t)j->id);
+                unit_must(tq_scheduler_why(m->s, tq_scheduler_job(m->s, j->id)) != TQ_WAIT_NONE,
+                          "job %ju waits for nothing", (uintmax_t)j->id);
+                unit_must(!m->is_open || !m->tenants[j->tenant].enabled ||
+                                  tenants[j->tenant] >= tenant_limit(m, j->tenant) ||
+                                  queues[j->tenant][j->queue] >=
+                                          queue_limit(m, j->tenant, j->queue),
+                          "job %ju waits though there is room", (uintmax_t)j->id);
         }
 }
 
@@ -225,17 +219,17 @@ static void model_check(Model *m) {
                 if (j->phase == GONE)
                         continue;
                 real = tq_scheduler_job(m->s, j->id);
-                MUST(real != NULL, "not there");
-                MUST(real->state == (j->phase == WAITING
-                                             ? j->is_due ? TQ_JOB_QUEUED : TQ_JOB_SCHEDULED
-                                     : j->phase == STARTING ? TQ_JOB_STARTING
-                                     : j->phase == RUNNING  ? TQ_JOB_RUNNING
-                                                            : TQ_JOB_STOPPING),
-                     "differs");
-                MUST(real->attempt == j->attempt, "differs");
+                unit_must(real != NULL, "not there");
+                unit_must(real->state == (j->phase == WAITING
+                                                  ? j->is_due ? TQ_JOB_QUEUED : TQ_JOB_SCHEDULED
+                                          : j->phase == STARTING ? TQ_JOB_STARTING
+                                          : j->phase == RUNNING  ? TQ_JOB_RUNNING
+                                                                 : TQ_JOB_STOPPING),
+                          "differs");
+                unit_must(real->attempt == j->attempt, "differs");
                 deadline = TQ_MIN(deadline, deadline_of(m, j));
         }
-        MUST(tq_scheduler_next_deadline(m->s) == deadline, "differs");
+        unit_must(tq_scheduler_next_deadline(m->s) == deadline, "differs");
         check_work_conserving(m);
         for (unsigned t = 0; t < MODEL_TENANTS; t++) {
                 const TqTenant *real = tq_scheduler_tenant(m->s, t + 1);
@@ -243,15 +237,15 @@ static void model_check(Model *m) {
 
                 for (size_t i = 0; i < MODEL_JOBS; i++)
                         waiting += m->jobs[i].phase == WAITING && m->jobs[i].tenant == t;
-                MUST(real->running == count_slots(m, t, -1), "differs");
-                MUST(real->waiting == waiting, "differs");
+                unit_must(real->running == count_slots(m, t, -1), "differs");
+                unit_must(real->waiting == waiting, "differs");
         }
 }
 
 static void model_step(Model *m, TqEvent event, int want) {
         int r = tq_scheduler_step(m->s, &event, m->now, &m->actions);
 
-        MUST(r == want, "differs");
+        unit_must(r == want, "differs");
         if (event.type == TQ_EVENT_TICK)
                 for (size_t i = 0; i < MODEL_JOBS; i++)
                         if (m->jobs[i].phase == WAITING && m->jobs[i].not_before <= m->now)
@@ -261,7 +255,7 @@ static void model_step(Model *m, TqEvent event, int want) {
         m->actions.n = 0;
         if (event.type == TQ_EVENT_TICK)
                 for (size_t i = 0; i < MODEL_JOBS; i++)
-                        MUST(deadline_of(m, &m->jobs[i]) > m->now, "differs");
+                        unit_must(deadline_of(m, &m->jobs[i]) > m->now, "differs");
 }
 
 static void model_tenant(Model *m, unsigned t) {
@@ -368,11 +362,11 @@ static void model_cancel(Model *m) {
         if (is_refused)
                 return;
         if (before == WAITING)
-                MUST(find(m, id) == NULL, "still there");
+                unit_must(find(m, id) == NULL, "still there");
         else if (before == STARTING)
-                MUST(j->is_aborted, "not so");
+                unit_must(j->is_aborted, "not so");
         else
-                MUST(j->phase == STOPPING, "differs");
+                unit_must(j->phase == STOPPING, "differs");
 }
 
 static void model_progress(Model *m) {
@@ -392,7 +386,7 @@ static void model_progress(Model *m) {
                 model_step(m,
                            (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = id, .attempt = j->attempt },
                            0);
-                MUST(j->phase == (aborted ? STARTING : RUNNING), "differs");
+                unit_must(j->phase == (aborted ? STARTING : RUNNING), "differs");
                 return;
         }
         if (before == STARTING && dice(m, 4) == 0) {
@@ -404,7 +398,7 @@ static void model_progress(Model *m) {
                            (TqEvent){ .type = TQ_EVENT_REFUSED, .job = id, .attempt = j->attempt },
                            0);
                 if (j->is_aborted)
-                        MUST(find(m, id) == NULL, "still there");
+                        unit_must(find(m, id) == NULL, "still there");
                 return;
         }
         if (before == STARTING)
@@ -418,7 +412,7 @@ static void model_progress(Model *m) {
                 m,
                 (TqEvent){ .type = TQ_EVENT_ENDED, .job = id, .attempt = j->attempt, .end = &end },
                 0);
-        MUST((find(m, id) != NULL) == repeats, "differs");
+        unit_must((find(m, id) != NULL) == repeats, "differs");
 }
 
 /* What nobody should listen to. */
@@ -478,14 +472,14 @@ static void model_drain(Model *m) {
         for (unsigned t = 0; t < MODEL_TENANTS; t++) {
                 const TqTenant *real = tq_scheduler_tenant(m->s, t + 1);
 
-                MUST(real->running == 0, "differs");
-                MUST(real->waiting == 0, "differs");
-                MUST(real->n_queues == 0, "differs");
-                MUST(tq_list_is_empty(&real->active), "not so");
-                MUST(tq_list_is_empty(&real->queues), "not so");
-                MUST(tq_list_is_empty(&real->ready_queues), "not so");
+                unit_must(real->running == 0, "differs");
+                unit_must(real->waiting == 0, "differs");
+                unit_must(real->n_queues == 0, "differs");
+                unit_must(tq_list_is_empty(&real->active), "not so");
+                unit_must(tq_list_is_empty(&real->queues), "not so");
+                unit_must(tq_list_is_empty(&real->ready_queues), "not so");
         }
-        MUST(tq_scheduler_next_deadline(m->s) == TQ_NEVER, "differs");
+        unit_must(tq_scheduler_next_deadline(m->s) == TQ_NEVER, "differs");
 }
 
 static const uint64_t seeds[] = { 1, 0xDEADBEEF, 20261120, 0x123456789ABCDEF };

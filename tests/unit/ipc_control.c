@@ -143,11 +143,20 @@ START_TEST(malformed) {
         (void)sd_bus_message_unref(m);
         ck_assert_uint_eq(got.n_columns, 0);
 
-        /* Fewer cells, or cells of a type that is not ours: they are NULL. */
+        m = message_new(bus);
+        ck_assert_int_ge(sd_bus_message_append(m, "as", 2, "one", "two"), 0);
+        ck_assert_int_ge(sd_bus_message_append(m, "aav", 1, 1, "x", INT64_C(1)), 0);
+        seal(m);
+        ck_assert_int_lt(tq_control_read_table(m, &got), 0);
+        (void)sd_bus_message_unref(m);
+        ck_assert_uint_eq(got.n_columns, 0);
+
+        /* A cell of a type that is not ours is NULL. */
         m = message_new(bus);
         ck_assert_int_ge(sd_bus_message_append(m, "as", 2, "a", "b"), 0);
-        ck_assert_int_ge(
-                sd_bus_message_append(m, "aav", 2, 1, "x", INT64_C(5), 2, "d", 1.5, "s", "t"), 0);
+        ck_assert_int_ge(sd_bus_message_append(m, "aav", 2, 2, "x", INT64_C(5), "b", 1, 2, "d", 1.5,
+                                               "s", "t"),
+                         0);
         seal(m);
         ck_assert_int_ge(tq_control_read_table(m, &got), 0);
         ck_assert_uint_eq(got.n_rows, 2);

@@ -20,15 +20,30 @@
 #include "store/ledger.h"
 #include "unit.h"
 
-static void install(TqProfile profile) {
-        TqFilter filter = {};
-        struct sock_fprog program;
-        TqError err = {};
+/* Compiled once, before the tests. */
+static TqFilter filters[_TQ_PROFILE_MAX];
 
-        if (tq_filter_compile(profile, &filter, &err) < 0 || filter.n == 0 ||
-            filter.n > BPF_MAXINSNS)
-                _exit(200);
-        program = (struct sock_fprog){ .len = (unsigned short)filter.n, .filter = filter.code };
+static void compile(void) {
+        for (int i = 0; i < _TQ_PROFILE_MAX; i++) {
+                TqError err = {};
+
+                ck_assert_msg(tq_filter_compile((TqProfile)i, &filters[i], &err) == 0, "%s",
+                              err.text);
+                ck_assert_uint_gt(filters[i].n, 0);
+                ck_assert_uint_le(filters[i].n, BPF_MAXINSNS);
+        }
+}
+
+static void release(void) {
+        for (int i = 0; i < _TQ_PROFILE_MAX; i++)
+                tq_filter_done(&filters[i]);
+}
+
+/* In a child. */
+static void install(TqProfile profile) {
+        struct sock_fprog program = { .len = (unsigned short)filters[profile].n,
+                                      .filter = filters[profile].code };
+
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 _exit(201);
         if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
@@ -334,6 +349,8 @@ END_TEST
 static void fill(Suite *s) {
         TCase *jobs = unit_case(s, "job"), *engines = unit_case(s, "engine");
 
+        tcase_add_unchecked_fixture(jobs, compile, release);
+        tcase_add_unchecked_fixture(engines, compile, release);
         unit_add_rows(jobs, job, job_rows);
         tcase_add_test(jobs, job_forks_and_threads);
         tcase_add_loop_test(jobs, foreign_architecture, 0, 2);

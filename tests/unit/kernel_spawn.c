@@ -32,6 +32,8 @@ static int helper(const char *number) {
         while (dir && (e = readdir(dir)))
                 if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(dir))
                         tq_buffer_printf(&said, " %s", e->d_name);
+        if (dir)
+                (void)closedir(dir);
         return write(plan, said.data, said.size) == (ssize_t)said.size ? 42 : 1;
 }
 

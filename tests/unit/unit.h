@@ -30,6 +30,13 @@ TCase *unit_case(Suite *s, const char *name);
                 return;                                                                            \
         } while (0)
 
+/* A ck_assert_msg for inner loops: libcheck's makes a system call for each one that holds. */
+#define unit_must(condition, ...)                                                                  \
+        do {                                                                                       \
+                if (!(condition))                                                                  \
+                        ck_abort_msg(#condition ": " __VA_ARGS__);                                 \
+        } while (0)
+
 void unit_skipped(const char *function, const char *reason);
 
 bool unit_is_root(void);
