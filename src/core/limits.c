@@ -249,6 +249,24 @@ static const char *format_cpus(const uint64_t *bits, char *buf, size_t size) {
         return buf;
 }
 
+/* Below /dev, in directories that only root writes to: root will look the path up, and /dev/shm and
+ * the like hold what tenants put there. */
+static bool path_is_valid(const char *s) {
+        static const char *const directories[] = { "mapper/", "disk/", "block/" };
+        static const char allowed[] =
+                "-_.:@+=abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/";
+
+        if (strspn(s, allowed) != strlen(s) || strstr(s, "//") || strstr(s, "/.") || s[0] == '.' ||
+            s[0] == '/' || s[0] == '\0')
+                return false;
+        if (!strchr(s, '/'))
+                return true;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(directories); i++)
+                if (strncmp(s, directories[i], strlen(directories[i])) == 0)
+                        return s[strlen(directories[i])] != '\0';
+        return false;
+}
+
 /* A device is a path below /dev or MAJOR:MINOR; whether there is one is the kernel layer's
  * question. */
 static bool device_is_valid(const char *s) {
@@ -259,9 +277,7 @@ static bool device_is_valid(const char *s) {
         if (strlen(s) >= TQ_DEVICE_MAX)
                 return false;
         if (strncmp(s, "/dev/", 5) == 0)
-                return s[5] != '\0' && !strstr(s, "/../") &&
-                       strspn(s, "/-_.:@+=abcdefghijklmnopqrstuvwxyz"
-                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == strlen(s);
+                return path_is_valid(s + 5);
         colon = strchr(s, ':');
         if (!colon || (size_t)(colon - s) >= sizeof(major))
                 return false;

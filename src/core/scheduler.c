@@ -145,7 +145,7 @@ static void refresh(TqScheduler *s, TqQueue *q) {
 
 /* Objects ------------------------------------------------------------------------------------- */
 
-static int queue_get(TqTenant *t, const char *name, TqQueue **ret) {
+static int queue_get(TqTenant *t, const char *name, bool is_promised, TqQueue **ret) {
         TqQueue *q;
 
         TQ_LIST_FOREACH(node, &t->queues) {
@@ -156,7 +156,7 @@ static int queue_get(TqTenant *t, const char *name, TqQueue **ret) {
                 }
         }
         /* Bounds the walk above, and the jobs that a tenant runs at once by inventing queues. */
-        if (t->n_queues >= TQ_QUEUES_MAX)
+        if (t->n_queues >= TQ_QUEUES_MAX && !is_promised)
                 return -EDQUOT;
         q = calloc(1, sizeof(*q));
         if (!q)
@@ -365,7 +365,7 @@ static int job_new(TqScheduler *s, const TqEvent *e, TqJob **ret) {
                 .userdata = e->j.userdata,
         };
         tq_list_init(&job->active);
-        r = queue_get(t, e->j.queue, &job->queue);
+        r = queue_get(t, e->j.queue, e->j.is_promised || e->type == TQ_EVENT_ADOPT, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
         if (r >= 0)
@@ -402,7 +402,7 @@ static int on_submit(TqScheduler *s, const TqEvent *e, uint64_t now) {
         return r;
 }
 
-static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now) {
+static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         TqJob *job;
         int r;
 
@@ -416,9 +416,14 @@ static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now) {
                                                 : tq_add_u64(now, job->stop_usec));
         if (r >= 0)
                 r = set_state(s, job, job->stop == TQ_STOP_NONE ? TQ_JOB_RUNNING : TQ_JOB_STOPPING);
-        if (r < 0)
+        if (r < 0) {
                 job_free(s, job);
-        return r;
+                return r;
+        }
+        /* Recorded, but perhaps not sent before the restart. */
+        if (job->stop != TQ_STOP_NONE)
+                act(actions, TQ_ACTION_TERM, job);
+        return 0;
 }
 
 static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
@@ -443,8 +448,9 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
                     TqActions *actions) {
         TqVerdict verdict;
 
+        /* Nothing of it runs: this is the end of a launch that nobody recorded. */
         if (!holds_slot(job->state))
-                return 0;
+                return -ENOENT;
         if (is_safe_to_repeat(job, end)) {
                 /* An attempt that was recorded as running is never reused, not even its number. */
                 act(actions, TQ_ACTION_REQUEUE, job);
@@ -580,7 +586,7 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         case TQ_EVENT_SUBMIT:
                 return on_submit(s, e, now);
         case TQ_EVENT_ADOPT:
-                return on_adopt(s, e, now);
+                return on_adopt(s, e, now, actions);
         case TQ_EVENT_OPEN:
                 s->is_open = true;
                 TQ_LIST_FOREACH(node, &s->all)

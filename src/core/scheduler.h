@@ -133,6 +133,7 @@ typedef struct TqEvent {
                 uint64_t stop_usec;
                 uint64_t running_since; /* ADOPT: CLOCK_BOOTTIME usec */
                 TqStopReason stop;      /* ADOPT: it was already asked to stop */
+                bool is_promised;       /* of the ledger: no limit on taking jobs concerns it */
                 void *userdata;
         } j;
         const TqEnd *end;

@@ -174,7 +174,7 @@ void batch_flush(Engine *e) {
         tq_list_init(&b->task.link);
         if (e->is_degraded)
                 b->result = -EIO; /* on_run leaves it at that */
-        tq_worker_submit(e->worker, &b->task);
+        tq_worker_submit(e->worker, &b->task, true);
 }
 
 static int on_collect(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

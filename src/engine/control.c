@@ -15,16 +15,21 @@
 
 #define CONNECTIONS_MAX     512
 #define CONNECTIONS_PER_UID 64
+#define CONNECTIONS_KEPT    64 /* for administrators */
+#define STRANGERS_MAX       16 /* connections of users who are nobody here: told so, and no more */
+#define WAITERS_MAX         64 /* of one connection */
 
 typedef struct Waiter {
         Connection *connection;
         sd_bus_message *call;
         uint64_t job;
         int64_t tenant; /* what the caller may see */
+        bool is_cancel; /* answered without the job's row */
         TqList link;
 } Waiter;
 
 static Waiter *waiter_free(Waiter *w) {
+        w->connection->n_waiters--;
         tq_list_unlink(&w->link);
         (void)sd_bus_message_unref(w->call);
         free(w);
@@ -80,14 +85,19 @@ static bool is_admin(const Engine *e, int fd, const struct ucred *peer) {
         return false;
 }
 
-static bool has_room(const Engine *e, uid_t uid) {
-        size_t n = 0;
+static bool has_room(Engine *e, const struct ucred *peer, bool is_admin_peer) {
+        bool is_stranger = !is_admin_peer && !tenants_by_uid(e, peer->uid);
+        size_t of_uid = 0, strangers = 0;
 
-        if (e->n_connections >= CONNECTIONS_MAX)
+        if (e->n_connections >= CONNECTIONS_MAX - (is_admin_peer ? 0 : CONNECTIONS_KEPT))
                 return false;
-        TQ_LIST_FOREACH(node, &e->connections)
-        n += TQ_LIST_ENTRY(node, Connection, link)->uid == uid;
-        return n < CONNECTIONS_PER_UID;
+        TQ_LIST_FOREACH(node, &e->connections) {
+                const Connection *c = TQ_LIST_ENTRY(node, Connection, link);
+
+                of_uid += c->uid == peer->uid;
+                strangers += c->is_stranger;
+        }
+        return of_uid < CONNECTIONS_PER_UID && (!is_stranger || strangers < STRANGERS_MAX);
 }
 
 static int start_bus(Connection *c, int fd) {
@@ -125,13 +135,22 @@ static void accept_one(Engine *e, int fd) {
         struct ucred peer;
         socklen_t size = sizeof(peer);
         Connection *c;
+        bool admin;
 
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !has_room(e, peer.uid) ||
-            !(c = calloc(1, sizeof(*c)))) {
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
                 (void)tq_close(fd);
                 return;
         }
-        *c = (Connection){ .engine = e, .uid = peer.uid, .is_admin = is_admin(e, fd, &peer) };
+        admin = is_admin(e, fd, &peer);
+        c = has_room(e, &peer, admin) ? calloc(1, sizeof(*c)) : NULL;
+        if (!c) {
+                (void)tq_close(fd);
+                return;
+        }
+        *c = (Connection){ .engine = e,
+                           .uid = peer.uid,
+                           .is_admin = admin,
+                           .is_stranger = !admin && !tenants_by_uid(e, peer.uid) };
         tq_list_append(&e->connections, &c->link);
         e->n_connections++;
         if (start_bus(c, fd) < 0)
@@ -152,14 +171,21 @@ int control_start(Engine *e) {
         return sd_event_add_io(e->event, NULL, e->listen_fd, EPOLLIN, on_listen, e);
 }
 
-int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
-        Waiter *w = calloc(1, sizeof(*w));
+int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant,
+                     bool is_cancel) {
+        Waiter *w;
 
+        if (c->n_waiters >= WAITERS_MAX)
+                return -EBUSY;
+        w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        *w = (Waiter){
-                .connection = c, .call = sd_bus_message_ref(call), .job = job, .tenant = tenant
-        };
+        *w = (Waiter){ .connection = c,
+                       .call = sd_bus_message_ref(call),
+                       .job = job,
+                       .tenant = tenant,
+                       .is_cancel = is_cancel };
+        c->n_waiters++;
         tq_list_append(&c->engine->waiters, &w->link);
         return 0;
 }
@@ -170,16 +196,25 @@ void control_job_ended(Engine *e, uint64_t job) {
 
                 if (w->job != job)
                         continue;
-                (void)verbs_reply_job(e, w->call, job, w->tenant);
+                if (w->is_cancel)
+                        (void)sd_bus_reply_method_return(w->call, "");
+                else
+                        (void)verbs_reply_job(w->connection, w->call, job, w->tenant);
                 (void)waiter_free(w);
         }
+}
+
+bool control_is_alive(const Engine *e, const Connection *c) {
+        TQ_LIST_FOREACH(node, &e->connections)
+        if (TQ_LIST_ENTRY(node, Connection, link) == c)
+                return true;
+        return false;
 }
 
 void control_stop(Engine *e) {
         TQ_LIST_FOREACH(node, &e->connections) {
                 Connection *c = TQ_LIST_ENTRY(node, Connection, link);
 
-                (void)sd_bus_flush(c->bus);
                 (void)connection_free(c);
         }
 }

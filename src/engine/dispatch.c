@@ -105,9 +105,10 @@ static void on_spec_done(TqTask *task, void *userdata) {
         TqError err = {};
         int r = st->result;
 
-        /* It may have been cancelled meanwhile. */
-        if (job && j->state == TQ_JOB_STARTING && j->attempt == st->attempt && !j->abort &&
-            !job->is_sent) {
+        /* It may have been cancelled meanwhile; and when we are leaving, the next engine starts it.
+         */
+        if (!e->is_leaving && job && j->state == TQ_JOB_STARTING && j->attempt == st->attempt &&
+            !j->abort && !job->is_sent) {
                 if (r >= 0)
                         r = tq_jobfile_parse(st->data, st->size, &spec, NULL, NULL, &err);
                 if (r >= 0 && !job->spec) {
@@ -130,18 +131,33 @@ static void on_spec_done(TqTask *task, void *userdata) {
         free(st);
 }
 
+static void on_spec_wanted(Engine *e, void *data, int result) {
+        SpecTask *st = data;
+
+        if (result < 0 || e->is_leaving)
+                free(st);
+        else
+                tq_worker_submit(e->worker, &st->task, false);
+}
+
 static void on_start(Engine *e, const TqAction *a) {
         EngineJob *job = a->userdata;
+        Effect *effect;
         SpecTask *st;
+        int r;
 
         job->is_sent = false;
         if (job->spec) {
-                if (send_start(e, job, tq_map_get(&e->tenants, a->tenant), a->attempt) < 0)
-                        engine_degrade(e, -ENOMEM);
+                r = send_start(e, job, tq_map_get(&e->tenants, a->tenant), a->attempt);
+                /* -EPIPE: the supervisor is gone, and so are we in a moment. */
+                if (r < 0 && r != -EPIPE)
+                        engine_degrade(e, r);
                 return;
         }
         st = calloc(1, sizeof(*st));
-        if (!st) {
+        effect = st ? batch_effect(e, EFFECT_CALLBACK) : NULL;
+        if (!effect) {
+                free(st);
                 engine_degrade(e, -ENOMEM);
                 return;
         }
@@ -150,7 +166,9 @@ static void on_start(Engine *e, const TqAction *a) {
                           .job = a->job,
                           .attempt = a->attempt };
         tq_list_init(&st->task.link);
-        tq_worker_submit(e->worker, &st->task);
+        /* After the commit of this turn, which may be the one that accepts the job. */
+        effect->callback = on_spec_wanted;
+        effect->data = st;
 }
 
 /* Actions ------------------------------------------------------------------------------------- */

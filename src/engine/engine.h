@@ -183,20 +183,25 @@ typedef struct Connection {
         Engine *engine;
         sd_bus *bus;
         uid_t uid;
-        bool is_admin;
+        bool is_admin, is_stranger;
+        size_t n_questions, n_waiters; /* not answered yet */
         sd_event_source *goodbye;
         TqList link;
 } Connection;
 int control_start(Engine *e);
 void control_job_ended(Engine *e, uint64_t job);
-int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
+/* Answers the call when the job has ended: with its row, or empty for a cancel. -EBUSY: too many.
+ */
+int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant,
+                     bool is_cancel);
+bool control_is_alive(const Engine *e, const Connection *c);
 void control_stop(Engine *e);
 
 /* verbs.c, limits.c: the methods */
 extern const sd_bus_vtable verbs_vtable[];
 int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...)
         TQ_PRINTF(3, 4);
-int verbs_reply_job(Engine *e, sd_bus_message *call, uint64_t job, int64_t tenant);
+int verbs_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
 

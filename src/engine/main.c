@@ -226,7 +226,8 @@ static int leave(Engine *e, int code) {
         e->is_leaving = true;
         e->worker = tq_worker_free(e->worker);
         /* What came during the last commit. */
-        if (e->batch && e->ledger && !e->is_degraded)
+        if (e->batch && e->ledger && !e->is_degraded &&
+            (!e->batch->has_claims || fsync(e->claims_fd) >= 0))
                 (void)tq_ledger_apply(e->ledger, e->batch->ops, e->batch->n_ops);
         control_stop(e);
         e->ledger = tq_ledger_close(e->ledger);

@@ -47,6 +47,8 @@ int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, con
         };
         if (end)
                 item->end = *end;
+        /* A launch whose acceptance was never committed: its number is not given away again. */
+        e->numbers.next_job = TQ_MAX(e->numbers.next_job, job + 1);
         if (tq_map_put(&e->stock, job, item) < 0) {
                 free(item);
                 return -ENOMEM;
@@ -120,7 +122,10 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                 .tenant = row->tenant,
                 .job = row->id,
                 .attempt = row->attempt + 1,
-                .j = { .queue = row->queue, .priority = row->priority, .userdata = job },
+                .j = { .queue = row->queue,
+                       .priority = row->priority,
+                       .userdata = job,
+                       .is_promised = true },
         };
         uint64_t now = tq_clock_realtime_usec();
         int r;

@@ -25,7 +25,7 @@ EngineTenant *tenants_by_uid(Engine *e, uid_t uid) {
         EngineTenant *t;
 
         while ((t = tq_map_next(&e->tenants, &position)))
-                if (t->handle > 0 && t->uid == uid && t->is_ready)
+                if (t->handle > 0 && t->uid == uid && !t->is_gone)
                         return t;
         return NULL;
 }

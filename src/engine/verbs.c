@@ -74,6 +74,7 @@ static int no_job(sd_bus_message *call, uint64_t job) {
 typedef struct Question {
         TqTask task;
         Engine *engine;
+        Connection *connection; /* may have gone when the answer comes */
         sd_bus_message *call;
         TqLedgerFilter filter;
         bool wants_one;                  /* none is an error */
@@ -126,6 +127,8 @@ static void on_question_done(TqTask *task, void *userdata) {
         Engine *e = userdata;
         int r;
 
+        if (control_is_alive(e, q->connection))
+                q->connection->n_questions--;
         if (q->result < 0)
                 r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
                                       strerror(-q->result));
@@ -144,23 +147,36 @@ static void on_question_done(TqTask *task, void *userdata) {
         free(q);
 }
 
-static int ask(Engine *e, sd_bus_message *call, const Question *template) {
-        Question *q = malloc(sizeof(*q));
+/* Questions share the disk with commits, and answers wait in our memory until they are read. */
+#define QUESTIONS_MAX 8
+#define UNREAD_MAX    32
 
+static int ask(Connection *c, sd_bus_message *call, const Question *template) {
+        uint64_t unread = 0;
+        Question *q;
+
+        (void)sd_bus_get_n_queued_write(c->bus, &unread);
+        if (c->n_questions >= QUESTIONS_MAX || unread > UNREAD_MAX)
+                return verbs_reply_error(
+                        call, TQ_CONTROL_REFUSED,
+                        "too many questions at once on one connection; read the answers");
+        q = malloc(sizeof(*q));
         if (!q)
                 return -ENOMEM;
         *q = *template;
         q->task = (TqTask){ .run = on_question_run, .done = on_question_done };
-        q->engine = e;
+        q->engine = c->engine;
+        q->connection = c;
         q->call = sd_bus_message_ref(call);
+        c->n_questions++;
         tq_list_init(&q->task.link);
-        tq_worker_submit(e->worker, &q->task);
+        tq_worker_submit(c->engine->worker, &q->task, false);
         return 1;
 }
 
-int verbs_reply_job(Engine *e, sd_bus_message *call, uint64_t job, int64_t tenant) {
+int verbs_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
         return ask(
-                e, call,
+                c, call,
                 &(Question){
                         .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
                         .wants_one = true,
@@ -192,7 +208,7 @@ static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         q.filter.live_only = !all;
         q.filter.before = before;
         q.filter.limit = TQ_MIN(limit, (uint32_t)ROWS_MAX);
-        return ask(c->engine, m, &q);
+        return ask(c, m, &q);
 }
 
 static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -207,7 +223,17 @@ static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         if (scope_of(c, &tenant) < 0)
                 return no_job(m, job);
-        return verbs_reply_job(c->engine, m, job, tenant);
+        return verbs_reply_job(c, m, job, tenant);
+}
+
+static int wait_for(Connection *c, sd_bus_message *m, uint64_t job, int64_t tenant,
+                    bool is_cancel) {
+        int r = control_wait_for(c, m, job, tenant, is_cancel);
+
+        if (r == -EBUSY)
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED,
+                                         "too many waits at once on one connection");
+        return r < 0 ? r : 1;
 }
 
 static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -227,9 +253,8 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
                 return no_job(m, job);
         if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
-                return verbs_reply_job(c->engine, m, job, tenant);
-        r = control_wait_for(c, m, job, tenant);
-        return r < 0 ? r : 1;
+                return verbs_reply_job(c, m, job, tenant);
+        return wait_for(c, m, job, tenant, false);
 }
 
 /* Jobs ---------------------------------------------------------------------------------------- */
@@ -287,6 +312,7 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         Engine *e = c->engine;
         const TqJob *job;
+        bool is_starting;
         Effect *effect;
         int64_t tenant;
         uint64_t id;
@@ -297,15 +323,20 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return r;
         job = tq_scheduler_job(e->scheduler, id);
-        if (scope_of(c, &tenant) < 0 || (job && tenant >= 0 && job->tenant->id != (uint32_t)tenant))
-                return no_job(m, id);
-        if (!job)
+        /* Ended, never there, somebody else's: one answer. */
+        if (!job || scope_of(c, &tenant) < 0 ||
+            (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
                 return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no job %llu that has not ended",
                                          (unsigned long long)id);
         batch_event(e, "cancel", job->tenant->id, id, c->uid, "cancelled by user %u", c->uid);
+        /* A launch at its barrier is recorded nowhere yet: the answer is its end, since a crash
+         * before that would start the job after all. */
+        is_starting = job->state == TQ_JOB_STARTING;
         r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
         if (r < 0 && r != -EALREADY)
                 return r;
+        if (is_starting)
+                return wait_for(c, m, id, tenant, true);
         effect = batch_effect(e, EFFECT_CALLBACK);
         if (!effect)
                 return -ENOMEM;
@@ -365,7 +396,7 @@ static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return no_job(m, q.filter.job);
         q.filter.limit = 1;
         q.stream = strcmp(stream, "err") == 0;
-        return ask(c->engine, m, &q);
+        return ask(c, m, &q);
 }
 
 /* Tenants ------------------------------------------------------------------------------------- */

@@ -60,6 +60,18 @@ static bool tenant_is_sane(const TqTenantMessage *t) {
         return true;
 }
 
+/* It goes to the service manager, where a line break would begin another assignment. */
+static bool status_is_sane(const TqMessage *m) {
+        const char *blob = (const char *)m + sizeof(m->header);
+
+        if (m->header.blob_size > 256)
+                return false;
+        for (uint32_t i = 0; i < m->header.blob_size; i++)
+                if ((unsigned char)blob[i] < 0x20)
+                        return false;
+        return true;
+}
+
 static bool body_is_sane(const TqMessage *m) {
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_HELLO:
@@ -74,6 +86,8 @@ static bool body_is_sane(const TqMessage *m) {
                 return tq_limits_is_sane(&m->start.limits);
         case TQ_MESSAGE_APPLY:
                 return tq_limits_is_sane(&m->apply.limits);
+        case TQ_MESSAGE_STATUS:
+                return status_is_sane(m);
         case TQ_MESSAGE_START_FAILED:
                 return m->attempt.stage < _TQ_STAGE_MAX;
         case TQ_MESSAGE_ENDED:

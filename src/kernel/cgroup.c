@@ -299,6 +299,34 @@ static bool lists_pid(const char *procs, pid_t pid) {
 }
 
 #define PROCS_MAX (1024 * 1024)
+#define CHUNK     256
+
+/* Pins a few processes, asks once more who is in the cgroup, and signals those. Returns where the
+ * list goes on. */
+static char *signal_some(int fd, char *list, int sig) {
+        TQ_FREE char *now = NULL;
+        struct {
+                pid_t pid;
+                int pidfd;
+        } pinned[CHUNK];
+        size_t n = 0, size;
+
+        for (; *list && n < CHUNK; list += strcspn(list, "\n") + 1) {
+                pinned[n].pid = (pid_t)strtol(list, NULL, 10);
+                pinned[n].pidfd = pinned[n].pid > 0 ? pidfd_open(pinned[n].pid, 0) : -EBADF;
+                if (pinned[n].pidfd >= 0)
+                        n++;
+        }
+        /* A pidfd pins whoever has the pid now; still being listed, it is of the cgroup. */
+        if (tq_fs_read_file(fd, "cgroup.procs", PROCS_MAX, &now, &size) < 0)
+                now = NULL;
+        for (size_t i = 0; i < n; i++) {
+                if (now && lists_pid(now, pinned[i].pid))
+                        (void)pidfd_send_signal(pinned[i].pidfd, sig, NULL, 0);
+                (void)tq_close(pinned[i].pidfd);
+        }
+        return list;
+}
 
 int tq_cgroup_signal(int fd, int sig) {
         TQ_FREE char *before = NULL;
@@ -308,21 +336,8 @@ int tq_cgroup_signal(int fd, int sig) {
         r = tq_fs_read_file(fd, "cgroup.procs", PROCS_MAX, &before, &size);
         if (r < 0)
                 return r;
-        for (char *p = before; *p; p += strcspn(p, "\n") + 1) {
-                TQ_FREE char *after = NULL;
-                TQ_CLOSE int pidfd = -EBADF;
-                pid_t pid = (pid_t)strtol(p, NULL, 10);
-
-                pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
-                if (pidfd < 0)
-                        continue;
-                /* The pidfd pins whoever has the pid now; still being listed, it is of the cgroup.
-                 */
-                if (tq_fs_read_file(fd, "cgroup.procs", PROCS_MAX, &after, &size) < 0 ||
-                    !lists_pid(after, pid))
-                        continue;
-                (void)pidfd_send_signal(pidfd, sig, NULL, 0);
-        }
+        for (char *p = before; *p;)
+                p = signal_some(fd, p, sig);
         return 0;
 }
 

@@ -9,6 +9,7 @@ struct TqWorker {
         pthread_t thread;
         pthread_mutex_t mutex;
         pthread_cond_t wanted;
+        TqList urgent;   /* guarded by mutex */
         TqList todo;     /* guarded by mutex */
         TqList finished; /* guarded by mutex */
         bool stop;       /* guarded by mutex */
@@ -30,7 +31,8 @@ static void *work(void *argument) {
                 TqList *node;
                 TqTask *task;
 
-                while (!(node = tq_list_first(&w->todo)) && !w->stop)
+                while (!(node = tq_list_first(&w->urgent)) && !(node = tq_list_first(&w->todo)) &&
+                       !w->stop)
                         (void)pthread_cond_wait(&w->wanted, &w->mutex);
                 if (!node)
                         break;
@@ -54,6 +56,7 @@ int tq_worker_new(void *userdata, TqWorker **ret) {
         if (!w)
                 return -ENOMEM;
         w->userdata = userdata;
+        tq_list_init(&w->urgent);
         tq_list_init(&w->todo);
         tq_list_init(&w->finished);
         w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -98,9 +101,9 @@ int tq_worker_fd(const TqWorker *w) {
         return w->event_fd;
 }
 
-void tq_worker_submit(TqWorker *w, TqTask *task) {
+void tq_worker_submit(TqWorker *w, TqTask *task, bool is_urgent) {
         (void)pthread_mutex_lock(&w->mutex);
-        tq_list_append(&w->todo, &task->link);
+        tq_list_append(is_urgent ? &w->urgent : &w->todo, &task->link);
         (void)pthread_cond_signal(&w->wanted);
         (void)pthread_mutex_unlock(&w->mutex);
 }

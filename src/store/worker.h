@@ -3,8 +3,8 @@
 
 #include "base/list.h"
 
-/* One thread that does what may wait for a disk, in the order in which it was asked, so that an
- * event loop never does. */
+/* One thread that does what may wait for a disk, so that an event loop never does: urgent tasks first,
+ * otherwise in the order in which it was asked. */
 typedef struct TqWorker TqWorker;
 typedef struct TqTask TqTask;
 
@@ -24,7 +24,7 @@ TqWorker *tq_worker_free(TqWorker *w);
 /* Readable (EPOLLIN) when tasks have been done; then call tq_worker_collect. */
 int tq_worker_fd(const TqWorker *w);
 
-void tq_worker_submit(TqWorker *w, TqTask *task);
+void tq_worker_submit(TqWorker *w, TqTask *task, bool is_urgent);
 
 /* Calls `done` for each task that has run. */
 void tq_worker_collect(TqWorker *w);

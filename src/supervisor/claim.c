@@ -161,6 +161,10 @@ int claim_file(Supervisor *s, Tenant *t, const char *name) {
          * attributes brings us here again. */
         if (fd == -EACCES && st.st_uid == 0)
                 return 0;
+        if (fd < 0 && fd != -EACCES && fd != -EPERM && fd != -ELOOP && fd != -ENXIO) {
+                spool_retry(s, t); /* our trouble, not the file's */
+                return 0;
+        }
         if (fd < 0) {
                 reject_file(s, t, t->spool_fd, name, name,
                             fd == -EACCES ? "can't be read by the tenant's user: chmod or chown it"
@@ -168,8 +172,12 @@ int claim_file(Supervisor *s, Tenant *t, const char *name) {
                 return 0;
         }
         /* Held only for an instant; a writer who comes then waits until we close. */
-        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
-                return errno == EAGAIN ? 0 : tq_errno();
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
+                if (errno != EAGAIN)
+                        return tq_errno();
+                spool_retry(s, t);
+                return 0;
+        }
         number = s->next_claim++;
         r = take(s, t, name, fd, number);
         return r <= 0 ? r : deliver(s, t, number, name, st.st_uid, fd, false);
@@ -192,7 +200,7 @@ void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *re
 
 /* Recovery ------------------------------------------------------------------------------------ */
 
-static int redeliver_one(Supervisor *s, const char *entry) {
+static int redeliver_one(Supervisor *s, const Tenant *only, const char *entry) {
         TQ_CLOSE int path_fd = -EBADF, fd = -EBADF;
         char digits[24], name[64];
         const char *dot = strchr(entry, '.');
@@ -208,7 +216,7 @@ static int redeliver_one(Supervisor *s, const char *entry) {
                 return 0;
         s->next_claim = TQ_MAX(s->next_claim, number + 1);
         t = tenants_get(s, dot + 1);
-        if (!t || !t->is_enabled)
+        if (!t || !t->is_enabled || (only && t != only) || tq_map_get(&s->claims, number))
                 return 0; /* stays until the tenant is in order */
         /* Its own name was lost with the process that knew it. */
         (void)snprintf(name, sizeof(name), "claim-%s" TQ_JOB_SUFFIX, digits);
@@ -224,11 +232,10 @@ static int redeliver_one(Supervisor *s, const char *entry) {
         return deliver(s, t, number, name, st.st_uid, fd, true);
 }
 
-int claim_redeliver(Supervisor *s) {
+int claim_redeliver(Supervisor *s, const Tenant *only) {
         TQ_CLOSE int fd = -EBADF;
         struct dirent *e;
         DIR *dir;
-        int r = 0;
 
         fd = tq_fs_open_dir(s->claims_fd, ".");
         if (fd < 0)
@@ -237,8 +244,9 @@ int claim_redeliver(Supervisor *s) {
         if (!dir)
                 return tq_errno();
         (void)tq_take_fd(&fd);
-        while (r >= 0 && (e = readdir(dir)))
-                r = redeliver_one(s, e->d_name);
+        while ((e = readdir(dir)))
+                if (redeliver_one(s, only, e->d_name) < 0)
+                        report_error("claim %s can't be handed over now", e->d_name);
         (void)closedir(dir);
-        return r < 0 ? r : 0;
+        return 0;
 }

@@ -195,13 +195,12 @@ void inventory_tell(Supervisor *s) {
         Attempt *a;
 
         while ((a = tq_map_next(&s->attempts, &position)))
-                if (!a->is_orphan)
-                        tell_one(s, a);
+                tell_one(s, a);
 }
 
-/* Launches at the barrier were recorded nowhere for sure; the engine that wanted them is gone, so
- * they end as never started. They are killed too, which is safe: nothing of the tenant's has run
- * yet. */
+/* Launches at the barrier: whether they were recorded, only the engine that is gone knew. They end
+ * as never started, which the next one can settle in either case. They are killed too, which is
+ * safe: nothing of the tenant's has run yet. */
 void inventory_orphan(Supervisor *s) {
         size_t position = 0;
         Attempt *a;

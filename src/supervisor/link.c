@@ -17,8 +17,8 @@
  * It is believed only in what an engine may decide: which job of which tenant to start, stop or
  * forget. */
 
-#define RESTART_USEC     (200 * TQ_USEC_PER_MSEC)
-#define RESTART_MAX_USEC (10 * TQ_USEC_PER_SEC)
+#define RESTART_USEC     (50 * TQ_USEC_PER_MSEC)
+#define RESTART_MAX_USEC TQ_USEC_PER_SEC
 #define STABLE_USEC      (30 * TQ_USEC_PER_SEC)
 
 void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob, size_t size,
@@ -35,7 +35,7 @@ void link_take_stock(Supervisor *s) {
                 return;
         s->stock_is_told = true;
         inventory_tell(s);
-        (void)claim_redeliver(s);
+        (void)claim_redeliver(s, NULL);
         link_send(s, TQ_MESSAGE_STOCK_TAKEN, &m, NULL, 0, -EBADF);
 }
 
@@ -215,6 +215,8 @@ static int on_engine_exit(sd_event_source *source, int fd, uint32_t revents, voi
         s->engine_pidfd = tq_close(s->engine_pidfd);
         s->channel = tq_channel_free(s->channel);
         s->engine_is_ready = s->engine_has_greeted = s->stock_is_told = false;
+        /* Nothing is claimed until the next one is ready. */
+        spool_continue(s);
         if (s->is_stopping)
                 return sd_event_exit(s->event, 0);
         if (!s->is_ready && info.si_code == CLD_EXITED && info.si_status != 0) {

@@ -105,15 +105,11 @@ static void tell_end(Supervisor *s, const Attempt *a) {
 }
 
 static void forget(Supervisor *s, Attempt *a) {
-        bool was_orphan = a->is_orphan;
-
         if (a->end.kind == TQ_END_NEVER_STARTED && a->tenant && a->tenant->log_fd >= 0)
                 tq_joblog_remove(a->tenant->log_fd, a->job, a->attempt);
         if (a->slot >= 0)
                 tq_result_slots_release(s->slots, (size_t)a->slot);
         (void)reap_free(s, a);
-        if (was_orphan && !inventory_has_orphans(s))
-                link_take_stock(s);
 }
 
 static int watch_events(Supervisor *s, Attempt *a);
@@ -138,10 +134,15 @@ static void finish(Supervisor *s, Attempt *a) {
         a->pidfd = tq_close(a->pidfd);
         a->leaf_fd = tq_close(a->leaf_fd);
         a->barrier_fd = tq_close(a->barrier_fd);
-        if (a->is_orphan)
-                forget(s, a);
-        else
+        if (!a->is_orphan) {
                 tell_end(s, a);
+                return;
+        }
+        /* Of a launch that the last engine did not release: it may have recorded it as running, so
+         * its end ("never started") is part of the stock that the next one is told. */
+        a->is_orphan = false;
+        if (!inventory_has_orphans(s))
+                link_take_stock(s);
 }
 
 static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

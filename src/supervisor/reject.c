@@ -96,11 +96,15 @@ static void tell(Supervisor *s, const Tenant *t, const char *name, const char *r
 }
 
 void reject_move(Tenant *t, int from_fd, const char *name, const char *as, const char *reason) {
-        char shown[NAME_MAX * 4 + 1], text[1200];
+        char shown[NAME_MAX * 4 + 1], why[600], text[1200];
         int r;
 
+        /* Kept in .claims, and met again when the tenant is in order. */
+        if (!t->is_enabled)
+                return;
         (void)tq_format_escape(as, shown, sizeof(shown));
-        (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, reason);
+        (void)tq_format_escape(reason, why, sizeof(why));
+        (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, why);
         r = move_and_explain(t, from_fd, name, as, text);
         if (r >= 0)
                 t->is_told_full = false;

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "supervisor/supervisor.h"
 
@@ -19,6 +20,7 @@
 
 #define FILES_PER_TURN   32
 #define ENTRIES_PER_FILE 256
+#define RETRY_MAX_USEC   (64 * TQ_USEC_PER_SEC)
 
 static bool is_job_name(const char *name) {
         size_t n = strlen(name), suffix = strlen(TQ_JOB_SUFFIX);
@@ -58,6 +60,47 @@ void spool_wake(Supervisor *s, Tenant *t, bool scan) {
         if ((t->needs_scan || t->n_pending > 0 || t->scan) && tq_list_is_empty(&t->turn))
                 tq_list_append(&s->turns, &t->turn);
         schedule(s);
+}
+
+/* A file that is being written is met again when it is closed; but not every close is told (a file
+ * made with O_TMPFILE and linked has no name when it is closed), so its directory is also read
+ * again, after a second, and less and less often while it stays open. */
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Supervisor *s = userdata;
+
+        (void)source;
+        (void)usec;
+        s->last_retry = tq_clock_boottime_usec();
+        s->retry_usec = TQ_MIN(s->retry_usec * 2, RETRY_MAX_USEC);
+        TQ_LIST_FOREACH(node, &s->tenants) {
+                Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
+
+                if (!t->is_busy)
+                        continue;
+                t->is_busy = false;
+                spool_wake(s, t, true);
+        }
+        return 0;
+}
+
+void spool_retry(Supervisor *s, Tenant *t) {
+        uint64_t now = tq_clock_boottime_usec();
+        int enabled = SD_EVENT_OFF;
+
+        t->is_busy = true;
+        if (s->retry_source)
+                (void)sd_event_source_get_enabled(s->retry_source, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        if (s->retry_usec == 0 || now - s->last_retry > 2 * s->retry_usec)
+                s->retry_usec = TQ_USEC_PER_SEC;
+        if (!s->retry_source) {
+                (void)sd_event_add_time(s->event, &s->retry_source, CLOCK_BOOTTIME,
+                                        now + s->retry_usec, 100000, on_retry, s);
+                return;
+        }
+        (void)sd_event_source_set_time(s->retry_source, now + s->retry_usec);
+        (void)sd_event_source_set_enabled(s->retry_source, SD_EVENT_ONESHOT);
 }
 
 static void note_name(Supervisor *s, Tenant *t, const char *name) {
@@ -105,12 +148,13 @@ static void take_one(Supervisor *s, Tenant *t) {
         if (t->n_pending > 0) {
                 name = t->pending[0];
                 memmove(&t->pending[0], &t->pending[1], (--t->n_pending) * sizeof(t->pending[0]));
-                (void)claim_file(s, t, name);
+                if (claim_file(s, t, name) < 0)
+                        spool_retry(s, t);
                 return;
         }
         scanned = scan_next(t);
-        if (scanned)
-                (void)claim_file(s, t, scanned);
+        if (scanned && claim_file(s, t, scanned) < 0)
+                spool_retry(s, t);
 }
 
 static int on_turn(sd_event_source *source, void *userdata) {
@@ -195,8 +239,7 @@ static void on_one(Supervisor *s, const struct inotify_event *e) {
                 return;
         }
         if (e->wd == s->top_watch) {
-                if (e->len > 0 && e->mask & IN_ISDIR)
-                        tenants_check(s, e->name);
+                s->needs_top_scan |= e->len > 0 && e->mask & IN_ISDIR;
                 return;
         }
         t = tq_map_get(&s->watches, (uint64_t)e->wd);
@@ -231,7 +274,11 @@ int spool_start(Supervisor *s) {
         s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         if (s->inotify_fd < 0)
                 return tq_errno();
-        r = sd_event_add_io(s->event, NULL, s->inotify_fd, EPOLLIN, on_inotify, s);
+        r = sd_event_add_io(s->event, &s->inotify_source, s->inotify_fd, EPOLLIN, on_inotify, s);
+        /* A tenant that makes events without end gets this share of the loop and no more; what it
+         * is about is merged meanwhile. */
+        if (r >= 0)
+                r = sd_event_source_set_ratelimit(s->inotify_source, 100 * TQ_USEC_PER_MSEC, 20);
         if (r >= 0)
                 r = sd_event_add_defer(s->event, &s->turn_source, on_turn, s);
         /* After the ends of jobs and the engine's messages. */

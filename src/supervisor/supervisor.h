@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "base/buffer.h"
@@ -32,6 +33,7 @@ typedef struct Tenant {
         char home[256];
         bool is_enabled; /* its directory is in order: tenants.c */
         bool is_gone;
+        struct stat seen; /* its directory at the last check */
         char fault[TQ_MESSAGE_TEXT_MAX];
         int spool_fd, log_fd, slice_fd;
         int watch;                    /* inotify's, -1: none */
@@ -44,6 +46,7 @@ typedef struct Tenant {
         size_t n_pending;
         DIR *scan;
         bool needs_scan;
+        bool is_busy;        /* has a file that was still being written */
         bool is_told_full;   /* rejected/ is full, and the journal has been told */
         unsigned n_rejected; /* files in rejected/, as far as we know */
 } Tenant;
@@ -60,7 +63,7 @@ typedef struct Attempt {
         int leaf_fd;
         int barrier_fd; /* closing it ends a launch that was not released */
         int slot;       /* of its result record; -1: none */
-        bool is_orphan; /* nobody wants to hear of it: launched by an engine that died */
+        bool is_orphan; /* at the barrier when its engine died: on its way out */
         bool has_status, was_released;
         int status_code, status; /* si_code and si_status of tenantq-exec */
         uint64_t released;       /* CLOCK_BOOTTIME usec */
@@ -106,8 +109,9 @@ struct Supervisor {
         bool needs_top_scan;
         TqMap watches; /* inotify's number → Tenant */
         TqList turns;
-        sd_event_source *turn_source;
-        TqMap claims; /* number → Claim */
+        sd_event_source *inotify_source, *turn_source, *retry_source;
+        uint64_t retry_usec, last_retry; /* delay; CLOCK_BOOTTIME */
+        TqMap claims;                    /* number → Claim */
         uint64_t next_claim;
         /* launch.c, reap.c */
         TqMap attempts; /* job → Attempt */
@@ -146,12 +150,14 @@ int spool_start(Supervisor *s);
 int spool_watch(Supervisor *s, Tenant *t);
 void spool_unwatch(Supervisor *s, Tenant *t);
 void spool_wake(Supervisor *s, Tenant *t, bool scan);
-void spool_continue(Supervisor *s); /* the engine takes claims (again) */
+void spool_retry(Supervisor *s, Tenant *t); /* a file of it is still being written */
+void spool_continue(Supervisor *s);         /* the engine takes claims (again) */
 
 /* claim.c: one file. Returns 1: a claim is with the engine; 0: nothing to do now (being written,
  * gone, refused); negative errno: the tenant's directory is not usable. */
 int claim_file(Supervisor *s, Tenant *t, const char *name);
-int claim_redeliver(Supervisor *s); /* what an earlier engine did not answer */
+/* What an earlier engine did not answer: of all tenants, or of one that is in order again. */
+int claim_redeliver(Supervisor *s, const Tenant *only);
 void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason);
 Claim *claim_free(Claim *c);
 

@@ -284,6 +284,8 @@ static void refresh(Supervisor *s, Tenant *t) {
                         report_info("tenant %s: jobs run as user %u", t->name, t->uid);
         }
         announce(s, t);
+        if (t->is_enabled && !was_enabled && s->stock_is_told)
+                (void)claim_redeliver(s, t);
 }
 
 static void mark_gone(Supervisor *s, Tenant *t) {
@@ -292,6 +294,12 @@ static void mark_gone(Supervisor *s, Tenant *t) {
         (void)fault(t, "the directory is gone");
         report_info("tenant %s: the directory is gone; its running jobs go on", t->name);
         announce(s, t);
+}
+
+/* What the checks look at. */
+static bool is_same_directory(const struct stat *a, const struct stat *b) {
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_uid == b->st_uid &&
+               a->st_gid == b->st_gid && a->st_mode == b->st_mode;
 }
 
 void tenants_check(Supervisor *s, const char *name) {
@@ -306,8 +314,10 @@ void tenants_check(Supervisor *s, const char *name) {
                 return;
         }
         t = tenants_get(s, name);
-        if (t)
+        if (t && (t->is_gone || !is_same_directory(&t->seen, &st))) {
+                t->seen = st;
                 refresh(s, t);
+        }
 }
 
 int tenants_scan(Supervisor *s) {
@@ -374,6 +384,8 @@ int tenants_reload(Supervisor *s, TqError *err) {
         };
         memcpy(m.hello.boot_id, s->boot_id, sizeof(m.hello.boot_id));
         link_send(s, TQ_MESSAGE_HELLO, &m, NULL, 0, -EBADF);
+        TQ_LIST_FOREACH(node, &s->tenants)
+        TQ_LIST_ENTRY(node, Tenant, all)->seen = (struct stat){};
         return tenants_scan(s);
 }
 

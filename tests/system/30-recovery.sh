@@ -214,7 +214,7 @@ killed_at_random() {
         done
         wait "$flow"
         t_wait 12 d_answers
-        t_wait 5 spool_is_empty
+        t_wait 12 spool_is_empty
         t_wait 20 d_is_idle
 
         rows | awk -v p="^$storm-" '$3 ~ p' >"$D/stage/rows"
@@ -233,7 +233,7 @@ killed_at_random() {
 }
 
 spool_is_empty() {
-        [ -z "$(find "$D/spool" -name '*.job' -not -path '*/rejected/*')" ]
+        [ -z "$(find "$D/spool" -type f -not -path '*/rejected/*')" ]
 }
 
 second_daemon_leaves() {

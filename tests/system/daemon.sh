@@ -294,8 +294,10 @@ d_live() {
         ctl ps -n 10000 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1 }'
 }
 
+# A daemon that does not answer isn't idle.
 d_is_idle() {
-        [ -z "$(d_live)" ]
+        local out
+        out=$(ctl --json ps 2>/dev/null) && [ "$(d_json 'len(j["jobs"])' <<<"$out")" = 0 ]
 }
 
 # After a case that failed: whatever it left must not disturb the next one.

@@ -148,8 +148,11 @@ static void model_action(Model *m, const TqAction *a) {
                 j->stop = TQ_STOP_CANCELLED;
                 break;
         case TQ_ACTION_TERM:
-                unit_must(j->phase == RUNNING, "differs");
                 unit_must(a->stop != TQ_STOP_NONE, "differs");
+                /* Adopted after it had been asked to stop: asked again. */
+                if (j->phase == STOPPING)
+                        break;
+                unit_must(j->phase == RUNNING, "differs");
                 if (a->stop != TQ_STOP_CANCELLED) {
                         unit_must(deadline_of(m, j) <= m->now, "differs");
                         unit_must(a->stop == (m->tenants[j->tenant].runtime < j->runtime

@@ -29,13 +29,42 @@ START_TEST(sizes) {
 }
 END_TEST
 
+/* A status line goes to the service manager: no line break, which would begin an assignment of its own. */
+START_TEST(status) {
+        static const struct {
+                const char *text;
+                int r;
+        } rows[] = {
+                { "", 0 },
+                { "3 running, 1 waiting", 0 },
+                { "x\nMAINPID=1", -EBADMSG },
+                { "x\x1b[0m", -EBADMSG },
+        };
+        TqMessage m;
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(rows); i++) {
+                uint32_t n = (uint32_t)strlen(rows[i].text);
+                size_t size = make(&m, TQ_MESSAGE_STATUS, n);
+
+                memcpy((char *)&m + sizeof(m.header), rows[i].text, n);
+                ck_assert_int_eq(tq_message_check(&m, size), rows[i].r);
+        }
+        for (uint32_t n = 256; n <= 257; n++) {
+                size_t size = make(&m, TQ_MESSAGE_STATUS, n);
+
+                memset((char *)&m + sizeof(m.header), 'x', n);
+                ck_assert_int_eq(tq_message_check(&m, size), n == 256 ? 0 : -EBADMSG);
+        }
+}
+END_TEST
+
 START_TEST(blobs) {
         static const uint32_t blob_sizes[] = { 1, 100, TQ_MESSAGE_BLOB_MAX };
         TqMessageType type = (TqMessageType)_i;
         TqMessage m;
         size_t size;
 
-        for (size_t i = 0; i < TQ_ELEMENTSOF(blob_sizes); i++) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(blob_sizes) && type != TQ_MESSAGE_STATUS; i++) {
                 size = make(&m, type, blob_sizes[i]);
                 ck_assert_int_eq(tq_message_check(&m, size),
                                  tq_message_has_blob(type) ? 0 : -EBADMSG);
@@ -168,6 +197,7 @@ static void fill(Suite *s) {
 
         tcase_add_loop_test(tcase, sizes, 0, _TQ_MESSAGE_MAX);
         tcase_add_loop_test(tcase, blobs, 0, _TQ_MESSAGE_MAX);
+        tcase_add_test(tcase, status);
         tcase_add_loop_test(tcase, unknown_types, 0, 5);
         unit_add_rows(tcase, strings, string_rows);
         unit_add_rows(tcase, limits, limits_rows);

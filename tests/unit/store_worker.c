@@ -55,7 +55,7 @@ static void submit(TqWorker *w, int number, pthread_mutex_t *gate) {
         job->task = (TqTask){ .run = run, .done = done };
         job->number = number;
         job->gate = gate;
-        tq_worker_submit(w, &job->task);
+        tq_worker_submit(w, &job->task, false);
 }
 
 static bool is_readable(const TqWorker *w, int milliseconds) {
@@ -139,7 +139,7 @@ START_TEST(signals) {
         ck_assert_int_eq(tq_worker_new(&blocked, &w), 0);
         ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &set), 0);
         ck_assert(!sigismember(&set, SIGTERM));
-        tq_worker_submit(w, &job.task);
+        tq_worker_submit(w, &job.task, false);
         (void)tq_worker_free(w);
         ck_assert_int_eq(blocked, 1);
 }
