@@ -20,6 +20,10 @@ uint64_t tq_clock_realtime_usec(void) {
         return now_usec(CLOCK_REALTIME);
 }
 
+uint64_t tq_clock_monotonic_usec(void) {
+        return now_usec(CLOCK_MONOTONIC);
+}
+
 uint64_t tq_clock_boottime_usec(void) {
         return now_usec(CLOCK_BOOTTIME);
 }

@@ -76,9 +76,11 @@ void output_json_string(const char *s);
 bool output_has_color(void);
 int output_finish(void); /* an exit code: a full disk or closed pipe is a failure */
 
-/* ps.c, tenants.c: the tables behind the verbs */
+/* ps.c, limits.c, tenants.c: the tables behind the verbs */
 int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret);
 void ps_print(const Options *o, const TqTable *t, bool all);
+int limits_list(const Options *o, const char *target, TqTable *ret);
+void limits_print(const TqTable *t);
 int tenants_list(const Options *o, TqTable *ret);
 void tenants_print(const TqTable *t);
 

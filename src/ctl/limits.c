@@ -10,8 +10,7 @@ static const Column get_columns[] = {
         { "kernel", "KERNEL", FORMAT_TEXT }, { "help", "WHAT", FORMAT_TEXT },
 };
 
-static int get(const Options *o, const char *target) {
-        TQ_TABLE_CLEANUP TqTable t = {};
+int limits_list(const Options *o, const char *target, TqTable *ret) {
         CALL_CLEANUP Call c = {};
         int r;
 
@@ -19,13 +18,24 @@ static int get(const Options *o, const char *target) {
         if (r != 0)
                 return r;
         (void)sd_bus_message_append(c.request, "s", target);
-        r = call_table(&c, &t);
+        return call_table(&c, ret);
+}
+
+void limits_print(const TqTable *t) {
+        output_table(t, get_columns, TQ_ELEMENTSOF(get_columns));
+}
+
+static int get(const Options *o, const char *target) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        int r;
+
+        r = limits_list(o, target, &t);
         if (r != 0)
                 return r;
         if (o->json)
                 output_json(&t, "tenantq.limits.v1", "limits");
         else
-                output_table(&t, get_columns, TQ_ELEMENTSOF(get_columns));
+                limits_print(&t);
         return 0;
 }
 

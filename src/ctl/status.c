@@ -71,6 +71,16 @@ static int show_job(const Options *o, uint64_t job) {
         return 0;
 }
 
+/* Two tables as one object. */
+static void print_json(const char *schema, const TqTable *first, const char *first_key,
+                       const TqTable *jobs) {
+        (void)printf("{\"schema\":\"%s\",", schema);
+        output_json_rows(first, first_key);
+        (void)putchar(',');
+        output_json_rows(jobs, "jobs");
+        (void)puts("}");
+}
+
 /* Everything in short: tenants, then what waits or runs. */
 static int show_all(const Options *o) {
         TQ_TABLE_CLEANUP TqTable tenants = {}, jobs = {};
@@ -82,11 +92,7 @@ static int show_all(const Options *o) {
         if (r != 0)
                 return r;
         if (o->json) {
-                (void)fputs("{\"schema\":\"tenantq.status.v1\",", stdout);
-                output_json_rows(&tenants, "tenants");
-                (void)putchar(',');
-                output_json_rows(&jobs, "jobs");
-                (void)puts("}");
+                print_json("tenantq.status.v1", &tenants, "tenants", &jobs);
                 return 0;
         }
         tenants_print(&tenants);
@@ -96,22 +102,22 @@ static int show_all(const Options *o) {
 }
 
 /* A tenant: its limits and its newest jobs, ended ones too. */
-static int show_tenant(const Options *o, char *name) {
-        TQ_TABLE_CLEANUP TqTable jobs = {};
+static int show_tenant(const Options *o, const char *name) {
+        TQ_TABLE_CLEANUP TqTable limits = {}, jobs = {};
         Options in_short = *o;
         int r;
 
         in_short.rows = TQ_MIN(o->rows, (uint64_t)20);
-        r = ps_list(&in_short, name, true, &jobs);
+        r = limits_list(o, name, &limits);
+        if (r == 0)
+                r = ps_list(&in_short, name, true, &jobs);
         if (r != 0)
                 return r;
         if (o->json) {
-                output_json(&jobs, "tenantq.jobs.v1", "jobs");
+                print_json("tenantq.tenant.v1", &limits, "limits", &jobs);
                 return 0;
         }
-        r = verb_limits(o, 2, (char *[]){ (char *)"get", name });
-        if (r != 0)
-                return r;
+        limits_print(&limits);
         (void)putchar('\n');
         ps_print(&in_short, &jobs, true);
         return 0;

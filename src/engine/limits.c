@@ -210,16 +210,6 @@ static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
         return r;
 }
 
-static int send_table(sd_bus_message *call, const TqTable *table) {
-        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = tq_control_append_table(reply, table);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
 static int add_columns(TqTable *table, const char *const *columns, size_t n) {
         int r = 0;
 
@@ -249,7 +239,7 @@ int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = add_columns(&table, columns, TQ_ELEMENTSOF(columns));
         if (r >= 0)
                 r = fill_limits(c->engine, t, &table);
-        return r < 0 ? r : send_table(m, &table);
+        return r < 0 ? r : tq_control_reply_table(m, &table);
 }
 
 /* Set ----------------------------------------------------------------------------------------- */
@@ -282,7 +272,7 @@ static int reply_change(const Change *c) {
                 if (r >= 0)
                         tq_table_set_integer(&table, 6, (int64_t)(c->first_revision + i));
         }
-        return r < 0 ? r : send_table(c->call, &table);
+        return r < 0 ? r : tq_control_reply_table(c->call, &table);
 }
 
 static void on_ignored(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {

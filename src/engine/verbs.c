@@ -112,16 +112,6 @@ static void add_present(Engine *e, TqTable *t) {
         }
 }
 
-static int reply_table(sd_bus_message *call, const TqTable *t) {
-        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = tq_control_append_table(reply, t);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
 static void on_question_done(TqTask *task, void *userdata) {
         Question *q = TQ_CONTAINER_OF(task, Question, task);
         Engine *e = userdata;
@@ -138,7 +128,7 @@ static void on_question_done(TqTask *task, void *userdata) {
                 r = q->then(q);
         else {
                 add_present(e, &q->table);
-                r = reply_table(q->call, &q->table);
+                r = tq_control_reply_table(q->call, &q->table);
         }
         if (r < 0)
                 (void)verbs_reply_error(q->call, TQ_CONTROL_FAILED, "%s", strerror(-r));
@@ -468,7 +458,7 @@ static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 r = tq_table_add_column(&table, columns[i]);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = add_tenant(c->engine, &table, list[i]);
-        return r < 0 ? r : reply_table(m, &table);
+        return r < 0 ? r : tq_control_reply_table(m, &table);
 }
 
 static void on_reloaded(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {

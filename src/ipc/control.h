@@ -31,5 +31,8 @@ int tq_control_exit_code(const char *error_name);
 int tq_control_append_table(sd_bus_message *m, const TqTable *t);
 int tq_control_read_table(sd_bus_message *m, TqTable *ret);
 
+/* Answers a method call with a table. */
+int tq_control_reply_table(sd_bus_message *call, const TqTable *t);
+
 /* Connects to the socket at path. -ECONNREFUSED or -ENOENT when nobody listens. */
 int tq_control_connect(const char *path, sd_bus **ret);

@@ -3,8 +3,8 @@
 
 #include "base/list.h"
 
-/* One thread that does what may wait for a disk, so that an event loop never does: urgent tasks first,
- * otherwise in the order in which it was asked. */
+/* One thread that does what may wait for a disk, so that an event loop never does: urgent tasks
+ * first, otherwise in the order in which it was asked. */
 typedef struct TqWorker TqWorker;
 typedef struct TqTask TqTask;
 

@@ -32,23 +32,16 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         Supervisor *s = userdata;
-        struct timespec now;
         TqError err = {};
         char text[768];
 
         (void)source;
         (void)info;
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-                         (unsigned long long)now.tv_sec * 1000000 +
-                                 (unsigned long long)now.tv_nsec / 1000);
         if (tenants_reload(s, &err) < 0)
                 report_error("reload refused, the old configuration stays: %s",
                              tq_error_format(&err, text, sizeof(text)));
         else
                 report_info("configuration reloaded");
-        if (s->is_ready)
-                (void)sd_notify(0, "READY=1");
         return 0;
 }
 

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "core/ids.h"
 #include "kernel/slice.h"
@@ -354,7 +356,7 @@ void tenants_announce(Supervisor *s) {
 }
 
 /* Files of root that may change while we run. What only takes effect at start is kept as it is. */
-int tenants_reload(Supervisor *s, TqError *err) {
+static int reload(Supervisor *s, TqError *err) {
         TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
         TqMessage m = {};
         int r;
@@ -387,6 +389,18 @@ int tenants_reload(Supervisor *s, TqError *err) {
         TQ_LIST_FOREACH(node, &s->tenants)
         TQ_LIST_ENTRY(node, Tenant, all)->seen = (struct stat){};
         return tenants_scan(s);
+}
+
+int tenants_reload(Supervisor *s, TqError *err) {
+        int r;
+
+        if (s->is_ready)
+                (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                                 (unsigned long long)tq_clock_monotonic_usec());
+        r = reload(s, err);
+        if (s->is_ready)
+                (void)sd_notify(0, "READY=1");
+        return r;
 }
 
 int tenants_apply(Supervisor *s, Tenant *t, const TqLimits *limits, TqBuffer *ret_values,

@@ -29,7 +29,8 @@ START_TEST(sizes) {
 }
 END_TEST
 
-/* A status line goes to the service manager: no line break, which would begin an assignment of its own. */
+/* A status line goes to the service manager: no line break, which would begin an assignment of its
+ * own. */
 START_TEST(status) {
         static const struct {
                 const char *text;
