@@ -13,7 +13,6 @@
 #define TQ_CLEANUP(f)        __attribute__((cleanup(f)))
 #define TQ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define TQ_PURE              __attribute__((pure))
-#define TQ_PACKED            __attribute__((packed))
 
 #define TQ_ELEMENTSOF(a)                   (sizeof(a) / sizeof((a)[0]))
 #define TQ_MIN(a, b)                       ((a) < (b) ? (a) : (b))

@@ -148,6 +148,7 @@ static void accept_one(Engine *e, int fd) {
                 return;
         }
         *c = (Connection){ .engine = e,
+                           .id = ++e->next_connection,
                            .uid = peer.uid,
                            .is_admin = admin,
                            .is_stranger = !admin && !tenants_by_uid(e, peer.uid) };
@@ -204,11 +205,14 @@ void control_job_ended(Engine *e, uint64_t job) {
         }
 }
 
-bool control_is_alive(const Engine *e, const Connection *c) {
-        TQ_LIST_FOREACH(node, &e->connections)
-        if (TQ_LIST_ENTRY(node, Connection, link) == c)
-                return true;
-        return false;
+Connection *control_find(Engine *e, uint64_t id) {
+        TQ_LIST_FOREACH(node, &e->connections) {
+                Connection *c = TQ_LIST_ENTRY(node, Connection, link);
+
+                if (c->id == id)
+                        return c;
+        }
+        return NULL;
 }
 
 void control_stop(Engine *e) {

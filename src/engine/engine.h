@@ -124,6 +124,7 @@ struct Engine {
         int listen_fd;
         TqList connections;
         size_t n_connections;
+        uint64_t next_connection;
         TqList waiters;
 };
 
@@ -181,6 +182,7 @@ bool recover_on_ended(Engine *e, const TqEndedMessage *m);
 /* control.c */
 typedef struct Connection {
         Engine *engine;
+        uint64_t id; /* never used twice */
         sd_bus *bus;
         uid_t uid;
         bool is_admin, is_stranger;
@@ -194,7 +196,7 @@ void control_job_ended(Engine *e, uint64_t job);
  */
 int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant,
                      bool is_cancel);
-bool control_is_alive(const Engine *e, const Connection *c);
+Connection *control_find(Engine *e, uint64_t id); /* NULL: it has gone */
 void control_stop(Engine *e);
 
 /* verbs.c, limits.c: the methods */

@@ -74,7 +74,7 @@ static int no_job(sd_bus_message *call, uint64_t job) {
 typedef struct Question {
         TqTask task;
         Engine *engine;
-        Connection *connection; /* may have gone when the answer comes */
+        uint64_t connection; /* its id: it may have gone when the answer comes */
         sd_bus_message *call;
         TqLedgerFilter filter;
         bool wants_one;                  /* none is an error */
@@ -115,10 +115,11 @@ static void add_present(Engine *e, TqTable *t) {
 static void on_question_done(TqTask *task, void *userdata) {
         Question *q = TQ_CONTAINER_OF(task, Question, task);
         Engine *e = userdata;
+        Connection *c = control_find(e, q->connection);
         int r;
 
-        if (control_is_alive(e, q->connection))
-                q->connection->n_questions--;
+        if (c)
+                c->n_questions--;
         if (q->result < 0)
                 r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
                                       strerror(-q->result));
@@ -141,22 +142,15 @@ static void on_question_done(TqTask *task, void *userdata) {
 #define QUESTIONS_MAX 8
 #define UNREAD_MAX    32
 
-static int ask(Connection *c, sd_bus_message *call, const Question *template) {
-        uint64_t unread = 0;
-        Question *q;
+static int submit(Connection *c, sd_bus_message *call, const Question *template) {
+        Question *q = malloc(sizeof(*q));
 
-        (void)sd_bus_get_n_queued_write(c->bus, &unread);
-        if (c->n_questions >= QUESTIONS_MAX || unread > UNREAD_MAX)
-                return verbs_reply_error(
-                        call, TQ_CONTROL_REFUSED,
-                        "too many questions at once on one connection; read the answers");
-        q = malloc(sizeof(*q));
         if (!q)
                 return -ENOMEM;
         *q = *template;
         q->task = (TqTask){ .run = on_question_run, .done = on_question_done };
         q->engine = c->engine;
-        q->connection = c;
+        q->connection = c->id;
         q->call = sd_bus_message_ref(call);
         c->n_questions++;
         tq_list_init(&q->task.link);
@@ -164,13 +158,35 @@ static int ask(Connection *c, sd_bus_message *call, const Question *template) {
         return 1;
 }
 
+static int ask(Connection *c, sd_bus_message *call, const Question *template) {
+        uint64_t unread = 0;
+
+        (void)sd_bus_get_n_queued_write(c->bus, &unread);
+        if (c->n_questions >= QUESTIONS_MAX || unread > UNREAD_MAX)
+                return verbs_reply_error(
+                        call, TQ_CONTROL_REFUSED,
+                        "too many questions at once on one connection; read the answers");
+        return submit(c, call, template);
+}
+
+static Question about_job(uint64_t job, int64_t tenant) {
+        return (Question){
+                .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
+                .wants_one = true,
+        };
+}
+
+/* To those who waited: their number is bounded where they began to wait. */
 int verbs_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
-        return ask(
-                c, call,
-                &(Question){
-                        .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
-                        .wants_one = true,
-                });
+        Question q = about_job(job, tenant);
+
+        return submit(c, call, &q);
+}
+
+static int ask_about_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
+        Question q = about_job(job, tenant);
+
+        return ask(c, call, &q);
 }
 
 #define ROWS_MAX 10000
@@ -213,7 +229,7 @@ static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         if (scope_of(c, &tenant) < 0)
                 return no_job(m, job);
-        return verbs_reply_job(c, m, job, tenant);
+        return ask_about_job(c, m, job, tenant);
 }
 
 static int wait_for(Connection *c, sd_bus_message *m, uint64_t job, int64_t tenant,
@@ -243,7 +259,7 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
                 return no_job(m, job);
         if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
-                return verbs_reply_job(c, m, job, tenant);
+                return ask_about_job(c, m, job, tenant);
         return wait_for(c, m, job, tenant, false);
 }
 

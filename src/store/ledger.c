@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/ledger.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "store/ledger_private.h"
 #include "store/ledger_schema.h"
 
 /* One connection, ever: WAL mode in SQLite 3.40 can corrupt the log with two, and EXCLUSIVE locking
@@ -14,25 +14,6 @@
  *
  * Many changes share one commit (tq_ledger_apply); so an accepted job costs a fraction of an fsync
  * when there are many, and one when it is alone. */
-
-typedef enum Query {
-        Q_BEGIN,
-        Q_COMMIT,
-        Q_ROLLBACK,
-        Q_TENANT,
-        Q_ACCEPT,
-        Q_RUNNING_ATTEMPT,
-        Q_RUNNING_JOB,
-        Q_STOP,
-        Q_REQUEUE,
-        Q_DONE_JOB,
-        Q_DONE_ATTEMPT,
-        Q_EVENT,
-        Q_LIMIT,
-        Q_HAS_CLAIM,
-        Q_SPEC,
-        _Q_MAX,
-} Query;
 
 static const char *const queries[_Q_MAX] = {
         [Q_BEGIN] = "BEGIN IMMEDIATE",
@@ -66,13 +47,7 @@ static const char *const queries[_Q_MAX] = {
         [Q_SPEC] = "SELECT spec FROM jobs WHERE id = ?1",
 };
 
-struct TqLedger {
-        sqlite3 *db;
-        sqlite3_stmt *statements[_Q_MAX];
-        uint8_t boot_id[16];
-};
-
-static int to_errno(int rc) {
+int tq_ledger_errno(int rc) {
         switch (rc & 0xFF) {
         case SQLITE_OK:
         case SQLITE_ROW:
@@ -117,7 +92,7 @@ void tq_ledger_op_done(TqLedgerOp *op) {
 
 /* Statements ---------------------------------------------------------------------------------- */
 
-static sqlite3_stmt *query(TqLedger *l, Query q) {
+sqlite3_stmt *tq_ledger_statement(TqLedger *l, TqLedgerQuery q) {
         sqlite3_stmt *s = l->statements[q];
 
         (void)sqlite3_reset(s);
@@ -136,7 +111,7 @@ static void bind_counter(sqlite3_stmt *s, int i, uint64_t v) {
                 (void)sqlite3_bind_int64(s, i, (int64_t)TQ_MIN(v, (uint64_t)INT64_MAX));
 }
 
-static void bind_u64(sqlite3_stmt *s, int i, uint64_t v) {
+void tq_ledger_bind_u64(sqlite3_stmt *s, int i, uint64_t v) {
         (void)sqlite3_bind_int64(s, i, (int64_t)TQ_MIN(v, (uint64_t)INT64_MAX));
 }
 
@@ -144,23 +119,23 @@ static int run(sqlite3_stmt *s) {
         int rc = sqlite3_step(s);
 
         (void)sqlite3_reset(s);
-        return to_errno(rc);
+        return tq_ledger_errno(rc);
 }
 
 static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
-        sqlite3_stmt *s = query(l, Q_ACCEPT);
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_ACCEPT);
 
-        bind_u64(s, 1, op->job);
+        tq_ledger_bind_u64(s, 1, op->job);
         if (op->accept.claim > 0)
-                bind_u64(s, 2, op->accept.claim);
-        bind_u64(s, 3, op->tenant);
+                tq_ledger_bind_u64(s, 2, op->accept.claim);
+        tq_ledger_bind_u64(s, 3, op->tenant);
         bind_text(s, 4, op->accept.queue);
         bind_text(s, 5, op->accept.name);
         (void)sqlite3_bind_int(s, 6, op->accept.priority);
-        bind_u64(s, 7, op->time_usec);
-        bind_u64(s, 8, op->uid);
+        tq_ledger_bind_u64(s, 7, op->time_usec);
+        tq_ledger_bind_u64(s, 8, op->uid);
         if (op->accept.start_after_usec > 0)
-                bind_u64(s, 9, op->accept.start_after_usec);
+                tq_ledger_bind_u64(s, 9, op->accept.start_after_usec);
         bind_text(s, 10, op->accept.correlation_id);
         bind_text(s, 11, op->accept.labels);
         (void)sqlite3_bind_blob64(s, 12, op->accept.spec, op->accept.spec_size, SQLITE_STATIC);
@@ -168,19 +143,19 @@ static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
 }
 
 static int apply_running(TqLedger *l, const TqLedgerOp *op) {
-        sqlite3_stmt *s = query(l, Q_RUNNING_ATTEMPT);
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_RUNNING_ATTEMPT);
         int r;
 
-        bind_u64(s, 1, op->job);
-        bind_u64(s, 2, op->attempt);
+        tq_ledger_bind_u64(s, 1, op->job);
+        tq_ledger_bind_u64(s, 2, op->attempt);
         (void)sqlite3_bind_blob(s, 3, l->boot_id, sizeof(l->boot_id), SQLITE_STATIC);
-        bind_u64(s, 4, op->time_usec);
+        tq_ledger_bind_u64(s, 4, op->time_usec);
         r = run(s);
         if (r < 0)
                 return r;
-        s = query(l, Q_RUNNING_JOB);
-        bind_u64(s, 1, op->job);
-        bind_u64(s, 2, op->attempt);
+        s = tq_ledger_statement(l, Q_RUNNING_JOB);
+        tq_ledger_bind_u64(s, 1, op->job);
+        tq_ledger_bind_u64(s, 2, op->attempt);
         return run(s);
 }
 
@@ -188,12 +163,12 @@ static int apply_done(TqLedger *l, const TqLedgerOp *op) {
         const TqVerdict *v = &op->verdict;
         const TqEnd *e = &v->end;
         uint64_t ended = e->ended_usec > 0 ? e->ended_usec : op->time_usec;
-        sqlite3_stmt *s = query(l, Q_DONE_JOB);
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_DONE_JOB);
         char text[160];
         int r;
 
         (void)tq_verdict_format(v, text, sizeof(text));
-        bind_u64(s, 1, op->job);
+        tq_ledger_bind_u64(s, 1, op->job);
         bind_text(s, 2, tq_verdict_outcome_to_string(v->outcome));
         if (v->level != TQ_LEVEL_NONE)
                 bind_text(s, 3, tq_verdict_level_to_string(v->level));
@@ -201,20 +176,20 @@ static int apply_done(TqLedger *l, const TqLedgerOp *op) {
                 bind_text(s, 4, tq_verdict_stage_to_string(v->stage));
         (void)sqlite3_bind_int(s, 5, v->code);
         bind_text(s, 6, text);
-        bind_u64(s, 7, ended);
+        tq_ledger_bind_u64(s, 7, ended);
         if (op->stop != TQ_STOP_NONE)
                 bind_text(s, 8, tq_verdict_stop_to_string(op->stop));
         r = run(s);
         if (r < 0)
                 return r;
-        s = query(l, Q_DONE_ATTEMPT);
-        bind_u64(s, 1, op->job);
-        bind_u64(s, 2, op->attempt);
+        s = tq_ledger_statement(l, Q_DONE_ATTEMPT);
+        tq_ledger_bind_u64(s, 1, op->job);
+        tq_ledger_bind_u64(s, 2, op->attempt);
         if (e->started_usec > 0) {
-                bind_u64(s, 3, e->started_usec);
-                bind_u64(s, 5, e->run_usec);
+                tq_ledger_bind_u64(s, 3, e->started_usec);
+                tq_ledger_bind_u64(s, 5, e->run_usec);
         }
-        bind_u64(s, 4, ended);
+        tq_ledger_bind_u64(s, 4, ended);
         bind_text(s, 6, text);
         bind_counter(s, 7, e->counters.cpu_usec);
         bind_counter(s, 8, e->counters.memory_peak_bytes);
@@ -223,28 +198,28 @@ static int apply_done(TqLedger *l, const TqLedgerOp *op) {
         bind_counter(s, 11, e->counters.io_write_bytes);
         bind_counter(s, 12, e->counters.pids_peak);
         bind_counter(s, 13, e->counters.pids_denied);
-        bind_u64(s, 14, e->dropped_bytes);
+        tq_ledger_bind_u64(s, 14, e->dropped_bytes);
         return run(s);
 }
 
 static int apply_event(TqLedger *l, const TqLedgerOp *op) {
-        sqlite3_stmt *s = query(l, Q_EVENT);
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_EVENT);
 
-        bind_u64(s, 1, op->time_usec);
+        tq_ledger_bind_u64(s, 1, op->time_usec);
         bind_text(s, 2, op->kind);
-        bind_u64(s, 3, op->tenant);
-        bind_u64(s, 4, op->job);
-        bind_u64(s, 5, op->uid);
+        tq_ledger_bind_u64(s, 3, op->tenant);
+        tq_ledger_bind_u64(s, 4, op->job);
+        tq_ledger_bind_u64(s, 5, op->uid);
         bind_text(s, 6, op->text ? op->text : "");
         return run(s);
 }
 
 static int apply_limit(TqLedger *l, const TqLedgerOp *op) {
-        sqlite3_stmt *s = query(l, Q_LIMIT);
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_LIMIT);
 
-        bind_u64(s, 1, op->time_usec);
-        bind_u64(s, 2, op->uid);
-        bind_u64(s, 3, op->tenant);
+        tq_ledger_bind_u64(s, 1, op->time_usec);
+        tq_ledger_bind_u64(s, 2, op->uid);
+        tq_ledger_bind_u64(s, 3, op->tenant);
         bind_text(s, 4, op->limit.queue);
         bind_text(s, 5, op->limit.name);
         bind_text(s, 6, op->limit.old_value);
@@ -259,24 +234,24 @@ static int apply_one(TqLedger *l, const TqLedgerOp *op) {
 
         switch (op->type) {
         case TQ_LEDGER_TENANT:
-                s = query(l, Q_TENANT);
-                bind_u64(s, 1, op->tenant);
+                s = tq_ledger_statement(l, Q_TENANT);
+                tq_ledger_bind_u64(s, 1, op->tenant);
                 bind_text(s, 2, op->text);
-                bind_u64(s, 3, op->uid);
-                bind_u64(s, 4, op->time_usec);
+                tq_ledger_bind_u64(s, 3, op->uid);
+                tq_ledger_bind_u64(s, 4, op->time_usec);
                 return run(s);
         case TQ_LEDGER_ACCEPT:
                 return apply_accept(l, op);
         case TQ_LEDGER_RUNNING:
                 return apply_running(l, op);
         case TQ_LEDGER_STOP:
-                s = query(l, Q_STOP);
-                bind_u64(s, 1, op->job);
+                s = tq_ledger_statement(l, Q_STOP);
+                tq_ledger_bind_u64(s, 1, op->job);
                 bind_text(s, 2, tq_verdict_stop_to_string(op->stop));
                 return run(s);
         case TQ_LEDGER_REQUEUE:
-                s = query(l, Q_REQUEUE);
-                bind_u64(s, 1, op->job);
+                s = tq_ledger_statement(l, Q_REQUEUE);
+                tq_ledger_bind_u64(s, 1, op->job);
                 return run(s);
         case TQ_LEDGER_DONE:
                 return apply_done(l, op);
@@ -292,24 +267,24 @@ static int apply_one(TqLedger *l, const TqLedgerOp *op) {
 int tq_ledger_apply(TqLedger *l, const TqLedgerOp *ops, size_t n) {
         int r;
 
-        r = run(query(l, Q_BEGIN));
+        r = run(tq_ledger_statement(l, Q_BEGIN));
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = apply_one(l, &ops[i]);
         if (r >= 0)
-                r = run(query(l, Q_COMMIT));
+                r = run(tq_ledger_statement(l, Q_COMMIT));
         if (r < 0 && !sqlite3_get_autocommit(l->db))
-                (void)run(query(l, Q_ROLLBACK));
+                (void)run(tq_ledger_statement(l, Q_ROLLBACK));
         return r;
 }
 
 /* Opening ------------------------------------------------------------------------------------- */
 
 static int fail(TqLedger *l, int rc, const char *what, TqError *err) {
-        return tq_error(err, to_errno(rc), "ledger: %s: %s", what,
+        return tq_error(err, tq_ledger_errno(rc), "ledger: %s: %s", what,
                         l->db ? sqlite3_errmsg(l->db) : sqlite3_errstr(rc));
 }
 
-static int pragma_number(TqLedger *l, const char *sql, int64_t *ret) {
+int tq_ledger_number(TqLedger *l, const char *sql, int64_t *ret) {
         sqlite3_stmt *s;
         int rc;
 
@@ -327,11 +302,11 @@ static int check_version(TqLedger *l, bool *ret_is_new, TqError *err) {
         int64_t id = 0, version = 0, objects = 0;
         int rc;
 
-        rc = pragma_number(l, "PRAGMA application_id", &id);
+        rc = tq_ledger_number(l, "PRAGMA application_id", &id);
         if (rc == SQLITE_OK)
-                rc = pragma_number(l, "PRAGMA user_version", &version);
+                rc = tq_ledger_number(l, "PRAGMA user_version", &version);
         if (rc == SQLITE_OK)
-                rc = pragma_number(l, "SELECT count(*) FROM sqlite_schema", &objects);
+                rc = tq_ledger_number(l, "SELECT count(*) FROM sqlite_schema", &objects);
         if (rc != SQLITE_OK)
                 return fail(l, rc, "reading its version", err);
         *ret_is_new = objects == 0 && id == 0;
@@ -427,261 +402,4 @@ TqLedger *tq_ledger_close(TqLedger *l) {
         (void)sqlite3_close(l->db);
         free(l);
         return NULL;
-}
-
-/* Reading ------------------------------------------------------------------------------------- */
-
-static const char *column_text(sqlite3_stmt *s, int i) {
-        return (const char *)sqlite3_column_text(s, i);
-}
-
-typedef int (*RowHandler)(void *row_handler, void *userdata, sqlite3_stmt *s);
-
-/* Prepares, steps through all rows, finalizes. handler is passed to `row` unchanged. */
-static int each(TqLedger *l, const char *sql, RowHandler row, void *handler, void *userdata) {
-        sqlite3_stmt *s;
-        int rc, r = 0;
-
-        rc = sqlite3_prepare_v2(l->db, sql, -1, &s, NULL);
-        if (rc != SQLITE_OK)
-                return to_errno(rc);
-        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
-                r = row(handler, userdata, s);
-        (void)sqlite3_finalize(s);
-        return r < 0 ? r : to_errno(rc);
-}
-
-typedef struct TenantHandler {
-        int (*row)(void *, const TqLedgerTenant *);
-} TenantHandler;
-
-static int tenant_row(void *handler, void *userdata, sqlite3_stmt *s) {
-        return ((TenantHandler *)handler)
-                ->row(userdata, &(TqLedgerTenant){ .id = (uint32_t)sqlite3_column_int64(s, 0),
-                                                   .name = column_text(s, 1) });
-}
-
-int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *), void *userdata) {
-        return each(l, "SELECT id, name FROM tenants ORDER BY id", tenant_row,
-                    &(TenantHandler){ row }, userdata);
-}
-
-typedef struct LiveHandler {
-        int (*row)(void *, const TqLedgerLive *);
-} LiveHandler;
-
-static TqStopReason stop_from_string(const char *s) {
-        for (int i = 0; s && i < _TQ_STOP_MAX; i++)
-                if (strcmp(s, tq_verdict_stop_to_string((TqStopReason)i)) == 0)
-                        return (TqStopReason)i;
-        return TQ_STOP_NONE;
-}
-
-static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
-        const char *state = column_text(s, 5);
-
-        return ((LiveHandler *)handler)
-                ->row(userdata, &(TqLedgerLive){
-                                        .id = (uint64_t)sqlite3_column_int64(s, 0),
-                                        .tenant = (uint32_t)sqlite3_column_int64(s, 1),
-                                        .queue = column_text(s, 2),
-                                        .priority = sqlite3_column_int(s, 3),
-                                        .start_after_usec = (uint64_t)sqlite3_column_int64(s, 4),
-                                        .was_running = strcmp(state, "queued") != 0,
-                                        .attempt = (unsigned)sqlite3_column_int(s, 6),
-                                        .stop = stop_from_string(column_text(s, 7)),
-                                        .released_usec = (uint64_t)sqlite3_column_int64(s, 8),
-                                        .spec = sqlite3_column_blob(s, 9),
-                                        .spec_size = (size_t)sqlite3_column_bytes(s, 9),
-                                });
-}
-
-int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata) {
-        return each(l,
-                    "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, "
-                    "j.attempt,"
-                    " j.stop, a.released_usec, j.spec "
-                    "FROM jobs j INDEXED BY jobs_live "
-                    "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
-                    "WHERE j.state <> 'done' ORDER BY j.id",
-                    live_row, &(LiveHandler){ row }, userdata);
-}
-
-typedef struct LimitHandler {
-        int (*row)(void *, const TqLedgerLimit *);
-} LimitHandler;
-
-static int limit_row(void *handler, void *userdata, sqlite3_stmt *s) {
-        return ((LimitHandler *)handler)
-                ->row(userdata, &(TqLedgerLimit){
-                                        .tenant = (uint32_t)sqlite3_column_int64(s, 0),
-                                        .queue = column_text(s, 1),
-                                        .name = column_text(s, 2),
-                                        .value = column_text(s, 3),
-                                        .revision = (uint64_t)sqlite3_column_int64(s, 4),
-                                });
-}
-
-int tq_ledger_each_limit(TqLedger *l, int (*row)(void *, const TqLedgerLimit *), void *userdata) {
-        return each(l,
-                    "SELECT tenant, queue, name, new_value, max(revision) FROM limits "
-                    "GROUP BY tenant, queue, name HAVING new_value IS NOT NULL ORDER BY 5",
-                    limit_row, &(LimitHandler){ row }, userdata);
-}
-
-int tq_ledger_has_claim(TqLedger *l, uint64_t claim) {
-        sqlite3_stmt *s = query(l, Q_HAS_CLAIM);
-        int rc;
-
-        bind_u64(s, 1, claim);
-        rc = sqlite3_step(s);
-        (void)sqlite3_reset(s);
-        return rc == SQLITE_ROW ? 1 : to_errno(rc);
-}
-
-int tq_ledger_numbers(TqLedger *l, TqLedgerNumbers *ret) {
-        int64_t job = 0, claim = 0, tenant = 0, revision = 0;
-        int rc;
-
-        rc = pragma_number(l, "SELECT coalesce(max(id), 0) FROM jobs", &job);
-        if (rc == SQLITE_OK)
-                rc = pragma_number(l, "SELECT coalesce(max(claim), 0) FROM jobs", &claim);
-        if (rc == SQLITE_OK)
-                rc = pragma_number(l, "SELECT coalesce(max(id), 0) FROM tenants", &tenant);
-        if (rc == SQLITE_OK)
-                rc = pragma_number(l, "SELECT coalesce(max(revision), 0) FROM limits", &revision);
-        if (rc != SQLITE_OK)
-                return to_errno(rc);
-        *ret = (TqLedgerNumbers){
-                .next_job = (uint64_t)job + 1,
-                .next_claim = (uint64_t)claim + 1,
-                .next_tenant = (uint32_t)tenant + 1,
-                .next_revision = (uint64_t)revision + 1,
-        };
-        return 0;
-}
-
-static int add_columns(sqlite3_stmt *s, TqTable *t) {
-        for (int i = 0; i < sqlite3_column_count(s); i++) {
-                int r = tq_table_add_column(t, sqlite3_column_name(s, i));
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int add_row(sqlite3_stmt *s, TqTable *t) {
-        int r = tq_table_add_row(t);
-
-        for (int i = 0; r >= 0 && i < sqlite3_column_count(s); i++)
-                switch (sqlite3_column_type(s, i)) {
-                case SQLITE_NULL:
-                        break;
-                case SQLITE_INTEGER:
-                        tq_table_set_integer(t, (size_t)i, sqlite3_column_int64(s, i));
-                        break;
-                default:
-                        r = tq_table_set_text(t, (size_t)i, column_text(s, i));
-                }
-        return r;
-}
-
-/* The columns are the fields of a job in `ps --json` and `status --json`: tenantqctl(1) lists them.
- */
-#define JOB_COLUMNS                                                                                \
-        "SELECT j.id AS job, t.name AS tenant, j.queue, j.name, j.state, j.priority, j.attempt,"   \
-        " j.submitted_usec, j.start_after_usec, a.started_usec, j.ended_usec,"                     \
-        " max(0, coalesce(a.started_usec, a.released_usec)"                                        \
-        "  - max(j.submitted_usec, coalesce(j.start_after_usec, 0))) AS wait_usec,"                \
-        " a.run_usec, j.verdict, j.outcome, j.level, j.stage, j.code, j.stop, a.cpu_usec,"         \
-        " a.memory_peak_bytes, a.oom_kills, a.io_read_bytes, a.io_write_bytes, a.pids_peak,"       \
-        " a.pids_denied, a.dropped_bytes, j.correlation_id, j.labels, j.submitter_uid,"            \
-        " NULL AS wait_reason "
-
-#define JOB_TABLES                                                                                 \
-        "FROM jobs j JOIN tenants t ON t.id = j.tenant "                                           \
-        "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
-
-static int query_table(TqLedger *l, const char *sql, const TqLedgerFilter *f, TqTable *ret) {
-        TQ_TABLE_CLEANUP TqTable table = {};
-        sqlite3_stmt *s;
-        int rc, r;
-
-        rc = sqlite3_prepare_v2(l->db, sql, -1, &s, NULL);
-        if (rc != SQLITE_OK)
-                return to_errno(rc);
-        bind_u64(s, 1, f->job);
-        (void)sqlite3_bind_int64(s, 2, f->tenant);
-        bind_u64(s, 3, f->before > 0 ? f->before : INT64_MAX);
-        bind_u64(s, 4, f->limit);
-        r = add_columns(s, &table);
-        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
-                r = add_row(s, &table);
-        if (r >= 0)
-                r = to_errno(rc);
-        (void)sqlite3_finalize(s);
-        if (r < 0)
-                return r;
-        *ret = table;
-        table = (TqTable){};
-        return 0;
-}
-
-int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
-        /* One constant for each shape, so that each uses its index. */
-        if (f->job > 0 && f->with_spec)
-                return query_table(l,
-                                   JOB_COLUMNS ", CAST(j.spec AS TEXT) AS spec " JOB_TABLES
-                                               "WHERE j.id = ?1 AND (?2 < 0 OR j.tenant = ?2)"
-                                               " AND ?3 >= 0 AND ?4 >= 0",
-                                   f, ret);
-        if (f->job > 0)
-                return query_table(l,
-                                   JOB_COLUMNS JOB_TABLES
-                                   "WHERE j.id = ?1 AND (?2 < 0 OR j.tenant = ?2)"
-                                   " AND ?3 >= 0 AND ?4 >= 0",
-                                   f, ret);
-        if (f->live_only)
-                return query_table(
-                        l,
-                        JOB_COLUMNS JOB_TABLES
-                        "WHERE j.state <> 'done' AND j.id < ?3 AND (?2 < 0 OR j.tenant = ?2)"
-                        " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
-                        f, ret);
-        if (f->tenant >= 0)
-                return query_table(l,
-                                   JOB_COLUMNS JOB_TABLES
-                                   "WHERE j.tenant = ?2 AND j.id < ?3 AND ?1 = 0"
-                                   " ORDER BY j.id DESC LIMIT ?4",
-                                   f, ret);
-        return query_table(l,
-                           JOB_COLUMNS JOB_TABLES "WHERE j.id < ?3 AND ?1 = 0 AND ?2 < 0"
-                                                  " ORDER BY j.id DESC LIMIT ?4",
-                           f, ret);
-}
-
-int tq_ledger_spec(TqLedger *l, uint64_t job, char **ret, size_t *ret_size) {
-        sqlite3_stmt *s = query(l, Q_SPEC);
-        TQ_FREE char *copy = NULL;
-        size_t size;
-        int rc;
-
-        bind_u64(s, 1, job);
-        rc = sqlite3_step(s);
-        if (rc != SQLITE_ROW) {
-                (void)sqlite3_reset(s);
-                return rc == SQLITE_DONE ? -ENOENT : to_errno(rc);
-        }
-        size = (size_t)sqlite3_column_bytes(s, 0);
-        copy = malloc(size + 1);
-        if (copy && size > 0)
-                memcpy(copy, sqlite3_column_blob(s, 0), size);
-        (void)sqlite3_reset(s);
-        if (!copy)
-                return -ENOMEM;
-        copy[size] = '\0';
-        *ret_size = size;
-        *ret = TQ_TAKE_PTR(copy);
-        return 0;
 }

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store/ledger.h"
+
+#include <string.h>
+
+#include "store/ledger_private.h"
+
+/* Questions to the ledger: at start-up row by row, later as tables. A query is one constant for
+ * each shape, so that each uses its index. */
+
+static const char *column_text(sqlite3_stmt *s, int i) {
+        return (const char *)sqlite3_column_text(s, i);
+}
+
+typedef int (*RowHandler)(void *row_handler, void *userdata, sqlite3_stmt *s);
+
+/* Prepares, steps through all rows, finalizes. handler is passed to `row` unchanged. */
+static int each(TqLedger *l, const char *sql, RowHandler row, void *handler, void *userdata) {
+        sqlite3_stmt *s;
+        int rc, r = 0;
+
+        rc = sqlite3_prepare_v2(l->db, sql, -1, &s, NULL);
+        if (rc != SQLITE_OK)
+                return tq_ledger_errno(rc);
+        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
+                r = row(handler, userdata, s);
+        (void)sqlite3_finalize(s);
+        return r < 0 ? r : tq_ledger_errno(rc);
+}
+
+typedef struct TenantHandler {
+        int (*row)(void *, const TqLedgerTenant *);
+} TenantHandler;
+
+static int tenant_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        return ((TenantHandler *)handler)
+                ->row(userdata, &(TqLedgerTenant){ .id = (uint32_t)sqlite3_column_int64(s, 0),
+                                                   .name = column_text(s, 1) });
+}
+
+int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *), void *userdata) {
+        return each(l, "SELECT id, name FROM tenants ORDER BY id", tenant_row,
+                    &(TenantHandler){ row }, userdata);
+}
+
+typedef struct LiveHandler {
+        int (*row)(void *, const TqLedgerLive *);
+} LiveHandler;
+
+static TqStopReason stop_from_string(const char *s) {
+        for (int i = 0; s && i < _TQ_STOP_MAX; i++)
+                if (strcmp(s, tq_verdict_stop_to_string((TqStopReason)i)) == 0)
+                        return (TqStopReason)i;
+        return TQ_STOP_NONE;
+}
+
+static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        const char *state = column_text(s, 5);
+
+        return ((LiveHandler *)handler)
+                ->row(userdata, &(TqLedgerLive){
+                                        .id = (uint64_t)sqlite3_column_int64(s, 0),
+                                        .tenant = (uint32_t)sqlite3_column_int64(s, 1),
+                                        .queue = column_text(s, 2),
+                                        .priority = sqlite3_column_int(s, 3),
+                                        .start_after_usec = (uint64_t)sqlite3_column_int64(s, 4),
+                                        .was_running = strcmp(state, "queued") != 0,
+                                        .attempt = (unsigned)sqlite3_column_int(s, 6),
+                                        .stop = stop_from_string(column_text(s, 7)),
+                                        .released_usec = (uint64_t)sqlite3_column_int64(s, 8),
+                                        .spec = sqlite3_column_blob(s, 9),
+                                        .spec_size = (size_t)sqlite3_column_bytes(s, 9),
+                                });
+}
+
+int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata) {
+        return each(l,
+                    "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, "
+                    "j.attempt,"
+                    " j.stop, a.released_usec, j.spec "
+                    "FROM jobs j INDEXED BY jobs_live "
+                    "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
+                    "WHERE j.state <> 'done' ORDER BY j.id",
+                    live_row, &(LiveHandler){ row }, userdata);
+}
+
+typedef struct LimitHandler {
+        int (*row)(void *, const TqLedgerLimit *);
+} LimitHandler;
+
+static int limit_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        return ((LimitHandler *)handler)
+                ->row(userdata, &(TqLedgerLimit){
+                                        .tenant = (uint32_t)sqlite3_column_int64(s, 0),
+                                        .queue = column_text(s, 1),
+                                        .name = column_text(s, 2),
+                                        .value = column_text(s, 3),
+                                        .revision = (uint64_t)sqlite3_column_int64(s, 4),
+                                });
+}
+
+int tq_ledger_each_limit(TqLedger *l, int (*row)(void *, const TqLedgerLimit *), void *userdata) {
+        return each(l,
+                    "SELECT tenant, queue, name, new_value, max(revision) FROM limits "
+                    "GROUP BY tenant, queue, name HAVING new_value IS NOT NULL ORDER BY 5",
+                    limit_row, &(LimitHandler){ row }, userdata);
+}
+
+int tq_ledger_has_claim(TqLedger *l, uint64_t claim) {
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_HAS_CLAIM);
+        int rc;
+
+        tq_ledger_bind_u64(s, 1, claim);
+        rc = sqlite3_step(s);
+        (void)sqlite3_reset(s);
+        return rc == SQLITE_ROW ? 1 : tq_ledger_errno(rc);
+}
+
+int tq_ledger_numbers(TqLedger *l, TqLedgerNumbers *ret) {
+        int64_t job = 0, claim = 0, tenant = 0, revision = 0;
+        int rc;
+
+        rc = tq_ledger_number(l, "SELECT coalesce(max(id), 0) FROM jobs", &job);
+        if (rc == SQLITE_OK)
+                rc = tq_ledger_number(l, "SELECT coalesce(max(claim), 0) FROM jobs", &claim);
+        if (rc == SQLITE_OK)
+                rc = tq_ledger_number(l, "SELECT coalesce(max(id), 0) FROM tenants", &tenant);
+        if (rc == SQLITE_OK)
+                rc = tq_ledger_number(l, "SELECT coalesce(max(revision), 0) FROM limits",
+                                      &revision);
+        if (rc != SQLITE_OK)
+                return tq_ledger_errno(rc);
+        *ret = (TqLedgerNumbers){
+                .next_job = (uint64_t)job + 1,
+                .next_claim = (uint64_t)claim + 1,
+                .next_tenant = (uint32_t)tenant + 1,
+                .next_revision = (uint64_t)revision + 1,
+        };
+        return 0;
+}
+
+static int add_columns(sqlite3_stmt *s, TqTable *t) {
+        for (int i = 0; i < sqlite3_column_count(s); i++) {
+                int r = tq_table_add_column(t, sqlite3_column_name(s, i));
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_row(sqlite3_stmt *s, TqTable *t) {
+        int r = tq_table_add_row(t);
+
+        for (int i = 0; r >= 0 && i < sqlite3_column_count(s); i++)
+                switch (sqlite3_column_type(s, i)) {
+                case SQLITE_NULL:
+                        break;
+                case SQLITE_INTEGER:
+                        tq_table_set_integer(t, (size_t)i, sqlite3_column_int64(s, i));
+                        break;
+                default:
+                        r = tq_table_set_text(t, (size_t)i, column_text(s, i));
+                }
+        return r;
+}
+
+/* The columns are the fields of a job in `ps --json` and `status --json`: tenantqctl(1) lists them.
+ */
+#define JOB_COLUMNS                                                                                \
+        "SELECT j.id AS job, t.name AS tenant, j.queue, j.name, j.state, j.priority, j.attempt,"   \
+        " j.submitted_usec, j.start_after_usec, a.started_usec, j.ended_usec,"                     \
+        " max(0, coalesce(a.started_usec, a.released_usec)"                                        \
+        "  - max(j.submitted_usec, coalesce(j.start_after_usec, 0))) AS wait_usec,"                \
+        " a.run_usec, j.verdict, j.outcome, j.level, j.stage, j.code, j.stop, a.cpu_usec,"         \
+        " a.memory_peak_bytes, a.oom_kills, a.io_read_bytes, a.io_write_bytes, a.pids_peak,"       \
+        " a.pids_denied, a.dropped_bytes, j.correlation_id, j.labels, j.submitter_uid,"            \
+        " NULL AS wait_reason "
+
+#define JOB_TABLES                                                                                 \
+        "FROM jobs j JOIN tenants t ON t.id = j.tenant "                                           \
+        "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
+
+static int query_table(TqLedger *l, const char *sql, const TqLedgerFilter *f, TqTable *ret) {
+        TQ_TABLE_CLEANUP TqTable table = {};
+        sqlite3_stmt *s;
+        int rc, r;
+
+        rc = sqlite3_prepare_v2(l->db, sql, -1, &s, NULL);
+        if (rc != SQLITE_OK)
+                return tq_ledger_errno(rc);
+        tq_ledger_bind_u64(s, 1, f->job);
+        (void)sqlite3_bind_int64(s, 2, f->tenant);
+        tq_ledger_bind_u64(s, 3, f->before > 0 ? f->before : INT64_MAX);
+        tq_ledger_bind_u64(s, 4, f->limit);
+        r = add_columns(s, &table);
+        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
+                r = add_row(s, &table);
+        if (r >= 0)
+                r = tq_ledger_errno(rc);
+        (void)sqlite3_finalize(s);
+        if (r < 0)
+                return r;
+        *ret = table;
+        table = (TqTable){};
+        return 0;
+}
+
+int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
+        /* One constant for each shape, so that each uses its index. */
+        if (f->job > 0 && f->with_spec)
+                return query_table(l,
+                                   JOB_COLUMNS ", CAST(j.spec AS TEXT) AS spec " JOB_TABLES
+                                               "WHERE j.id = ?1 AND (?2 < 0 OR j.tenant = ?2)"
+                                               " AND ?3 >= 0 AND ?4 >= 0",
+                                   f, ret);
+        if (f->job > 0)
+                return query_table(l,
+                                   JOB_COLUMNS JOB_TABLES
+                                   "WHERE j.id = ?1 AND (?2 < 0 OR j.tenant = ?2)"
+                                   " AND ?3 >= 0 AND ?4 >= 0",
+                                   f, ret);
+        if (f->live_only)
+                return query_table(
+                        l,
+                        JOB_COLUMNS JOB_TABLES
+                        "WHERE j.state <> 'done' AND j.id < ?3 AND (?2 < 0 OR j.tenant = ?2)"
+                        " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
+                        f, ret);
+        if (f->tenant >= 0)
+                return query_table(l,
+                                   JOB_COLUMNS JOB_TABLES
+                                   "WHERE j.tenant = ?2 AND j.id < ?3 AND ?1 = 0"
+                                   " ORDER BY j.id DESC LIMIT ?4",
+                                   f, ret);
+        return query_table(l,
+                           JOB_COLUMNS JOB_TABLES "WHERE j.id < ?3 AND ?1 = 0 AND ?2 < 0"
+                                                  " ORDER BY j.id DESC LIMIT ?4",
+                           f, ret);
+}
+
+int tq_ledger_spec(TqLedger *l, uint64_t job, char **ret, size_t *ret_size) {
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_SPEC);
+        TQ_FREE char *copy = NULL;
+        size_t size;
+        int rc;
+
+        tq_ledger_bind_u64(s, 1, job);
+        rc = sqlite3_step(s);
+        if (rc != SQLITE_ROW) {
+                (void)sqlite3_reset(s);
+                return rc == SQLITE_DONE ? -ENOENT : tq_ledger_errno(rc);
+        }
+        size = (size_t)sqlite3_column_bytes(s, 0);
+        copy = malloc(size + 1);
+        if (copy && size > 0)
+                memcpy(copy, sqlite3_column_blob(s, 0), size);
+        (void)sqlite3_reset(s);
+        if (!copy)
+                return -ENOMEM;
+        copy[size] = '\0';
+        *ret_size = size;
+        *ret = TQ_TAKE_PTR(copy);
+        return 0;
+}
