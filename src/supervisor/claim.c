@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/parse.h"
 #include "core/ids.h"
@@ -37,6 +38,17 @@ Claim *claim_free(Claim *c) {
 static const char *claim_name(uint64_t number, const Tenant *t, char *buf) {
         (void)snprintf(buf, CLAIM_NAME_MAX, "%" PRIu64 ".%s", number, t->name);
         return buf;
+}
+
+/* open(2) makes a file before it counts as open for writing: in between the lease would be granted
+ * on an empty file that somebody is about to fill. An empty file is therefore believed only when it
+ * has been so for a second. */
+static bool is_just_made(const struct stat *st) {
+        uint64_t now = tq_clock_realtime_usec();
+        uint64_t changed = (uint64_t)TQ_MAX(st->st_ctim.tv_sec, (time_t)0) * TQ_USEC_PER_SEC;
+
+        return S_ISREG(st->st_mode) && st->st_size == 0 && changed <= now &&
+               now - changed < 2 * TQ_USEC_PER_SEC;
 }
 
 /* Why a file of this kind is refused, or NULL. */
@@ -151,6 +163,10 @@ int claim_file(Supervisor *s, Tenant *t, const char *name) {
         path_fd = openat(t->spool_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &st) < 0)
                 return errno == ENOENT ? 0 : tq_errno();
+        if (is_just_made(&st)) {
+                spool_retry(s, t);
+                return 0;
+        }
         why = objection(t, &st);
         if (why) {
                 reject_file(s, t, t->spool_fd, name, name, why);

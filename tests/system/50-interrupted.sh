@@ -128,6 +128,18 @@ disabled_tenant_sees_its_own() {
         t_wait 5 d_tenant_is held ready
 }
 
+# Made, but not yet open: the instant between the two halves of open(2), drawn out with mknod(2).
+made_and_filled_later() {
+        setpriv --reuid 61547 --regid 61547 --clear-groups "$D_PYTHON" -c '
+import os, stat, sys, time
+os.mknod(sys.argv[1], stat.S_IFREG | 0o600)
+time.sleep(0.4)
+with open(sys.argv[1], "w") as f:
+    f.write("[Job]\nName=filled\nExecStart=/bin/true\n")' "$D/spool/calm/filled.job"
+        t_eq "$(verdict "$(job_of calm filled)")" "exit 0"
+        [ ! -e "$D/spool/calm/rejected/filled.job" ] || t_fail "it was refused while it was empty"
+}
+
 # A tenant changes its directory's mode without end; another one's file is taken all the same.
 chmod_storm() {
         local storm start
@@ -166,6 +178,7 @@ d_case "files that arrive while the engine is dead" engine_dies_while_files_arri
 d_case "a cancel that was answered holds" cancel_of_a_launch_holds
 d_case "a claim of a disabled tenant is kept" claim_of_a_disabled_tenant
 d_case "a disabled tenant's user sees and cancels its jobs" disabled_tenant_sees_its_own
+d_case "a file that is made and filled a moment later" made_and_filled_later
 d_case "a storm of chmod starves nobody" chmod_storm
 d_report
 t_summary
