@@ -42,22 +42,23 @@ endif
 PIC := -fPIE
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
 # Low to high: a layer's archive is linked before those below it, so that a call upward finds nothing.
-LAYERS := base core conf kernel store ipc
+LAYERS := base core conf kernel store sim ipc
 BELOW_base := base
 BELOW_core := core base
 BELOW_conf := conf core base
 BELOW_kernel := kernel core base
 BELOW_store := store core base
+BELOW_sim := sim conf core base
 BELOW_ipc := ipc store kernel conf core base
 
 objects = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
 archives = $(foreach l,$(1),$(BUILD)/libtq-$(l).a)
 
 ARCHIVES := $(call archives,$(LAYERS))
-ALL_BELOW := $(call archives,ipc store kernel conf core base)
+ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 

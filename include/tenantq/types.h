@@ -18,8 +18,9 @@
 #define TQ_EXIT_FAILURE     1  /* the request failed */
 #define TQ_EXIT_USAGE       2  /* the command line is wrong */
 #define TQ_EXIT_INVALID     3  /* a job file or a limit is not valid */
-#define TQ_EXIT_REFUSED     4  /* a limit refuses it for now */
+#define TQ_EXIT_REFUSED     4  /* the daemon refuses it for now */
 #define TQ_EXIT_NOT_FOUND   5  /* no such job or tenant (or not yours) */
 #define TQ_EXIT_DENIED      6  /* you may not do that */
 #define TQ_EXIT_UNAVAILABLE 7  /* no daemon answers */
+#define TQ_EXIT_LIMIT       8  /* a limit refuses it for now; the answer says when to try again */
 #define TQ_EXIT_NOT_RUN     99 /* the awaited job ended without an exit code of its own */

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/fs.h"
 #include "base/parse.h"
+#include "conf/policyfile.h"
 #include "conf/reader.h"
 #include "core/ids.h"
 
@@ -26,6 +27,8 @@ const TqHostKey tq_hostfile_keys[] = {
         { "tenant", "user", "who the jobs run as, instead of the directory's owner" },
         { "tenant", "submitters", "other users whose files are taken" },
         { "tenant", "allow_root", "whether the jobs may run as root" },
+        { "tenant", "pool", "whose slots its jobs use" },
+        { "tenant", "on_full", "what becomes of a file that a limit refuses: reject or hold" },
 };
 const size_t tq_hostfile_n_keys = TQ_ELEMENTSOF(tq_hostfile_keys);
 
@@ -107,8 +110,17 @@ static int on_host_line(void *userdata, const char *section, const char *key, co
                 return key ? tq_limits_set(&c->ceilings, key, value, TQ_SCOPE_TENANT, false, line,
                                            err)
                            : 0;
+        if (strcmp(section, "scheduler") == 0) {
+                c->has_max_jobs |= key && strcmp(key, "max_jobs") == 0;
+                c->has_memory |= key && strcmp(key, "memory") == 0;
+                return key ? tq_policyfile_set(&c->policy, key, value, line, err) : 0;
+        }
+        if (strncmp(section, "pool ", 5) == 0)
+                return key ? tq_policyfile_set_pool(&c->policy, key, value, line, err)
+                           : tq_policyfile_open_pool(&c->policy, section + 5, line, err);
         return tq_error_at(err, -EBADMSG, line, NULL,
-                           "unknown section [%s]; expected [host], [defaults] or [ceilings]",
+                           "unknown section [%s]; expected [host], [defaults], [ceilings], "
+                           "[scheduler] or [pool NAME]",
                            section);
 }
 
@@ -125,6 +137,7 @@ static void set_defaults(TqHostConfig *c) {
                 .admin_group = "tenantq-admin",
                 .log_max_bytes = UINT64_C(16) << 20,
         };
+        tq_policy_init(&c->policy);
 }
 
 /* What a file has said so far: a key given twice has no winner, as in a job file. */
@@ -181,6 +194,16 @@ int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err) {
         r = load(dir_fd, "tenantq.conf", on_host_line, c, err);
         if (r < 0)
                 return r;
+        if ((c->policy.n_pools > 0 || c->policy.lane_slots > 0) && !c->has_max_jobs)
+                r = tq_error(err, -EBADMSG,
+                             "[scheduler]: expected max_jobs=: the slots of pools and the lane are "
+                             "part of them");
+        else
+                r = tq_policyfile_complete(&c->policy, err);
+        if (r < 0) {
+                tq_error_set_file(err, "tenantq.conf");
+                return r;
+        }
         r = tq_limits_check_within(&c->defaults, &c->ceilings, "[ceilings]", err);
         if (r < 0) {
                 tq_error_set_file(err, "tenantq.conf");
@@ -217,6 +240,17 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
         if (strcmp(key, "allow_root") == 0)
                 return tq_parse_bool(value, &c->allow_root) < 0 ? bad(err, line, key, "yes or no")
                                                                 : 0;
+        if (strcmp(key, "pool") == 0) {
+                if (!tq_ids_queue_is_valid(value))
+                        return bad(err, line, key, "the name of a [pool NAME] of tenantq.conf");
+                return copy_text(c->pool, sizeof(c->pool), value);
+        }
+        if (strcmp(key, "on_full") == 0) {
+                c->holds_when_full = strcmp(value, "hold") == 0;
+                return c->holds_when_full || strcmp(value, "reject") == 0
+                               ? 0
+                               : bad(err, line, key, "reject or hold");
+        }
         return unknown("tenant", key, line, err);
 }
 
@@ -230,7 +264,7 @@ static int open_queue(TqTenantConfig *c, const char *name, unsigned line, TqErro
         if (c->n_queues >= TQ_QUEUE_LIMITS)
                 return tq_error_at(err, -EBADMSG, line, NULL, "more than %d queues",
                                    TQ_QUEUE_LIMITS);
-        c->queues[c->n_queues] = (TqQueueLimit){ .concurrency = 1 };
+        c->queues[c->n_queues] = (TqQueueLimit){};
         (void)snprintf(c->queues[c->n_queues++].name, sizeof(c->queues[0].name), "%s", name);
         return 0;
 }
@@ -238,15 +272,7 @@ static int open_queue(TqTenantConfig *c, const char *name, unsigned line, TqErro
 /* The keys of a queue's section follow its head, so they belong to the queue opened last. */
 static int set_queue_key(TqTenantConfig *c, const char *key, const char *value, unsigned line,
                          TqError *err) {
-        TqLimits one = {};
-        int r;
-
-        r = tq_limits_set(&one, key, value, TQ_SCOPE_QUEUE, false, line, err);
-        if (r < 0)
-                return r;
-        if (tq_limits_has(&one, TQ_KEY_CONCURRENCY))
-                c->queues[c->n_queues - 1].concurrency = one.value[TQ_KEY_CONCURRENCY];
-        return 0;
+        return tq_policy_queue_set(&c->queues[c->n_queues - 1], key, value, line, err);
 }
 
 static int on_tenant_line(void *userdata, const char *section, const char *key, const char *value,

@@ -24,6 +24,8 @@ typedef struct TqHostConfig {
         uint64_t log_max_bytes; /* of each of a job's two outputs */
         TqLimits defaults;
         TqLimits ceilings;
+        TqHostPolicy policy; /* max_jobs, memory and cpus: TQ_LIMIT_MAX unless they are said */
+        bool has_max_jobs, has_memory;
 } TqHostConfig;
 
 typedef struct TqTenantConfig {
@@ -31,6 +33,8 @@ typedef struct TqTenantConfig {
         char submitters[TQ_SUBMITTERS_MAX][TQ_USER_MAX + 1];
         size_t n_submitters;
         bool allow_root;
+        bool holds_when_full; /* on_full=hold */
+        char pool[TQ_POOL_NAME_MAX + 1];
         TqLimits limits;
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         size_t n_queues;

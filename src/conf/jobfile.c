@@ -167,28 +167,39 @@ static int set_labels(TqJobSpec *spec, const char *value, const char **ret_expec
         return set_string(&spec->labels, value);
 }
 
-/* Keys that have no effect yet: checked, kept in the stored file. */
-
-static int check_timestamp(TqJobSpec *spec, const char *value, const char **ret_expected) {
-        uint64_t v;
-
-        (void)spec;
+static int set_deadline(TqJobSpec *spec, const char *value, const char **ret_expected) {
         *ret_expected = timestamp_form;
-        return tq_parse_timestamp(value, &v) < 0 ? -EINVAL : 0;
+        return tq_parse_timestamp(value, &spec->deadline_usec) < 0 ? -EINVAL : 0;
 }
 
-static int check_words(TqJobSpec *spec, const char *value, const char **ret_expected) {
+/* Numbers and names; each line adds some. */
+static int set_after(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        TQ_BUFFER_CLEANUP TqBuffer all = {};
         TQ_FREE char **words = NULL;
+        const char *text;
         size_t n;
         int r;
 
-        (void)spec;
-        *ret_expected = "one or more job ids or keys";
-        r = tq_parse_words(value, 64, &words, &n);
+        *ret_expected = "numbers or names of jobs, at most 64 in all";
+        tq_buffer_printf(&all, "%s%s%s", spec->after ? spec->after : "", spec->after ? " " : "",
+                         value);
+        text = tq_buffer_string(&all);
+        if (!text)
+                return -ENOMEM;
+        r = tq_parse_words(text, TQ_JOB_AFTER_MAX, &words, &n);
         if (r == -ENOMEM)
                 return r;
-        return r < 0 || n == 0 ? -EINVAL : 0;
+        if (r < 0 || n == 0 || strpbrk(value, "\"'\\"))
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                if (words[i][0] == '\0' || strlen(words[i]) > TQ_JOB_NAME_MAX)
+                        return -EINVAL;
+        free(spec->after);
+        spec->after = NULL;
+        return set_string(&spec->after, text);
 }
+
+/* Keys that have no effect yet: checked, kept in the stored file. */
 
 static int check_one_of(const char *value, const char *const *words, size_t n) {
         for (size_t i = 0; i < n; i++)
@@ -291,8 +302,8 @@ static const TqJobfileKey keys[] = {
         { "Job", "Environment", true, true, set_environment },
         { "Job", "Priority", false, true, set_priority },
         { "Job", "StartAfter", false, true, set_start_after },
-        { "Job", "Deadline", false, false, check_timestamp },
-        { "Job", "After", true, false, check_words },
+        { "Job", "Deadline", false, true, set_deadline },
+        { "Job", "After", true, true, set_after },
         { "Job", "RuntimeMaxSec", false, true, set_runtime },
         { "Job", "TimeoutStopSec", false, true, set_stop_timeout },
         { "Job", "CorrelationId", false, true, set_correlation },

@@ -14,6 +14,7 @@ void tq_jobspec_done(TqJobSpec *spec) {
         free(spec->working_directory);
         free(spec->correlation_id);
         free(spec->labels);
+        free(spec->after);
         *spec = (TqJobSpec){};
 }
 

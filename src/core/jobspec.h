@@ -9,6 +9,7 @@
 #define TQ_JOB_ARGS_MAX     4096
 #define TQ_JOB_ENV_MAX      1024
 #define TQ_JOB_NAME_MAX     128
+#define TQ_JOB_AFTER_MAX    64 /* jobs of After= */
 #define TQ_JOB_PRIORITY_MAX 100
 #define TQ_JOB_STOP_USEC    (10 * TQ_USEC_PER_SEC) /* TimeoutStopSec= unless given */
 
@@ -25,6 +26,8 @@ typedef struct TqJobSpec {
         char *labels; /* as written: blank-separated KEY=VALUE */
         int priority;
         uint64_t start_after_usec;         /* CLOCK_REALTIME; 0: now */
+        uint64_t deadline_usec;            /* CLOCK_REALTIME: not started later; 0: none */
+        char *after;                       /* blank-separated numbers and names of jobs, or NULL */
         uint64_t stop_timeout_usec;        /* between TERM and KILL */
         TqLimits limits;                   /* RuntimeMaxSec= is its `runtime` */
         unsigned limit_lines[_TQ_KEY_MAX]; /* where each stands in the file */

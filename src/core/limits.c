@@ -22,6 +22,8 @@
 
 #define EIB (UINT64_C(1) << 60)
 
+#define TQ_SHARE (UINT64_C(1) << 32) /* of a TQ_TYPE_SLOTS: the rest is hundredths of a percent */
+
 const TqKeyRow tq_limits_keys[_TQ_KEY_MAX] = {
         [TQ_KEY_CPU] = { "cpu", TQ_TYPE_CORES, TENANT | JOB, 10000, UINT64_C(100000) * 1000000,
                          "cpu", "cpu.max", "max 100000", true, true, false, true,
@@ -62,16 +64,19 @@ const TqKeyRow tq_limits_keys[_TQ_KEY_MAX] = {
                                  NULL, NULL, true, true, false, true,
                                  "jobs that run at the same time" },
         [TQ_KEY_ENQUEUE_RATE] = { "enqueue_rate", TQ_TYPE_RATE, TENANT | QUEUE, 0, EIB, NULL, NULL,
-                                  NULL, true, true, false, false, "jobs accepted per time" },
+                                  NULL, true, true, false, true, "jobs accepted per time" },
         [TQ_KEY_QUEUE_DEPTH] = { "queue_depth", TQ_TYPE_COUNT, TENANT | QUEUE, 0, EIB, NULL, NULL,
-                                 NULL, true, true, false, false, "jobs that wait" },
+                                 NULL, true, true, false, true, "jobs that wait" },
         [TQ_KEY_SCHEDULED_JOBS] = { "scheduled_jobs", TQ_TYPE_COUNT, TENANT, 0, EIB, NULL, NULL,
-                                    NULL, true, true, false, false,
+                                    NULL, true, true, false, true,
                                     "jobs that wait for their time" },
+        [TQ_KEY_SPOOL_BYTES] = { "spool_bytes", TQ_TYPE_BYTES, TENANT, 0, EIB, NULL, NULL, NULL,
+                                 true, true, false, true, "bytes of the job files that wait" },
         [TQ_KEY_WEIGHT] = { "weight", TQ_TYPE_WEIGHT, TENANT, 1, 10000, NULL, NULL, NULL, false,
-                            false, false, false, "share of the slots among tenants" },
-        [TQ_KEY_RESERVED] = { "reserved", TQ_TYPE_COUNT, TENANT, 0, 1000000, NULL, NULL, NULL,
-                              false, true, false, false, "slots kept for the tenant" },
+                            false, false, true, "share of the host among tenants" },
+        [TQ_KEY_RESERVED] = { "reserved", TQ_TYPE_SLOTS, TENANT, 0, TQ_SHARE | 10000, NULL, NULL,
+                              NULL, false, false, false, true,
+                              "slots that the tenant gets first: a number or a share" },
         [TQ_KEY_RUNTIME] = { "runtime", TQ_TYPE_SPAN, TENANT | JOB, 1, UINT64_MAX / 4, NULL, NULL,
                              NULL, true, true, false, true, "how long a job may run" },
 };
@@ -111,6 +116,7 @@ static const struct {
         [TQ_TYPE_COUNT] = { "a whole number" },
         [TQ_TYPE_SPAN] = { "a time span such as 90, 30min or 1h 30min" },
         [TQ_TYPE_RATE] = { "a rate such as 10/s, 100/min or 5/h" },
+        [TQ_TYPE_SLOTS] = { "a whole number up to 1000000 or a share such as 25%" },
         [TQ_TYPE_CPUSET] = { "a list of CPUs such as 0-3,8" },
 };
 
@@ -154,11 +160,15 @@ static int parse_percent(const char *s, uint64_t *ret) {
         return tq_parse_decimal(digits, 4, ret);
 }
 
+/* The unit is kept, since it says how many may come at once. */
+static const struct {
+        const char *unit;
+        uint64_t per_hour;
+} rate_units[] = { { "h", 1 }, { "min", 60 }, { "s", 3600 } };
+
+#define RATE_UNIT_BITS 2
+
 static int parse_rate(const char *s, uint64_t *ret) {
-        static const struct {
-                const char *unit;
-                uint64_t per_hour;
-        } units[] = { { "s", 3600 }, { "min", 60 }, { "h", 1 } };
         const char *slash = strchr(s, '/');
         char digits[32];
         uint64_t v;
@@ -171,10 +181,68 @@ static int parse_rate(const char *s, uint64_t *ret) {
         r = tq_parse_u64(digits, &v);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < TQ_ELEMENTSOF(units); i++)
-                if (strcmp(slash + 1, units[i].unit) == 0)
-                        return __builtin_mul_overflow(v, units[i].per_hour, ret) ? -ERANGE : 0;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(rate_units); i++) {
+                if (strcmp(slash + 1, rate_units[i].unit) != 0)
+                        continue;
+                if (__builtin_mul_overflow(v, rate_units[i].per_hour << RATE_UNIT_BITS, ret))
+                        return -ERANGE;
+                *ret |= i;
+                return 0;
+        }
         return -EINVAL;
+}
+
+static size_t rate_unit(uint64_t value) {
+        return TQ_MIN(value & ((1 << RATE_UNIT_BITS) - 1), TQ_ELEMENTSOF(rate_units) - 1);
+}
+
+uint64_t tq_limits_rate(uint64_t value, uint64_t *ret_period_usec) {
+        uint64_t per_hour = rate_units[rate_unit(value)].per_hour;
+
+        *ret_period_usec = 3600 / per_hour * TQ_USEC_PER_SEC;
+        return (value >> RATE_UNIT_BITS) / per_hour;
+}
+
+int tq_limits_parse_slots(const char *s, uint64_t *ret) {
+        char digits[32];
+        size_t n = strlen(s);
+        uint64_t v;
+        int r;
+
+        if (n == 0 || n > sizeof(digits) || s[n - 1] != '%')
+                return tq_parse_u64_in(s, 0, 1000000, ret);
+        memcpy(digits, s, n - 1);
+        digits[n - 1] = '\0';
+        r = tq_parse_decimal(digits, 2, &v);
+        if (r < 0)
+                return r;
+        if (v > 10000)
+                return -ERANGE;
+        *ret = TQ_SHARE | v;
+        return 0;
+}
+
+uint64_t tq_limits_slots(uint64_t value, uint64_t total) {
+        uint64_t share = value & (TQ_SHARE - 1);
+
+        if (!(value & TQ_SHARE))
+                return value;
+        /* A share of what has no bound is none. */
+        if (total == TQ_LIMIT_MAX)
+                return 0;
+        return (uint64_t)(((unsigned __int128)total * share + 9999) / 10000);
+}
+
+static const char *format_slots(uint64_t value, char *buf, size_t size) {
+        char percent[TQ_FORMAT_MAX];
+
+        if (value & TQ_SHARE)
+                (void)snprintf(
+                        buf, size, "%s%%",
+                        tq_format_decimal(value & (TQ_SHARE - 1), 2, percent, sizeof(percent)));
+        else
+                (void)snprintf(buf, size, "%" PRIu64, value);
+        return buf;
 }
 
 static int parse_value(TqKeyType type, const char *s, uint64_t *ret) {
@@ -193,6 +261,8 @@ static int parse_value(TqKeyType type, const char *s, uint64_t *ret) {
                 return tq_parse_span(s, ret);
         case TQ_TYPE_RATE:
                 return parse_rate(s, ret);
+        case TQ_TYPE_SLOTS:
+                return tq_limits_parse_slots(s, ret);
         case TQ_TYPE_CPUSET:
                 break;
         }
@@ -200,7 +270,7 @@ static int parse_value(TqKeyType type, const char *s, uint64_t *ret) {
 }
 
 /* "0-3,8": ascending ranges, each CPU below TQ_CPUS_MAX, at least one. */
-static int parse_cpus(const char *s, uint64_t *ret_bits) {
+int tq_limits_parse_cpus(const char *s, uint64_t ret_bits[TQ_CPUS_MAX / 64]) {
         uint64_t bits[TQ_CPUS_MAX / 64] = {};
         char piece[32];
 
@@ -231,7 +301,7 @@ static int parse_cpus(const char *s, uint64_t *ret_bits) {
         return 0;
 }
 
-static const char *format_cpus(const uint64_t *bits, char *buf, size_t size) {
+const char *tq_limits_format_cpus(const uint64_t bits[TQ_CPUS_MAX / 64], char *buf, size_t size) {
         size_t at = 0;
 
         buf[0] = '\0';
@@ -425,7 +495,7 @@ int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned sco
         if (r < 0)
                 return r;
         if (tq_limits_keys[a.key].type == TQ_TYPE_CPUSET) {
-                if (parse_cpus(a.value, l->cpus) < 0)
+                if (tq_limits_parse_cpus(a.value, l->cpus) < 0)
                         return tq_error_at(err, -EBADMSG, line, a.name, "expected %s",
                                            type_words[TQ_TYPE_CPUSET].expected);
                 l->set |= UINT64_C(1) << a.key;
@@ -568,9 +638,9 @@ int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char 
                 return 0;
         for (size_t i = 0; i < TQ_ELEMENTSOF(l->cpus); i++)
                 if (l->cpus[i] & ~outer->cpus[i])
-                        return tq_error_at(err, -EBADMSG, 0, "cpus",
-                                           "asks for CPUs outside the %s of %s",
-                                           format_cpus(outer->cpus, text, sizeof(text)), whose);
+                        return tq_error_at(
+                                err, -EBADMSG, 0, "cpus", "asks for CPUs outside the %s of %s",
+                                tq_limits_format_cpus(outer->cpus, text, sizeof(text)), whose);
         return 0;
 }
 
@@ -581,7 +651,7 @@ static bool cpus_are_sane(const uint64_t *bits) {
 
         for (size_t i = 0; i < TQ_CPUS_MAX / 64; i++)
                 any |= bits[i];
-        return any != 0 && strlen(format_cpus(bits, text, sizeof(text))) < TQ_VALUE_MAX;
+        return any != 0 && strlen(tq_limits_format_cpus(bits, text, sizeof(text))) < TQ_VALUE_MAX;
 }
 
 bool tq_limits_is_sane(const TqLimits *l) {
@@ -612,13 +682,10 @@ bool tq_limits_is_sane(const TqLimits *l) {
         return true;
 }
 
-static const char *format_rate(uint64_t per_hour, char *buf, size_t size) {
-        if (per_hour > 0 && per_hour % 3600 == 0)
-                (void)snprintf(buf, size, "%" PRIu64 "/s", per_hour / 3600);
-        else if (per_hour > 0 && per_hour % 60 == 0)
-                (void)snprintf(buf, size, "%" PRIu64 "/min", per_hour / 60);
-        else
-                (void)snprintf(buf, size, "%" PRIu64 "/h", per_hour);
+static const char *format_rate(uint64_t value, char *buf, size_t size) {
+        uint64_t period, n = tq_limits_rate(value, &period);
+
+        (void)snprintf(buf, size, "%" PRIu64 "/%s", n, rate_units[rate_unit(value)].unit);
         return buf;
 }
 
@@ -639,6 +706,8 @@ const char *tq_limits_format_value(TqKey key, uint64_t value, char *buf, size_t 
                 return tq_format_span(value, buf, size);
         case TQ_TYPE_RATE:
                 return format_rate(value, buf, size);
+        case TQ_TYPE_SLOTS:
+                return format_slots(value, buf, size);
         case TQ_TYPE_WEIGHT:
         case TQ_TYPE_COUNT:
         case TQ_TYPE_CPUSET:
@@ -654,7 +723,7 @@ const char *tq_limits_format(const TqLimits *l, TqKey key, char *buf, size_t siz
                 return buf;
         }
         if (tq_limits_keys[key].type == TQ_TYPE_CPUSET)
-                return format_cpus(l->cpus, buf, size);
+                return tq_limits_format_cpus(l->cpus, buf, size);
         return tq_limits_format_value(key, l->value[key], buf, size);
 }
 
@@ -672,7 +741,7 @@ const char *tq_limits_attribute(const TqLimits *l, TqKey key, char *buf, size_t 
                                TQ_CPU_PERIOD);
                 return buf;
         case TQ_TYPE_CPUSET:
-                return format_cpus(l->cpus, buf, size);
+                return tq_limits_format_cpus(l->cpus, buf, size);
         default:
                 (void)snprintf(buf, size, "%s%" PRIu64, key == TQ_KEY_IO_WEIGHT ? "default " : "",
                                v);

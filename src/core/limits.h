@@ -24,6 +24,7 @@ typedef enum TqKey {
         TQ_KEY_ENQUEUE_RATE,
         TQ_KEY_QUEUE_DEPTH,
         TQ_KEY_SCHEDULED_JOBS,
+        TQ_KEY_SPOOL_BYTES,
         TQ_KEY_WEIGHT,
         TQ_KEY_RESERVED,
         TQ_KEY_RUNTIME,
@@ -46,8 +47,9 @@ typedef enum TqKeyType {
         TQ_TYPE_BANDWIDTH, /* bytes per second, suffixes of 1000 */
         TQ_TYPE_IOPS,      /* operations per second, suffixes of 1000 */
         TQ_TYPE_COUNT,
-        TQ_TYPE_SPAN,   /* microseconds */
-        TQ_TYPE_RATE,   /* events per hour, written N/s, N/min or N/h */
+        TQ_TYPE_SPAN,  /* microseconds */
+        TQ_TYPE_RATE,  /* see tq_limits_rate(): events per hour × 4 + the unit it was written in */
+        TQ_TYPE_SLOTS, /* see tq_limits_slots(): a number or a share */
         TQ_TYPE_CPUSET, /* not in value but in TqLimits.cpus */
 } TqKeyType;
 
@@ -99,6 +101,13 @@ static inline uint64_t tq_limits_get(const TqLimits *l, TqKey key, uint64_t fall
         return tq_limits_has(l, key) ? l->value[key] : fallback;
 }
 
+/* A rate as the number N of N/s, N/min or N/h, and that period in microseconds. */
+uint64_t tq_limits_rate(uint64_t value, uint64_t *ret_period_usec);
+
+/* A number of slots: as it is, or its share (0 … 100 %, rounded up) of total. */
+uint64_t tq_limits_slots(uint64_t value, uint64_t total);
+int tq_limits_parse_slots(const char *s, uint64_t *ret);
+
 /* Whether a struct that came from another process is well-formed (bounded counts, terminated
  * strings, values in range). */
 bool tq_limits_is_sane(const TqLimits *l);
@@ -134,6 +143,10 @@ int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char 
 const char *tq_limits_format(const TqLimits *l, TqKey key, char *buf, size_t size);
 /* One value of a key's type. */
 const char *tq_limits_format_value(TqKey key, uint64_t value, char *buf, size_t size);
+
+/* CPUs as "0-3,8": the table's own syntax, for what is no limit. */
+int tq_limits_parse_cpus(const char *s, uint64_t ret_bits[TQ_CPUS_MAX / 64]);
+const char *tq_limits_format_cpus(const uint64_t bits[TQ_CPUS_MAX / 64], char *buf, size_t size);
 
 /* What to write into the cgroup attribute of a key that has one: the value, or unset_text. */
 const char *tq_limits_attribute(const TqLimits *l, TqKey key, char *buf, size_t size);

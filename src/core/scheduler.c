@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/scheduler_private.h"
+
 /* What starts next, as a function of events.
  *
  * tq_scheduler_step() is the only code that changes a tenant's or a job's state. It makes no system
@@ -16,36 +18,15 @@
  * or out, so a slot can't be lost by a forgotten decrement; after a restart the list is rebuilt
  * from the cgroups.
  *
- * Eligibility is kept as two rings: a queue is in its tenant's ring while it has a waiting job and
- * room, a tenant is in the scheduler's ring while it has such a queue and room. refresh() is the
- * one place that decides both, from the facts alone, after every change. dispatch() takes tenants
- * from the ring in turn; a decision costs O(log n) in the jobs of one queue and nothing in tenants
- * or in jobs elsewhere. */
-
-struct TqScheduler {
-        TqMap jobs;
-        TqMap tenants;
-        TqList ready;  /* of TqTenant.ready */
-        TqList all;    /* of TqTenant.all */
-        TqHeap timers; /* of TqJob.timer by deadline */
-        bool is_open;
-};
+ * This file is what may happen to a job; turn.c is who is next; admission.c is who gets in;
+ * condition.c is After=; scheduler_explain.c says why a job waits, by asking the questions that
+ * turn.c asks. */
 
 static const char *const states[_TQ_JOB_STATE_MAX] = {
-        [TQ_JOB_SCHEDULED] = "scheduled", [TQ_JOB_QUEUED] = "queued",
-        [TQ_JOB_STARTING] = "starting",   [TQ_JOB_RUNNING] = "running",
-        [TQ_JOB_STOPPING] = "stopping",   [TQ_JOB_DONE] = "done",
-};
-
-static const char *const waits[_TQ_WAIT_MAX] = {
-        [TQ_WAIT_NONE] = "none",
-        [TQ_WAIT_RECOVERY] = "recovery",
-        [TQ_WAIT_TENANT_DISABLED] = "tenant-disabled",
-        [TQ_WAIT_TENANT_CONCURRENCY] = "tenant-concurrency",
-        [TQ_WAIT_QUEUE_CONCURRENCY] = "queue-concurrency",
-        [TQ_WAIT_BEHIND] = "behind",
-        [TQ_WAIT_START_AFTER] = "start-after",
-        [TQ_WAIT_LAUNCH_RETRY] = "launch-retry",
+        [TQ_JOB_SCHEDULED] = "scheduled", [TQ_JOB_HELD] = "held",
+        [TQ_JOB_QUEUED] = "queued",       [TQ_JOB_STARTING] = "starting",
+        [TQ_JOB_RUNNING] = "running",     [TQ_JOB_STOPPING] = "stopping",
+        [TQ_JOB_DONE] = "done",
 };
 
 const char *tq_scheduler_state_to_string(TqJobState s) {
@@ -53,20 +34,18 @@ const char *tq_scheduler_state_to_string(TqJobState s) {
         return states[s];
 }
 
-const char *tq_scheduler_wait_to_string(TqWait w) {
-        assert(w >= 0 && w < _TQ_WAIT_MAX);
-        return waits[w];
+/* FNV-1a (Fowler, Noll, Vo), then mixed: the low bits choose a place in a small table. */
+uint64_t tq_scheduler_name(const char *name) {
+        uint64_t h = UINT64_C(0xCBF29CE484222325);
+
+        for (; *name; name++)
+                h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
+        h ^= h >> 32;
+        return TQ_MAX(h, UINT64_C(1));
 }
 
 static bool holds_slot(TqJobState s) {
         return s == TQ_JOB_STARTING || s == TQ_JOB_RUNNING || s == TQ_JOB_STOPPING;
-}
-
-static bool waits_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, waiting),
-                    *y = TQ_CONTAINER_OF(b, TqJob, waiting);
-
-        return x->priority != y->priority ? x->priority > y->priority : x->id < y->id;
 }
 
 static bool due_before(const TqHeapNode *a, const TqHeapNode *b) {
@@ -75,112 +54,88 @@ static bool due_before(const TqHeapNode *a, const TqHeapNode *b) {
         return x->deadline != y->deadline ? x->deadline < y->deadline : x->id < y->id;
 }
 
-/* Eligibility --------------------------------------------------------------------------------- */
+/* Queues -------------------------------------------------------------------------------------- */
 
-static bool tenant_has_room(const TqTenant *t) {
-        return t->running < tq_limits_get(&t->limits, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
-}
-
-static bool queue_has_room(const TqQueue *q) {
-        return q->running < q->concurrency;
-}
-
-/* Why nothing of this queue starts, in the order in which the scopes are asked. */
-static TqWait why_queue(const TqScheduler *s, const TqQueue *q) {
-        if (!s->is_open)
-                return TQ_WAIT_RECOVERY;
-        if (!q->tenant->enabled)
-                return TQ_WAIT_TENANT_DISABLED;
-        if (!tenant_has_room(q->tenant))
-                return TQ_WAIT_TENANT_CONCURRENCY;
-        if (!queue_has_room(q))
-                return TQ_WAIT_QUEUE_CONCURRENCY;
-        return TQ_WAIT_NONE;
-}
-
-TqWait tq_scheduler_why(const TqScheduler *s, const TqJob *job) {
-        TqWait w;
-
-        if (job->state == TQ_JOB_SCHEDULED)
-                return job->is_retry ? TQ_WAIT_LAUNCH_RETRY : TQ_WAIT_START_AFTER;
-        if (job->state != TQ_JOB_QUEUED)
-                return TQ_WAIT_NONE;
-        w = why_queue(s, job->queue);
-        if (w == TQ_WAIT_NONE && tq_heap_top(&job->queue->waiting) != &job->waiting)
-                w = TQ_WAIT_BEHIND;
-        return w;
-}
-
-uint64_t tq_scheduler_queue_limit(const TqTenant *t, const char *queue) {
+static const TqQueueLimit *queue_limit(const TqTenant *t, const char *queue) {
         for (size_t i = 0; i < t->n_queue_limits; i++)
                 if (strcmp(t->queue_limits[i].name, queue) == 0)
-                        return t->queue_limits[i].concurrency;
-        /* One at a time, unless somebody said how many jobs the tenant may run. */
-        return tq_limits_has(&t->limits, TQ_KEY_CONCURRENCY) ? TQ_LIMIT_MAX : 1;
+                        return &t->queue_limits[i];
+        return NULL;
 }
 
-static void refresh_tenant(TqScheduler *s, TqTenant *t) {
-        bool want = s->is_open && t->enabled && tenant_has_room(t) &&
-                    !tq_list_is_empty(&t->ready_queues);
-
-        if (want == !tq_list_is_empty(&t->ready))
-                return;
-        if (want)
-                tq_list_append(&s->ready, &t->ready);
-        else
-                tq_list_unlink(&t->ready);
-}
-
-static void refresh(TqScheduler *s, TqQueue *q) {
-        bool want = queue_has_room(q) && q->waiting.size > 0;
-
-        if (want != !tq_list_is_empty(&q->ready)) {
-                if (want)
-                        tq_list_append(&q->tenant->ready_queues, &q->ready);
-                else
-                        tq_list_unlink(&q->ready);
-        }
-        refresh_tenant(s, q->tenant);
-}
-
-/* Objects ------------------------------------------------------------------------------------- */
-
-static int queue_get(TqTenant *t, const char *name, bool is_promised, TqQueue **ret) {
-        TqQueue *q;
-
+const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
         TQ_LIST_FOREACH(node, &t->queues) {
-                q = TQ_LIST_ENTRY(node, TqQueue, all);
-                if (strcmp(q->name, name) == 0) {
-                        *ret = q;
-                        return 0;
-                }
+                const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+
+                if (strcmp(q->name, name) == 0)
+                        return q;
         }
-        /* Bounds the walk above, and the jobs that a tenant runs at once by inventing queues. */
-        if (t->n_queues >= TQ_QUEUES_MAX && !is_promised)
-                return -EDQUOT;
+        return NULL;
+}
+
+static void queue_set_limits(TqQueue *q, uint64_t now) {
+        static const TqQueueLimit none;
+        const TqQueueLimit *own = queue_limit(q->tenant, q->name);
+        /* One at a time, unless somebody said how many jobs the tenant or the queue may run. */
+        uint64_t usual = tq_limits_has(&q->tenant->limits, TQ_KEY_CONCURRENCY) ? TQ_LIMIT_MAX : 1;
+
+        q->is_kept = own || q->is_paused || q->is_draining;
+        own = own ? own : &none;
+        q->concurrency = tq_policy_queue_get(own, TQ_KEY_CONCURRENCY, usual);
+        q->depth = tq_policy_queue_get(own, TQ_KEY_QUEUE_DEPTH, TQ_LIMIT_MAX);
+        tq_admit_set_rate(&q->rate, tq_policy_queue_get(own, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX),
+                          now);
+}
+
+static int queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) {
+        TqQueue *q = (TqQueue *)tq_scheduler_queue(t, name);
+
+        if (q) {
+                *ret = q;
+                return 0;
+        }
         q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
         t->n_queues++;
         (void)snprintf(q->name, sizeof(q->name), "%s", name);
         q->tenant = t;
-        q->waiting.before = waits_before;
-        q->concurrency = tq_scheduler_queue_limit(t, name);
+        q->rate.rate = TQ_LIMIT_MAX;
+        tq_line_init(&q->line);
         tq_list_init(&q->ready);
         tq_list_append(&t->queues, &q->all);
+        queue_set_limits(q, now);
         *ret = q;
         return 0;
 }
 
-/* A queue exists while something is in it: names that tenants invent don't add up. */
+/* A queue exists while something is in it or said about it: names that tenants invent don't add
+ * up. */
 static void queue_release(TqQueue *q) {
-        if (q->jobs > 0)
+        if (q->jobs > 0 || q->is_kept)
                 return;
         q->tenant->n_queues--;
         tq_list_unlink(&q->ready);
         tq_list_unlink(&q->all);
-        tq_heap_done(&q->waiting);
+        tq_line_done(&q->line);
         free(q);
+}
+
+/* Tenants ------------------------------------------------------------------------------------- */
+
+static TqTenant *tenant_free(TqTenant *t) {
+        if (!t)
+                return NULL;
+        TQ_LIST_FOREACH(node, &t->queues) {
+                TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+
+                q->is_kept = false;
+                queue_release(q);
+        }
+        (void)tq_fair_averages_free(t->averages);
+        free(t->queue_limits);
+        free(t);
+        return NULL;
 }
 
 static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
@@ -189,17 +144,20 @@ static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
         if (!t)
                 return NULL;
         t->id = id;
+        t->weight = TQ_WEIGHT_DEFAULT;
+        t->usage = t->history = TQ_HISTORY_NONE;
+        t->is_idle = true;
+        t->rate.rate = TQ_LIMIT_MAX;
         tq_list_init(&t->active);
         tq_list_init(&t->queues);
         tq_list_init(&t->ready_queues);
-        tq_list_init(&t->ready);
-        if (tq_map_put(&s->tenants, id, t) < 0) {
-                free(t);
-                return NULL;
-        }
+        if (tq_map_put(&s->tenants, id, t) < 0)
+                return tenant_free(t);
         tq_list_append(&s->all, &t->all);
         return t;
 }
+
+/* Jobs ---------------------------------------------------------------------------------------- */
 
 static int timer_set(TqScheduler *s, TqJob *job, uint64_t deadline) {
         if (deadline == TQ_NEVER) {
@@ -213,33 +171,83 @@ static int timer_set(TqScheduler *s, TqJob *job, uint64_t deadline) {
         return 0;
 }
 
+static uint64_t runtime_of(const TqJob *job, TqStopReason *ret_reason) {
+        uint64_t bound = job->tenant->runtime;
+
+        *ret_reason = bound < job->runtime_usec ? TQ_STOP_TIMEOUT_TENANT : TQ_STOP_TIMEOUT_JOB;
+        return TQ_MIN(bound, job->runtime_usec);
+}
+
+static uint64_t runtime_deadline(const TqJob *job) {
+        TqStopReason reason;
+        uint64_t bound = runtime_of(job, &reason);
+
+        return bound == TQ_LIMIT_MAX ? TQ_NEVER : tq_add_u64(job->running_since, bound);
+}
+
+static int running_timer(TqScheduler *s, TqJob *job) {
+        return timer_set(s, job, TQ_MIN(runtime_deadline(job), job->sample_at));
+}
+
 /* Moves a job between states and keeps what follows from the state: who waits, who holds a slot. */
 static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
-        TqTenant *t = job->tenant;
+        TqWaiting *w = &job->tenant->waiting;
         bool had = holds_slot(job->state), has = holds_slot(state);
+        bool waited = tq_scheduler_is_waiting(job), waits = state <= TQ_JOB_QUEUED;
         int r;
 
         if (state == TQ_JOB_QUEUED && job->state != TQ_JOB_QUEUED) {
-                r = tq_heap_insert(&job->queue->waiting, &job->waiting);
+                if (job->sequence == 0)
+                        job->sequence = ++s->sequence;
+                r = tq_line_insert(&job->queue->line, job);
                 if (r < 0)
                         return r;
-        } else if (state != TQ_JOB_QUEUED)
-                tq_heap_remove(&job->queue->waiting, &job->waiting);
-
-        if (has && !had) {
-                tq_list_append(&t->active, &job->active);
-                t->running++;
-                job->queue->running++;
-        } else if (had && !has) {
-                tq_list_unlink(&job->active);
-                t->running--;
-                job->queue->running--;
+        } else if (state != TQ_JOB_QUEUED) {
+                tq_line_remove(&job->queue->line, job);
+                if (s->kept_for == job)
+                        s->kept_for = NULL;
         }
-        t->waiting += (uint64_t)(state <= TQ_JOB_QUEUED);
-        t->waiting -= (uint64_t)(job->state <= TQ_JOB_QUEUED);
+        if (has && !had)
+                tq_turn_take_slot(s, job);
+        else if (had && !has)
+                tq_turn_give_slot(s, job);
+        if (waited && job->state != TQ_JOB_QUEUED)
+                job->queue->placed[job->counted]--;
+        if (waits && state != TQ_JOB_QUEUED)
+                job->queue->placed[job->counted = job->placed]++;
+        w->jobs += (uint64_t)waits - (uint64_t)waited;
+        w->bytes += (waits ? job->spool_bytes : 0) - (waited ? job->spool_bytes : 0);
+        w->scheduled +=
+                (uint64_t)(state == TQ_JOB_SCHEDULED) - (uint64_t)(job->state == TQ_JOB_SCHEDULED);
+        w->held += (uint64_t)(state == TQ_JOB_HELD) - (uint64_t)(job->state == TQ_JOB_HELD);
         job->state = state;
-        refresh(s, job->queue);
+        tq_turn_refresh(s, job->queue);
         return 0;
+}
+
+/* Puts a job that does not run where it has to wait. */
+static int place(TqScheduler *s, TqJob *job, uint64_t now) {
+        bool is_due = job->not_before <= now && job->n_unmet == 0;
+        uint64_t due = job->not_before > now ? job->not_before : TQ_NEVER;
+        int r;
+
+        r = timer_set(s, job, TQ_MIN(due, job->start_by));
+        if (r < 0)
+                return r;
+        job->placed = job->is_held      ? TQ_WAIT_HELD
+                      : job->is_retry   ? TQ_WAIT_LAUNCH_RETRY
+                      : due != TQ_NEVER ? TQ_WAIT_START_AFTER
+                                        : TQ_WAIT_AFTER;
+        return set_state(s, job,
+                         !is_due        ? TQ_JOB_SCHEDULED
+                         : job->is_held ? TQ_JOB_HELD
+                                        : TQ_JOB_QUEUED);
+}
+
+static void on_met(TqScheduler *s, TqJob *job, uint64_t now) {
+        /* Without memory it is placed by the next event of its own. */
+        if (tq_scheduler_is_waiting(job))
+                (void)place(s, job, now);
 }
 
 static void job_free(TqScheduler *s, TqJob *job) {
@@ -247,6 +255,7 @@ static void job_free(TqScheduler *s, TqJob *job) {
 
         (void)tq_map_remove(&s->jobs, job->id);
         tq_heap_remove(&s->timers, &job->timer);
+        tq_condition_drop(s, job);
         free(job);
         q->jobs--;
         queue_release(q);
@@ -289,61 +298,180 @@ static TqAction *act(TqActions *a, TqActionType type, const TqJob *job) {
         return action;
 }
 
-static void finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, TqActions *actions) {
+static void finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, uint64_t now,
+                   TqActions *actions) {
+        bool is_well = verdict->outcome == TQ_OUTCOME_EXIT && verdict->code == 0;
+
         act(actions, TQ_ACTION_FINISH, job)->verdict = *verdict;
         (void)set_state(s, job, TQ_JOB_DONE);
+        tq_turn_prefetch(job->tenant->pool);
+        tq_condition_ended(s, job, is_well, now, on_met);
         job_free(s, job);
 }
 
-/* Events -------------------------------------------------------------------------------------- */
+static void finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, uint64_t now,
+                             TqActions *actions) {
+        TqVerdict verdict = { .outcome = outcome };
 
-static uint64_t runtime_of(const TqJob *job, TqStopReason *ret_reason) {
-        uint64_t bound = tq_limits_get(&job->tenant->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
-
-        *ret_reason = bound < job->runtime_usec ? TQ_STOP_TIMEOUT_TENANT : TQ_STOP_TIMEOUT_JOB;
-        return TQ_MIN(bound, job->runtime_usec);
+        finish(s, job, &verdict, now, actions);
 }
 
-static uint64_t runtime_deadline(const TqJob *job) {
-        TqStopReason reason;
-        uint64_t bound = runtime_of(job, &reason);
+/* What failed of After= takes with it those that waited for it, and theirs. */
+static int sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
+        TqList *node;
 
-        return bound == TQ_LIMIT_MAX ? TQ_NEVER : tq_add_u64(job->running_since, bound);
+        while ((node = tq_list_first(&s->doomed))) {
+                int r = reserve(actions, 2);
+
+                if (r < 0)
+                        return r;
+                finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, doomed), TQ_OUTCOME_DEPENDENCY, now,
+                                 actions);
+        }
+        return 0;
 }
 
-static int on_tenant(TqScheduler *s, const TqEvent *e) {
+/* Events: the host and tenants ---------------------------------------------------------------- */
+
+static int on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
+        uint64_t lane = s->policy.lane_runtime_usec;
+        size_t position = 0;
+        TqJob *job;
+        int r;
+
+        (void)now;
+        r = tq_turn_set_host(s, e->host);
+        if (r < 0)
+                return r;
+        /* Where the backlog stands depends on what counts as short. */
+        while (s->policy.lane_runtime_usec != lane && (job = tq_map_next(&s->jobs, &position))) {
+                bool waits = job->state == TQ_JOB_QUEUED;
+
+                if (job->is_short == (job->runtime_usec <= s->policy.lane_runtime_usec))
+                        continue;
+                if (waits)
+                        tq_line_remove(&job->queue->line, job);
+                job->is_short = job->runtime_usec <= s->policy.lane_runtime_usec;
+                r = waits ? tq_line_insert(&job->queue->line, job) : 0;
+                if (r < 0)
+                        return r;
+        }
+        TQ_LIST_FOREACH(node, &s->all) {
+                TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, all);
+
+                tq_turn_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
+                tq_turn_refresh_tenant(s, t);
+        }
+        return 0;
+}
+
+static int tenant_set_queues(TqTenant *t, const TqEvent *e, uint64_t now) {
+        TqQueueLimit *copy = NULL;
+        size_t n = e->t.n_queue_limits;
+        int r = 0;
+
+        if (n > 0) {
+                copy = malloc(n * sizeof(*copy));
+                if (!copy)
+                        return -ENOMEM;
+                memcpy(copy, e->t.queue_limits, n * sizeof(*copy));
+        }
+        free(t->queue_limits);
+        t->queue_limits = copy;
+        t->n_queue_limits = n;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                TqQueue *q;
+
+                r = queue_get(t, copy[i].name, now, &q);
+        }
+        return r;
+}
+
+static void tenant_set_limits(TqTenant *t, const TqLimits *l, uint64_t now) {
+        t->limits = *l;
+        t->concurrency = tq_limits_get(l, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
+        t->runtime = tq_limits_get(l, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
+        t->weight = (uint32_t)tq_limits_get(l, TQ_KEY_WEIGHT, TQ_WEIGHT_DEFAULT);
+        tq_turn_set_reserved(t, tq_limits_get(l, TQ_KEY_RESERVED, 0));
+        tq_admit_set_rate(&t->rate, tq_limits_get(l, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX), now);
+}
+
+static int on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         TqTenant *t = tq_map_get(&s->tenants, e->tenant);
+        TqPool *pool = tq_turn_pool(s, e->t.pool);
+        int r;
 
         assert(e->t.n_queue_limits <= TQ_QUEUE_LIMITS);
+        if (!pool)
+                return -ENOENT;
         if (!t)
                 t = tenant_new(s, e->tenant);
         if (!t)
                 return -ENOMEM;
         (void)snprintf(t->name, sizeof(t->name), "%s", e->t.name);
-        t->limits = *e->t.limits;
+        r = tq_turn_move(t, pool);
+        if (r < 0)
+                return r;
         t->enabled = e->t.enabled;
-        t->n_queue_limits = e->t.n_queue_limits;
-        if (e->t.n_queue_limits > 0)
-                memcpy(t->queue_limits, e->t.queue_limits,
-                       e->t.n_queue_limits * sizeof(*t->queue_limits));
+        tenant_set_limits(t, e->t.limits, now);
+        r = tenant_set_queues(t, e, now);
+        if (r < 0)
+                return r;
         TQ_LIST_FOREACH(node, &t->queues) {
                 TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
 
-                q->concurrency = tq_scheduler_queue_limit(t, q->name);
-                refresh(s, q);
+                queue_set_limits(q, now);
+                tq_turn_refresh(s, q);
+                queue_release(q);
         }
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
-                int r = job->state == TQ_JOB_RUNNING ? timer_set(s, job, runtime_deadline(job)) : 0;
 
+                r = job->state == TQ_JOB_RUNNING ? running_timer(s, job) : 0;
                 if (r < 0)
                         return r;
         }
-        refresh_tenant(s, t);
+        tq_turn_refresh_tenant(s, t);
         return 0;
 }
 
-static int job_new(TqScheduler *s, const TqEvent *e, TqJob **ret) {
+static void refresh_all(TqScheduler *s) {
+        TQ_LIST_FOREACH(node, &s->all)
+        tq_turn_refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
+}
+
+static int on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
+        TqTenant *t = tq_map_get(&s->tenants, e->tenant);
+        TqQueue *q;
+        int r;
+
+        if (e->tenant == 0) {
+                s->switches = e->switches;
+                refresh_all(s);
+                return 0;
+        }
+        if (!t)
+                return -ENOENT;
+        if (!e->j.queue || e->j.queue[0] == '\0') {
+                t->is_paused = e->switches.is_paused;
+                t->is_draining = e->switches.is_draining;
+                tq_turn_refresh_tenant(s, t);
+                return 0;
+        }
+        r = queue_get(t, e->j.queue, now, &q);
+        if (r < 0)
+                return r;
+        q->is_paused = e->switches.is_paused;
+        q->is_draining = e->switches.is_draining;
+        queue_set_limits(q, now);
+        tq_turn_refresh(s, q);
+        queue_release(q);
+        return 0;
+}
+
+/* Events: jobs -------------------------------------------------------------------------------- */
+
+static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) {
         TqTenant *t = tq_map_get(&s->tenants, e->tenant);
         TqJob *job;
         int r;
@@ -359,13 +487,22 @@ static int job_new(TqScheduler *s, const TqEvent *e, TqJob **ret) {
                 .state = TQ_JOB_DONE,
                 .attempt = TQ_MAX(e->attempt, 1U),
                 .priority = e->j.priority,
+                .name = e->j.name,
+                .is_held = e->j.is_held,
+                .is_short = e->j.runtime_usec <= s->policy.lane_runtime_usec,
                 .not_before = e->j.not_before,
+                .start_by = e->j.start_by > 0 ? e->j.start_by : TQ_NEVER,
                 .runtime_usec = e->j.runtime_usec,
                 .stop_usec = e->j.stop_usec,
+                .memory_bytes = e->j.memory_bytes,
+                .spool_bytes = e->j.spool_bytes,
+                .sample_at = TQ_NEVER,
                 .userdata = e->j.userdata,
         };
         tq_list_init(&job->active);
-        r = queue_get(t, e->j.queue, e->j.is_promised || e->type == TQ_EVENT_ADOPT, &job->queue);
+        tq_list_init(&job->waiting);
+        tq_list_init(&job->doomed);
+        r = queue_get(t, e->j.queue, now, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
         if (r >= 0)
@@ -380,40 +517,43 @@ static int job_new(TqScheduler *s, const TqEvent *e, TqJob **ret) {
         return 0;
 }
 
-static int wait_until_due(TqScheduler *s, TqJob *job, uint64_t now) {
-        int r;
-
-        if (job->not_before <= now)
-                return set_state(s, job, TQ_JOB_QUEUED);
-        r = timer_set(s, job, job->not_before);
-        return r < 0 ? r : set_state(s, job, TQ_JOB_SCHEDULED);
-}
-
-static int on_submit(TqScheduler *s, const TqEvent *e, uint64_t now) {
+static int on_submit(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         TqJob *job;
         int r;
 
-        r = job_new(s, e, &job);
+        if (tq_map_get(&s->jobs, e->job))
+                return -EEXIST;
+        r = tq_admission_check(s, e, now, &actions->refusal);
         if (r < 0)
                 return r;
-        r = wait_until_due(s, job, now);
+        r = job_new(s, e, now, &job);
         if (r < 0)
+                return r;
+        r = tq_condition_add(s, job, e->j.after, e->j.n_after);
+        if (r >= 0)
+                r = place(s, job, now);
+        if (r < 0) {
                 job_free(s, job);
-        return r;
+                return r;
+        }
+        if (!e->j.is_promised)
+                tq_admission_take(job, now, &actions->refusal);
+        return 0;
 }
 
 static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         TqJob *job;
         int r;
 
-        r = job_new(s, e, &job);
+        r = job_new(s, e, now, &job);
         if (r < 0)
                 return r;
         job->running_since = e->j.running_since;
         job->stop = e->j.stop;
-        r = timer_set(s, job,
-                      job->stop == TQ_STOP_NONE ? runtime_deadline(job)
-                                                : tq_add_u64(now, job->stop_usec));
+        tq_turn_charge_start(s, job, now);
+        job->sample_at = tq_turn_next_look(job, now);
+        r = job->stop == TQ_STOP_NONE ? running_timer(s, job)
+                                      : timer_set(s, job, tq_add_u64(now, job->stop_usec));
         if (r >= 0)
                 r = set_state(s, job, job->stop == TQ_STOP_NONE ? TQ_JOB_RUNNING : TQ_JOB_STOPPING);
         if (r < 0) {
@@ -433,11 +573,39 @@ static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
                 return 0;
         job->running_since = now;
         job->is_retry = false;
-        r = timer_set(s, job, runtime_deadline(job));
+        job->sample_at = tq_turn_next_look(job, now);
+        r = running_timer(s, job);
         if (r < 0)
                 return r;
         act(actions, TQ_ACTION_RUN, job);
         return set_state(s, job, TQ_JOB_RUNNING);
+}
+
+static int on_used(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
+        TqUse seen = *use;
+
+        if (!holds_slot(job->state))
+                return -ENOENT;
+        seen.slot_usec = tq_sub_u64(now, job->slot_since);
+        job->seen = seen;
+        tq_turn_charge_running(s, job, now);
+        return 0;
+}
+
+static uint64_t known(uint64_t counter) {
+        return counter == TQ_UNKNOWN ? 0 : counter;
+}
+
+static void charge_end(TqScheduler *s, TqJob *job, const TqCounters *c, uint64_t now) {
+        TqUse use = { .slot_usec = TQ_MAX(tq_sub_u64(now, job->slot_since), UINT64_C(1)) };
+
+        if (c) {
+                use.cpu_usec = known(c->cpu_usec);
+                use.memory_bytes = known(c->memory_peak_bytes);
+                use.io_bytes = tq_add_u64(known(c->io_read_bytes), known(c->io_write_bytes));
+        }
+        use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
+        tq_turn_charge_end(s, job, &use, now, c != NULL);
 }
 
 static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
@@ -458,28 +626,29 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
                         job->attempt++;
                 (void)timer_set(s, job, TQ_NEVER);
                 job->abort = false;
-                return wait_until_due(s, job, now);
+                charge_end(s, job, NULL, now);
+                return place(s, job, now);
         }
+        charge_end(s, job, end->kind == TQ_END_SPAWN_FAILED ? NULL : &end->counters, now);
         verdict = tq_verdict_judge(end, job->stop);
-        finish(s, job, &verdict, actions);
+        finish(s, job, &verdict, now, actions);
         return 0;
 }
 
 #define RETRY_USEC TQ_USEC_PER_SEC
 
 static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        TqVerdict cancelled = { .outcome = TQ_OUTCOME_CANCELLED };
-
         if (job->state != TQ_JOB_STARTING)
                 return 0;
+        charge_end(s, job, NULL, now);
         if (job->stop != TQ_STOP_NONE) {
-                finish(s, job, &cancelled, actions);
+                finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
                 return 0;
         }
         job->abort = false;
         job->is_retry = true;
         job->not_before = tq_add_u64(now, RETRY_USEC);
-        return wait_until_due(s, job, now);
+        return place(s, job, now);
 }
 
 static void stop(TqScheduler *s, TqJob *job, TqStopReason reason, uint64_t now,
@@ -494,12 +663,11 @@ static void stop(TqScheduler *s, TqJob *job, TqStopReason reason, uint64_t now,
 }
 
 static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        TqVerdict cancelled = { .outcome = TQ_OUTCOME_CANCELLED };
-
         switch (job->state) {
         case TQ_JOB_SCHEDULED:
+        case TQ_JOB_HELD:
         case TQ_JOB_QUEUED:
-                finish(s, job, &cancelled, actions);
+                finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
                 return 0;
         case TQ_JOB_STARTING:
                 if (job->abort)
@@ -516,21 +684,46 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
         }
 }
 
+static int on_hold(TqScheduler *s, TqJob *job, bool hold, uint64_t now) {
+        if (!tq_scheduler_is_waiting(job))
+                return -EBUSY;
+        if (job->is_held == hold)
+                return -EALREADY;
+        job->is_held = hold;
+        return place(s, job, now);
+}
+
+static int on_after(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) {
+        int r = e->instead > 0 ? tq_condition_name_is(s, job, &e->after, e->instead)
+                               : tq_condition_settle(s, job, &e->after, e->is_met);
+
+        if (r >= 0 && job->n_unmet == 0)
+                on_met(s, job, now);
+        return r;
+}
+
 static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
         TqStopReason reason;
-        int r;
 
         switch (job->state) {
         case TQ_JOB_SCHEDULED:
-                r = set_state(s, job, TQ_JOB_QUEUED);
-                if (r < 0)
-                        return r;
-                (void)timer_set(s, job, TQ_NEVER);
-                return 0;
+        case TQ_JOB_HELD:
+        case TQ_JOB_QUEUED:
+                if (job->start_by <= now) {
+                        finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
+                        return 0;
+                }
+                return place(s, job, now);
         case TQ_JOB_RUNNING:
-                (void)runtime_of(job, &reason);
-                stop(s, job, reason, now, actions);
-                return 0;
+                if (runtime_deadline(job) <= now) {
+                        (void)runtime_of(job, &reason);
+                        stop(s, job, reason, now, actions);
+                        return 0;
+                }
+                job->sample_at = tq_turn_next_look(job, now);
+                tq_turn_charge_running(s, job, now);
+                act(actions, TQ_ACTION_SAMPLE, job);
+                return running_timer(s, job);
         case TQ_JOB_STOPPING:
                 act(actions, TQ_ACTION_KILL, job);
                 (void)timer_set(s, job, TQ_NEVER);
@@ -559,21 +752,34 @@ static int on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
         return 0;
 }
 
+static bool is_of_attempt(TqEventType type) {
+        return type == TQ_EVENT_SPAWNED || type == TQ_EVENT_USED || type == TQ_EVENT_ENDED ||
+               type == TQ_EVENT_REFUSED;
+}
+
 static int on_job(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         TqJob *job = tq_map_get(&s->jobs, e->job);
 
         if (!job)
                 return -ENOENT;
         /* What an earlier attempt still has to say concerns nobody. */
-        if (e->type != TQ_EVENT_CANCEL && e->attempt != job->attempt)
+        if (is_of_attempt(e->type) && e->attempt != job->attempt)
                 return -ENOENT;
         switch (e->type) {
         case TQ_EVENT_SPAWNED:
                 return on_spawned(s, job, now, actions);
+        case TQ_EVENT_USED:
+                return on_used(s, job, e->use, now);
         case TQ_EVENT_ENDED:
                 return on_ended(s, job, e->end, now, actions);
         case TQ_EVENT_REFUSED:
                 return on_refused(s, job, now, actions);
+        case TQ_EVENT_AFTER:
+                return on_after(s, job, e, now);
+        case TQ_EVENT_HOLD:
+                return on_hold(s, job, true, now);
+        case TQ_EVENT_RELEASE:
+                return on_hold(s, job, false, now);
         default:
                 return on_cancel(s, job, now, actions);
         }
@@ -581,16 +787,19 @@ static int on_job(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *act
 
 static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         switch (e->type) {
+        case TQ_EVENT_HOST:
+                return on_host(s, e, now);
         case TQ_EVENT_TENANT:
-                return on_tenant(s, e);
+                return on_tenant(s, e, now);
+        case TQ_EVENT_SWITCH:
+                return on_switch(s, e, now);
         case TQ_EVENT_SUBMIT:
-                return on_submit(s, e, now);
+                return on_submit(s, e, now, actions);
         case TQ_EVENT_ADOPT:
                 return on_adopt(s, e, now, actions);
         case TQ_EVENT_OPEN:
                 s->is_open = true;
-                TQ_LIST_FOREACH(node, &s->all)
-                refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
+                refresh_all(s);
                 return 0;
         case TQ_EVENT_TICK:
                 return on_tick(s, now, actions);
@@ -599,41 +808,67 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         }
 }
 
-/* Starts what may start: one job of the tenant whose turn it is, then the next tenant. */
-static int dispatch(TqScheduler *s, TqActions *actions) {
-        TqList *node;
+static void start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
+        assert(tq_scheduler_why(s, job, now) == TQ_WAIT_NONE);
+        act(actions, TQ_ACTION_START, job);
+        tq_turn_charge_start(s, job, now);
+        (void)timer_set(s, job, TQ_NEVER);
+        /* To the end of its tenant's ring, if it stays in it at all. */
+        tq_list_unlink(&job->queue->ready);
+        (void)set_state(s, job, TQ_JOB_STARTING);
+}
 
-        while ((node = tq_list_first(&s->ready))) {
-                TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, ready);
-                TqQueue *q = TQ_LIST_ENTRY(tq_list_first(&t->ready_queues), TqQueue, ready);
-                TqJob *job = TQ_CONTAINER_OF(tq_heap_top(&q->waiting), TqJob, waiting);
-                int r;
+static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *actions) {
+        TqJob *job;
 
-                assert(tq_scheduler_why(s, job) == TQ_WAIT_NONE);
-                r = reserve(actions, 1);
+        while (tq_turn_has_slot(p) && (job = tq_turn_next(s, p, now))) {
+                int r = reserve(actions, 1);
+
+                /* Its deadline may have come before anybody asked for the time. */
+                if (r >= 0 && job->start_by <= now) {
+                        finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
+                        r = sweep(s, now, actions);
+                } else if (r >= 0)
+                        start(s, job, now, actions);
                 if (r < 0)
                         return r;
-                act(actions, TQ_ACTION_START, job);
-                /* To the end of both rings, if they stay in them at all. */
-                tq_list_unlink(&t->ready);
-                tq_list_unlink(&q->ready);
-                (void)set_state(s, job, TQ_JOB_STARTING);
+                tq_turn_prefetch(p);
         }
+        return 0;
+}
+
+/* Starts what may start. */
+static int dispatch(TqScheduler *s, uint64_t now, TqActions *actions) {
+        bool was_kept;
+
+        /* Once more when memory is no longer kept: pools before that job's may have left it. */
+        do {
+                was_kept = tq_turn_memory_is_kept(s, now);
+                for (size_t i = 0; i < s->n_pools; i++) {
+                        int r = dispatch_pool(s, &s->pools[i], now, actions);
+
+                        if (r < 0)
+                                return r;
+                }
+        } while (was_kept && !tq_turn_memory_is_kept(s, now));
+        tq_turn_keep_memory(s, now);
         return 0;
 }
 
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
         int r;
 
+        actions->refusal.kind = TQ_REFUSAL_NONE;
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
         r = reserve(actions, 2);
-        if (r < 0)
+        if (r >= 0)
+                r = apply(s, event, now_usec, actions);
+        if (r >= 0)
+                r = sweep(s, now_usec, actions);
+        if (r < 0 || event->more)
                 return r;
-        r = apply(s, event, now_usec, actions);
-        if (r < 0)
-                return r;
-        return dispatch(s, actions);
+        return dispatch(s, now_usec, actions);
 }
 
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
@@ -641,6 +876,8 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
 
         return node ? TQ_CONTAINER_OF(node, TqJob, timer)->deadline : TQ_NEVER;
 }
+
+/* Views --------------------------------------------------------------------------------------- */
 
 const TqJob *tq_scheduler_job(const TqScheduler *s, uint64_t id) {
         return tq_map_get(&s->jobs, id);
@@ -654,14 +891,46 @@ const TqJob *tq_scheduler_next_job(const TqScheduler *s, size_t *position) {
         return tq_map_next(&s->jobs, position);
 }
 
+const TqPool *tq_scheduler_pool(const TqScheduler *s, size_t i) {
+        return i < s->n_pools ? &s->pools[i] : NULL;
+}
+
+const TqJob *tq_scheduler_next(const TqScheduler *s, const TqPool *pool, uint64_t now_usec) {
+        return tq_turn_next(s, (TqPool *)pool, now_usec);
+}
+
+TqSwitches tq_scheduler_host_switches(const TqScheduler *s) {
+        return s->switches;
+}
+
+uint64_t tq_scheduler_memory_promised(const TqScheduler *s) {
+        return s->memory_promised;
+}
+
+int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
+                                uint64_t reserved, uint64_t *ret_free) {
+        const TqPool *p = tq_turn_pool((TqScheduler *)s, pool);
+        const TqTenant *t = tq_map_get(&s->tenants, tenant);
+        uint64_t others;
+
+        if (!p)
+                return -ENOENT;
+        others = p->reserved - (t && t->pool == p ? t->reserved : 0);
+        *ret_free = p->slots == TQ_LIMIT_MAX ? TQ_LIMIT_MAX : tq_sub_u64(p->slots, others);
+        return tq_limits_slots(reserved, p->slots) > *ret_free ? -EDQUOT : 0;
+}
+
 TqScheduler *tq_scheduler_new(void) {
         TqScheduler *s = calloc(1, sizeof(*s));
+        TqHostPolicy policy;
 
         if (!s)
                 return NULL;
         s->timers.before = due_before;
-        tq_list_init(&s->ready);
         tq_list_init(&s->all);
+        tq_list_init(&s->doomed);
+        tq_policy_init(&policy);
+        (void)tq_turn_set_host(s, &policy);
         return s;
 }
 
@@ -672,15 +941,20 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
         if (!s)
                 return NULL;
         while ((job = tq_map_next(&s->jobs, &position))) {
-                tq_heap_remove(&job->queue->waiting, &job->waiting);
+                tq_line_remove(&job->queue->line, job);
+                tq_condition_drop(s, job);
                 job->queue->jobs--;
                 queue_release(job->queue);
                 free(job);
         }
         TQ_LIST_FOREACH(node, &s->all)
-        free(TQ_LIST_ENTRY(node, TqTenant, all));
+        (void)tenant_free(TQ_LIST_ENTRY(node, TqTenant, all));
+        (void)tq_fair_averages_free(s->averages);
+        tq_turn_done(s);
         tq_map_done(&s->jobs);
         tq_map_done(&s->tenants);
+        tq_map_done(&s->awaited_jobs);
+        tq_map_done(&s->awaited_names);
         tq_heap_done(&s->timers);
         free(s);
         return NULL;

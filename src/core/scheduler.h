@@ -6,17 +6,24 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/tournament.h"
+#include "base/tree.h"
+#include "core/admit.h"
+#include "core/fair.h"
 #include "core/limits.h"
+#include "core/line.h"
+#include "core/policy.h"
+#include "core/reason.h"
 #include "core/verdict.h"
 
 /* The one mutator. See the essay in scheduler.c. */
 
-#define TQ_NEVER        UINT64_MAX
-#define TQ_QUEUE_LIMITS 32 /* configured queues of a tenant */
-#define TQ_QUEUES_MAX   64 /* queues of a tenant that hold jobs at the same time */
+#define TQ_NEVER      UINT64_MAX
+#define TQ_QUEUES_MAX 64 /* queues of a tenant that hold jobs at the same time */
 
 typedef enum TqJobState {
-        TQ_JOB_SCHEDULED, /* waits for StartAfter= or for a retry of the launch */
+        TQ_JOB_SCHEDULED, /* waits for StartAfter=, for After= or for a retry of the launch */
+        TQ_JOB_HELD,      /* somebody holds it */
         TQ_JOB_QUEUED,
         TQ_JOB_STARTING, /* launched, at the barrier */
         TQ_JOB_RUNNING,
@@ -27,115 +34,229 @@ typedef enum TqJobState {
 
 const char *tq_scheduler_state_to_string(TqJobState s);
 
-/* Why a job does not start now. */
-typedef enum TqWait {
-        TQ_WAIT_NONE,               /* nothing holds it */
-        TQ_WAIT_RECOVERY,           /* the daemon is taking stock */
-        TQ_WAIT_TENANT_DISABLED,    /* its tenant has a fault, see `tenantqctl tenants` */
-        TQ_WAIT_TENANT_CONCURRENCY, /* the tenant's jobs fill its limit */
-        TQ_WAIT_QUEUE_CONCURRENCY,  /* the queue's jobs fill its limit */
-        TQ_WAIT_BEHIND,             /* others of its queue come first */
-        TQ_WAIT_START_AFTER,        /* its time has not come */
-        TQ_WAIT_LAUNCH_RETRY,       /* its launch failed for now and is tried again */
-        _TQ_WAIT_MAX,
-} TqWait;
-
-const char *tq_scheduler_wait_to_string(TqWait w);
-
 typedef struct TqTenant TqTenant;
 typedef struct TqQueue TqQueue;
+typedef struct TqPool TqPool;
 
-typedef struct TqQueueLimit {
-        char name[TQ_QUEUE_NAME_MAX + 1];
-        uint64_t concurrency; /* TQ_LIMIT_MAX: unlimited */
-} TqQueueLimit;
+/* A job, or the first job of a name, that must have ended well. */
+typedef struct TqAfter {
+        uint64_t job;  /* 0: by name */
+        uint64_t name; /* tq_scheduler_name() of it */
+} TqAfter;
 
-typedef struct TqJob {
-        uint64_t id;
+/* One condition of a waiting job. */
+typedef struct TqCondition {
+        TqList link; /* in the ring of those that wait for the same */
+        TqJob *owner;
+        TqAfter after;
+        bool is_met;
+} TqCondition;
+
+/* In the order in which starting a job looks at it: with a million jobs each cache line counts. */
+struct TqJob {
+        TqList waiting; /* in a level of its queue's line */
         TqTenant *tenant;
         TqQueue *queue;
+        TqLineLevel *level;    /* NULL: it does not wait there */
+        uint64_t sequence;     /* its place among equals; 0: was not ready yet */
+        uint64_t memory_bytes; /* what it is promised: counted against the host's */
         TqJobState state;
-        TqStopReason stop;
-        unsigned attempt; /* of the launch under way or the next one, from 1 */
         int priority;
-        bool is_retry;          /* SCHEDULED because a launch failed for now */
-        bool abort;             /* to be killed before it ever ran */
-        uint64_t not_before;    /* CLOCK_BOOTTIME usec */
-        uint64_t runtime_usec;  /* the job's own bound, or TQ_LIMIT_MAX */
-        uint64_t stop_usec;     /* from TERM to KILL */
-        uint64_t running_since; /* CLOCK_BOOTTIME usec */
-        uint64_t deadline;      /* what the timer heap sorts by */
+
+        bool is_retry;       /* SCHEDULED because a launch failed for now */
+        bool is_held;        /* somebody holds it */
+        bool is_short;       /* its own bound is within the host's lane_runtime */
+        bool counts_as_long; /* holds one of the slots that long jobs may have */
+        bool abort;          /* to be killed before it ever ran */
+        unsigned attempt;    /* of the launch under way or the next one, from 1 */
+        TqStopReason stop;
+        TqWait placed, counted; /* why it is not in the line, while it waits elsewhere */
+        uint64_t id;
+        uint64_t name;         /* tq_scheduler_name() of Name= */
+        uint64_t runtime_usec; /* the job's own bound, or TQ_LIMIT_MAX */
+        uint64_t slot_since;   /* since when it holds its slot */
+        uint64_t sample_at;    /* when its use is looked at next, or TQ_NEVER */
+        uint64_t noted;        /* of its charge, in the tenant's usage */
+        uint64_t advance;      /* what its charge has moved the tenant's tag by, so far */
+
         TqHeapNode timer;
-        TqHeapNode waiting;
         TqList active;  /* in the tenant's list of jobs that hold a slot */
         void *userdata; /* the engine's */
-} TqJob;
+        TqCondition *conditions;
+        size_t n_conditions, n_unmet;
+        uint64_t not_before; /* CLOCK_BOOTTIME usec */
+
+        TqUse expected; /* of the whole job */
+        TqUse seen;     /* at the last look; slot_usec 0: there was none */
+
+        uint64_t start_by;      /* Deadline=, CLOCK_BOOTTIME usec, or TQ_NEVER */
+        uint64_t deadline;      /* what the timer heap sorts by */
+        uint64_t running_since; /* CLOCK_BOOTTIME usec */
+        uint64_t stop_usec;     /* from TERM to KILL */
+        uint64_t spool_bytes;   /* of its job file */
+        TqList doomed;          /* what it waited for has failed */
+};
 
 struct TqQueue {
         char name[TQ_QUEUE_NAME_MAX + 1];
         TqTenant *tenant;
         uint64_t concurrency;
-        uint64_t jobs;    /* all that name it: it exists as long as there is one */
+        uint64_t depth;   /* of jobs that wait, or TQ_LIMIT_MAX */
+        uint64_t jobs;    /* all that name it: it exists as long as there is one, or it is kept */
         uint64_t running; /* jobs of it in the tenant's active list */
-        TqHeap waiting;   /* by priority, then by id */
-        TqList ready;     /* in the tenant's ring of queues that could start a job */
+        bool is_paused, is_draining;
+        bool is_kept; /* has limits or switches of its own */
+        TqBucket rate;
+        TqLine line;
+        TqList ready; /* in the tenant's ring of queues that could start a job */
         TqList all;
+        /* Jobs that wait elsewhere than in the line: HELD, START_AFTER, AFTER, LAUNCH_RETRY. */
+        uint64_t placed[TQ_WAIT_LAUNCH_RETRY + 1];
 };
 
+/* How many jobs of a tenant wait, by what they wait for. */
+typedef struct TqWaiting {
+        uint64_t jobs; /* all of them */
+        uint64_t scheduled, held;
+        uint64_t bytes; /* of their job files */
+} TqWaiting;
+
+/* Where a tenant stands in its pool. */
+typedef enum TqStand {
+        TQ_STAND_OUT,    /* could not start a job, had it a slot */
+        TQ_STAND_READY,  /* could */
+        TQ_STAND_PARKED, /* could, but did not fit the memory or the lane when it was its turn */
+} TqStand;
+
 struct TqTenant {
+        /* What a decision looks at, first and close together. */
+        TqStand stand;
+        uint32_t player;          /* its number in the pool's tournament */
+        uint64_t rank;            /* the pool's order: the tag, or what the policy orders by */
+        uint64_t shortfall;       /* slots below the reservation */
+        TqHistory history;        /* orders equals */
+        uint64_t tag;             /* start tag: moved by each charge, divided by weight */
+        uint64_t largest_advance; /* of one job, fading */
+        TqHistory usage;          /* of which history is what the tree compares */
+        uint64_t turn;            /* when it last started a job, in starts */
+        TqPool *pool;
         uint32_t id;
-        char name[TQ_TENANT_NAME_MAX + 1];
-        bool enabled;
-        TqLimits limits; /* effective */
-        TqQueueLimit queue_limits[TQ_QUEUE_LIMITS];
-        size_t n_queue_limits;
+        uint32_t weight;
         uint64_t running; /* length of active */
-        uint64_t waiting; /* queued and scheduled */
-        size_t n_queues;
-        TqList active;
-        TqList queues;
+        uint64_t running_long;
+        uint64_t concurrency, runtime; /* or TQ_LIMIT_MAX */
+        uint64_t reserved;             /* slots */
         TqList ready_queues;
-        TqList ready; /* in the scheduler's ring */
+        TqList active;
+        TqAverages *averages;
+        bool enabled;
+        bool is_paused, is_draining;
+        bool is_idle; /* runs nothing and wants nothing, or did until it competes again */
+        TqWaiting waiting;
+
+        TqTreeNode order;  /* PARKED: in the pool's tree */
+        uint64_t need[2];  /* PARKED: least memory that would start a job: of any, of a short one */
+        uint64_t least[2]; /* the same, of the subtree below */
+        TqBucket rate;
+        size_t n_queues;
+        TqList queues;
         TqList all;
+        char name[TQ_TENANT_NAME_MAX + 1];
+        TqQueueLimit *queue_limits;
+        size_t n_queue_limits;
+        TqLimits limits; /* effective */
+};
+
+/* A tenant in its pool's tournament, and where what its next start will look at is likely to be. */
+typedef struct TqPlayer {
+        TqTenant *tenant; /* NULL: a free number */
+        const TqQueue *queue;
+        const TqJob *job;
+        const TqAverages *averages;
+} TqPlayer;
+
+/* Slots that only its tenants use. The first one, "shared", is everybody else's. */
+struct TqPool {
+        char name[TQ_POOL_NAME_MAX + 1];
+        uint64_t slots;      /* or TQ_LIMIT_MAX */
+        uint64_t lane_slots; /* of them only for short jobs */
+        uint64_t running, running_long;
+        uint64_t reserved; /* Σ of its tenants */
+        size_t n_tenants;
+        TqCapacity capacity;
+        uint64_t vtime; /* virtual time: the start tag of the latest start */
+        uint64_t max_tag;
+        uint64_t largest_advance; /* of one job, fading */
+        TqTournament ready;       /* of tenants by rank */
+        TqTree parked;            /* the same order */
+        TqPlayer *players;
+        uint32_t n_players;
 };
 
 typedef enum TqEventType {
-        TQ_EVENT_TENANT,  /* a tenant appears or changes: tenant, limits, queue_limits, enabled */
-        TQ_EVENT_SUBMIT,  /* a job that is (about to be) in the ledger: job.* */
-        TQ_EVENT_ADOPT,   /* after a restart: a job of the ledger that runs: job.*, end.started */
+        TQ_EVENT_HOST,    /* the host's policy: host. Before the first tenant, or later */
+        TQ_EVENT_TENANT,  /* a tenant appears or changes: t */
+        TQ_EVENT_SWITCH,  /* of the host, a tenant or a queue: tenant, j.queue, switches */
+        TQ_EVENT_SUBMIT,  /* a job that is (about to be) in the ledger: j.* */
+        TQ_EVENT_ADOPT,   /* after a restart: a job of the ledger that runs: j.* */
         TQ_EVENT_SPAWNED, /* launched and waiting at the barrier */
+        TQ_EVENT_USED,    /* what a running job has used so far: use */
         TQ_EVENT_ENDED,   /* its cgroup is empty: end */
         TQ_EVENT_REFUSED, /* the launch failed before there was a cgroup, for now: try again later
                            */
+        TQ_EVENT_AFTER,   /* a condition that ended before the job came: after, is_met */
+        TQ_EVENT_HOLD,
+        TQ_EVENT_RELEASE,
         TQ_EVENT_CANCEL,
         TQ_EVENT_OPEN, /* taking stock is over: jobs may start */
         TQ_EVENT_TICK, /* only the time has passed */
         _TQ_EVENT_MAX,
 } TqEventType;
 
+/* What an administrator has switched off. */
+typedef struct TqSwitches {
+        bool is_paused;   /* nothing starts */
+        bool is_draining; /* nothing is taken; what waits still runs */
+} TqSwitches;
+
 typedef struct TqEvent {
         TqEventType type;
-        uint32_t tenant;
+        bool more; /* another event of the same instant follows: nothing is decided before it */
+        uint32_t tenant; /* SWITCH: 0 for the host */
         uint64_t job;
         unsigned attempt;
+        const TqHostPolicy *host;
         struct {
                 const char *name;
                 const TqLimits *limits;
                 const TqQueueLimit *queue_limits;
                 size_t n_queue_limits;
+                const char *pool; /* NULL or empty: the shared one */
                 bool enabled;
         } t;
         struct {
-                const char *queue;
+                const char *queue; /* SWITCH: NULL or empty for the tenant itself */
                 int priority;
+                uint64_t name;         /* tq_scheduler_name() */
                 uint64_t not_before;   /* CLOCK_BOOTTIME usec */
+                uint64_t start_by;     /* CLOCK_BOOTTIME usec; 0: no deadline */
                 uint64_t runtime_usec; /* or TQ_LIMIT_MAX */
                 uint64_t stop_usec;
+                uint64_t memory_bytes; /* of its limit; 0: none */
+                uint64_t spool_bytes;
+                const TqAfter *after;
+                size_t n_after;
                 uint64_t running_since; /* ADOPT: CLOCK_BOOTTIME usec */
                 TqStopReason stop;      /* ADOPT: it was already asked to stop */
-                bool is_promised;       /* of the ledger: no limit on taking jobs concerns it */
+                bool is_held;
+                bool is_promised; /* of the ledger: no limit on taking jobs concerns it */
                 void *userdata;
         } j;
+        TqSwitches switches;
+        TqAfter after;
+        bool is_met;
+        uint64_t instead; /* AFTER: the condition is this job; 0: is_met says what became of it */
+        const TqUse *use;
         const TqEnd *end;
 } TqEvent;
 
@@ -145,6 +266,7 @@ typedef enum TqActionType {
         TQ_ACTION_ABORT,   /* kill a launch that was never released */
         TQ_ACTION_TERM,    /* record the reason, then send SIGTERM */
         TQ_ACTION_KILL,    /* kill the cgroup */
+        TQ_ACTION_SAMPLE,  /* ask what it has used; the answer is TQ_EVENT_USED */
         TQ_ACTION_REQUEUE, /* record that it waits again */
         TQ_ACTION_FINISH,  /* record the verdict, then acknowledge; the job is no longer known here
                             */
@@ -164,31 +286,58 @@ typedef struct TqAction {
 typedef struct TqActions {
         TqAction *items;
         size_t n, allocated;
+        TqRefusal refusal; /* of a SUBMIT that was refused (-EDQUOT), or that comes near a limit */
 } TqActions;
 
 void tq_scheduler_actions_done(TqActions *a);
 
 typedef struct TqScheduler TqScheduler;
 
-/* NULL when out of memory. A new scheduler is closed: it starts nothing before TQ_EVENT_OPEN. */
+/* NULL when out of memory. A new scheduler is closed: it starts nothing before TQ_EVENT_OPEN. Until
+ * TQ_EVENT_HOST the host is without limits. */
 TqScheduler *tq_scheduler_new(void);
 /* The jobs' userdata must have been taken care of (tq_scheduler_next_job). Returns NULL. */
 TqScheduler *tq_scheduler_free(TqScheduler *s);
 
 /* Applies one event at CLOCK_BOOTTIME now_usec and appends what is to be done to *actions, in
- * order. 0; -ENOENT (no such tenant or job: nothing changed); -EDQUOT (SUBMIT: TQ_QUEUES_MAX
- * reached); -EEXIST (SUBMIT of a known job); -EALREADY (CANCEL of one that is already stopping);
- * -ENOMEM (nothing changed, except that a job may start later than it could). */
+ * order. 0; -ENOENT (no such tenant, pool or job: nothing changed); -EDQUOT (SUBMIT: a limit
+ * refuses it, see actions->refusal); -EEXIST (SUBMIT of a known job); -EALREADY (CANCEL of one that
+ * is already stopping, HOLD of a held one, RELEASE of one that is not); -EBUSY (HOLD of one that
+ * has started); -ENOMEM (nothing changed, except that a job may start later than it could). */
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions);
 
 /* When TQ_EVENT_TICK is next needed (CLOCK_BOOTTIME usec), or TQ_NEVER. */
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s);
 
-/* What holds the job now: the same function that decides. */
-TqWait tq_scheduler_why(const TqScheduler *s, const TqJob *job);
+/* What holds the job now, the first reason in the order of TqWait: the same function that decides.
+ * now_usec: of the latest step or later. */
+TqWait tq_scheduler_why(const TqScheduler *s, const TqJob *job, uint64_t now_usec);
+
+/* All that holds the job, each with its numbers; TQ_WAIT_NONE is not among them. Returns how many.
+ * Its numbers may cost a walk over tenants and the jobs before it: not for a job's path. */
+size_t tq_scheduler_explain(const TqScheduler *s, const TqJob *job, uint64_t now_usec,
+                            TqReason ret[_TQ_WAIT_MAX]);
+
+/* The job that would start next in a pool, were a slot free; NULL: none could. */
+const TqJob *tq_scheduler_next(const TqScheduler *s, const TqPool *pool, uint64_t now_usec);
+
+/* How many jobs of a queue wait, by the first reason. O(1) but for those at its head. */
+void tq_scheduler_count(const TqScheduler *s, const TqQueue *queue, uint64_t now_usec,
+                        uint64_t ret[_TQ_WAIT_MAX]);
+
+/* Whether the tenant could have this reservation (as the key's value) in that pool: the slots that
+ * the others leave are in *ret_free. -ENOENT: no such pool. */
+int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
+                                uint64_t reserved, uint64_t *ret_free);
+
+/* What jobs are averaged by and After= waits for: a hash of a name. */
+uint64_t tq_scheduler_name(const char *name);
 
 /* Borrowed views. */
 const TqJob *tq_scheduler_job(const TqScheduler *s, uint64_t id);
 const TqTenant *tq_scheduler_tenant(const TqScheduler *s, uint32_t id);
+const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name);
 const TqJob *tq_scheduler_next_job(const TqScheduler *s, size_t *position);
-uint64_t tq_scheduler_queue_limit(const TqTenant *t, const char *queue);
+const TqPool *tq_scheduler_pool(const TqScheduler *s, size_t i); /* NULL: no more */
+TqSwitches tq_scheduler_host_switches(const TqScheduler *s);
+uint64_t tq_scheduler_memory_promised(const TqScheduler *s);

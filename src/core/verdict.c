@@ -10,6 +10,7 @@ static const char *const outcomes[_TQ_OUTCOME_MAX] = {
         [TQ_OUTCOME_SIGNAL] = "signal",       [TQ_OUTCOME_OOM] = "oom",
         [TQ_OUTCOME_TIMEOUT] = "timeout",     [TQ_OUTCOME_SECCOMP] = "seccomp",
         [TQ_OUTCOME_CANCELLED] = "cancelled", [TQ_OUTCOME_LOST] = "lost",
+        [TQ_OUTCOME_DEADLINE] = "deadline",   [TQ_OUTCOME_DEPENDENCY] = "dependency",
         [TQ_OUTCOME_SPAWN] = "spawn",
 };
 

@@ -5,15 +5,17 @@
 
 /* How a job ended, in the words that the ledger, the command line and JSON share. */
 typedef enum TqOutcome {
-        TQ_OUTCOME_NONE,      /* not ended */
-        TQ_OUTCOME_EXIT,      /* code: the exit code */
-        TQ_OUTCOME_SIGNAL,    /* code: the signal */
-        TQ_OUTCOME_OOM,       /* the kernel killed it for memory; level says whose limit */
-        TQ_OUTCOME_TIMEOUT,   /* RuntimeMaxSec= or the tenant's runtime */
-        TQ_OUTCOME_SECCOMP,   /* killed by its filter (SIGSYS) */
-        TQ_OUTCOME_CANCELLED, /* somebody cancelled it */
-        TQ_OUTCOME_LOST,      /* nobody can know: the host went down while it ran */
-        TQ_OUTCOME_SPAWN,     /* never ran: stage and code (errno) say why */
+        TQ_OUTCOME_NONE,       /* not ended */
+        TQ_OUTCOME_EXIT,       /* code: the exit code */
+        TQ_OUTCOME_SIGNAL,     /* code: the signal */
+        TQ_OUTCOME_OOM,        /* the kernel killed it for memory; level says whose limit */
+        TQ_OUTCOME_TIMEOUT,    /* RuntimeMaxSec= or the tenant's runtime */
+        TQ_OUTCOME_SECCOMP,    /* killed by its filter (SIGSYS) */
+        TQ_OUTCOME_CANCELLED,  /* somebody cancelled it */
+        TQ_OUTCOME_LOST,       /* nobody can know: the host went down while it ran */
+        TQ_OUTCOME_DEADLINE,   /* not started by its Deadline= */
+        TQ_OUTCOME_DEPENDENCY, /* a job of its After= did not end well, or there is none such */
+        TQ_OUTCOME_SPAWN,      /* never ran: stage and code (errno) say why */
         _TQ_OUTCOME_MAX,
         _TQ_OUTCOME_INVALID = -EINVAL,
 } TqOutcome;

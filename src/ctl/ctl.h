@@ -10,6 +10,8 @@
 
 /* tenantqctl: a verb is a row of verbs[] in main.c and a small file. Each returns an exit code. */
 
+#define MAX_ASSIGNMENTS 256
+
 typedef struct Options {
         const char *socket;
         const char *tenant;    /* -t */
@@ -18,6 +20,10 @@ typedef struct Options {
         const char *why;       /* --why */
         const char **limits;   /* -l KEY=VALUE */
         size_t n_limits;
+        const char *assignments[MAX_ASSIGNMENTS]; /* --set */
+        size_t n_assignments;
+        const char *swf, *workload, *since, *tenants, *svg, *policy;
+        uint64_t slots, seed;
         uint64_t rows; /* -n */
         bool json, all, wait, follow;
         bool used[256]; /* letters that were given */
@@ -45,6 +51,14 @@ int verb_wait(const Options *o, int argc, char *argv[]);
 int verb_tenants(const Options *o, int argc, char *argv[]);
 int verb_limits(const Options *o, int argc, char *argv[]);
 int verb_validate(const Options *o, int argc, char *argv[]);
+int verb_explain(const Options *o, int argc, char *argv[]);
+int verb_queue(const Options *o, int argc, char *argv[]);
+int verb_hold(const Options *o, int argc, char *argv[]);
+int verb_release(const Options *o, int argc, char *argv[]);
+int verb_pause(const Options *o, int argc, char *argv[]);
+int verb_resume(const Options *o, int argc, char *argv[]);
+int verb_drain(const Options *o, int argc, char *argv[]);
+int verb_simulate(const Options *o, int argc, char *argv[]);
 int verb_reload(const Options *o, int argc, char *argv[]);
 
 /* call.c: connections and calls. Errors are said on stderr and returned as exit codes (> 0). */

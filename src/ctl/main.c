@@ -23,10 +23,27 @@ const Verb verbs[] = {
           "end jobs: SIGTERM, then SIGKILL after TimeoutStopSec=", verb_cancel },
         { "wait", 1, -1, "", "wait JOB…", "wait until jobs have ended; of one, exit with its code",
           verb_wait },
+        { "explain", 1, 1, "", "explain JOB",
+          "say all that a job waits for, who stands in the way and what would help", verb_explain },
+        { "queue", 0, 1, "t", "queue [TENANT]", "count the jobs that wait, by reason", verb_queue },
+        { "hold", 1, -1, "m", "hold JOB|TARGET…",
+          "keep jobs from starting; of a target (host, TENANT, TENANT/QUEUE) all that wait now",
+          verb_hold },
+        { "release", 1, -1, "m", "release JOB|TARGET…", "let held jobs start", verb_release },
+        { "pause", 1, -1, "m", "pause TARGET…", "start nothing there until it is resumed",
+          verb_pause },
+        { "drain", 1, -1, "m", "drain TARGET…",
+          "take no new jobs there until it is resumed; those that wait still run", verb_drain },
+        { "resume", 1, -1, "m", "resume TARGET…", "end a pause and a drain", verb_resume },
         { "tenants", 0, 0, "", "tenants", "list tenants and what is wrong with them",
           verb_tenants },
         { "limits", 2, -1, "m", "limits get|set|unset TENANT[/QUEUE] [KEY=VALUE…]",
           "show or change limits, live", verb_limits },
+        { "simulate", 0, 0, "SWINPEKRV",
+          "simulate [--swf FILE|--workload FILE|--since SPAN] [--slots N] [--policy POLICY]\n"
+          "           [--set TENANT.KEY=VALUE]… [--tenants FILE] [--seed N] [--svg FILE]",
+          "run a workload through the scheduler by a virtual clock; no daemon needed",
+          verb_simulate },
         { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon",
           verb_validate },
         { "reload", 0, 0, "", "reload", "read the configuration files again", verb_reload },
@@ -49,6 +66,15 @@ static void usage(FILE *f) {
                 "  -n, --lines ROWS      at most so many (default 100)\n"
                 "  -f, --follow          go on until the job has ended\n"
                 "  -m, --why TEXT        why a limit is changed, kept with the revision\n"
+                "      --swf FILE        a trace in the Standard Workload Format\n"
+                "      --workload FILE   a synthetic workload (tenantq-workload(5))\n"
+                "      --since SPAN      what the daemon's ledger knows of so long ago\n"
+                "      --slots N         jobs at the same time (default 16)\n"
+                "      --policy POLICY   fair (default), round-robin or fifo\n"
+                "      --set T.KEY=VALUE a limit to try; the results before and after are shown\n"
+                "      --tenants FILE    limits, weights and pools of the tenants\n"
+                "      --seed N          what a synthetic workload draws (default 1)\n"
+                "      --svg FILE        write a chart\n"
                 "      --json            print data as JSON\n"
                 "      --socket PATH     the daemon's socket (default $TENANTQ_SOCKET or\n"
                 "                        " TQ_CONTROL_SOCKET ")\n"
@@ -80,7 +106,60 @@ static int add_limit(Options *o, const char *assignment) {
         return 0;
 }
 
-enum { OPTION_JSON = 256, OPTION_SOCKET, OPTION_VERSION };
+/* Long options only; the letters are those of Verb.options. */
+enum {
+        OPTION_SWF = 'S',
+        OPTION_WORKLOAD = 'W',
+        OPTION_SINCE = 'I',
+        OPTION_SLOTS = 'N',
+        OPTION_POLICY = 'P',
+        OPTION_SET = 'E',
+        OPTION_TENANTS = 'K',
+        OPTION_SEED = 'R',
+        OPTION_SVG = 'V',
+        OPTION_JSON = 256,
+        OPTION_SOCKET,
+        OPTION_VERSION,
+};
+
+/* Those of simulate. */
+static int set_simulation(Options *o, int c) {
+        switch (c) {
+        case OPTION_SWF:
+                o->swf = optarg;
+                return 0;
+        case OPTION_WORKLOAD:
+                o->workload = optarg;
+                return 0;
+        case OPTION_SINCE:
+                o->since = optarg;
+                return 0;
+        case OPTION_TENANTS:
+                o->tenants = optarg;
+                return 0;
+        case OPTION_POLICY:
+                o->policy = optarg;
+                return 0;
+        case OPTION_SVG:
+                o->svg = optarg;
+                return 0;
+        case OPTION_SLOTS:
+                return tq_parse_u64_in(optarg, 1, 1000000, &o->slots) < 0
+                               ? fail(TQ_EXIT_USAGE, "--slots: expected a number from 1 to 1000000")
+                               : 0;
+        case OPTION_SEED:
+                return tq_parse_u64(optarg, &o->seed) < 0
+                               ? fail(TQ_EXIT_USAGE, "--seed: expected a whole number")
+                               : 0;
+        case OPTION_SET:
+                if (o->n_assignments == MAX_ASSIGNMENTS)
+                        return fail(TQ_EXIT_USAGE, "--set: at most %d of them", MAX_ASSIGNMENTS);
+                o->assignments[o->n_assignments++] = optarg;
+                return 0;
+        default:
+                return TQ_EXIT_USAGE;
+        }
+}
 
 static int set_option(Options *o, int c) {
         if (c < 256)
@@ -120,28 +199,38 @@ static int set_option(Options *o, int c) {
                 o->socket = optarg;
                 return 0;
         default:
-                return TQ_EXIT_USAGE;
+                return set_simulation(o, c);
         }
 }
 
+static const struct option options[] = {
+        { "tenant", required_argument, NULL, 't' },
+        { "queue", required_argument, NULL, 'q' },
+        { "limit", required_argument, NULL, 'l' },
+        { "directory", required_argument, NULL, 'C' },
+        { "wait", no_argument, NULL, 'w' },
+        { "all", no_argument, NULL, 'a' },
+        { "lines", required_argument, NULL, 'n' },
+        { "follow", no_argument, NULL, 'f' },
+        { "why", required_argument, NULL, 'm' },
+        { "swf", required_argument, NULL, OPTION_SWF },
+        { "workload", required_argument, NULL, OPTION_WORKLOAD },
+        { "since", required_argument, NULL, OPTION_SINCE },
+        { "slots", required_argument, NULL, OPTION_SLOTS },
+        { "policy", required_argument, NULL, OPTION_POLICY },
+        { "set", required_argument, NULL, OPTION_SET },
+        { "tenants", required_argument, NULL, OPTION_TENANTS },
+        { "seed", required_argument, NULL, OPTION_SEED },
+        { "svg", required_argument, NULL, OPTION_SVG },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        {},
+};
+
 /* Options may stand before and after the verb; what is behind `--` is the verb's. */
 static int parse_options(Options *o, int argc, char *argv[]) {
-        static const struct option options[] = {
-                { "tenant", required_argument, NULL, 't' },
-                { "queue", required_argument, NULL, 'q' },
-                { "limit", required_argument, NULL, 'l' },
-                { "directory", required_argument, NULL, 'C' },
-                { "wait", no_argument, NULL, 'w' },
-                { "all", no_argument, NULL, 'a' },
-                { "lines", required_argument, NULL, 'n' },
-                { "follow", no_argument, NULL, 'f' },
-                { "why", required_argument, NULL, 'm' },
-                { "json", no_argument, NULL, OPTION_JSON },
-                { "socket", required_argument, NULL, OPTION_SOCKET },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, OPTION_VERSION },
-                {},
-        };
         int c;
 
         while ((c = getopt_long(argc, argv, "t:q:l:C:wan:fm:h", options, NULL)) >= 0) {
@@ -162,15 +251,16 @@ static int parse_options(Options *o, int argc, char *argv[]) {
 }
 
 static int check_options(const Options *o, const Verb *verb) {
-        for (int c = 0; c < 256; c++)
-                if (o->used[c] && !strchr(verb->options, c))
-                        return fail(TQ_EXIT_USAGE, "%s takes no -%c; usage: tenantqctl %s",
-                                    verb->name, c, verb->usage);
+        for (size_t i = 0; options[i].name; i++)
+                if (options[i].val < 256 && o->used[options[i].val] &&
+                    !strchr(verb->options, options[i].val))
+                        return fail(TQ_EXIT_USAGE, "%s takes no --%s; usage: tenantqctl %s",
+                                    verb->name, options[i].name, verb->usage);
         return 0;
 }
 
 int main(int argc, char *argv[]) {
-        Options o = { .rows = 100, .socket = getenv("TENANTQ_SOCKET") };
+        Options o = { .rows = 100, .seed = 1, .socket = getenv("TENANTQ_SOCKET") };
         const Verb *verb;
         int n, r;
 

@@ -6,8 +6,31 @@
 #include "base/fs.h"
 #include "ctl/ctl.h"
 
+/* What the daemon says to a submission. */
+typedef struct Reply {
+        uint64_t job; /* 0: a limit refuses it */
+        const char *code, *message, *limit;
+        uint64_t current, maximum, retry_after;
+} Reply;
+
+static void print_refusal(const Reply *r) {
+        (void)fputs("{\"schema\":\"tenantq.submit.v1\",\"error\":{\"code\":", stdout);
+        output_json_string(r->code);
+        (void)fputs(",\"message\":", stdout);
+        output_json_string(r->message);
+        (void)fputs(",\"limit\":", stdout);
+        output_json_string(r->limit);
+        (void)printf(",\"current\":%" PRIu64 ",\"maximum\":%" PRIu64 ",\"retry_after\":",
+                     r->current, r->maximum);
+        if (r->retry_after > 0)
+                (void)printf("%" PRIu64 "}}\n", r->retry_after);
+        else
+                (void)puts("null}}");
+}
+
 int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job) {
         CALL_CLEANUP Call c = {};
+        Reply reply = {};
         int r;
 
         r = call_open(o, &c, "Submit");
@@ -21,8 +44,19 @@ int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_
         r = call_send(&c);
         if (r != 0)
                 return r;
-        r = sd_bus_message_read(c.reply, "t", ret_job);
-        return r < 0 ? fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read") : 0;
+        r = sd_bus_message_read(c.reply, "tsssttt", &reply.job, &reply.code, &reply.message,
+                                &reply.limit, &reply.current, &reply.maximum, &reply.retry_after);
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
+        if (reply.job == 0) {
+                if (o->json)
+                        print_refusal(&reply);
+                return fail(TQ_EXIT_LIMIT, "%s", reply.message);
+        }
+        if (reply.message[0] != '\0')
+                (void)fail(0, "warning: %s", reply.message);
+        *ret_job = reply.job;
+        return 0;
 }
 
 static int read_all(FILE *f, const char *name, TqBuffer *ret) {

@@ -99,6 +99,7 @@ void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid
 }
 
 static void perform(Engine *e, Effect *effect, int result) {
+        const EngineTenant *tenant;
         TqMessage m = {};
 
         if (effect->type == EFFECT_CALLBACK) {
@@ -127,7 +128,9 @@ static void perform(Engine *e, Effect *effect, int result) {
                 dispatch_send(e, effect->message, effect->handle, effect->job, effect->attempt);
                 break;
         case EFFECT_SUBMITTED:
-                (void)sd_bus_reply_method_return(effect->call, "t", effect->job);
+                tenant = tq_map_get(&e->tenants, effect->tenant);
+                (void)verbs_reply_submitted(effect->call, tenant ? tenant->name : "", effect->job,
+                                            &effect->refusal);
                 break;
         case EFFECT_ENDED:
                 (void)tq_map_remove(&e->ending, effect->job);

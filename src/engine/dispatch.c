@@ -209,6 +209,7 @@ static void on_finish(Engine *e, const TqAction *a) {
         if (op)
                 op->verdict = a->verdict;
         effect_attempt(e, TQ_MESSAGE_ACK, a);
+        intake_has_room(e, tq_map_get(&e->tenants, a->tenant));
         effect = batch_effect(e, EFFECT_ENDED);
         if (effect) {
                 effect->job = a->job;
@@ -230,6 +231,10 @@ static void carry_out(Engine *e, const TqAction *a) {
         switch (a->type) {
         case TQ_ACTION_START:
                 on_start(e, a);
+                intake_has_room(e, tq_map_get(&e->tenants, a->tenant));
+                break;
+        case TQ_ACTION_SAMPLE:
+                dispatch_send(e, TQ_MESSAGE_SAMPLE, handle_of(e, a->tenant), a->job, a->attempt);
                 break;
         case TQ_ACTION_RUN:
                 (void)op_for(e, TQ_LEDGER_RUNNING, a);
@@ -280,9 +285,12 @@ int dispatch_step(Engine *e, const TqEvent *event) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Engine *e = userdata;
+
         (void)source;
         (void)usec;
-        (void)dispatch_step(userdata, &(TqEvent){ .type = TQ_EVENT_TICK });
+        e->armed = TQ_NEVER; /* it was a single shot */
+        (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_TICK });
         return 0;
 }
 
@@ -290,6 +298,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 void dispatch_arm(Engine *e) {
         uint64_t next = tq_scheduler_next_deadline(e->scheduler);
 
+        if (next == e->armed)
+                return;
+        e->armed = next;
         if (next == TQ_NEVER) {
                 if (e->timer)
                         (void)sd_event_source_set_enabled(e->timer, SD_EVENT_OFF);

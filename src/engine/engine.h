@@ -25,10 +25,16 @@ typedef struct EngineTenant {
         uid_t uid;
         char user[64];
         char home[256];
-        bool is_ready; /* its directory is in order, says the supervisor */
+        char pool[TQ_POOL_NAME_MAX + 1];
+        bool holds_when_full;
+        bool is_full;         /* the supervisor leaves its files where they are */
+        uint64_t retry_at;    /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
+        uint64_t warned_usec; /* when the journal was last told that a limit is near */
+        bool is_ready;        /* its directory is in order, says the supervisor */
         bool is_gone;
-        bool is_applied;  /* its slice has its limits */
-        bool is_changing; /* a change of its limits is under way */
+        bool scheduler_fault; /* its pool or reservation can not be had: fault says so */
+        bool is_applied;      /* its slice has its limits */
+        bool is_changing;     /* a change of its limits is under way */
         char fault[TQ_MESSAGE_TEXT_MAX];
         /* From the lowest to the highest: [defaults], the file, the live revisions. */
         TqLimits file, live, effective;
@@ -61,6 +67,8 @@ typedef struct Effect {
         unsigned attempt;
         uint32_t handle;
         sd_bus_message *call;
+        TqRefusal refusal; /* SUBMITTED: what it comes near to */
+        uint32_t tenant;
         void (*callback)(Engine *e, void *data, int result);
         void *data;
 } Effect;
@@ -98,6 +106,7 @@ struct Engine {
         unsigned controllers;
         gid_t admin_gid;
         TqLimits defaults, ceilings;
+        TqHostPolicy policy;
         sd_event_source *timer, *status_timer;
         bool status_is_due;
         /* batch.c */
@@ -117,6 +126,10 @@ struct Engine {
         TqActions actions;
         TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
+        uint64_t armed; /* what the timer is set to */
+        /* intake.c */
+        sd_event_source *full_timer;
+        size_t n_full;
         /* recover.c */
         TqMap stock;    /* job → StockItem, until stock is taken */
         TqMap aborting; /* job → Held: queued, but an old launch of it is still going away */
@@ -144,8 +157,13 @@ int tenants_load(Engine *e);
 void tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret);
 void tenants_tell_scheduler(Engine *e, EngineTenant *t);
 void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size);
+/* Whether its pool exists and has room for its reservation: -EBADMSG with err. */
+int tenants_check_share(Engine *e, const EngineTenant *t, const TqLimits *limits, TqError *err);
 size_t tenants_queues(const EngineTenant *t, TqQueueLimit *ret);
-int tenants_set_live_queue(EngineTenant *t, const char *queue, bool is_set, uint64_t concurrency);
+/* Sets (value: TqKey's) or unsets a queue's own limit among the live ones. -E2BIG. */
+int tenants_set_live_queue(EngineTenant *t, const char *queue, const TqQueueLimit *set);
+void tenants_unset_live_queue(EngineTenant *t, const char *queue, TqKey key);
+const TqQueueLimit *tenants_find_queue(const TqQueueLimit *queues, size_t n, const char *queue);
 
 /* requests.c */
 Request *requests_new(Engine *e);
@@ -161,9 +179,18 @@ typedef struct Submission {
         size_t size;
         sd_bus_message *call;
 } Submission;
-/* 0: accepted, once the batch is committed. Else a TqControlError's negative number is in
- * *ret_error and the reason in err. */
-int intake_submit(Engine *e, const Submission *s, TqControlError *ret_error, TqError *err);
+/* What becomes of a submission: *ret_job once the batch is committed; or else error and err say why
+ * not, and refusal, if a limit refuses it. refusal also says of an accepted one that it is near. */
+typedef struct Answer {
+        uint64_t job;
+        TqControlError error;
+        TqError err;
+        TqRefusal refusal;
+} Answer;
+int intake_submit(Engine *e, const Submission *s, Answer *ret);
+void intake_has_room(Engine *e, EngineTenant *t); /* one of its jobs waits no more */
+/* A time of day by CLOCK_BOOTTIME: 0 stays 0, what is past is 1. */
+uint64_t intake_boottime(uint64_t realtime);
 void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t size);
 void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason);
 
@@ -173,6 +200,20 @@ void dispatch_arm(Engine *e);
 EngineJob *dispatch_job_new(uint64_t id);
 EngineJob *dispatch_job_free(Engine *e, EngineJob *job);
 void dispatch_send(Engine *e, TqMessageType type, uint32_t handle, uint64_t job, unsigned attempt);
+
+/* after.c: what became of the jobs that After= names */
+int after_parse(const char *after, TqAfter *ret, size_t *ret_n);
+void after_ask(Engine *e, uint64_t job, uint32_t tenant, const char *after);
+int after_settle_now(Engine *e, uint64_t job, uint32_t tenant, const char *after);
+
+/* switches.c: hold, release, pause, resume, drain */
+int switches_load(Engine *e);
+int switches_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* explain.c */
+int explain_on_job(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int explain_on_queue(sd_bus_message *m, void *userdata, sd_bus_error *error);
 
 /* recover.c */
 int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, const TqEnd *end);
@@ -201,8 +242,16 @@ void control_stop(Engine *e);
 
 /* verbs.c, limits.c: the methods */
 extern const sd_bus_vtable verbs_vtable[];
+int verbs_scope(const Connection *c, int64_t *ret_tenant); /* -1: everything; -EPERM: nothing */
+int verbs_no_job(sd_bus_message *call, uint64_t job);
+int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tenant,
+                      char *ret_queue); /* "acme" or "acme/etl"; -ENOENT, -EINVAL */
+int verbs_reply_target(sd_bus_message *call, int r, const char *target);
+int verbs_add_columns(TqTable *table, const char *const *columns, size_t n);
 int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...)
         TQ_PRINTF(3, 4);
+int verbs_reply_submitted(sd_bus_message *call, const char *tenant, uint64_t job,
+                          const TqRefusal *refusal);
 int verbs_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);

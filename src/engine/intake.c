@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 #include "base/format.h"
@@ -18,29 +19,41 @@ static int refuse(TqControlError *ret, TqControlError error) {
         return -EBADMSG;
 }
 
-static int check(Engine *e, const Submission *s, const TqJobSpec *spec, TqControlError *ret_error,
-                 TqError *err) {
+static int check(Engine *e, const Submission *s, const TqJobSpec *spec, Answer *ret) {
         char whose[TQ_TENANT_NAME_MAX + 16];
 
         if (e->is_degraded) {
-                (void)tq_error(err, -EROFS,
+                (void)tq_error(&ret->err, -EROFS,
                                "the ledger can't be written; tenantq accepts nothing until it is "
                                "restarted on a disk that works");
-                return refuse(ret_error, TQ_CONTROL_REFUSED);
+                return refuse(&ret->error, TQ_CONTROL_REFUSED);
         }
         (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
-        if (tq_limits_check_within(&spec->limits, &s->tenant->effective, whose, err) < 0 ||
-            tq_cgroup_check(&spec->limits, e->controllers, err) < 0) {
-                TqKey key = tq_limits_find(err->key);
+        if (tq_limits_check_within(&spec->limits, &s->tenant->effective, whose, &ret->err) < 0 ||
+            tq_cgroup_check(&spec->limits, e->controllers, &ret->err) < 0) {
+                TqKey key = tq_limits_find(ret->err.key);
 
-                err->line = key >= 0 ? spec->limit_lines[key] : 0;
-                return refuse(ret_error, TQ_CONTROL_INVALID);
+                ret->err.line = key >= 0 ? spec->limit_lines[key] : 0;
+                return refuse(&ret->error, TQ_CONTROL_INVALID);
         }
         return 0;
 }
 
 static char *copy_or_null(const char *s) {
         return s ? strdup(s) : NULL;
+}
+
+/* What the host must have left for the job to start: its own limit; without one, its part of its
+ * tenant's, if that says both how much and how many. A job without any bound was promised nothing.
+ */
+static uint64_t promised_memory(const EngineTenant *t, const TqJobSpec *spec) {
+        uint64_t own = tq_limits_get(&spec->limits, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
+        uint64_t all = tq_limits_get(&t->effective, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
+        uint64_t jobs = tq_limits_get(&t->effective, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
+
+        if (own != TQ_LIMIT_MAX)
+                return own;
+        return all == TQ_LIMIT_MAX || jobs == TQ_LIMIT_MAX ? 0 : all / TQ_MAX(jobs, UINT64_C(1));
 }
 
 static int record(Engine *e, const Submission *s, const TqJobSpec *spec, uint64_t id) {
@@ -65,15 +78,22 @@ static int record(Engine *e, const Submission *s, const TqJobSpec *spec, uint64_
         }
         memcpy(op->accept.spec, s->data, s->size);
         op->accept.spec_size = s->size;
+        op->accept.deadline_usec = spec->deadline_usec;
+        op->accept.after = copy_or_null(spec->after);
+        op->accept.runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
+        op->accept.stop_usec = spec->stop_timeout_usec;
+        op->accept.memory_bytes = promised_memory(s->tenant, spec);
         return 0;
 }
 
-/* StartAfter= is a time of day; the scheduler counts from boot, so that a clock that jumps starts
- * nothing early. */
-static uint64_t to_boottime(uint64_t realtime) {
+/* StartAfter= and Deadline= are times of day; the scheduler counts from boot, so that a clock that
+ * jumps starts nothing early. What is past is 1; 0 stays "none". */
+uint64_t intake_boottime(uint64_t realtime) {
         uint64_t now = tq_clock_realtime_usec();
 
-        return realtime <= now ? 0 : tq_add_u64(tq_clock_boottime_usec(), realtime - now);
+        if (realtime == 0)
+                return 0;
+        return realtime <= now ? 1 : tq_add_u64(tq_clock_boottime_usec(), realtime - now);
 }
 
 static int keep_spec(Engine *e, EngineJob *job, TqJobSpec *spec) {
@@ -88,77 +108,190 @@ static int keep_spec(Engine *e, EngineJob *job, TqJobSpec *spec) {
         return 0;
 }
 
-static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id,
-                    TqControlError *ret_error, TqError *err) {
+static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id, Answer *ret) {
         EngineJob *job = dispatch_job_new(id);
+        TQ_FREE char *after_text = spec->after ? strdup(spec->after) : NULL;
+        TqAfter after[TQ_JOB_AFTER_MAX];
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,
                 .tenant = s->tenant->id,
                 .job = id,
                 .j = {
                         .priority = spec->priority,
-                        .not_before = to_boottime(spec->start_after_usec),
+                        .name = tq_scheduler_name(spec->name),
+                        .not_before = intake_boottime(spec->start_after_usec),
+                        .start_by = intake_boottime(spec->deadline_usec),
                         .runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX),
                         .stop_usec = spec->stop_timeout_usec,
+                        .memory_bytes = promised_memory(s->tenant, spec),
+                        .spool_bytes = s->size,
+                        .after = after,
                         .userdata = job,
                 },
         };
-        char queue[TQ_QUEUE_NAME_MAX + 1];
+        char queue[TQ_QUEUE_NAME_MAX + 1], text[512];
         int r;
 
         (void)snprintf(queue, sizeof(queue), "%s", spec->queue);
         event.j.queue = queue;
-        r = job ? keep_spec(e, job, spec) : -ENOMEM;
+        r = job && (after_text || !spec->after) ? 0 : -ENOMEM;
+        if (r >= 0 && after_text)
+                r = after_parse(after_text, after, &event.j.n_after);
+        if (r >= 0)
+                r = keep_spec(e, job, spec);
         if (r >= 0)
                 r = dispatch_step(e, &event);
+        ret->refusal = e->actions.refusal;
         /* Out of memory after it was taken: it is started by the next event. */
-        if (r >= 0 || tq_scheduler_job(e->scheduler, id))
+        if (r >= 0 || tq_scheduler_job(e->scheduler, id)) {
+                if (event.j.n_after > 0)
+                        after_ask(e, id, s->tenant->id, after_text);
                 return 0;
+        }
         (void)dispatch_job_free(e, job);
         if (r == -EDQUOT)
-                (void)tq_error_at(
-                        err, r, 0, "Queue",
-                        "the tenant already has jobs in %d queues; use one of them, or try "
-                        "again when one is empty",
-                        TQ_QUEUES_MAX);
+                (void)tq_error(&ret->err, r, "%s",
+                               tq_admit_format(&ret->refusal, s->tenant->name, text, sizeof(text)));
         else
-                (void)tq_error_errno(err, r, "can't take the job");
-        return refuse(ret_error, TQ_CONTROL_REFUSED);
+                (void)tq_error_errno(&ret->err, r, "can't take the job");
+        return refuse(&ret->error, TQ_CONTROL_LIMIT);
 }
 
-int intake_submit(Engine *e, const Submission *s, TqControlError *ret_error, TqError *err) {
-        TqJobSpec spec;
-        uint64_t id;
+/* Told once a minute while it lasts: a warning is of use before the limit refuses. */
+static void warn(Engine *e, EngineTenant *t, const TqRefusal *near) {
+        uint64_t now = tq_clock_boottime_usec();
+        char text[512];
+
+        if (near->kind != TQ_REFUSAL_NEAR || now - t->warned_usec < 60 * TQ_USEC_PER_SEC)
+                return;
+        t->warned_usec = now;
+        (void)tq_admit_format(near, t->name, text, sizeof(text));
+        engine_say(SD_WARNING, "%s", text);
+        batch_event(e, "limit-near", t->id, 0, 0, "%s", text);
+}
+
+/* Takes a parsed job: recorded before it is scheduled, since the START that may follow at once is
+ * undone should the commit fail. */
+static int take(Engine *e, const Submission *s, TqJobSpec *spec, Answer *ret) {
+        uint64_t id = e->numbers.next_job;
+        size_t n_ops = e->batch ? e->batch->n_ops : 0;
+        Effect *effect;
         int r;
 
-        r = tq_jobfile_parse(s->data, s->size, &spec, NULL, NULL, err);
+        r = record(e, s, spec, id);
         if (r < 0)
-                return refuse(ret_error, TQ_CONTROL_INVALID);
-        r = check(e, s, &spec, ret_error, err);
-        if (r >= 0) {
-                Effect *effect;
-
-                id = e->numbers.next_job;
-                /* Recorded before it is scheduled: the START that may follow at once is undone
-                 * should the commit fail. */
-                r = record(e, s, &spec, id);
-                if (r < 0) {
-                        *ret_error = TQ_CONTROL_FAILED;
-                } else {
-                        e->numbers.next_job++;
-                        r = schedule(e, s, &spec, id, ret_error, err);
-                        if (r < 0)
-                                /* Undo the record of this turn: it is the newest change. */
-                                tq_ledger_op_done(&e->batch->ops[--e->batch->n_ops]);
-                }
-                effect = r >= 0 ? batch_effect(e, s->call ? EFFECT_SUBMITTED : EFFECT_CLAIM) : NULL;
-                if (effect) {
-                        effect->job = s->call ? id : s->claim;
-                        effect->call = sd_bus_message_ref(s->call);
-                }
+                return refuse(&ret->error, TQ_CONTROL_FAILED);
+        r = schedule(e, s, spec, id, ret);
+        if (r < 0) {
+                /* Undo the record of this turn: nothing was added after it. */
+                while (e->batch->n_ops > n_ops)
+                        tq_ledger_op_done(&e->batch->ops[--e->batch->n_ops]);
+                return r;
         }
+        e->numbers.next_job++;
+        ret->job = id;
+        effect = batch_effect(e, s->call ? EFFECT_SUBMITTED : EFFECT_CLAIM);
+        if (effect) {
+                effect->job = s->call ? id : s->claim;
+                effect->call = sd_bus_message_ref(s->call);
+                effect->refusal = ret->refusal;
+                effect->tenant = s->tenant->id;
+        }
+        warn(e, s->tenant, &ret->refusal);
+        return 0;
+}
+
+int intake_submit(Engine *e, const Submission *s, Answer *ret) {
+        TqJobSpec spec;
+        int r;
+
+        r = tq_jobfile_parse(s->data, s->size, &spec, NULL, NULL, &ret->err);
+        if (r < 0)
+                return refuse(&ret->error, TQ_CONTROL_INVALID);
+        r = check(e, s, &spec, ret);
+        if (r >= 0)
+                r = take(e, s, &spec, ret);
         tq_jobspec_done(&spec);
-        return r < 0 ? r : 0;
+        return r;
+}
+
+/* on_full=hold, and drain: the files stay where they are until there is room ------------------- */
+
+#define RETRY_LEAST_USEC (100 * TQ_USEC_PER_MSEC)
+#define RETRY_MOST_USEC  (60 * TQ_USEC_PER_SEC)
+
+static void arm_full(Engine *e);
+
+static int on_full_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        uint64_t now = tq_clock_boottime_usec();
+        Engine *e = userdata;
+        size_t position = 0;
+        EngineTenant *t;
+
+        (void)source;
+        (void)usec;
+        while ((t = tq_map_next(&e->tenants, &position)))
+                if (t->is_full && t->retry_at <= now)
+                        intake_has_room(e, t);
+        arm_full(e);
+        return 0;
+}
+
+/* To the first tenant that is to be looked at again. */
+static void arm_full(Engine *e) {
+        uint64_t next = TQ_NEVER;
+        size_t position = 0;
+        const EngineTenant *t;
+
+        while (e->n_full > 0 && (t = tq_map_next(&e->tenants, &position)))
+                if (t->is_full)
+                        next = TQ_MIN(next, t->retry_at);
+        if (!e->full_timer && next != TQ_NEVER)
+                (void)sd_event_add_time(e->event, &e->full_timer, CLOCK_BOOTTIME, next, 10000,
+                                        on_full_timer, e);
+        else if (e->full_timer) {
+                (void)sd_event_source_set_time(e->full_timer, next);
+                (void)sd_event_source_set_enabled(
+                        e->full_timer, next == TQ_NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+        }
+}
+
+static void hold_claim(Engine *e, const TqClaimMessage *m, EngineTenant *t,
+                       const TqRefusal *refusal) {
+        TqMessage answer = { .claim_done = { .claim = m->claim, .is_held = 1 } };
+        uint64_t delay = TQ_MIN(TQ_MAX(refusal->retry_usec, RETRY_LEAST_USEC), RETRY_MOST_USEC);
+
+        (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, NULL, 0, -EBADF);
+        if (!t->is_full) {
+                char text[512];
+
+                e->n_full++;
+                batch_event(e, "files-held", t->id, 0, 0, "%s",
+                            tq_admit_format(refusal, t->name, text, sizeof(text)));
+        }
+        t->is_full = true;
+        /* What is being drained says itself when it takes jobs again; a broken disk needs a
+         * restart. */
+        t->retry_at = refusal->kind == TQ_REFUSAL_DRAINING || e->is_degraded
+                              ? TQ_NEVER
+                              : tq_add_u64(tq_clock_boottime_usec(), delay);
+        arm_full(e);
+}
+
+void intake_has_room(Engine *e, EngineTenant *t) {
+        TqMessage m = { .attempt = { .tenant = t ? t->handle : 0 } };
+
+        if (!t || !t->is_full)
+                return;
+        t->is_full = false;
+        e->n_full--;
+        (void)tq_channel_send(e->channel, TQ_MESSAGE_TAKE, &m, NULL, 0, -EBADF);
+}
+
+static bool is_held(const EngineTenant *t, const TqRefusal *refusal) {
+        return refusal->kind == TQ_REFUSAL_DRAINING ||
+               (t->holds_when_full &&
+                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES));
 }
 
 /* The spool ----------------------------------------------------------------------------------- */
@@ -196,8 +329,7 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
                 .data = data,
                 .size = size,
         };
-        TqControlError error;
-        TqError err = {};
+        Answer a = {};
         char text[1024], shown[1200];
 
         if (!s.tenant) {
@@ -210,8 +342,12 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
                 accepted_before(e, m);
                 return;
         }
-        if (intake_submit(e, &s, &error, &err) < 0) {
-                (void)tq_error_format(&err, text, sizeof(text));
+        if (intake_submit(e, &s, &a) < 0) {
+                if (e->is_degraded || is_held(s.tenant, &a.refusal)) {
+                        hold_claim(e, m, s.tenant, &a.refusal);
+                        return;
+                }
+                (void)tq_error_format(&a.err, text, sizeof(text));
                 (void)tq_format_escape(text, shown, sizeof(shown));
                 reject_claim(e, m, s.tenant, shown);
         }

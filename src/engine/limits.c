@@ -47,38 +47,6 @@ static Change *change_free(Change *c) {
         return NULL;
 }
 
-/* "acme" or "acme/etl". */
-static int find_target(Connection *c, const char *target, EngineTenant **ret_tenant,
-                       char *ret_queue) {
-        const char *slash = strchr(target, '/');
-        char name[TQ_TENANT_NAME_MAX + 1];
-        size_t n = slash ? (size_t)(slash - target) : strlen(target);
-
-        ret_queue[0] = '\0';
-        if (n >= sizeof(name))
-                return -ENOENT;
-        memcpy(name, target, n);
-        name[n] = '\0';
-        *ret_tenant = tenants_by_name(c->engine, name);
-        if (!*ret_tenant || (!c->is_admin && (*ret_tenant)->uid != c->uid))
-                return -ENOENT;
-        if (!slash)
-                return 0;
-        if (!tq_ids_queue_is_valid(slash + 1))
-                return -EINVAL;
-        (void)snprintf(ret_queue, TQ_QUEUE_NAME_MAX + 1, "%s", slash + 1);
-        return 0;
-}
-
-static int reply_target(sd_bus_message *m, int r, const char *target) {
-        char shown[256];
-
-        (void)tq_format_escape(target, shown, sizeof(shown));
-        return r == -EINVAL ? verbs_reply_error(m, TQ_CONTROL_INVALID, "\"%s\": not a queue's name",
-                                                shown)
-                            : verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
-}
-
 /* Values as text ------------------------------------------------------------------------------ */
 
 static const char *io_value(const TqLimits *l, const char *name) {
@@ -102,15 +70,15 @@ static const char *value_of(const TqLimits *l, const char *name, char *buf, size
         return key >= 0 && tq_limits_has(l, key) ? tq_limits_format(l, key, buf, size) : NULL;
 }
 
-static const char *queue_value(const EngineTenant *t, const char *queue, char *buf, size_t size) {
+static const char *queue_value(const EngineTenant *t, const char *queue, TqKey key, char *buf,
+                               size_t size) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         size_t n = tenants_queues(t, queues);
+        const TqQueueLimit *q = tenants_find_queue(queues, n, queue);
 
-        for (size_t i = 0; i < n; i++)
-                if (strcmp(queues[i].name, queue) == 0)
-                        return tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency,
-                                                      buf, size);
-        return NULL;
+        if (!q || !(q->set >> key & 1))
+                return NULL;
+        return tq_limits_format_value(key, tq_policy_queue_get(q, key, 0), buf, size);
 }
 
 /* What the kernel holds for a key: one attribute, or its part of io.max. */
@@ -166,6 +134,22 @@ static int add_limit(TqTable *table, const char *queue, const char *name, const 
         return r;
 }
 
+static int add_queue_limits(const EngineTenant *t, const TqQueueLimit *q, TqTable *table) {
+        const TqQueueLimit *live = tenants_find_queue(t->live_queues, t->n_live_queues, q->name);
+        char value[TQ_VALUE_MAX];
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++)
+                if (q->set >> i & 1)
+                        r = add_limit(table, q->name, tq_limits_keys[i].name,
+                                      tq_limits_format_value((TqKey)i,
+                                                             tq_policy_queue_get(q, (TqKey)i, 0),
+                                                             value, sizeof(value)),
+                                      live && live->set >> i & 1 ? "set" : "file", NULL,
+                                      tq_limits_keys[i].help);
+        return r;
+}
+
 static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         char value[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
@@ -196,25 +180,8 @@ static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
                         kernel_value(t, name, kernel, sizeof(kernel)),
                         tq_limits_keys[io->key].help);
         }
-        for (size_t i = 0; r >= 0 && i < n_queues; i++) {
-                bool is_live = false;
-
-                for (size_t k = 0; k < t->n_live_queues; k++)
-                        is_live |= strcmp(t->live_queues[k].name, queues[i].name) == 0;
-                r = add_limit(table, queues[i].name, "concurrency",
-                              tq_limits_format_value(TQ_KEY_CONCURRENCY, queues[i].concurrency,
-                                                     value, sizeof(value)),
-                              is_live ? "set" : "file", NULL,
-                              "jobs of this queue at the same time");
-        }
-        return r;
-}
-
-static int add_columns(TqTable *table, const char *const *columns, size_t n) {
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = tq_table_add_column(table, columns[i]);
+        for (size_t i = 0; r >= 0 && i < n_queues; i++)
+                r = add_queue_limits(t, &queues[i], table);
         return r;
 }
 
@@ -233,10 +200,10 @@ int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "s", &target);
         if (r < 0)
                 return r;
-        r = find_target(c, target, &t, queue);
+        r = verbs_find_target(c, target, &t, queue);
         if (r < 0)
-                return reply_target(m, r, target);
-        r = add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+                return verbs_reply_target(m, r, target);
+        r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
         if (r >= 0)
                 r = fill_limits(c->engine, t, &table);
         return r < 0 ? r : tq_control_reply_table(m, &table);
@@ -251,7 +218,7 @@ static int reply_change(const Change *c) {
         char kernel[1024];
         int r;
 
-        r = add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+        r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
         for (size_t i = 0; r >= 0 && i < c->n; i++) {
                 r = tq_table_add_row(&table);
                 if (r >= 0)
@@ -418,10 +385,14 @@ static int assign(Change *c, const char *assignment, TqError *err) {
         canonical(name, &one, shown, sizeof(shown));
         new_value = value_of(&one, shown, new_text, sizeof(new_text));
         if (c->queue[0] != '\0') {
-                old_value = queue_value(c->tenant, c->queue, old_text, sizeof(old_text));
+                TqQueueLimit set = {};
+
+                old_value = queue_value(c->tenant, c->queue, tq_limits_find(shown), old_text,
+                                        sizeof(old_text));
                 r = add_assignment(c, shown, old_value, new_value);
-                if (r >= 0 && tenants_set_live_queue(c->tenant, c->queue, true,
-                                                     one.value[TQ_KEY_CONCURRENCY]) < 0)
+                if (r >= 0)
+                        r = tq_policy_queue_set(&set, name, equals + 1, 0, err);
+                if (r >= 0 && tenants_set_live_queue(c->tenant, c->queue, &set) < 0)
                         return tq_error(err, -EBADMSG, "more than %d queues with limits",
                                         TQ_QUEUE_LIMITS);
                 return r;
@@ -444,12 +415,14 @@ static int unassign(Change *c, const char *name, TqError *err) {
                 return r;
         canonical(name, NULL, shown, sizeof(shown));
         if (c->queue[0] != '\0') {
-                if (strcmp(shown, "concurrency") != 0)
+                TqKey key = tq_limits_find(shown);
+
+                if (key < 0 || !(tq_limits_keys[key].scopes & TQ_SCOPE_QUEUE))
                         return tq_error_at(err, -EBADMSG, 0, shown, "is not a limit of a queue");
-                r = add_assignment(c, shown,
-                                   queue_value(c->tenant, c->queue, old_text, sizeof(old_text)),
-                                   NULL);
-                (void)tenants_set_live_queue(c->tenant, c->queue, false, 0);
+                r = add_assignment(
+                        c, shown, queue_value(c->tenant, c->queue, key, old_text, sizeof(old_text)),
+                        NULL);
+                tenants_unset_live_queue(c->tenant, c->queue, key);
                 return r;
         }
         r = add_assignment(c, shown, value_of(&c->before, shown, old_text, sizeof(old_text)), NULL);
@@ -491,7 +464,7 @@ static int prepare(Change *c, sd_bus_message *m, TqError *err) {
         if (r < 0)
                 return r;
         tenants_resolve(c->engine, c->tenant, &c->live, &c->after);
-        return 0;
+        return tenants_check_share(c->engine, c->tenant, &c->after, err);
 }
 
 static void start(Engine *e, Change *c) {
@@ -529,9 +502,9 @@ int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "s", &target);
         if (r < 0)
                 return r;
-        r = find_target(connection, target, &t, queue);
+        r = verbs_find_target(connection, target, &t, queue);
         if (r < 0)
-                return reply_target(m, r, target);
+                return verbs_reply_target(m, r, target);
         if (t->is_changing)
                 return verbs_reply_error(m, TQ_CONTROL_REFUSED,
                                          "another change of %s is under way; try again", t->name);

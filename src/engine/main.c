@@ -37,7 +37,7 @@ static void send_status(Engine *e) {
                 const TqTenant *view = tq_scheduler_tenant(e->scheduler, t->id);
 
                 running += view ? view->running : 0;
-                waiting += view ? view->waiting : 0;
+                waiting += view ? view->waiting.jobs : 0;
         }
         (void)snprintf(text, sizeof(text), "%s%llu running, %llu waiting, %zu tenants",
                        e->is_degraded ? "DEGRADED (ledger can't be written): " : "",
@@ -95,8 +95,10 @@ static int on_hello(Engine *e, const TqHello *hello) {
         e->admin_gid = hello->admin_gid;
         e->defaults = hello->defaults;
         e->ceilings = hello->ceilings;
-        if (e->has_greeted)
-                return 0; /* a reload; the tenants follow */
+        e->policy = hello->policy;
+        r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_HOST, .host = &e->policy });
+        if (r < 0 || e->has_greeted)
+                return r; /* a reload; the tenants follow */
         e->has_greeted = true;
         memcpy(e->boot_id, hello->boot_id, sizeof(e->boot_id));
         r = tq_ledger_open(e->ledger_path, e->boot_id, &e->ledger, &err);
@@ -125,7 +127,9 @@ static int on_stock_taken(Engine *e) {
         while ((t = tq_map_next(&e->tenants, &position)))
                 if (!tq_scheduler_tenant(e->scheduler, t->id))
                         tenants_tell_scheduler(e, t);
-        r = recover_settle(e);
+        r = switches_load(e);
+        if (r >= 0)
+                r = recover_settle(e);
         if (r >= 0)
                 r = batch_start(e);
         if (r >= 0)
@@ -187,6 +191,12 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
                                                    .job = m->attempt.job,
                                                    .attempt = m->attempt.attempt });
                 return 0;
+        case TQ_MESSAGE_USED:
+                (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_USED,
+                                                   .job = m->used.job,
+                                                   .attempt = m->used.attempt,
+                                                   .use = &m->used.use });
+                return 0;
         case TQ_MESSAGE_START_FAILED:
                 on_start_failed(e, &m->attempt);
                 return 0;
@@ -235,7 +245,7 @@ static int leave(Engine *e, int code) {
 }
 
 int main(int argc, char *argv[]) {
-        static Engine e = { .listen_fd = FD_LISTEN, .claims_fd = FD_CLAIMS };
+        static Engine e = { .armed = TQ_NEVER, .listen_fd = FD_LISTEN, .claims_fd = FD_CLAIMS };
         int r;
 
         if (argc != 3) {

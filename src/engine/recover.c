@@ -35,7 +35,7 @@ typedef struct StockItem {
 typedef struct Held {
         TqEvent event;
         char queue[TQ_QUEUE_NAME_MAX + 1];
-} Held;
+} Held; /* its After= was met: it had been launched */
 
 int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, const TqEnd *end) {
         StockItem *item = calloc(1, sizeof(*item));
@@ -61,9 +61,11 @@ int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, con
 static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
         TqJobSpec spec = {};
 
-        event->j.runtime_usec = TQ_LIMIT_MAX;
-        event->j.stop_usec = TQ_JOB_STOP_USEC;
-        if (tq_jobfile_parse(row->spec, row->spec_size, &spec, NULL, NULL, NULL) < 0)
+        event->j.runtime_usec = row->has_bounds ? row->runtime_usec : TQ_LIMIT_MAX;
+        event->j.stop_usec = row->has_bounds ? row->stop_usec : TQ_JOB_STOP_USEC;
+        event->j.memory_bytes = row->memory_bytes;
+        if (row->has_bounds ||
+            tq_jobfile_parse(row->spec, row->spec_size, &spec, NULL, NULL, NULL) < 0)
                 return;
         event->j.runtime_usec = tq_limits_get(&spec.limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
         event->j.stop_usec = spec.stop_timeout_usec;
@@ -105,6 +107,8 @@ static int hold(Engine *e, const TqEvent *event, const StockItem *item) {
         held->event = *event;
         (void)snprintf(held->queue, sizeof(held->queue), "%s", event->j.queue);
         held->event.j.queue = held->queue;
+        held->event.j.after = NULL;
+        held->event.j.n_after = 0;
         if (tq_map_put(&e->aborting, event->job, held) < 0) {
                 free(held);
                 return -ENOMEM;
@@ -117,6 +121,7 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
         Engine *e = userdata;
         StockItem *item = tq_map_remove(&e->stock, row->id);
         EngineJob *job = dispatch_job_new(row->id);
+        TqAfter after[TQ_JOB_AFTER_MAX];
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,
                 .tenant = row->tenant,
@@ -124,6 +129,11 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                 .attempt = row->attempt + 1,
                 .j = { .queue = row->queue,
                        .priority = row->priority,
+                       .name = tq_scheduler_name(row->name),
+                       .start_by = intake_boottime(row->deadline_usec),
+                       .spool_bytes = row->spec_size,
+                       .is_held = row->is_held,
+                       .after = after,
                        .userdata = job,
                        .is_promised = true },
         };
@@ -137,6 +147,8 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
         if (row->start_after_usec > now)
                 event.j.not_before = tq_clock_boottime_usec() + (row->start_after_usec - now);
         read_bounds(row, &event);
+        if (row->after && !row->was_running)
+                (void)after_parse(row->after, after, &event.j.n_after);
         if (row->was_running)
                 r = recover_running(e, row, &event, item);
         else if (item && !item->has_ended)
@@ -145,6 +157,8 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                 if (item)
                         dispatch_send(e, TQ_MESSAGE_ACK, item->handle, item->job, item->attempt);
                 r = dispatch_step(e, &event);
+                if (r >= 0 && row->after)
+                        r = after_settle_now(e, row->id, row->tenant, row->after);
         }
         free(item);
         return r;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/format.h"
 #include "engine/engine.h"
 
 /* Tenants and the limits in force. Three layers, each standing over the one before: [defaults] of
@@ -46,63 +47,128 @@ static EngineTenant *tenant_new(Engine *e, uint32_t id, const char *name) {
         return t;
 }
 
+/* CPUs of a pool are its tenants', and nobody else's. */
+static void clamp_to_pool(const Engine *e, const EngineTenant *t, TqLimits *l) {
+        TqLimits cpus = { .set = UINT64_C(1) << TQ_KEY_CPUS };
+        const TqPoolPolicy *own = NULL;
+        bool is_divided = false;
+
+        for (uint64_t i = 0; i < TQ_MIN(e->policy.cpus, (uint64_t)TQ_CPUS_MAX); i++)
+                cpus.cpus[i / 64] |= UINT64_C(1) << (i % 64);
+        for (uint32_t i = 0; i < e->policy.n_pools; i++) {
+                const TqPoolPolicy *p = &e->policy.pools[i];
+
+                if (strcmp(p->name, t->pool) == 0)
+                        own = p;
+                is_divided |= p->has_cpus;
+                for (size_t k = 0; p->has_cpus && k < TQ_ELEMENTSOF(cpus.cpus); k++)
+                        cpus.cpus[k] &= ~p->cpus[k];
+        }
+        if (own && own->has_cpus)
+                memcpy(cpus.cpus, own->cpus, sizeof(cpus.cpus));
+        if (is_divided)
+                tq_limits_clamp(l, &cpus);
+}
+
 void tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret) {
         *ret = e->defaults;
         tq_limits_overlay(ret, &t->file);
         tq_limits_overlay(ret, live);
         tq_limits_clamp(ret, &e->ceilings);
+        clamp_to_pool(e, t, ret);
+}
+
+const TqQueueLimit *tenants_find_queue(const TqQueueLimit *queues, size_t n, const char *queue) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(queues[i].name, queue) == 0)
+                        return &queues[i];
+        return NULL;
+}
+
+/* Adds what is set in `over` to the queue of that name. */
+static int add_queue(TqQueueLimit *queues, size_t *n, const char *queue, const TqQueueLimit *over) {
+        TqQueueLimit *q = (TqQueueLimit *)tenants_find_queue(queues, *n, queue);
+
+        if (!q && *n == TQ_QUEUE_LIMITS)
+                return -E2BIG;
+        if (!q) {
+                q = &queues[(*n)++];
+                *q = (TqQueueLimit){};
+                (void)snprintf(q->name, sizeof(q->name), "%s", queue);
+        }
+        tq_policy_queue_overlay(q, over);
+        return 0;
 }
 
 size_t tenants_queues(const EngineTenant *t, TqQueueLimit *ret) {
         size_t n = t->n_file_queues;
 
         memcpy(ret, t->file_queues, n * sizeof(*ret));
-        for (size_t i = 0; i < t->n_live_queues; i++) {
-                size_t k = 0;
-
-                while (k < n && strcmp(ret[k].name, t->live_queues[i].name) != 0)
-                        k++;
-                if (k == TQ_QUEUE_LIMITS)
-                        break;
-                ret[k] = t->live_queues[i];
-                n = TQ_MAX(n, k + 1);
-        }
+        for (size_t i = 0; i < t->n_live_queues; i++)
+                (void)add_queue(ret, &n, t->live_queues[i].name, &t->live_queues[i]);
         return n;
 }
 
-int tenants_set_live_queue(EngineTenant *t, const char *queue, bool is_set, uint64_t concurrency) {
-        size_t i = 0;
+int tenants_set_live_queue(EngineTenant *t, const char *queue, const TqQueueLimit *set) {
+        return add_queue(t->live_queues, &t->n_live_queues, queue, set);
+}
 
-        while (i < t->n_live_queues && strcmp(t->live_queues[i].name, queue) != 0)
-                i++;
-        if (!is_set) {
-                if (i < t->n_live_queues)
-                        t->live_queues[i] = t->live_queues[--t->n_live_queues];
-                return 0;
-        }
-        if (i == TQ_QUEUE_LIMITS)
-                return -E2BIG;
-        t->live_queues[i] = (TqQueueLimit){ .concurrency = concurrency };
-        (void)snprintf(t->live_queues[i].name, sizeof(t->live_queues[i].name), "%s", queue);
-        t->n_live_queues = TQ_MAX(t->n_live_queues, i + 1);
+void tenants_unset_live_queue(EngineTenant *t, const char *queue, TqKey key) {
+        TqQueueLimit *q =
+                (TqQueueLimit *)tenants_find_queue(t->live_queues, t->n_live_queues, queue);
+
+        if (!q)
+                return;
+        q->set &= ~(UINT64_C(1) << key);
+        if (q->set == 0)
+                *q = t->live_queues[--t->n_live_queues];
+}
+
+int tenants_check_share(Engine *e, const EngineTenant *t, const TqLimits *limits, TqError *err) {
+        uint64_t reserved = tq_limits_get(limits, TQ_KEY_RESERVED, 0), left;
+        char text[TQ_FORMAT_MAX];
+        int r;
+
+        r = tq_scheduler_check_reserved(e->scheduler, t->id, t->pool, reserved, &left);
+        if (r == -ENOENT)
+                return tq_error(err, -EBADMSG, "pool=%s: tenantq.conf has no [pool %s]", t->pool,
+                                t->pool);
+        if (r == -EDQUOT)
+                return tq_error_at(
+                        err, -EBADMSG, 0, "reserved",
+                        "asks for %s, but only %llu of the pool's slots are left to reserve",
+                        tq_limits_format_value(TQ_KEY_RESERVED, reserved, text, sizeof(text)),
+                        (unsigned long long)left);
         return 0;
 }
 
 void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        TqLimits limits = t->effective;
+        TqError err = {};
         TqEvent event = {
                 .type = TQ_EVENT_TENANT,
                 .tenant = t->id,
                 .t = {
                         .name = t->name,
-                        .limits = &t->effective,
+                        .limits = &limits,
                         .queue_limits = queues,
                         .n_queue_limits = tenants_queues(t, queues),
-                        .enabled = t->is_ready && t->is_applied,
+                        .pool = t->pool,
                 },
         };
 
+        t->scheduler_fault = tenants_check_share(e, t, &limits, &err) < 0;
+        /* What can't be had is not half given: the tenant waits until it is mended. */
+        if (t->scheduler_fault) {
+                event.t.pool = NULL;
+                limits.set &= ~(UINT64_C(1) << TQ_KEY_RESERVED);
+                (void)tq_error_format(&err, t->fault, sizeof(t->fault));
+                engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->fault);
+        }
+        event.t.enabled = t->is_ready && t->is_applied && !t->scheduler_fault;
         (void)dispatch_step(e, &event);
+        intake_has_room(e, t);
 }
 
 void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size) {
@@ -156,6 +222,8 @@ static void take_message(EngineTenant *t, const TqTenantMessage *m) {
         (void)snprintf(t->user, sizeof(t->user), "%s", m->user);
         (void)snprintf(t->home, sizeof(t->home), "%s", m->home);
         (void)snprintf(t->fault, sizeof(t->fault), "%s", m->fault);
+        (void)snprintf(t->pool, sizeof(t->pool), "%s", m->pool);
+        t->holds_when_full = m->holds_when_full;
         t->file = m->limits;
         t->n_file_queues = m->n_queues;
         memcpy(t->file_queues, m->queues, sizeof(t->file_queues));
@@ -199,22 +267,24 @@ static int load_tenant(void *userdata, const TqLedgerTenant *row) {
 static int load_limit(void *userdata, const TqLedgerLimit *row) {
         Engine *e = userdata;
         EngineTenant *t = tq_map_get(&e->tenants, row->tenant);
-        TqLimits one = {};
+        bool is_queue = row->queue[0] != '\0';
+        TqQueueLimit one = {};
         TqError err = {};
         char text[512];
-        bool is_queue = row->queue[0] != '\0';
+        int r;
 
         if (!t)
                 return 0;
-        if (tq_limits_set(is_queue ? &one : &t->live, row->name, row->value,
-                          is_queue ? TQ_SCOPE_QUEUE : TQ_SCOPE_TENANT, true, 0, &err) < 0) {
+        r = is_queue ? tq_policy_queue_set(&one, row->name, row->value, 0, &err)
+                     : tq_limits_set(&t->live, row->name, row->value, TQ_SCOPE_TENANT, true, 0,
+                                     &err);
+        if (r < 0) {
                 engine_say(SD_ERR, "tenant %s: limit of revision %llu is not understood: %s",
                            t->name, (unsigned long long)row->revision,
                            tq_error_format(&err, text, sizeof(text)));
                 return -EBADMSG; /* starting without a limit that was set would be worse */
         }
-        return is_queue ? tenants_set_live_queue(t, row->queue, true, one.value[TQ_KEY_CONCURRENCY])
-                        : 0;
+        return is_queue ? tenants_set_live_queue(t, row->queue, &one) : 0;
 }
 
 int tenants_load(Engine *e) {

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "base/format.h"
+#include "core/ids.h"
 #include "engine/engine.h"
 
 /* The methods of the control interface, but those of limits. Root and tenantq-admin may do
@@ -22,7 +24,7 @@ int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fm
 }
 
 /* What the caller may see: -1: everything; a tenant's number; -EPERM: nothing. */
-static int scope_of(const Connection *c, int64_t *ret_tenant) {
+int verbs_scope(const Connection *c, int64_t *ret_tenant) {
         const EngineTenant *own;
 
         *ret_tenant = -1;
@@ -64,9 +66,49 @@ static int no_tenant(sd_bus_message *call, const char *name) {
                                  tq_format_escape(name, shown, sizeof(shown)));
 }
 
-static int no_job(sd_bus_message *call, uint64_t job) {
+/* "acme" or "acme/etl". */
+int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tenant,
+                      char *ret_queue) {
+        const char *slash = strchr(target, '/');
+        char name[TQ_TENANT_NAME_MAX + 1];
+        size_t n = slash ? (size_t)(slash - target) : strlen(target);
+
+        ret_queue[0] = '\0';
+        if (n >= sizeof(name))
+                return -ENOENT;
+        memcpy(name, target, n);
+        name[n] = '\0';
+        *ret_tenant = tenants_by_name(c->engine, name);
+        if (!*ret_tenant || (!c->is_admin && (*ret_tenant)->uid != c->uid))
+                return -ENOENT;
+        if (!slash)
+                return 0;
+        if (!tq_ids_queue_is_valid(slash + 1))
+                return -EINVAL;
+        (void)snprintf(ret_queue, TQ_QUEUE_NAME_MAX + 1, "%s", slash + 1);
+        return 0;
+}
+
+int verbs_reply_target(sd_bus_message *m, int r, const char *target) {
+        char shown[256];
+
+        (void)tq_format_escape(target, shown, sizeof(shown));
+        return r == -EINVAL ? verbs_reply_error(m, TQ_CONTROL_INVALID, "\"%s\": not a queue's name",
+                                                shown)
+                            : verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
+}
+
+int verbs_no_job(sd_bus_message *call, uint64_t job) {
         return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no job %llu",
                                  (unsigned long long)job);
+}
+
+int verbs_add_columns(TqTable *table, const char *const *columns, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = tq_table_add_column(table, columns[i]);
+        return r;
 }
 
 /* Questions to the ledger ---------------------------------------------------------------------- */
@@ -105,10 +147,9 @@ static void add_present(Engine *e, TqTable *t) {
                         continue;
                 (void)tq_table_put_text(t, row, (size_t)state,
                                         tq_scheduler_state_to_string(job->state));
-                why = tq_scheduler_why(e->scheduler, job);
+                why = tq_scheduler_why(e->scheduler, job, tq_clock_boottime_usec());
                 if (why != TQ_WAIT_NONE)
-                        (void)tq_table_put_text(t, row, (size_t)reason,
-                                                tq_scheduler_wait_to_string(why));
+                        (void)tq_table_put_text(t, row, (size_t)reason, tq_reason_to_string(why));
         }
 }
 
@@ -124,7 +165,7 @@ static void on_question_done(TqTask *task, void *userdata) {
                 r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
                                       strerror(-q->result));
         else if (q->wants_one && q->table.n_rows == 0)
-                r = no_job(q->call, q->filter.job);
+                r = verbs_no_job(q->call, q->filter.job);
         else if (q->then)
                 r = q->then(q);
         else {
@@ -204,7 +245,7 @@ static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         r = sd_bus_message_read(m, "sbtu", &name, &all, &before, &limit);
         if (r < 0)
                 return r;
-        if (scope_of(c, &q.filter.tenant) < 0)
+        if (verbs_scope(c, &q.filter.tenant) < 0)
                 return not_a_tenant(m);
         if (name[0] != '\0') {
                 if (find_tenant(c, name, &t) < 0)
@@ -227,8 +268,8 @@ static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "t", &job);
         if (r < 0)
                 return r;
-        if (scope_of(c, &tenant) < 0)
-                return no_job(m, job);
+        if (verbs_scope(c, &tenant) < 0)
+                return verbs_no_job(m, job);
         return ask_about_job(c, m, job, tenant);
 }
 
@@ -253,11 +294,11 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "t", &job);
         if (r < 0)
                 return r;
-        if (scope_of(c, &tenant) < 0)
-                return no_job(m, job);
+        if (verbs_scope(c, &tenant) < 0)
+                return verbs_no_job(m, job);
         live = tq_scheduler_job(c->engine->scheduler, job);
         if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
-                return no_job(m, job);
+                return verbs_no_job(m, job);
         if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
                 return ask_about_job(c, m, job, tenant);
         return wait_for(c, m, job, tenant, false);
@@ -265,10 +306,25 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* Jobs ---------------------------------------------------------------------------------------- */
 
+/* Answer: job (0: refused by a limit), code, sentence, limit, current, maximum, seconds until it
+ * may be tried again (0: not by itself). With a job, code and the rest say what it comes near to.
+ */
+int verbs_reply_submitted(sd_bus_message *call, const char *tenant, uint64_t job,
+                          const TqRefusal *refusal) {
+        bool says_something = refusal->kind != TQ_REFUSAL_NONE;
+        char text[512] = "";
+
+        if (says_something)
+                (void)tq_admit_format(refusal, tenant, text, sizeof(text));
+        return sd_bus_reply_method_return(
+                call, "tsssttt", job, says_something ? tq_admit_code(refusal) : "", text,
+                says_something ? tq_admit_limit(refusal) : "", refusal->current, refusal->maximum,
+                says_something ? tq_admit_retry_after(refusal) : 0);
+}
+
 static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
-        TqControlError refusal;
-        TqError err = {};
+        Answer answer = {};
         char text[1024];
         const char *name;
         const void *data;
@@ -295,11 +351,13 @@ static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = intake_submit(
                 c->engine,
                 &(Submission){ .tenant = t, .uid = c->uid, .data = data, .size = size, .call = m },
-                &refusal, &err);
-        if (r < 0)
-                return verbs_reply_error(m, refusal, "%s",
-                                         tq_error_format(&err, text, sizeof(text)));
-        return 1;
+                &answer);
+        if (r >= 0)
+                return 1;
+        if (answer.refusal.kind != TQ_REFUSAL_NONE)
+                return verbs_reply_submitted(m, t->name, 0, &answer.refusal);
+        return verbs_reply_error(m, answer.error, "%s",
+                                 tq_error_format(&answer.err, text, sizeof(text)));
 }
 
 static void on_cancel_recorded(Engine *e, void *data, int result) {
@@ -330,7 +388,7 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         job = tq_scheduler_job(e->scheduler, id);
         /* Ended, never there, somebody else's: one answer. */
-        if (!job || scope_of(c, &tenant) < 0 ||
+        if (!job || verbs_scope(c, &tenant) < 0 ||
             (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
                 return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no job %llu that has not ended",
                                          (unsigned long long)id);
@@ -398,8 +456,8 @@ static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "ts", &q.filter.job, &stream);
         if (r < 0)
                 return r;
-        if (scope_of(c, &q.filter.tenant) < 0)
-                return no_job(m, q.filter.job);
+        if (verbs_scope(c, &q.filter.tenant) < 0)
+                return verbs_no_job(m, q.filter.job);
         q.filter.limit = 1;
         q.stream = strcmp(stream, "err") == 0;
         return ask(c, m, &q);
@@ -407,10 +465,20 @@ static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* Tenants ------------------------------------------------------------------------------------- */
 
+static const char *state_of(const EngineTenant *t, const TqTenant *view) {
+        if (t->is_gone)
+                return "gone";
+        if (!t->is_ready || !t->is_applied || t->scheduler_fault)
+                return "disabled";
+        if (view && view->is_paused)
+                return view->is_draining ? "paused, draining" : "paused";
+        return view && view->is_draining ? "draining" : "ready";
+}
+
 static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         const TqTenant *view = tq_scheduler_tenant(e->scheduler, tenant->id);
+        bool has_fault = !tenant->is_ready || !tenant->is_applied || tenant->scheduler_fault;
         char concurrency[TQ_FORMAT_MAX];
-        bool works = tenant->is_ready && tenant->is_applied;
         int r;
 
         r = tq_table_add_row(t);
@@ -421,12 +489,9 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         if (r >= 0)
                 r = tq_table_set_text(t, 2, tenant->user[0] ? tenant->user : NULL);
         if (r >= 0)
-                r = tq_table_set_text(t, 3,
-                                      works             ? "ready"
-                                      : tenant->is_gone ? "gone"
-                                                        : "disabled");
+                r = tq_table_set_text(t, 3, state_of(tenant, view));
         tq_table_set_integer(t, 4, view ? (int64_t)view->running : 0);
-        tq_table_set_integer(t, 5, view ? (int64_t)view->waiting : 0);
+        tq_table_set_integer(t, 5, view ? (int64_t)view->waiting.jobs : 0);
         if (r >= 0)
                 r = tq_table_set_text(t, 6,
                                       tq_limits_has(&tenant->effective, TQ_KEY_CONCURRENCY)
@@ -434,7 +499,7 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
                                                                  TQ_KEY_CONCURRENCY, concurrency,
                                                                  sizeof(concurrency))
                                               : "1 per queue");
-        return r < 0 || works ? r : tq_table_set_text(t, 7, tenant->fault);
+        return r < 0 || !has_fault ? r : tq_table_set_text(t, 7, tenant->fault);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -470,8 +535,8 @@ static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         (void)error;
         r = visible_tenants(c, &list, &n);
-        for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(columns); i++)
-                r = tq_table_add_column(&table, columns[i]);
+        if (r >= 0)
+                r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = add_tenant(c->engine, &table, list[i]);
         return r < 0 ? r : tq_control_reply_table(m, &table);
@@ -511,7 +576,7 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 const sd_bus_vtable verbs_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD("Submit", "say", "t", on_submit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Submit", "say", "tsssttt", on_submit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListJobs", "sbtu", TQ_TABLE_SIGNATURE, on_list_jobs,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetJob", "t", TQ_TABLE_SIGNATURE, on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -523,6 +588,12 @@ const sd_bus_vtable verbs_vtable[] = {
         SD_BUS_METHOD("GetLimits", "s", TQ_TABLE_SIGNATURE, limits_on_get,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetLimits", "sasass", TQ_TABLE_SIGNATURE, limits_on_set,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Hold", "tb", "", switches_on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Switch", "sss", "t", switches_on_set, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Explain", "t", TQ_TABLE_SIGNATURE, explain_on_job,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Queue", "s", TQ_TABLE_SIGNATURE, explain_on_queue,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

@@ -12,6 +12,7 @@ static const struct {
         [TQ_CONTROL_FAILED] = { "org.tenantq.Error.Failed", TQ_EXIT_FAILURE },
         [TQ_CONTROL_INVALID] = { "org.tenantq.Error.Invalid", TQ_EXIT_INVALID },
         [TQ_CONTROL_REFUSED] = { "org.tenantq.Error.Refused", TQ_EXIT_REFUSED },
+        [TQ_CONTROL_LIMIT] = { "org.tenantq.Error.Limit", TQ_EXIT_LIMIT },
         [TQ_CONTROL_NOT_FOUND] = { "org.tenantq.Error.NotFound", TQ_EXIT_NOT_FOUND },
         [TQ_CONTROL_DENIED] = { "org.tenantq.Error.Denied", TQ_EXIT_DENIED },
 };

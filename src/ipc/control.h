@@ -17,7 +17,8 @@
 typedef enum TqControlError {
         TQ_CONTROL_FAILED,
         TQ_CONTROL_INVALID,   /* the job file or limit is wrong; the text says where */
-        TQ_CONTROL_REFUSED,   /* not now: a limit, or the ledger can't be written */
+        TQ_CONTROL_REFUSED,   /* not now: the ledger can't be written, or too many questions */
+        TQ_CONTROL_LIMIT,     /* a limit refuses it for now */
         TQ_CONTROL_NOT_FOUND, /* no such job or tenant, or not the caller's */
         TQ_CONTROL_DENIED,
         _TQ_CONTROL_ERROR_MAX,

@@ -16,6 +16,7 @@ static const struct {
         [TQ_MESSAGE_SPAWNED] = { BODY(attempt), false },
         [TQ_MESSAGE_START_FAILED] = { BODY(attempt), false },
         [TQ_MESSAGE_ENDED] = { BODY(ended), false },
+        [TQ_MESSAGE_USED] = { BODY(used), false },
         [TQ_MESSAGE_ADOPTED] = { BODY(attempt), false },
         [TQ_MESSAGE_STOCK_TAKEN] = { 0, false },
         [TQ_MESSAGE_ANSWER] = { BODY(number), true },
@@ -28,6 +29,8 @@ static const struct {
         [TQ_MESSAGE_ABORT] = { BODY(attempt), false },
         [TQ_MESSAGE_TERM] = { BODY(attempt), false },
         [TQ_MESSAGE_KILL] = { BODY(attempt), false },
+        [TQ_MESSAGE_SAMPLE] = { BODY(attempt), false },
+        [TQ_MESSAGE_TAKE] = { BODY(attempt), false },
         [TQ_MESSAGE_ACK] = { BODY(attempt), false },
         [TQ_MESSAGE_APPLY] = { BODY(apply), false },
         [TQ_MESSAGE_OPEN_LOG] = { BODY(open_log), false },
@@ -50,7 +53,7 @@ static bool is_terminated(const char *s, size_t size) {
 
 static bool tenant_is_sane(const TqTenantMessage *t) {
         if (!is_terminated(t->name, sizeof(t->name)) || !is_terminated(t->user, sizeof(t->user)) ||
-            !is_terminated(t->home, sizeof(t->home)) ||
+            !is_terminated(t->home, sizeof(t->home)) || !is_terminated(t->pool, sizeof(t->pool)) ||
             !is_terminated(t->fault, sizeof(t->fault)) || t->n_queues > TQ_QUEUE_LIMITS ||
             !tq_limits_is_sane(&t->limits))
                 return false;
@@ -76,7 +79,7 @@ static bool body_is_sane(const TqMessage *m) {
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_HELLO:
                 return tq_limits_is_sane(&m->hello.defaults) &&
-                       tq_limits_is_sane(&m->hello.ceilings);
+                       tq_limits_is_sane(&m->hello.ceilings) && tq_policy_is_sane(&m->hello.policy);
         case TQ_MESSAGE_TENANT:
                 return tenant_is_sane(&m->tenant);
         case TQ_MESSAGE_CLAIM:

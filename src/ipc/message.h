@@ -25,6 +25,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_SPAWNED,
         TQ_MESSAGE_START_FAILED,
         TQ_MESSAGE_ENDED,
+        TQ_MESSAGE_USED,        /* the answer to SAMPLE, if the job still runs */
         TQ_MESSAGE_ADOPTED,     /* taking stock: this attempt lives */
         TQ_MESSAGE_STOCK_TAKEN, /* everything has been told */
         TQ_MESSAGE_ANSWER, /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
@@ -38,7 +39,9 @@ typedef enum TqMessageType {
         TQ_MESSAGE_ABORT,
         TQ_MESSAGE_TERM,
         TQ_MESSAGE_KILL,
-        TQ_MESSAGE_ACK, /* the verdict is committed */
+        TQ_MESSAGE_SAMPLE, /* what has this attempt used so far? */
+        TQ_MESSAGE_TAKE,   /* a tenant whose files were left where they are has room again */
+        TQ_MESSAGE_ACK,    /* the verdict is committed */
         TQ_MESSAGE_APPLY,
         TQ_MESSAGE_OPEN_LOG,
         TQ_MESSAGE_RELOAD,
@@ -59,6 +62,7 @@ typedef struct TqHello {
         uint32_t admin_gid;
         TqLimits defaults;
         TqLimits ceilings;
+        TqHostPolicy policy;
 } TqHello;
 
 typedef struct TqTenantMessage {
@@ -66,6 +70,8 @@ typedef struct TqTenantMessage {
         uint32_t uid, gid;
         uint8_t is_enabled;
         uint8_t is_gone; /* its directory is */
+        uint8_t holds_when_full;
+        char pool[TQ_POOL_NAME_MAX + 1];
         char name[TQ_TENANT_NAME_MAX + 1];
         char user[64];
         char home[256];
@@ -83,7 +89,7 @@ typedef struct TqClaimMessage {
         char name[NAME_MAX + 1];
 } TqClaimMessage;
 
-/* SPAWNED, START_FAILED, ADOPTED, RELEASE, ABORT, TERM, KILL, ACK */
+/* SPAWNED, START_FAILED, ADOPTED, RELEASE, ABORT, TERM, KILL, SAMPLE, ACK; TAKE: tenant only */
 typedef struct TqAttemptMessage {
         uint64_t job;
         uint32_t attempt;
@@ -100,6 +106,12 @@ typedef struct TqEndedMessage {
         TqEnd end;
 } TqEndedMessage;
 
+typedef struct TqUsedMessage {
+        uint64_t job;
+        uint32_t attempt;
+        TqUse use; /* but for slot_usec */
+} TqUsedMessage;
+
 typedef struct TqStartMessage {
         uint64_t job;
         uint32_t attempt;
@@ -110,6 +122,7 @@ typedef struct TqStartMessage {
 typedef struct TqClaimDoneMessage {
         uint64_t claim;
         uint8_t is_accepted;
+        uint8_t is_held; /* a limit refuses it: back to where it was, until TAKE */
 } TqClaimDoneMessage;
 
 typedef struct TqApplyMessage {
@@ -140,6 +153,7 @@ typedef struct TqMessage {
                 TqClaimMessage claim;
                 TqAttemptMessage attempt;
                 TqEndedMessage ended;
+                TqUsedMessage used;
                 TqStartMessage start;
                 TqClaimDoneMessage claim_done;
                 TqApplyMessage apply;

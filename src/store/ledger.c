@@ -23,12 +23,15 @@ static const char *const queries[_Q_MAX] = {
                      "ON CONFLICT(id) DO UPDATE SET uid = ?3",
         [Q_ACCEPT] =
                 "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
-                " submitter_uid, start_after_usec, correlation_id, labels, spec) "
-                "VALUES(?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+                " submitter_uid, start_after_usec, correlation_id, labels, spec, held, "
+                "deadline_usec,"
+                " after, runtime_usec, stop_usec, memory_bytes) "
+                "VALUES(?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14,"
+                " ?15, ?16, ?17) "
                 "ON CONFLICT(claim) DO NOTHING",
         [Q_RUNNING_ATTEMPT] = "INSERT INTO attempts(job, attempt, boot, released_usec) "
                               "VALUES(?1, ?2, ?3, ?4)",
-        [Q_RUNNING_JOB] = "UPDATE jobs SET state = 'running', attempt = ?2 WHERE id = ?1",
+        [Q_RUNNING_JOB] = "UPDATE jobs SET state = 'running', attempt = ?2, held = 0 WHERE id = ?1",
         [Q_STOP] = "UPDATE jobs SET state = 'stopping', stop = ?2 WHERE id = ?1",
         [Q_REQUEUE] = "UPDATE jobs SET state = 'queued' WHERE id = ?1",
         [Q_DONE_JOB] =
@@ -43,6 +46,14 @@ static const char *const queries[_Q_MAX] = {
                     "VALUES(?1, ?2, nullif(?3, 0), nullif(?4, 0), ?5, ?6)",
         [Q_LIMIT] = "INSERT INTO limits(time_usec, uid, tenant, queue, name, old_value, new_value,"
                     " kernel, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        [Q_HOLD_JOB] = "UPDATE jobs SET held = ?2 WHERE id = ?1 AND state = 'queued'",
+        [Q_HOLD_WAITING] = "UPDATE jobs SET held = ?3 WHERE state = 'queued' AND state <> 'done'"
+                           " AND (?1 = 0 OR tenant = ?1) AND (?2 = '' OR queue = ?2)",
+        [Q_SWITCH] = "INSERT OR REPLACE INTO switches(tenant, queue, paused, draining, time_usec,"
+                     " uid, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        [Q_AFTER_JOB] = "SELECT id, state, outcome, code FROM jobs WHERE id = ?2 AND tenant = ?1",
+        [Q_AFTER_NAME] = "SELECT id, state, outcome, code FROM jobs "
+                         "WHERE tenant = ?1 AND name = ?3 AND id < ?4 ORDER BY id DESC LIMIT 1",
         [Q_HAS_CLAIM] = "SELECT 1 FROM jobs WHERE claim = ?1",
         [Q_SPEC] = "SELECT spec FROM jobs WHERE id = ?1",
 };
@@ -80,6 +91,7 @@ void tq_ledger_op_done(TqLedgerOp *op) {
                 free(op->accept.name);
                 free(op->accept.correlation_id);
                 free(op->accept.labels);
+                free(op->accept.after);
                 free(op->accept.spec);
         } else if (op->type == TQ_LEDGER_LIMIT) {
                 free(op->limit.name);
@@ -139,6 +151,12 @@ static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
         bind_text(s, 10, op->accept.correlation_id);
         bind_text(s, 11, op->accept.labels);
         (void)sqlite3_bind_blob64(s, 12, op->accept.spec, op->accept.spec_size, SQLITE_STATIC);
+        if (op->accept.deadline_usec > 0)
+                tq_ledger_bind_u64(s, 13, op->accept.deadline_usec);
+        bind_text(s, 14, op->accept.after);
+        tq_ledger_bind_u64(s, 15, op->accept.runtime_usec);
+        tq_ledger_bind_u64(s, 16, op->accept.stop_usec);
+        tq_ledger_bind_u64(s, 17, op->accept.memory_bytes);
         return run(s);
 }
 
@@ -229,6 +247,33 @@ static int apply_limit(TqLedger *l, const TqLedgerOp *op) {
         return run(s);
 }
 
+static int apply_hold(TqLedger *l, const TqLedgerOp *op) {
+        sqlite3_stmt *s = tq_ledger_statement(l, op->job > 0 ? Q_HOLD_JOB : Q_HOLD_WAITING);
+
+        if (op->job > 0) {
+                tq_ledger_bind_u64(s, 1, op->job);
+                (void)sqlite3_bind_int(s, 2, op->hold.is_held);
+                return run(s);
+        }
+        tq_ledger_bind_u64(s, 1, op->tenant);
+        bind_text(s, 2, op->hold.queue);
+        (void)sqlite3_bind_int(s, 3, op->hold.is_held);
+        return run(s);
+}
+
+static int apply_switch(TqLedger *l, const TqLedgerOp *op) {
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_SWITCH);
+
+        tq_ledger_bind_u64(s, 1, op->tenant);
+        bind_text(s, 2, op->hold.queue);
+        (void)sqlite3_bind_int(s, 3, op->hold.switches.is_paused);
+        (void)sqlite3_bind_int(s, 4, op->hold.switches.is_draining);
+        tq_ledger_bind_u64(s, 5, op->time_usec);
+        tq_ledger_bind_u64(s, 6, op->uid);
+        bind_text(s, 7, op->text);
+        return run(s);
+}
+
 static int apply_one(TqLedger *l, const TqLedgerOp *op) {
         sqlite3_stmt *s;
 
@@ -259,6 +304,10 @@ static int apply_one(TqLedger *l, const TqLedgerOp *op) {
                 return apply_event(l, op);
         case TQ_LEDGER_LIMIT:
                 return apply_limit(l, op);
+        case TQ_LEDGER_HOLD:
+                return apply_hold(l, op);
+        case TQ_LEDGER_SWITCH:
+                return apply_switch(l, op);
         default:
                 return -EINVAL;
         }
@@ -298,7 +347,7 @@ int tq_ledger_number(TqLedger *l, const char *sql, int64_t *ret) {
         return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static int check_version(TqLedger *l, bool *ret_is_new, TqError *err) {
+static int check_version(TqLedger *l, bool *ret_is_new, int64_t *ret_version, TqError *err) {
         int64_t id = 0, version = 0, objects = 0;
         int rc;
 
@@ -316,7 +365,8 @@ static int check_version(TqLedger *l, bool *ret_is_new, TqError *err) {
                 return tq_error(err, -EBADMSG,
                                 "ledger: not a ledger of tenantq (application id %lld)",
                                 (long long)id);
-        if (version != TQ_LEDGER_VERSION)
+        *ret_version = version;
+        if (version < 1 || version > TQ_LEDGER_VERSION)
                 return tq_error(err, -EBADMSG,
                                 "ledger: has schema version %lld, this program knows %d",
                                 (long long)version, TQ_LEDGER_VERSION);
@@ -349,18 +399,33 @@ static int make_schema(TqLedger *l, TqError *err) {
         return rc != SQLITE_OK ? fail(l, rc, "making the schema", err) : 0;
 }
 
+/* One step; a crash in the middle leaves the version before it. */
+static int migrate(TqLedger *l, int64_t version, TqError *err) {
+        char finish[64];
+        int rc;
+
+        (void)snprintf(finish, sizeof(finish), "PRAGMA user_version=%d; COMMIT;", (int)version + 1);
+        rc = sqlite3_exec(l->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(l->db, tq_ledger_migrations[version - 1], NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_exec(l->db, finish, NULL, NULL, NULL);
+        return rc != SQLITE_OK ? fail(l, rc, "bringing it to this version", err) : 0;
+}
+
 static int set_up(TqLedger *l, TqError *err) {
         /* What changes nothing in the file comes before we know that it is ours. */
         static const char before[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL;"
                                      "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;";
         static const char after[] = "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;";
         bool is_new = false;
+        int64_t version = TQ_LEDGER_VERSION;
         int r, rc;
 
         rc = sqlite3_exec(l->db, before, NULL, NULL, NULL);
         if (rc != SQLITE_OK)
                 return fail(l, rc, "setting it up", err);
-        r = check_version(l, &is_new, err);
+        r = check_version(l, &is_new, &version, err);
         if (r < 0)
                 return r;
         rc = sqlite3_exec(l->db, after, NULL, NULL, NULL);
@@ -368,6 +433,11 @@ static int set_up(TqLedger *l, TqError *err) {
                 return fail(l, rc, "setting it up", err);
         if (is_new) {
                 r = make_schema(l, err);
+                if (r < 0)
+                        return r;
+        }
+        for (; !is_new && version < TQ_LEDGER_VERSION; version++) {
+                r = migrate(l, version, err);
                 if (r < 0)
                         return r;
         }

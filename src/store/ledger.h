@@ -18,6 +18,8 @@ typedef enum TqLedgerOpType {
         TQ_LEDGER_DONE,    /* job, attempt, verdict, time */
         TQ_LEDGER_EVENT,   /* kind, tenant, job, uid, text, time */
         TQ_LEDGER_LIMIT,   /* tenant, limit.*, uid, time */
+        TQ_LEDGER_HOLD,    /* job, or 0 for all that wait: of tenant (0: any), hold.queue */
+        TQ_LEDGER_SWITCH,  /* tenant (0: the host), hold.queue, hold.switches, uid, text, time */
         _TQ_LEDGER_OP_MAX,
 } TqLedgerOpType;
 
@@ -38,10 +40,17 @@ typedef struct TqLedgerOp {
                         char queue[TQ_QUEUE_NAME_MAX + 1];
                         char *name, *correlation_id, *labels;
                         int priority;
-                        uint64_t start_after_usec;
+                        uint64_t start_after_usec, deadline_usec;
+                        uint64_t runtime_usec, stop_usec, memory_bytes;
+                        char *after;
                         char *spec;
                         size_t spec_size;
                 } accept;
+                struct {
+                        char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: all, or the tenant itself */
+                        bool is_held;
+                        TqSwitches switches;
+                } hold;
                 struct {
                         char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: the tenant's own */
                         char *name;                        /* KEY or KEY@DEVICE */
@@ -83,15 +92,27 @@ typedef struct TqLedgerLive {
         uint64_t id;
         uint32_t tenant;
         const char *queue;
+        const char *name;
+        const char *after; /* as written; NULL: none */
         int priority;
-        uint64_t start_after_usec;
+        bool is_held;
+        uint64_t start_after_usec, deadline_usec; /* 0: none */
+        bool has_bounds;                          /* else they are in the spec only */
+        uint64_t runtime_usec, stop_usec, memory_bytes;
         bool was_running;       /* its last attempt was released or was about to be */
         uint64_t released_usec; /* of the last attempt, CLOCK_REALTIME */
         unsigned attempt;       /* the last one, 0: none */
         TqStopReason stop;
-        const char *spec;
+        const char *spec; /* NULL with has_bounds: it need not be read */
         size_t spec_size;
 } TqLedgerLive;
+
+/* What is switched off. */
+typedef struct TqLedgerSwitch {
+        uint32_t tenant; /* 0: the host */
+        const char *queue;
+        TqSwitches switches;
+} TqLedgerSwitch;
 
 typedef struct TqLedgerLimit {
         uint32_t tenant;
@@ -106,6 +127,14 @@ int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *
 int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata);
 /* The limits in force over the files: the last revision of each name that was not an unset. */
 int tq_ledger_each_limit(TqLedger *l, int (*row)(void *, const TqLedgerLimit *), void *userdata);
+int tq_ledger_each_switch(TqLedger *l, int (*row)(void *, const TqLedgerSwitch *), void *userdata);
+
+/* What became of a job that After= names: by its number, or (job 0) the latest of that name that
+ * was accepted before `before`. *ret_job is 0 if the tenant has none. */
+typedef enum TqLedgerFate { TQ_FATE_LIVE, TQ_FATE_WELL, TQ_FATE_FAILED } TqLedgerFate;
+int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name, uint64_t before,
+                   uint64_t *ret_job, TqLedgerFate *ret);
+
 /* The claim numbers in the ledger among the given ones: is it there? */
 int tq_ledger_has_claim(TqLedger *l, uint64_t claim);
 

@@ -21,7 +21,12 @@ typedef enum TqLedgerQuery {
         Q_DONE_ATTEMPT,
         Q_EVENT,
         Q_LIMIT,
+        Q_HOLD_JOB,
+        Q_HOLD_WAITING,
+        Q_SWITCH,
         Q_HAS_CLAIM,
+        Q_AFTER_JOB,
+        Q_AFTER_NAME,
         Q_SPEC,
         _Q_MAX,
 } TqLedgerQuery;

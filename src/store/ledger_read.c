@@ -54,34 +54,121 @@ static TqStopReason stop_from_string(const char *s) {
         return TQ_STOP_NONE;
 }
 
-static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
-        const char *state = column_text(s, 5);
+static uint64_t column_u64(sqlite3_stmt *s, int i) {
+        int64_t v = sqlite3_column_int64(s, i);
 
-        return ((LiveHandler *)handler)
-                ->row(userdata, &(TqLedgerLive){
-                                        .id = (uint64_t)sqlite3_column_int64(s, 0),
-                                        .tenant = (uint32_t)sqlite3_column_int64(s, 1),
-                                        .queue = column_text(s, 2),
-                                        .priority = sqlite3_column_int(s, 3),
-                                        .start_after_usec = (uint64_t)sqlite3_column_int64(s, 4),
-                                        .was_running = strcmp(state, "queued") != 0,
-                                        .attempt = (unsigned)sqlite3_column_int(s, 6),
-                                        .stop = stop_from_string(column_text(s, 7)),
-                                        .released_usec = (uint64_t)sqlite3_column_int64(s, 8),
-                                        .spec = sqlite3_column_blob(s, 9),
-                                        .spec_size = (size_t)sqlite3_column_bytes(s, 9),
-                                });
+        return v == INT64_MAX ? UINT64_MAX : (uint64_t)TQ_MAX(v, INT64_C(0));
+}
+
+/* The order of the columns of a live job. */
+enum {
+        LIVE_ID,
+        LIVE_TENANT,
+        LIVE_QUEUE,
+        LIVE_PRIORITY,
+        LIVE_START_AFTER,
+        LIVE_STATE,
+        LIVE_ATTEMPT,
+        LIVE_STOP,
+        LIVE_RELEASED,
+        LIVE_NAME,
+        LIVE_HELD,
+        LIVE_DEADLINE,
+        LIVE_AFTER,
+        LIVE_RUNTIME,
+        LIVE_STOP_USEC,
+        LIVE_MEMORY,
+        LIVE_SPEC_SIZE,
+        LIVE_SPEC,
+};
+
+static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        TqLedgerLive row = {
+                .id = column_u64(s, LIVE_ID),
+                .tenant = (uint32_t)sqlite3_column_int64(s, LIVE_TENANT),
+                .queue = column_text(s, LIVE_QUEUE),
+                .priority = sqlite3_column_int(s, LIVE_PRIORITY),
+                .start_after_usec = column_u64(s, LIVE_START_AFTER),
+                .was_running = strcmp(column_text(s, LIVE_STATE), "queued") != 0,
+                .attempt = (unsigned)sqlite3_column_int(s, LIVE_ATTEMPT),
+                .stop = stop_from_string(column_text(s, LIVE_STOP)),
+                .released_usec = column_u64(s, LIVE_RELEASED),
+                .name = column_text(s, LIVE_NAME),
+                .is_held = sqlite3_column_int(s, LIVE_HELD) != 0,
+                .deadline_usec = column_u64(s, LIVE_DEADLINE),
+                .after = column_text(s, LIVE_AFTER),
+                .has_bounds = sqlite3_column_type(s, LIVE_STOP_USEC) != SQLITE_NULL,
+                .runtime_usec = column_u64(s, LIVE_RUNTIME),
+                .stop_usec = column_u64(s, LIVE_STOP_USEC),
+                .memory_bytes = column_u64(s, LIVE_MEMORY),
+                .spec = sqlite3_column_blob(s, LIVE_SPEC),
+                .spec_size = (size_t)sqlite3_column_int64(s, LIVE_SPEC_SIZE),
+        };
+
+        return ((LiveHandler *)handler)->row(userdata, &row);
 }
 
 int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata) {
+        /* A spec is read only where an older version did not note its bounds. */
         return each(l,
-                    "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, "
-                    "j.attempt,"
-                    " j.stop, a.released_usec, j.spec "
+                    "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state,"
+                    " j.attempt, j.stop, a.released_usec, j.name, j.held, j.deadline_usec, j.after,"
+                    " j.runtime_usec, j.stop_usec, j.memory_bytes, length(j.spec),"
+                    " CASE WHEN j.stop_usec IS NULL THEN j.spec END "
                     "FROM jobs j INDEXED BY jobs_live "
                     "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
                     "WHERE j.state <> 'done' ORDER BY j.id",
                     live_row, &(LiveHandler){ row }, userdata);
+}
+
+typedef struct SwitchHandler {
+        int (*row)(void *, const TqLedgerSwitch *);
+} SwitchHandler;
+
+static int switch_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        return ((SwitchHandler *)handler)
+                ->row(userdata,
+                      &(TqLedgerSwitch){
+                              .tenant = (uint32_t)sqlite3_column_int64(s, 0),
+                              .queue = column_text(s, 1),
+                              .switches = { .is_paused = sqlite3_column_int(s, 2) != 0,
+                                            .is_draining = sqlite3_column_int(s, 3) != 0 },
+                      });
+}
+
+int tq_ledger_each_switch(TqLedger *l, int (*row)(void *, const TqLedgerSwitch *), void *userdata) {
+        return each(l,
+                    "SELECT tenant, queue, paused, draining FROM switches "
+                    "WHERE paused OR draining ORDER BY tenant, queue",
+                    switch_row, &(SwitchHandler){ row }, userdata);
+}
+
+int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name, uint64_t before,
+                   uint64_t *ret_job, TqLedgerFate *ret) {
+        sqlite3_stmt *s = tq_ledger_statement(l, job > 0 ? Q_AFTER_JOB : Q_AFTER_NAME);
+        int rc;
+
+        tq_ledger_bind_u64(s, 1, tenant);
+        if (job > 0)
+                tq_ledger_bind_u64(s, 2, job);
+        else {
+                (void)sqlite3_bind_text(s, 3, name, -1, SQLITE_STATIC);
+                tq_ledger_bind_u64(s, 4, before);
+        }
+        rc = sqlite3_step(s);
+        *ret_job = 0;
+        *ret = TQ_FATE_FAILED;
+        if (rc == SQLITE_ROW) {
+                const char *outcome = column_text(s, 2);
+
+                *ret_job = column_u64(s, 0);
+                if (strcmp(column_text(s, 1), "done") != 0)
+                        *ret = TQ_FATE_LIVE;
+                else if (outcome && strcmp(outcome, "exit") == 0 && sqlite3_column_int(s, 3) == 0)
+                        *ret = TQ_FATE_WELL;
+        }
+        (void)sqlite3_reset(s);
+        return tq_ledger_errno(rc);
 }
 
 typedef struct LimitHandler {
@@ -175,7 +262,7 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         " a.run_usec, j.verdict, j.outcome, j.level, j.stage, j.code, j.stop, a.cpu_usec,"         \
         " a.memory_peak_bytes, a.oom_kills, a.io_read_bytes, a.io_write_bytes, a.pids_peak,"       \
         " a.pids_denied, a.dropped_bytes, j.correlation_id, j.labels, j.submitter_uid,"            \
-        " NULL AS wait_reason "
+        " j.held, j.deadline_usec, j.after, NULL AS wait_reason "
 
 #define JOB_TABLES                                                                                 \
         "FROM jobs j JOIN tenants t ON t.id = j.tenant "                                           \
@@ -220,13 +307,18 @@ int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
                                    "WHERE j.id = ?1 AND (?2 < 0 OR j.tenant = ?2)"
                                    " AND ?3 >= 0 AND ?4 >= 0",
                                    f, ret);
+        if (f->live_only && f->tenant >= 0)
+                return query_table(l,
+                                   JOB_COLUMNS JOB_TABLES
+                                   "WHERE j.state <> 'done' AND j.id < ?3 AND j.tenant = ?2"
+                                   " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
+                                   f, ret);
         if (f->live_only)
-                return query_table(
-                        l,
-                        JOB_COLUMNS JOB_TABLES
-                        "WHERE j.state <> 'done' AND j.id < ?3 AND (?2 < 0 OR j.tenant = ?2)"
-                        " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
-                        f, ret);
+                return query_table(l,
+                                   JOB_COLUMNS JOB_TABLES
+                                   "WHERE j.state <> 'done' AND j.id < ?3 AND ?2 < 0"
+                                   " AND ?1 = 0 ORDER BY j.id DESC LIMIT ?4",
+                                   f, ret);
         if (f->tenant >= 0)
                 return query_table(l,
                                    JOB_COLUMNS JOB_TABLES

@@ -15,10 +15,14 @@ const char tq_ledger_schema[] =
         "  submitted_usec INTEGER NOT NULL, submitter_uid INTEGER NOT NULL,"
         "  start_after_usec INTEGER, correlation_id TEXT, labels TEXT, stop TEXT,"
         "  attempt INTEGER NOT NULL DEFAULT 0, spec BLOB NOT NULL,"
-        "  outcome TEXT, level TEXT, stage TEXT, code INTEGER, verdict TEXT, ended_usec INTEGER) "
-        "STRICT;"
+        "  outcome TEXT, level TEXT, stage TEXT, code INTEGER, verdict TEXT, ended_usec INTEGER,"
+        "  held INTEGER NOT NULL DEFAULT 0, deadline_usec INTEGER, after TEXT, runtime_usec "
+        "INTEGER,"
+        "  stop_usec INTEGER, memory_bytes INTEGER) STRICT;"
         "CREATE INDEX jobs_by_tenant ON jobs(tenant, id);"
         "CREATE INDEX jobs_live ON jobs(id) WHERE state <> 'done';"
+        "CREATE INDEX jobs_live_by_tenant ON jobs(tenant, id) WHERE state <> 'done';"
+        "CREATE INDEX jobs_by_name ON jobs(tenant, name, id);"
 
         "CREATE TABLE attempts("
         "  job INTEGER NOT NULL REFERENCES jobs, attempt INTEGER NOT NULL, boot BLOB NOT NULL,"
@@ -36,4 +40,25 @@ const char tq_ledger_schema[] =
         "  revision INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL,"
         "  tenant INTEGER NOT NULL REFERENCES tenants, queue TEXT NOT NULL, name TEXT NOT NULL,"
         "  old_value TEXT, new_value TEXT, kernel TEXT, why TEXT) STRICT;"
-        "CREATE INDEX limits_by_name ON limits(tenant, queue, name, revision);";
+        "CREATE INDEX limits_by_name ON limits(tenant, queue, name, revision);"
+
+        /* What is switched off: of the host (tenant 0), a tenant, or a queue. */
+        "CREATE TABLE switches("
+        "  tenant INTEGER NOT NULL, queue TEXT NOT NULL, paused INTEGER NOT NULL,"
+        "  draining INTEGER NOT NULL, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL, why TEXT,"
+        "  PRIMARY KEY(tenant, queue)) STRICT, WITHOUT ROWID;";
+
+const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
+        "ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE jobs ADD COLUMN deadline_usec INTEGER;"
+        "ALTER TABLE jobs ADD COLUMN after TEXT;"
+        "ALTER TABLE jobs ADD COLUMN runtime_usec INTEGER;"
+        "ALTER TABLE jobs ADD COLUMN stop_usec INTEGER;"
+        "ALTER TABLE jobs ADD COLUMN memory_bytes INTEGER;"
+        "CREATE INDEX jobs_live_by_tenant ON jobs(tenant, id) WHERE state <> 'done';"
+        "CREATE INDEX jobs_by_name ON jobs(tenant, name, id);"
+        "CREATE TABLE switches("
+        "  tenant INTEGER NOT NULL, queue TEXT NOT NULL, paused INTEGER NOT NULL,"
+        "  draining INTEGER NOT NULL, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL, why TEXT,"
+        "  PRIMARY KEY(tenant, queue)) STRICT, WITHOUT ROWID;",
+};

@@ -2,6 +2,9 @@
 #pragma once
 
 #define TQ_LEDGER_APPLICATION_ID 0x54715131 /* "TqQ1", PRAGMA application_id */
-#define TQ_LEDGER_VERSION        1          /* PRAGMA user_version */
+#define TQ_LEDGER_VERSION        2          /* PRAGMA user_version */
 
 extern const char tq_ledger_schema[];
+
+/* From version i + 1 to i + 2; each in one transaction. */
+extern const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1];

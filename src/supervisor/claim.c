@@ -130,6 +130,7 @@ static int deliver(Supervisor *s, Tenant *t, uint64_t number, const char *name, 
                 (void)claim_free(c);
                 return r;
         }
+        t->has_claim = true;
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", name);
         link_send(s, TQ_MESSAGE_CLAIM, &m, bytes, (size_t)n, -EBADF);
         return 1;
@@ -199,6 +200,42 @@ int claim_file(Supervisor *s, Tenant *t, const char *name) {
         return r <= 0 ? r : deliver(s, t, number, name, st.st_uid, fd, false);
 }
 
+static void answered(Supervisor *s, Claim *c) {
+        Tenant *t = c->tenant;
+
+        t->has_claim = false;
+        (void)claim_free(c);
+        spool_wake(s, t, false);
+        spool_continue(s);
+}
+
+/* Back to where it was, under its name, or under one that says where it comes from when the tenant
+ * has meanwhile used the name again. The directory is the tenant's; nothing in it is replaced. */
+void claim_put_back(Supervisor *s, uint64_t number) {
+        Claim *c = tq_map_remove(&s->claims, number);
+        char claimed[CLAIM_NAME_MAX], name[NAME_MAX + 1];
+        int r;
+
+        if (!c)
+                return;
+        (void)claim_name(number, c->tenant, claimed);
+        c->tenant->is_full = true;
+        c->tenant->needs_scan = true;
+        r = renameat2(s->claims_fd, claimed, c->tenant->spool_fd, c->name, RENAME_NOREPLACE);
+        if (r < 0 && errno == EEXIST) {
+                (void)snprintf(name, sizeof(name), "held-%" PRIu64 "-%.200s", number, c->name);
+                /* A long name loses its suffix, and would be no job file any more. */
+                if (strlen(c->name) > 200)
+                        (void)snprintf(name, sizeof(name), "held-%" PRIu64 TQ_JOB_SUFFIX, number);
+                r = renameat2(s->claims_fd, claimed, c->tenant->spool_fd, name, RENAME_NOREPLACE);
+        }
+        /* It stays a claim, and is handed over again when the tenant's directory is in order. */
+        if (r < 0)
+                report_error("tenant %s: a file can't be put back (%s); it is claim %" PRIu64,
+                             c->tenant->name, strerror(errno), number);
+        answered(s, c);
+}
+
 void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason) {
         Claim *c = tq_map_remove(&s->claims, number);
         char claimed[CLAIM_NAME_MAX];
@@ -210,8 +247,7 @@ void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *re
                 (void)unlinkat(s->claims_fd, claimed, 0);
         else
                 reject_move(c->tenant, s->claims_fd, claimed, c->name, reason);
-        (void)claim_free(c);
-        spool_continue(s);
+        answered(s, c);
 }
 
 /* Recovery ------------------------------------------------------------------------------------ */

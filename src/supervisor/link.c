@@ -94,6 +94,13 @@ static void on_reload(Supervisor *s, uint64_t cookie) {
                 answer(s, cookie, 0, NULL, 0, -EBADF);
 }
 
+static void on_take(Supervisor *s, uint32_t tenant) {
+        Tenant *t = tenants_find(s, tenant);
+
+        if (t)
+                spool_take(s, t);
+}
+
 static void on_ready(Supervisor *s) {
         s->engine_is_ready = true;
         spool_continue(s);
@@ -119,7 +126,10 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
                 on_ready(s);
                 return 0;
         case TQ_MESSAGE_CLAIM_DONE:
-                claim_done(s, m->claim_done.claim, m->claim_done.is_accepted, blob);
+                if (m->claim_done.is_held)
+                        claim_put_back(s, m->claim_done.claim);
+                else
+                        claim_done(s, m->claim_done.claim, m->claim_done.is_accepted, blob);
                 return 0;
         case TQ_MESSAGE_START:
                 launch_start(s, &m->start, blob, size);
@@ -135,6 +145,12 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
                 return 0;
         case TQ_MESSAGE_KILL:
                 reap_kill(s, m->attempt.job, m->attempt.attempt);
+                return 0;
+        case TQ_MESSAGE_SAMPLE:
+                reap_sample(s, m->attempt.job, m->attempt.attempt);
+                return 0;
+        case TQ_MESSAGE_TAKE:
+                on_take(s, m->attempt.tenant);
                 return 0;
         case TQ_MESSAGE_ACK:
                 reap_acknowledge(s, m->attempt.job, m->attempt.attempt);
@@ -178,6 +194,13 @@ static void forget_claims(Supervisor *s) {
         while ((c = tq_map_next(&s->claims, &position)))
                 (void)claim_free(c);
         tq_map_done(&s->claims);
+        /* The next engine says itself who has no room. */
+        TQ_LIST_FOREACH(node, &s->tenants) {
+                Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
+
+                t->has_claim = t->is_full = false;
+                spool_wake(s, t, false);
+        }
 }
 
 static int on_restart(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -257,6 +280,7 @@ static void greet(Supervisor *s) {
                            .ceilings = s->config.ceilings },
         };
 
+        setup_policy(&s->config, &m.hello.policy);
         memcpy(m.hello.boot_id, s->boot_id, sizeof(m.hello.boot_id));
         link_send(s, TQ_MESSAGE_HELLO, &m, NULL, 0, -EBADF);
         tenants_announce(s);

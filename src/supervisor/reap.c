@@ -244,6 +244,22 @@ void reap_kill(Supervisor *s, uint64_t job, unsigned attempt) {
                 report_error("job %" PRIu64 ": cgroup.kill: %s", job, strerror(-r));
 }
 
+void reap_sample(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = find(s, job, attempt);
+        TqMessage m = {};
+        TqCounters c;
+
+        if (!a)
+                return;
+        tq_cgroup_counters(a->leaf_fd, s->controllers, &c);
+        m.used = (TqUsedMessage){ .job = job, .attempt = attempt };
+        m.used.use.cpu_usec = c.cpu_usec == TQ_UNKNOWN ? 0 : c.cpu_usec;
+        m.used.use.memory_bytes = c.memory_peak_bytes == TQ_UNKNOWN ? 0 : c.memory_peak_bytes;
+        if (c.io_read_bytes != TQ_UNKNOWN)
+                m.used.use.io_bytes = tq_add_u64(c.io_read_bytes, c.io_write_bytes);
+        link_send(s, TQ_MESSAGE_USED, &m, NULL, 0, -EBADF);
+}
+
 void reap_acknowledge(Supervisor *s, uint64_t job, unsigned attempt) {
         Attempt *a = tq_map_get(&s->attempts, job);
 

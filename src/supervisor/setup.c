@@ -19,6 +19,23 @@
 /* Opens what tenantqd works with, once, by path; afterwards everything goes by descriptor. Every
  * directory here is root's alone, or made so. */
 
+#define JOBS_PER_CPU 8
+#define JOBS_LEAST   32
+
+void setup_policy(const TqHostConfig *config, TqHostPolicy *ret) {
+        uint64_t cpus = (uint64_t)TQ_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+        uint64_t memory = (uint64_t)TQ_MAX(sysconf(_SC_PHYS_PAGES), 1L) *
+                          (uint64_t)TQ_MAX(sysconf(_SC_PAGESIZE), 1L);
+
+        *ret = config->policy;
+        ret->cpus = cpus;
+        if (!config->has_max_jobs)
+                ret->max_jobs = TQ_MAX(cpus * JOBS_PER_CPU, (uint64_t)JOBS_LEAST);
+        /* A tenth is for everything that is not a job. */
+        if (!config->has_memory)
+                ret->memory_bytes = memory - memory / 10;
+}
+
 int setup_lookup_user(const char *name, uid_t *ret_uid, gid_t *ret_gid) {
         struct passwd *pw;
         uint64_t v;

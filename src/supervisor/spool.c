@@ -52,12 +52,23 @@ void spool_continue(Supervisor *s) {
         schedule(s);
 }
 
+void spool_take(Supervisor *s, Tenant *t) {
+        t->is_full = false;
+        spool_wake(s, t, true);
+}
+
+/* Whether a file of the tenant may be handed to the engine now. */
+static bool may_claim(const Tenant *t) {
+        return !t->is_full && !(t->config.holds_when_full && t->has_claim);
+}
+
 void spool_wake(Supervisor *s, Tenant *t, bool scan) {
         if (scan)
                 t->needs_scan = true;
         if (!t->is_enabled || !t->is_applied)
                 return;
-        if ((t->needs_scan || t->n_pending > 0 || t->scan) && tq_list_is_empty(&t->turn))
+        if ((t->needs_scan || t->n_pending > 0 || t->scan) && may_claim(t) &&
+            tq_list_is_empty(&t->turn))
                 tq_list_append(&s->turns, &t->turn);
         schedule(s);
 }
@@ -169,10 +180,10 @@ static int on_turn(sd_event_source *source, void *userdata) {
                         break;
                 t = TQ_LIST_ENTRY(node, Tenant, turn);
                 tq_list_unlink(&t->turn);
-                if (!t->is_enabled)
+                if (!t->is_enabled || !may_claim(t))
                         continue;
                 take_one(s, t);
-                if (t->needs_scan || t->n_pending > 0 || t->scan)
+                if ((t->needs_scan || t->n_pending > 0 || t->scan) && may_claim(t))
                         tq_list_append(&s->turns, &t->turn);
         }
         schedule(s);

@@ -47,6 +47,8 @@ typedef struct Tenant {
         DIR *scan;
         bool needs_scan;
         bool is_busy;        /* has a file that was still being written */
+        bool is_full;        /* a limit refuses its files: they stay until the engine has room */
+        bool has_claim;      /* with on_full=hold one claim at a time: each may have to go back */
         bool is_told_full;   /* rejected/ is full, and the journal has been told */
         unsigned n_rejected; /* files in rejected/, as far as we know */
 } Tenant;
@@ -131,6 +133,8 @@ struct Supervisor {
 
 /* setup.c: opens everything; -errno with err. */
 int setup_open(Supervisor *s, TqError *err);
+/* What the configuration leaves open about the scheduler follows from the host. */
+void setup_policy(const TqHostConfig *config, TqHostPolicy *ret);
 int setup_lookup_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 
 /* tenants.c */
@@ -152,6 +156,7 @@ void spool_unwatch(Supervisor *s, Tenant *t);
 void spool_wake(Supervisor *s, Tenant *t, bool scan);
 void spool_retry(Supervisor *s, Tenant *t); /* a file of it is still being written */
 void spool_continue(Supervisor *s);         /* the engine takes claims (again) */
+void spool_take(Supervisor *s, Tenant *t);  /* a full tenant has room again */
 
 /* claim.c: one file. Returns 1: a claim is with the engine; 0: nothing to do now (being written,
  * gone, refused); negative errno: the tenant's directory is not usable. */
@@ -159,6 +164,7 @@ int claim_file(Supervisor *s, Tenant *t, const char *name);
 /* What an earlier engine did not answer: of all tenants, or of one that is in order again. */
 int claim_redeliver(Supervisor *s, const Tenant *only);
 void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason);
+void claim_put_back(Supervisor *s, uint64_t number); /* a limit refuses it for now */
 Claim *claim_free(Claim *c);
 
 /* reject.c: moves FROM/NAME below the tenant's rejected/ as `as` with a reason beside it.
@@ -178,6 +184,7 @@ int reap_adopt(Supervisor *s, Attempt *a);
 void reap_abort(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_term(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_kill(Supervisor *s, uint64_t job, unsigned attempt);
+void reap_sample(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_acknowledge(Supervisor *s, uint64_t job, unsigned attempt);
 Attempt *reap_free(Supervisor *s, Attempt *a);
 

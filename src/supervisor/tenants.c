@@ -249,12 +249,14 @@ static void announce(Supervisor *s, const Tenant *t) {
                         .gid = t->gid,
                         .is_enabled = t->is_enabled,
                         .is_gone = t->is_gone,
+                        .holds_when_full = t->config.holds_when_full,
                         .limits = t->config.limits,
                         .n_queues = (uint32_t)t->config.n_queues,
                 },
         };
 
         (void)snprintf(m.tenant.name, sizeof(m.tenant.name), "%s", t->name);
+        (void)snprintf(m.tenant.pool, sizeof(m.tenant.pool), "%s", t->config.pool);
         (void)snprintf(m.tenant.user, sizeof(m.tenant.user), "%s", t->user);
         (void)snprintf(m.tenant.home, sizeof(m.tenant.home), "%s", t->home);
         (void)snprintf(m.tenant.fault, sizeof(m.tenant.fault), "%s", t->fault);
@@ -378,12 +380,16 @@ static int reload(Supervisor *s, TqError *err) {
         s->config.defaults = config->defaults;
         s->config.ceilings = config->ceilings;
         s->config.log_max_bytes = config->log_max_bytes;
+        s->config.policy = config->policy;
+        s->config.has_max_jobs = config->has_max_jobs;
+        s->config.has_memory = config->has_memory;
         m.hello = (TqHello){
                 .controllers = s->controllers,
                 .admin_gid = s->admin_gid,
                 .defaults = s->config.defaults,
                 .ceilings = s->config.ceilings,
         };
+        setup_policy(&s->config, &m.hello.policy);
         memcpy(m.hello.boot_id, s->boot_id, sizeof(m.hello.boot_id));
         link_send(s, TQ_MESSAGE_HELLO, &m, NULL, 0, -EBADF);
         TQ_LIST_FOREACH(node, &s->tenants)

@@ -258,9 +258,9 @@ too_many_queues() {
                 printf '[Job]\nName=q\nQueue=q%s\nExecStart=/bin/sh -c "read x <%s"\n' "$i" "$gate" | drop globex "q$i"
         done
         t_wait 10 d_has_leaves 64
-        d_status 4 ctl run -t globex -q one-more -- true
+        d_status 8 ctl run -t globex -q one-more -- true
         printf '[Job]\nQueue=one-more\nExecStart=/bin/true\n' | drop globex one-more
-        refused globex one-more 'already has jobs in 64 queues'
+        refused globex one-more 'TENANT_LIMIT_EXCEEDED: tenant globex has reached its queues: current 64, maximum 64'
         d_gate_open queues
         t_wait 10 d_is_idle
         d_status 0 ctl run -w -t globex -q one-more -- true

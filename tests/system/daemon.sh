@@ -62,7 +62,7 @@ d_init() {
         export TENANTQ_SOCKET=$D/run/control.sock
 }
 
-# d_config [LINE…]: writes tenantq.conf.
+# d_config [LINE…]: writes tenantq.conf; D_SCHEDULER are the lines of [scheduler].
 d_config() {
         cat >"$D/etc/tenantq.conf" <<END
 [host]
@@ -76,6 +76,8 @@ engine_user=$D_ENGINE_UID
 exec_user=$D_EXEC_UID
 admin_group=$D_ADMIN_GID
 $(printf '%s\n' "$@")
+[scheduler]
+${D_SCHEDULER-max_jobs=500}
 END
 }
 

@@ -101,12 +101,13 @@ static const BadRow host_bad_rows[] = {
         { "[host]\nengine_user=123456789012345678901234567890123\n", 2, "engine_user",
           "expected a shorter value" },
         { "[hosts]\n", 1, "",
-          "unknown section [hosts]; expected [host], [defaults] or [ceilings]" },
+          "unknown section [hosts]; expected [host], [defaults], [ceilings], [scheduler] or [pool "
+          "NAME]" },
         { "[tenant]\n", 1, "", "unknown section [tenant]" },
         { "[defaults]\nmemroy=1G\n", 2, "memroy", "unknown limit; did you mean memory?" },
         { "[defaults]\nmemory=1X\n", 2, "memory", "whole number of bytes" },
-        { "[defaults]\nqueue_depth=5\n", 2, "queue_depth", "not enforced by this version" },
-        { "[ceilings]\nweight=5\n", 2, "weight", "not enforced by this version" },
+        { "[defaults]\ncpu_burst=5\n", 2, "cpu_burst", "not enforced by this version" },
+        { "[ceilings]\ncpu_burst=5\n", 2, "cpu_burst", "not enforced by this version" },
         { "[defaults]\nmemory=2G\n[ceilings]\nmemory=1G\n", 0, "memory",
           "asks for 2G, above the 1G of [ceilings]" },
         { "[defaults]\ncpu=max\n[ceilings]\ncpu=1\n", 0, "cpu",
@@ -203,6 +204,8 @@ START_TEST(tenant_all_keys) {
                                                        "concurrency=3\n"
                                                        "[queue open]\n"
                                                        "concurrency=max\n"
+                                                       "enqueue_rate=5/min\n"
+                                                       "queue_depth=0\n"
                                                        "[queue single]\n");
 
         ck_assert_msg(tq_hostfile_load_tenant(dir_fd, "acme", c, &err) == 0, "%u: %s: %s", err.line,
@@ -218,7 +221,11 @@ START_TEST(tenant_all_keys) {
         ck_assert_str_eq(c->queues[0].name, "etl");
         ck_assert_uint_eq(c->queues[0].concurrency, 3);
         ck_assert_uint_eq(c->queues[1].concurrency, TQ_LIMIT_MAX);
-        ck_assert_uint_eq(c->queues[2].concurrency, 1);
+        ck_assert_uint_eq(c->queues[0].set, UINT64_C(1) << TQ_KEY_CONCURRENCY);
+        ck_assert_uint_eq(tq_policy_queue_get(&c->queues[1], TQ_KEY_ENQUEUE_RATE, 9),
+                          5 * 60 * 4 + 1);
+        ck_assert_uint_eq(tq_policy_queue_get(&c->queues[1], TQ_KEY_QUEUE_DEPTH, 9), 0);
+        ck_assert_uint_eq(c->queues[2].set, 0);
         free(c);
 }
 END_TEST

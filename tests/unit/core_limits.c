@@ -11,6 +11,7 @@
 #define GIB    (UINT64_C(1) << 30)
 #define EIB    (UINT64_C(1) << 60)
 #define SEC    UINT64_C(1000000)
+#define SHARE  (UINT64_C(1) << 32) /* of a number of slots: hundredths of a percent follow */
 
 /* Names and values --------------------------------------------------------------------------- */
 
@@ -109,11 +110,16 @@ static const SetRow set_rows[] = {
         { "concurrency", "1000001", TQ_KEY_CONCURRENCY, 0, NULL, "out of range" },
         { "concurrency", "max", TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX, "max", NULL },
         { "concurrency", "-1", TQ_KEY_CONCURRENCY, 0, NULL, "a whole number" },
-        { "enqueue_rate", "10/s", TQ_KEY_ENQUEUE_RATE, 36000, "10/s", NULL },
-        { "enqueue_rate", "60/h", TQ_KEY_ENQUEUE_RATE, 60, "1/min", NULL },
-        { "enqueue_rate", "100/min", TQ_KEY_ENQUEUE_RATE, 6000, "100/min", NULL },
-        { "enqueue_rate", "7/h", TQ_KEY_ENQUEUE_RATE, 7, "7/h", NULL },
+        { "enqueue_rate", "10/s", TQ_KEY_ENQUEUE_RATE, 36000 * 4 + 2, "10/s", NULL },
+        { "enqueue_rate", "60/h", TQ_KEY_ENQUEUE_RATE, 60 * 4, "60/h", NULL },
+        { "enqueue_rate", "1/min", TQ_KEY_ENQUEUE_RATE, 60 * 4 + 1, "1/min", NULL },
+        { "enqueue_rate", "100/min", TQ_KEY_ENQUEUE_RATE, 6000 * 4 + 1, "100/min", NULL },
+        { "enqueue_rate", "7/h", TQ_KEY_ENQUEUE_RATE, 7 * 4, "7/h", NULL },
         { "enqueue_rate", "0/h", TQ_KEY_ENQUEUE_RATE, 0, "0/h", NULL },
+        { "enqueue_rate", "0/s", TQ_KEY_ENQUEUE_RATE, 2, "0/s", NULL },
+        { "enqueue_rate", "288230376151711744/h", TQ_KEY_ENQUEUE_RATE, EIB, "288230376151711744/h",
+          NULL },
+        { "enqueue_rate", "288230376151711745/h", TQ_KEY_ENQUEUE_RATE, 0, NULL, "out of range" },
         { "enqueue_rate", "max", TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX, "max", NULL },
         { "enqueue_rate", "10", TQ_KEY_ENQUEUE_RATE, 0, NULL, "a rate such as" },
         { "enqueue_rate", "/s", TQ_KEY_ENQUEUE_RATE, 0, NULL, "a rate such as" },
@@ -128,7 +134,21 @@ static const SetRow set_rows[] = {
         { "weight", "10000", TQ_KEY_WEIGHT, 10000, "10000", NULL },
         { "weight", "10001", TQ_KEY_WEIGHT, 0, NULL, "out of range" },
         { "reserved", "2", TQ_KEY_RESERVED, 2, "2", NULL },
+        { "reserved", "1000000", TQ_KEY_RESERVED, 1000000, "1000000", NULL },
+        { "reserved", "1000001", TQ_KEY_RESERVED, 0, NULL, "out of range" },
         { "reserved", "max", TQ_KEY_RESERVED, 0, NULL, "a whole number" },
+        { "reserved", "0%", TQ_KEY_RESERVED, SHARE, "0%", NULL },
+        { "reserved", "25%", TQ_KEY_RESERVED, SHARE | 2500, "25%", NULL },
+        { "reserved", "0.01%", TQ_KEY_RESERVED, SHARE | 1, "0.01%", NULL },
+        { "reserved", "100%", TQ_KEY_RESERVED, SHARE | 10000, "100%", NULL },
+        { "reserved", "100.01%", TQ_KEY_RESERVED, 0, NULL, "out of range" },
+        { "reserved", "0.001%", TQ_KEY_RESERVED, 0, NULL, "or a share such as" },
+        { "reserved", "%", TQ_KEY_RESERVED, 0, NULL, "or a share such as" },
+        { "reserved", "-1%", TQ_KEY_RESERVED, 0, NULL, "or a share such as" },
+        { "reserved", "1%%", TQ_KEY_RESERVED, 0, NULL, "or a share such as" },
+        { "spool_bytes", "1G", TQ_KEY_SPOOL_BYTES, 1 << 30, "1G", NULL },
+        { "spool_bytes", "0", TQ_KEY_SPOOL_BYTES, 0, "0", NULL },
+        { "spool_bytes", "max", TQ_KEY_SPOOL_BYTES, TQ_LIMIT_MAX, "max", NULL },
         { "runtime", "1h 30min", TQ_KEY_RUNTIME, UINT64_C(5400) * SEC, "1h 30min", NULL },
         { "runtime", "1us", TQ_KEY_RUNTIME, 1, "1us", NULL },
         { "runtime", "0", TQ_KEY_RUNTIME, 0, NULL, "out of range" },
@@ -206,6 +226,9 @@ static void check_round_trip(TqKey key, uint64_t value) {
 
         if (value == TQ_LIMIT_MAX ? !row->has_max : value < row->min || value > row->max)
                 return;
+        /* Not every number is a rate or slots: set_rows has these. */
+        if (value != TQ_LIMIT_MAX && (row->type == TQ_TYPE_RATE || row->type == TQ_TYPE_SLOTS))
+                return;
         (void)tq_limits_format_value(key, value, text, sizeof(text));
         r = tq_limits_set(&l, row->name, text, row->scopes & -row->scopes, true, 0, &err);
         ck_assert_msg(r == 0, "%s=%s: %s", row->name, text, err.text);
@@ -267,6 +290,87 @@ START_TEST(nearest) {
 }
 END_TEST
 
+/* Rates and slots ----------------------------------------------------------------------------- */
+
+static const struct {
+        const char *text;
+        uint64_t n, period;
+} rate_rows[] = {
+        { "0/s", 0, SEC },
+        { "1/s", 1, SEC },
+        { "1000000/s", 1000000, SEC },
+        { "1/min", 1, 60 * SEC },
+        { "7/min", 7, 60 * SEC },
+        { "60/min", 60, 60 * SEC },
+        { "3600/h", 3600, 3600 * SEC },
+        { "59/h", 59, 3600 * SEC },
+        { "288230376151711744/h", UINT64_C(1) << 58, 3600 * SEC },
+};
+
+/* 60/min and 1/s come to the same in an hour, but let another number in at once. */
+START_TEST(rate) {
+        uint64_t period = 0;
+        TqLimits l = {};
+
+        ck_assert_int_eq(
+                tq_limits_set(&l, "enqueue_rate", rate_rows[_i].text, TENANT, false, 0, NULL), 0);
+        ck_assert_uint_eq(tq_limits_rate(l.value[TQ_KEY_ENQUEUE_RATE], &period), rate_rows[_i].n);
+        ck_assert_uint_eq(period, rate_rows[_i].period);
+}
+END_TEST
+
+static const struct {
+        const char *text;
+        uint64_t total, slots;
+} slots_rows[] = {
+        { "0", 10, 0 },
+        { "7", 10, 7 },
+        { "11", 10, 11 }, /* a number is a number */
+        { "1000000", TQ_LIMIT_MAX, 1000000 },
+        { "0%", 10, 0 },
+        { "10%", 10, 1 },
+        { "10.01%", 10, 2 }, /* rounded up */
+        { "0.01%", 1, 1 },
+        { "0.01%", 10000, 1 },
+        { "0.01%", 10001, 2 },
+        { "99.99%", 10000, 9999 },
+        { "100%", 7, 7 },
+        { "100%", 0, 0 },
+        { "100%", UINT64_MAX - 1, UINT64_MAX - 1 },
+        { "50%", UINT64_MAX - 1, UINT64_MAX / 2 },
+        { "50%", TQ_LIMIT_MAX, 0 }, /* a share of what has no bound is none */
+};
+
+START_TEST(slots) {
+        uint64_t value;
+
+        ck_assert_int_eq(tq_limits_parse_slots(slots_rows[_i].text, &value), 0);
+        ck_assert_uint_eq(tq_limits_slots(value, slots_rows[_i].total), slots_rows[_i].slots);
+}
+END_TEST
+
+START_TEST(slots_bad) {
+        static const char *const bad[] = { "",
+                                           "%",
+                                           "x",
+                                           "5 %",
+                                           "1e3",
+                                           "1000001",
+                                           "-",
+                                           "100.01%",
+                                           "101%",
+                                           "00000000000000000000000000001%%",
+                                           "000000000000000000000000000000000000000000000000005%" };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(bad); i++) {
+                uint64_t value = 12345;
+
+                ck_assert_msg(tq_limits_parse_slots(bad[i], &value) < 0, "%s", bad[i]);
+                ck_assert_uint_eq(value, 12345);
+        }
+}
+END_TEST
+
 /* Scopes and inert keys ----------------------------------------------------------------------- */
 
 static const struct {
@@ -289,11 +393,12 @@ static const struct {
         { "io_wiops", "1", TENANT | JOB, true },
         { "io_weight", "1", TENANT | JOB, true },
         { "concurrency", "1", TENANT | QUEUE, true },
-        { "enqueue_rate", "1/s", TENANT | QUEUE, false },
-        { "queue_depth", "1", TENANT | QUEUE, false },
-        { "scheduled_jobs", "1", TENANT, false },
-        { "weight", "1", TENANT, false },
-        { "reserved", "1", TENANT, false },
+        { "enqueue_rate", "1/s", TENANT | QUEUE, true },
+        { "queue_depth", "1", TENANT | QUEUE, true },
+        { "scheduled_jobs", "1", TENANT, true },
+        { "spool_bytes", "1", TENANT, true },
+        { "weight", "1", TENANT, true },
+        { "reserved", "1", TENANT, true },
         { "runtime", "1s", TENANT | JOB, true },
 };
 
@@ -818,6 +923,9 @@ static void fill(Suite *s) {
         TCase *values = unit_case(s, "values"), *scope = unit_case(s, "scope");
         TCase *change = unit_case(s, "change"), *kernel = unit_case(s, "kernel");
 
+        unit_add_rows(values, rate, rate_rows);
+        unit_add_rows(values, slots, slots_rows);
+        tcase_add_test(values, slots_bad);
         unit_add_rows(values, set_value, set_rows);
         tcase_add_test(values, round_trip);
         tcase_add_loop_test(values, table, 0, _TQ_KEY_MAX);

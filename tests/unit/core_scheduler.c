@@ -48,6 +48,13 @@ static TqLimits limits_of(const char *concurrency, const char *runtime) {
         return l;
 }
 
+static TqQueueLimit queue_of(const char *name, uint64_t concurrency) {
+        TqQueueLimit q = { .set = UINT64_C(1) << TQ_KEY_CONCURRENCY, .concurrency = concurrency };
+
+        (void)snprintf(q.name, sizeof(q.name), "%s", name);
+        return q;
+}
+
 static void tenant_full(World *w, uint32_t id, const char *concurrency, const char *runtime,
                         const TqQueueLimit *queues, size_t n_queues, bool enabled) {
         TqLimits l = limits_of(concurrency, runtime);
@@ -103,9 +110,10 @@ static void tick(World *w, uint64_t later) {
 }
 
 static const char *const action_words[_TQ_ACTION_MAX] = {
-        [TQ_ACTION_START] = "start",   [TQ_ACTION_RUN] = "run",   [TQ_ACTION_ABORT] = "abort",
-        [TQ_ACTION_TERM] = "term",     [TQ_ACTION_KILL] = "kill", [TQ_ACTION_REQUEUE] = "requeue",
-        [TQ_ACTION_FINISH] = "finish",
+        [TQ_ACTION_START] = "start",   [TQ_ACTION_RUN] = "run",
+        [TQ_ACTION_ABORT] = "abort",   [TQ_ACTION_TERM] = "term",
+        [TQ_ACTION_KILL] = "kill",     [TQ_ACTION_REQUEUE] = "requeue",
+        [TQ_ACTION_SAMPLE] = "sample", [TQ_ACTION_FINISH] = "finish",
 };
 
 /* Compares what was asked for since the last call: "start 1.1, run 2.1, term 3.1 (cancelled),
@@ -142,7 +150,14 @@ static TqWait why(const World *w, uint64_t job) {
         const TqJob *j = tq_scheduler_job(w->s, job);
 
         ck_assert_ptr_nonnull(j);
-        return tq_scheduler_why(w->s, j);
+        return tq_scheduler_why(w->s, j, w->now);
+}
+
+static uint64_t concurrency_of(const World *w, uint32_t id, const char *queue) {
+        const TqQueue *q = tq_scheduler_queue(tq_scheduler_tenant(w->s, id), queue);
+
+        ck_assert_ptr_nonnull(q);
+        return q->concurrency;
 }
 
 static size_t queues_of(const World *w, uint32_t id) {
@@ -152,23 +167,37 @@ static size_t queues_of(const World *w, uint32_t id) {
 /* Words --------------------------------------------------------------------------------------- */
 
 START_TEST(words) {
-        static const char *const states[] = { "scheduled", "queued",   "starting",
+        static const char *const states[] = { "scheduled", "held",     "queued", "starting",
                                               "running",   "stopping", "done" };
-        static const char *const waits[] = { "none",
-                                             "recovery",
-                                             "tenant-disabled",
-                                             "tenant-concurrency",
-                                             "queue-concurrency",
-                                             "behind",
-                                             "start-after",
-                                             "launch-retry" };
+        static const char *const waits[] = {
+                "none",
+                "recovery",
+                "held",
+                "start-after",
+                "after",
+                "launch-retry",
+                "tenant-disabled",
+                "host-paused",
+                "tenant-paused",
+                "queue-paused",
+                "tenant-concurrency",
+                "queue-concurrency",
+                "behind",
+                "slots",
+                "lane",
+                "memory",
+                "memory-kept",
+                "share",
+        };
 
         ck_assert_uint_eq(TQ_ELEMENTSOF(states), _TQ_JOB_STATE_MAX);
         ck_assert_uint_eq(TQ_ELEMENTSOF(waits), _TQ_WAIT_MAX);
         for (size_t i = 0; i < TQ_ELEMENTSOF(states); i++)
                 ck_assert_str_eq(tq_scheduler_state_to_string((TqJobState)i), states[i]);
-        for (size_t i = 0; i < TQ_ELEMENTSOF(waits); i++)
-                ck_assert_str_eq(tq_scheduler_wait_to_string((TqWait)i), waits[i]);
+        for (size_t i = 0; i < TQ_ELEMENTSOF(waits); i++) {
+                ck_assert_str_eq(tq_reason_to_string((TqWait)i), waits[i]);
+                ck_assert_uint_gt(strlen(tq_reason_waits[i].help), 5);
+        }
 }
 END_TEST
 
@@ -192,7 +221,7 @@ START_TEST(one_job) {
         ck_assert_int_eq(state_of(&w, 7), TQ_JOB_RUNNING);
         ck_assert_uint_eq(tq_scheduler_job(w.s, 7)->running_since, w.now);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
-        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 0);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
         ck_assert_int_eq(end_as(&w, 7, 1, TQ_END_EXITED, 3), 0);
         expect(&w, "finish 7.1 (exit 3)");
@@ -211,7 +240,7 @@ START_TEST(closed_until_open) {
         expect(&w, "");
         ck_assert_int_eq(why(&w, 1), TQ_WAIT_RECOVERY);
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_QUEUED);
-        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 2);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 2);
         open_world(&w);
         expect(&w, "start 1.1, start 2.1");
 }
@@ -274,7 +303,7 @@ START_TEST(events_of_waiting_jobs) {
         expect(&w, "");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_QUEUED);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 0);
-        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 1);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 1);
 }
 END_TEST
 
@@ -388,7 +417,7 @@ static const struct {
 };
 
 START_TEST(concurrency) {
-        TqQueueLimit a = { .name = "a", .concurrency = concurrency_rows[_i].queue_a };
+        TqQueueLimit a = queue_of("a", concurrency_rows[_i].queue_a);
         size_t n = a.concurrency == UINT64_MAX - 1 ? 0 : 1;
         WORLD w = world_new();
 
@@ -404,19 +433,24 @@ START_TEST(concurrency) {
 END_TEST
 
 START_TEST(limit_of_a_queue) {
-        TqQueueLimit limits[] = { { .name = "a", .concurrency = 3 },
-                                  { .name = "b", .concurrency = 0 } };
+        TqQueueLimit limits[] = { queue_of("a", 3), queue_of("b", 0) };
         WORLD w = world_new();
-        const TqTenant *t;
 
         tenant_full(&w, 1, NULL, NULL, limits, 2, true);
-        t = tq_scheduler_tenant(w.s, 1);
-        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "a"), 3);
-        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "b"), 0);
-        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "c"), 1);
+        submit(&w, 1, 1, "c");
+        ck_assert_uint_eq(concurrency_of(&w, 1, "a"), 3);
+        ck_assert_uint_eq(concurrency_of(&w, 1, "b"), 0);
+        ck_assert_uint_eq(concurrency_of(&w, 1, "c"), 1);
+        submit(&w, 1, 2, "b");
         tenant_full(&w, 1, "5", NULL, limits, 1, true);
-        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "a"), 3);
-        ck_assert_uint_eq(tq_scheduler_queue_limit(t, "b"), TQ_LIMIT_MAX);
+        ck_assert_uint_eq(concurrency_of(&w, 1, "a"), 3);
+        ck_assert_uint_eq(concurrency_of(&w, 1, "b"), TQ_LIMIT_MAX);
+        ck_assert_uint_eq(concurrency_of(&w, 1, "c"), TQ_LIMIT_MAX);
+        ck_assert_ptr_null(tq_scheduler_queue(tq_scheduler_tenant(w.s, 1), "d"));
+        /* A queue that nothing is said about any more goes when its last job does. */
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 0), 0);
+        ck_assert_ptr_null(tq_scheduler_queue(tq_scheduler_tenant(w.s, 1), "b"));
+        ck_assert_uint_eq(queues_of(&w, 1), 2);
 }
 END_TEST
 
@@ -530,7 +564,7 @@ START_TEST(limits_change_under_a_backlog) {
 END_TEST
 
 START_TEST(queue_limits_change_under_a_backlog) {
-        TqQueueLimit q = { .name = "q", .concurrency = 1 };
+        TqQueueLimit q = queue_of("q", 1);
         WORLD w = world_new();
 
         tenant_full(&w, 1, NULL, NULL, &q, 1, true);
@@ -566,6 +600,8 @@ START_TEST(too_many_queues) {
                 submit(&w, 1, (uint64_t)i + 1, name);
         }
         ck_assert_int_eq(step(&w, submission(1, 1000, "one-more")), -EDQUOT);
+        ck_assert_int_eq(w.actions.refusal.kind, TQ_REFUSAL_QUEUES);
+        ck_assert_uint_eq(w.actions.refusal.maximum, TQ_QUEUES_MAX);
         ck_assert_ptr_null(tq_scheduler_job(w.s, 1000));
         ck_assert_int_eq(step(&w, submission(1, 1000, "q0")), 0);
         ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 0), 0);
@@ -587,7 +623,7 @@ START_TEST(start_after) {
         expect(&w, "");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_SCHEDULED);
         ck_assert_int_eq(why(&w, 1), TQ_WAIT_START_AFTER);
-        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 1);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 1);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 5 * SEC);
         tick(&w, 5 * SEC - 1);
         expect(&w, "");
@@ -797,7 +833,7 @@ START_TEST(cancel_waiting) {
         ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
         ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 99), 0); /* the attempt is not asked */
         expect(&w, "finish 1.1 (cancelled), finish 2.1 (cancelled)");
-        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting, 0);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
         ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -ENOENT);
 }

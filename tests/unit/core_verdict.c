@@ -140,8 +140,9 @@ END_TEST
 
 /* Words are in the ledger, so they may be added to but not changed. */
 START_TEST(words) {
-        static const char *const outcomes[] = { "none",    "exit",      "signal", "oom",  "timeout",
-                                                "seccomp", "cancelled", "lost",   "spawn" };
+        static const char *const outcomes[] = { "none",     "exit",       "signal",    "oom",
+                                                "timeout",  "seccomp",    "cancelled", "lost",
+                                                "deadline", "dependency", "spawn" };
         static const char *const levels[] = { "none", "job", "tenant", "host" };
         static const char *const stops[] = { "none", "cancelled", "timeout-job", "timeout-tenant" };
         static const char *const stages[] = { "none",   "tenant",  "result-record", "log",

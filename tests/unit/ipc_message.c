@@ -9,6 +9,8 @@ static size_t make(TqMessage *m, TqMessageType type, uint32_t n) {
         m->header = (TqMessageHeader){ .version = TQ_MESSAGE_VERSION,
                                        .type = (uint16_t)type,
                                        .blob_size = n };
+        if (type == TQ_MESSAGE_HELLO)
+                tq_policy_init(&m->hello.policy);
         return sizeof(m->header) + tq_message_body_size(type) + n;
 }
 
@@ -103,7 +105,8 @@ static const struct {
 } string_rows[] = {
         FILL(TQ_MESSAGE_TENANT, tenant.name), FILL(TQ_MESSAGE_TENANT, tenant.user),
         FILL(TQ_MESSAGE_TENANT, tenant.home), FILL(TQ_MESSAGE_TENANT, tenant.fault),
-        FILL(TQ_MESSAGE_CLAIM, claim.name),   FILL(TQ_MESSAGE_REFUSED, claim.name),
+        FILL(TQ_MESSAGE_TENANT, tenant.pool), FILL(TQ_MESSAGE_CLAIM, claim.name),
+        FILL(TQ_MESSAGE_REFUSED, claim.name),
 };
 
 START_TEST(strings) {

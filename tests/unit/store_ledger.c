@@ -510,10 +510,10 @@ static const struct {
         { "CREATE TABLE x(y); PRAGMA application_id=12345", "not a ledger of tenantq" },
         { "CREATE TABLE x(y)", "not a ledger of tenantq" },
         { "PRAGMA application_id=12345", "not a ledger of tenantq" },
-        { "PRAGMA application_id=1416712497; PRAGMA user_version=2; CREATE TABLE x(y)",
-          "has schema version 2, this program knows 1" },
+        { "PRAGMA application_id=1416712497; PRAGMA user_version=3; CREATE TABLE x(y)",
+          "has schema version 3, this program knows 2" },
         { "PRAGMA application_id=1416712497; PRAGMA user_version=0; CREATE TABLE x(y)",
-          "has schema version 0, this program knows 1" },
+          "has schema version 0, this program knows 2" },
 };
 
 START_TEST(foreign) {

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/scheduler_private.h"
+
+/* After=: a job waits until other jobs of its tenant have ended well. What is waited for is found
+ * when it ends, by its number and by its name, so that an end costs the number of jobs that wait
+ * for just that. A condition that fails dooms its job; the doomed are ended one after the other by
+ * the step in which that happened, so a chain of any length needs no recursion. */
+
+typedef struct TqAwaited {
+        TqList ring; /* of TqCondition.link */
+} TqAwaited;
+
+static TqMap *map_of(TqScheduler *s, const TqAfter *after) {
+        return after->job > 0 ? &s->awaited_jobs : &s->awaited_names;
+}
+
+/* A name is its tenant's. */
+static uint64_t key_of(const TqAfter *after, const TqTenant *t) {
+        return after->job > 0 ? after->job : after->name ^ t->id * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static int await(TqScheduler *s, TqCondition *c) {
+        TqMap *map = map_of(s, &c->after);
+        TqAwaited *a = tq_map_get(map, key_of(&c->after, c->owner->tenant));
+
+        if (!a) {
+                int r;
+
+                a = malloc(sizeof(*a));
+                if (!a)
+                        return -ENOMEM;
+                tq_list_init(&a->ring);
+                r = tq_map_put(map, key_of(&c->after, c->owner->tenant), a);
+                if (r < 0) {
+                        free(a);
+                        return r;
+                }
+        }
+        tq_list_append(&a->ring, &c->link);
+        return 0;
+}
+
+static void forget(TqScheduler *s, TqCondition *c) {
+        TqMap *map = map_of(s, &c->after);
+        TqAwaited *a;
+
+        if (tq_list_is_empty(&c->link))
+                return;
+        tq_list_unlink(&c->link);
+        a = tq_map_get(map, key_of(&c->after, c->owner->tenant));
+        if (a && tq_list_is_empty(&a->ring))
+                free(tq_map_remove(map, key_of(&c->after, c->owner->tenant)));
+}
+
+int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n) {
+        int r = 0;
+
+        if (n == 0)
+                return 0;
+        job->conditions = calloc(n, sizeof(*job->conditions));
+        if (!job->conditions)
+                return -ENOMEM;
+        job->n_conditions = n;
+        for (size_t i = 0; i < n; i++) {
+                job->conditions[i] = (TqCondition){ .owner = job, .after = after[i] };
+                tq_list_init(&job->conditions[i].link);
+        }
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = await(s, &job->conditions[i]);
+                job->n_unmet += r >= 0;
+        }
+        if (r < 0)
+                tq_condition_drop(s, job);
+        return r;
+}
+
+void tq_condition_drop(TqScheduler *s, TqJob *job) {
+        for (size_t i = 0; i < job->n_conditions; i++)
+                forget(s, &job->conditions[i]);
+        free(job->conditions);
+        job->conditions = NULL;
+        job->n_conditions = job->n_unmet = 0;
+        tq_list_unlink(&job->doomed);
+}
+
+static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
+        TqJob *owner = c->owner;
+
+        forget(s, c);
+        c->is_met = is_met;
+        if (is_met)
+                return --owner->n_unmet == 0;
+        tq_list_unlink(&owner->doomed);
+        tq_list_append(&s->doomed, &owner->doomed);
+        return false;
+}
+
+static void settle_all(TqScheduler *s, const TqAfter *what, const TqTenant *tenant, bool is_well,
+                       uint64_t now, TqConditionMet met) {
+        TqAwaited *a = tq_map_get(map_of(s, what), key_of(what, tenant));
+        TqList taken;
+
+        if (!a)
+                return;
+        /* Taken out of the map as a whole: settling may free the entry. */
+        tq_list_init(&taken);
+        TQ_LIST_FOREACH(node, &a->ring) {
+                TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
+
+                /* Two tenants' names may have one hash; a number is only waited for by its own. */
+                if (c->owner->tenant != tenant)
+                        continue;
+                tq_list_unlink(node);
+                tq_list_append(&taken, node);
+        }
+        if (tq_list_is_empty(&a->ring))
+                free(tq_map_remove(map_of(s, what), key_of(what, tenant)));
+        TQ_LIST_FOREACH(node, &taken) {
+                TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
+
+                tq_list_unlink(node);
+                if (settle(s, c, is_well))
+                        met(s, c->owner, now);
+        }
+}
+
+void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
+                        TqConditionMet met) {
+        if (s->awaited_jobs.size > 0)
+                settle_all(s, &(TqAfter){ .job = job->id }, job->tenant, is_well, now, met);
+        if (s->awaited_names.size > 0 && job->name != 0)
+                settle_all(s, &(TqAfter){ .name = job->name }, job->tenant, is_well, now, met);
+}
+
+static TqCondition *find(TqJob *job, const TqAfter *after) {
+        for (size_t i = 0; i < job->n_conditions; i++) {
+                TqCondition *c = &job->conditions[i];
+
+                if (!tq_list_is_empty(&c->link) && c->after.job == after->job &&
+                    c->after.name == after->name)
+                        return c;
+        }
+        return NULL;
+}
+
+int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met) {
+        TqCondition *c = find(job, after);
+
+        if (!c)
+                return -ENOENT;
+        (void)settle(s, c, is_met);
+        return 0;
+}
+
+int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id) {
+        TqCondition *c = find(job, after);
+        int r;
+
+        if (!c)
+                return -ENOENT;
+        forget(s, c);
+        c->after = (TqAfter){ .job = job_id };
+        r = await(s, c);
+        /* It would wait for ever. */
+        if (r < 0)
+                (void)settle(s, c, false);
+        return r;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/list.h"
+
+/* The jobs that wait in a queue: by priority, and among equals in the order in which they could
+ * first have started (TqJob.sequence). The first of all and the first short one are found at once,
+ * however many wait. */
+
+typedef struct TqJob TqJob;
+
+typedef enum TqLane {
+        TQ_LANE_LONG,  /* may run longer than the host's lane_runtime, or without bound */
+        TQ_LANE_SHORT, /* is bounded by it */
+        _TQ_LANE_MAX,
+} TqLane;
+
+/* The jobs of one priority. */
+typedef struct TqLineLevel {
+        int priority;
+        TqList jobs[_TQ_LANE_MAX]; /* of TqJob.waiting */
+        TqList link;
+} TqLineLevel;
+
+typedef struct TqLine {
+        TqList levels;     /* the highest priority first; empty ones are freed */
+        TqLineLevel usual; /* priority 0: is never freed, and mostly the only one */
+        uint64_t size;
+} TqLine;
+
+void tq_line_init(TqLine *l);
+void tq_line_done(TqLine *l);
+/* 0 or -ENOMEM. O(1) for a job that comes last or first, else the distance from the nearer end. */
+int tq_line_insert(TqLine *l, TqJob *job);
+/* Does nothing if the job is in no line. */
+void tq_line_remove(TqLine *l, TqJob *job);
+/* Who comes first: of all, or of the short ones. NULL: nobody. */
+TqJob *tq_line_first(const TqLine *l, bool short_only);
+/* Where the first job probably is; its memory is not looked at. */
+const TqJob *tq_line_hint(const TqLine *l);
+/* How many come before a job that waits in this line; counts no further than max. */
+uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/scheduler_private.h"
+
+/* Why a job waits. Each reason is the negation of one condition of starting, asked of the same
+ * functions in turn.c that choose the next job; dispatch() asserts that what it starts has none. */
+
+/* Others that start before it, were all of them possible. */
+static bool comes_later(const TqScheduler *s, const TqJob *job, uint64_t now, TqReason *r) {
+        const TqTenant *t = job->tenant;
+        const TqJob *next;
+
+        if (t->stand == TQ_STAND_OUT || tq_list_is_empty(&job->queue->ready))
+                return false; /* another reason says why */
+        next = tq_turn_next(s, t->pool, now);
+        if (!next || next == job)
+                return false;
+        /* Nobody passes it whose turn is later; one that fits may pass one that does not. */
+        if (next->tenant != t && tq_turn_before(t, next->tenant) && next != s->kept_for)
+                return false;
+        r->job = next->id;
+        r->tenant = next->tenant->id;
+        return true;
+}
+
+/* Tenants that compete and come before. */
+static uint64_t ahead_of(const TqTenant *t) {
+        const TqPool *p = t->pool;
+        uint64_t n = 0;
+
+        for (uint32_t i = 0; t->stand != TQ_STAND_OUT && i < p->n_players; i++)
+                n += p->players[i].tenant && p->players[i].tenant->stand != TQ_STAND_OUT &&
+                     tq_turn_before(p->players[i].tenant, t);
+        return n;
+}
+
+/* Who is first of those that wait: one that may start, if there is such. */
+static const TqJob *front_of(const TqScheduler *s, const TqQueue *q) {
+        const TqJob *job = tq_turn_head(s, q);
+
+        return job ? job : tq_line_first(&q->line, false);
+}
+
+static bool is_behind(const TqScheduler *s, const TqJob *job, TqReason *r) {
+        const TqJob *first = front_of(s, job->queue);
+
+        /* A long job that only the lane passes has the lane as its reason. */
+        if (!first || first == job || tq_line_first(&job->queue->line, false) == job)
+                return false;
+        r->job = first->id;
+        return true;
+}
+
+/* Asked in the order of TqWait. Those from BEHIND on are only asked of a job that is queued: where
+ * another would stand is not known. */
+static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now, TqReason *r) {
+        const TqTenant *t = job->tenant;
+        const TqQueue *q = job->queue;
+        const TqPool *p = t->pool;
+
+        switch (w) {
+        case TQ_WAIT_RECOVERY:
+                return !s->is_open;
+        case TQ_WAIT_HELD:
+                return job->is_held;
+        case TQ_WAIT_START_AFTER:
+                r->until_usec = job->not_before;
+                return job->state == TQ_JOB_SCHEDULED && !job->is_retry &&
+                       (job->not_before > now || job->n_unmet == 0);
+        case TQ_WAIT_AFTER:
+                r->current = job->n_conditions - job->n_unmet;
+                r->maximum = job->n_conditions;
+                for (size_t i = 0; i < job->n_conditions; i++)
+                        if (!job->conditions[i].is_met) {
+                                r->job = job->conditions[i].after.job;
+                                r->name = job->conditions[i].after.name;
+                                break;
+                        }
+                return job->n_unmet > 0;
+        case TQ_WAIT_LAUNCH_RETRY:
+                r->until_usec = job->not_before;
+                return job->state == TQ_JOB_SCHEDULED && job->is_retry;
+        case TQ_WAIT_TENANT_DISABLED:
+                return !t->enabled;
+        case TQ_WAIT_HOST_PAUSED:
+                return s->switches.is_paused;
+        case TQ_WAIT_TENANT_PAUSED:
+                return t->is_paused;
+        case TQ_WAIT_QUEUE_PAUSED:
+                return q->is_paused;
+        case TQ_WAIT_TENANT_CONCURRENCY:
+                r->current = t->running;
+                r->maximum = t->concurrency;
+                return !tq_turn_tenant_has_room(t);
+        case TQ_WAIT_QUEUE_CONCURRENCY:
+                r->current = q->running;
+                r->maximum = q->concurrency;
+                return !tq_turn_queue_has_room(q);
+        default:
+                break;
+        }
+        if (job->state != TQ_JOB_QUEUED)
+                return false;
+        switch (w) {
+        case TQ_WAIT_BEHIND:
+                return is_behind(s, job, r);
+        case TQ_WAIT_SLOTS:
+                r->current = p->running;
+                r->maximum = p->slots;
+                return !tq_turn_has_slot(p);
+        case TQ_WAIT_LANE:
+                r->current = p->running_long;
+                r->maximum = tq_sub_u64(p->slots, p->lane_slots);
+                return !tq_turn_allows_long(p) && !tq_turn_is_short(s, job);
+        case TQ_WAIT_MEMORY:
+                r->current = job->memory_bytes;
+                r->maximum = tq_turn_free_memory(s);
+                return job->memory_bytes > tq_turn_free_memory(s);
+        case TQ_WAIT_MEMORY_KEPT:
+                if (!tq_turn_memory_is_kept(s, now) || s->kept_for == job)
+                        return false;
+                r->job = s->kept_for->id;
+                r->tenant = s->kept_for->tenant->id;
+                return !tq_turn_may_have(s, job, now);
+        case TQ_WAIT_SHARE:
+                return comes_later(s, job, now, r);
+        default:
+                return false;
+        }
+}
+
+TqWait tq_scheduler_why(const TqScheduler *s, const TqJob *job, uint64_t now_usec) {
+        TqReason r = {};
+
+        if (!tq_scheduler_is_waiting(job))
+                return TQ_WAIT_NONE;
+        for (int w = TQ_WAIT_NONE + 1; w < _TQ_WAIT_MAX; w++)
+                if (holds(s, job, (TqWait)w, now_usec, &r))
+                        return (TqWait)w;
+        return TQ_WAIT_NONE;
+}
+
+#define POSITION_MAX 100000 /* of the walk; more are shown as that many */
+
+size_t tq_scheduler_explain(const TqScheduler *s, const TqJob *job, uint64_t now_usec,
+                            TqReason ret[_TQ_WAIT_MAX]) {
+        size_t n = 0;
+
+        if (!tq_scheduler_is_waiting(job))
+                return 0;
+        for (int w = TQ_WAIT_NONE + 1; w < _TQ_WAIT_MAX; w++) {
+                TqReason r = { .wait = (TqWait)w };
+
+                if (!holds(s, job, (TqWait)w, now_usec, &r))
+                        continue;
+                if (w == TQ_WAIT_BEHIND)
+                        r.current = tq_line_position(&job->queue->line, job, POSITION_MAX);
+                if (w == TQ_WAIT_SHARE)
+                        r.current = ahead_of(job->tenant);
+                ret[n++] = r;
+        }
+        return n;
+}
+
+void tq_scheduler_count(const TqScheduler *s, const TqQueue *queue, uint64_t now_usec,
+                        uint64_t ret[_TQ_WAIT_MAX]) {
+        const TqJob *first = front_of(s, queue);
+        TqWait why;
+
+        for (size_t w = 0; w < TQ_ELEMENTSOF(queue->placed); w++)
+                ret[w] += queue->placed[w];
+        if (!first)
+                return;
+        /* What holds the first that could start; those behind it share all that is asked before
+         * "behind", and are behind otherwise. */
+        why = tq_scheduler_why(s, first, now_usec);
+        ret[why]++;
+        ret[why < TQ_WAIT_BEHIND && why != TQ_WAIT_NONE ? why : TQ_WAIT_BEHIND] +=
+                queue->line.size - 1;
+}

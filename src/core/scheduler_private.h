@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/scheduler.h"
+
+/* What the scheduler's files share. */
+
+struct TqScheduler {
+        TqMap jobs;
+        TqMap tenants;
+        TqList all;    /* of TqTenant.all */
+        TqHeap timers; /* of TqJob.timer by deadline */
+        bool is_open;
+        TqSwitches switches; /* of the host */
+        TqHostPolicy policy;
+        uint64_t sequence; /* the last one given */
+        /* turn.c */
+        TqPool pools[2 * TQ_POOLS_MAX]; /* those of before a reload until their tenants move */
+        size_t n_pools;
+        uint64_t turns;           /* starts so far */
+        TqAverages *averages;     /* of all tenants' jobs */
+        uint64_t memory_promised; /* to the jobs that hold a slot */
+        const TqJob *kept_for;    /* who waits for memory, and shall not for ever */
+        uint64_t kept_from;       /* from when on others leave it to that job */
+        /* condition.c */
+        TqMap awaited_jobs, awaited_names; /* TqAwaited */
+        TqList doomed;                     /* of TqJob.doomed */
+};
+
+static inline bool tq_scheduler_is_waiting(const TqJob *job) {
+        return job->state <= TQ_JOB_QUEUED;
+}
+
+/* turn.c: whose turn it is. */
+/* -ENOSPC: too many pools, with those that still have tenants; nothing changed. */
+int tq_turn_set_host(TqScheduler *s, const TqHostPolicy *policy);
+TqPool *tq_turn_pool(TqScheduler *s, const char *name); /* NULL: no such pool */
+int tq_turn_move(TqTenant *t, TqPool *pool);            /* -ENOMEM: it stays where it is, and out */
+void tq_turn_done(TqScheduler *s);
+void tq_turn_set_reserved(TqTenant *t, uint64_t reserved);
+void tq_turn_refresh(TqScheduler *s, TqQueue *q);
+void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t);
+void tq_turn_leave(TqTenant *t);
+/* The job that starts next in this pool were a slot free, or NULL. Parks those whose job does not
+ * fit: how they are found, not who is next. */
+TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now);
+bool tq_turn_has_slot(const TqPool *p);
+/* Asks the memory for what the next start will look at. */
+void tq_turn_prefetch(const TqPool *p);
+/* Remembers who can't start for want of memory; after the starts of a step. */
+void tq_turn_keep_memory(TqScheduler *s, uint64_t now);
+void tq_turn_take_slot(TqScheduler *s, TqJob *job);
+void tq_turn_give_slot(TqScheduler *s, TqJob *job);
+/* Charges: at the start by estimate, meanwhile by what was seen, in the end by what it was. A
+ * running job is charged for what it will have used at its next look. */
+void tq_turn_charge_start(TqScheduler *s, TqJob *job, uint64_t now);
+void tq_turn_charge_running(TqScheduler *s, TqJob *job, uint64_t now);
+/* When a running job is looked at after that, or TQ_NEVER. */
+uint64_t tq_turn_next_look(const TqJob *job, uint64_t now);
+void tq_turn_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now,
+                        bool is_typical);
+/* Facts that both deciding and explaining ask. */
+bool tq_turn_tenant_has_room(const TqTenant *t);
+bool tq_turn_queue_has_room(const TqQueue *q);
+bool tq_turn_allows_long(const TqPool *p);
+bool tq_turn_is_short(const TqScheduler *s, const TqJob *job);
+uint64_t tq_turn_free_memory(const TqScheduler *s);
+bool tq_turn_may_have(const TqScheduler *s, const TqJob *job, uint64_t now);
+bool tq_turn_memory_is_kept(const TqScheduler *s, uint64_t now);
+TqJob *tq_turn_head(const TqScheduler *s, const TqQueue *q); /* the one that may start */
+bool tq_turn_before(const TqTenant *a, const TqTenant *b);   /* neither OUT */
+
+/* condition.c: After=. */
+int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n);
+void tq_condition_drop(TqScheduler *s, TqJob *job);
+/* A job has ended: those that waited for it are met, or doomed. Calls met() for each whose last
+ * condition this was. */
+typedef void (*TqConditionMet)(TqScheduler *s, TqJob *job, uint64_t now);
+void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
+                        TqConditionMet met);
+/* One condition of one job is settled. -ENOENT: it has no such. */
+int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met);
+/* A name turns out to be that job's, which has not ended. */
+int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id);
+
+/* admission.c: whether a submission is taken; -EDQUOT with *ret. Changes nothing. */
+int tq_admission_check(const TqScheduler *s, const TqEvent *e, uint64_t now, TqRefusal *ret);
+/* It was taken: tokens are spent, and *ret says if a limit is near. */
+void tq_admission_take(TqJob *job, uint64_t now, TqRefusal *ret);

@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/scheduler_private.h"
+
+/* Whose turn it is: start-time fair queueing over the slots of a pool (Goyal, Vin, Cheng 1996; with
+ * D servers: Jin, Chase, Kaur, "Interposed proportional sharing", 2004).
+ *
+ * A tenant has one tag: where it stands in virtual time. Starting a job moves the tag on by the
+ * job's charge over the tenant's weight, and of all tenants that could start a job the one with the
+ * smallest tag does. The charge is the dominant share of what the job uses: by estimate when it
+ * starts, by what it is seen to use while it runs, and what it really was in the end; a wrong
+ * estimate is put right, it does not buy anything. A running job is charged up to its next look, a
+ * quarter of its age ahead, and not up to its end: so tenants of short and of long jobs hold their
+ * shares of the slots at each moment, and not one after the other. Virtual time is the tag of the
+ * latest start. Who comes (back)
+ * into the competition begins there at the earliest: what it did not use meanwhile is gone, so a
+ * tenant that was idle gets its share and no more. While nobody competes there is nothing to be
+ * fair about, and all begin anew. Who is ahead of virtual time by more than the host's `debt` is
+ * not held back for longer than that (and the length of one of its own jobs).
+ *
+ * So two tenants that compete throughout an interval get use in proportion to their weights, to
+ * within (D + 1) (l₁/w₁ + l₂/w₂), where l is a tenant's largest charge of one job: the bound of
+ * SFQ(D). Estimates only move service about within it.
+ *
+ * While a tenant could start a job but for a slot and memory it takes part in its pool's
+ * tournament; who has fewer slots than were reserved for it comes before all others, and who lacks
+ * most is first. The winner is who is next. If its job does not fit the memory that is left, or the
+ * lane, the tenant is parked: in a tree of the same order, in which each node knows the least
+ * memory that some job below it needs, so that the first that fits now is found in O(log tenants)
+ * too, however many do not. It comes back to the tournament when something about it changes. A
+ * tenant is parked at most once for each time that it came, so a decision costs O(log tenants),
+ * amortised. refresh() is the one place that decides who stands where, from the facts alone. */
+
+enum { ANY, SHORT }; /* indices of TqTenant.need */
+
+static TqTenant *tenant_of(const TqTreeNode *node) {
+        return TQ_CONTAINER_OF(node, TqTenant, order);
+}
+
+/* Facts --------------------------------------------------------------------------------------- */
+
+bool tq_turn_tenant_has_room(const TqTenant *t) {
+        return t->running < t->concurrency;
+}
+
+bool tq_turn_queue_has_room(const TqQueue *q) {
+        return q->running < q->concurrency;
+}
+
+bool tq_turn_has_slot(const TqPool *p) {
+        return p->running < p->slots;
+}
+
+bool tq_turn_allows_long(const TqPool *p) {
+        return p->lane_slots == 0 || p->running_long < tq_sub_u64(p->slots, p->lane_slots);
+}
+
+/* By its own bound, or by its tenant's. */
+bool tq_turn_is_short(const TqScheduler *s, const TqJob *job) {
+        return job->is_short || job->tenant->runtime <= s->policy.lane_runtime_usec;
+}
+
+uint64_t tq_turn_free_memory(const TqScheduler *s) {
+        return s->policy.memory_bytes == TQ_LIMIT_MAX
+                       ? TQ_LIMIT_MAX
+                       : tq_sub_u64(s->policy.memory_bytes, s->memory_promised);
+}
+
+/* Whether the job that memory is kept for could still start but for memory. */
+static bool is_kept_for_reason(const TqScheduler *s) {
+        const TqJob *job = s->kept_for;
+
+        return s->policy.memory_bytes != TQ_LIMIT_MAX && job->tenant->stand != TQ_STAND_OUT &&
+               !tq_list_is_empty(&job->queue->ready) && tq_turn_head(s, job->queue) == job &&
+               job->memory_bytes <= s->policy.memory_bytes;
+}
+
+bool tq_turn_memory_is_kept(const TqScheduler *s, uint64_t now) {
+        return s->kept_for && now >= s->kept_from && is_kept_for_reason(s);
+}
+
+/* What others than the job that memory is kept for may be promised. */
+static uint64_t memory_for_others(const TqScheduler *s, uint64_t now) {
+        uint64_t free = tq_turn_free_memory(s);
+
+        return tq_turn_memory_is_kept(s, now) ? tq_sub_u64(free, s->kept_for->memory_bytes) : free;
+}
+
+bool tq_turn_may_have(const TqScheduler *s, const TqJob *job, uint64_t now) {
+        return job == s->kept_for || job->memory_bytes <= memory_for_others(s, now);
+}
+
+static TqJob *head(const TqScheduler *s, const TqQueue *q, bool allows_long) {
+        TqJob *job = tq_line_first(&q->line, false);
+
+        if (job && !allows_long && !tq_turn_is_short(s, job))
+                job = tq_line_first(&q->line, true);
+        return job;
+}
+
+/* While only the lane's slots are left, a short job passes the long ones before it. */
+TqJob *tq_turn_head(const TqScheduler *s, const TqQueue *q) {
+        return head(s, q, tq_turn_allows_long(q->tenant->pool));
+}
+
+/* Order --------------------------------------------------------------------------------------- */
+
+/* The order: who is below its reservation first, and who lacks most; then by rank, then who has
+ * used less. */
+static TqTournamentKey key_of(const TqTenant *t) {
+        const uint64_t above = UINT64_C(1) << 33, most = UINT64_MAX / 2;
+
+        return (TqTournamentKey){
+                .first = t->shortfall > 0 ? above - TQ_MIN(t->shortfall, above)
+                                          : above + TQ_MIN(t->rank, most),
+                .second = t->shortfall > 0 ? t->rank : tq_tournament_order(t->history),
+        };
+}
+
+bool tq_turn_before(const TqTenant *a, const TqTenant *b) {
+        TqTournamentKey x = key_of(a), y = key_of(b);
+
+        if (x.first != y.first || x.second != y.second)
+                return tq_tournament_before(&x, &y);
+        return a->player < b->player;
+}
+
+static bool node_before(const TqTreeNode *a, const TqTreeNode *b) {
+        return tq_turn_before(tenant_of(a), tenant_of(b));
+}
+
+static void summarise(TqTreeNode *node) {
+        TqTenant *t = tenant_of(node);
+
+        for (int i = 0; i < 2; i++) {
+                uint64_t least = t->need[i];
+
+                if (node->left)
+                        least = TQ_MIN(least, tenant_of(node->left)->least[i]);
+                if (node->right)
+                        least = TQ_MIN(least, tenant_of(node->right)->least[i]);
+                t->least[i] = least;
+        }
+}
+
+typedef struct Need {
+        int kind;      /* ANY, SHORT */
+        uint64_t free; /* memory */
+} Need;
+
+static bool need_fits(uint64_t need, uint64_t free) {
+        return need != TQ_NEVER && need <= free;
+}
+
+static bool subtree_may_hold(const TqTreeNode *node, const void *data) {
+        const Need *n = data;
+
+        return need_fits(tenant_of(node)->least[n->kind], n->free);
+}
+
+static bool tenant_fits(const TqTreeNode *node, const void *data) {
+        const Need *n = data;
+
+        return need_fits(tenant_of(node)->need[n->kind], n->free);
+}
+
+static void pool_init(TqPool *p, const char *name) {
+        *p = (TqPool){
+                .parked = { .before = node_before, .summarise = summarise },
+        };
+        (void)snprintf(p->name, sizeof(p->name), "%s", name);
+}
+
+void tq_turn_done(TqScheduler *s) {
+        for (size_t i = 0; i < s->n_pools; i++) {
+                tq_tournament_done(&s->pools[i].ready);
+                free(s->pools[i].players);
+        }
+}
+
+static void prefetch(const void *object, size_t size) {
+        for (size_t i = 0; object && i < size; i += 64)
+                __builtin_prefetch((const char *)object + i, 1);
+}
+
+/* With ten thousand tenants and a million jobs nothing of who is next is in a cache: tenant, queue
+ * and job would be waited for one after the other. They are asked for now, all at once, and are
+ * there when the next slot becomes free. */
+void tq_turn_prefetch(const TqPool *p) {
+        uint32_t winner = tq_tournament_winner(&p->ready);
+        const TqPlayer *next;
+
+        if (winner == TQ_TOURNAMENT_NONE)
+                return;
+        next = &p->players[winner];
+        prefetch(next->tenant, offsetof(TqTenant, order));
+        prefetch(next->queue, sizeof(*next->queue));
+        prefetch(next->job, sizeof(*next->job));
+        prefetch(next->averages, sizeof(void *));
+}
+
+/* Hints only: they may be out of date. */
+static void hint(TqTenant *t) {
+        TqPlayer *player = &t->pool->players[t->player];
+        const TqList *first = tq_list_first(&t->ready_queues);
+
+        player->averages = t->averages;
+        player->queue = first ? TQ_LIST_ENTRY((TqList *)first, TqQueue, ready) : NULL;
+        player->job = player->queue ? tq_line_hint(&player->queue->line) : NULL;
+}
+
+/* A tenant's job that starts, were it its turn: its queues take turns. */
+static TqJob *job_of(const TqScheduler *s, const TqTenant *t, const Need *n) {
+        TqJob *best = NULL;
+
+        TQ_LIST_FOREACH(node, &t->ready_queues) {
+                TqJob *job = head(s, TQ_LIST_ENTRY(node, TqQueue, ready), n->kind == ANY);
+
+                if (!job || !need_fits(job->memory_bytes, n->free))
+                        continue;
+                tq_fair_prefetch(t->averages, job->name);
+                if (s->policy.policy != TQ_POLICY_FIFO)
+                        return job;
+                if (!best || job->sequence < best->sequence)
+                        best = job;
+        }
+        return best;
+}
+
+/* The first of those who take part, and of those who are parked, whose job fits. */
+static TqTenant *first_ready(const TqPool *p) {
+        uint32_t winner = tq_tournament_winner(&p->ready);
+
+        return winner == TQ_TOURNAMENT_NONE ? NULL : p->players[winner].tenant;
+}
+
+static TqTenant *first_parked(const TqPool *p, const Need *need) {
+        TqTreeQuery query = { .may_hold = subtree_may_hold, .fits = tenant_fits, .data = need };
+        const TqTreeNode *node = tq_tree_find(&p->parked, &query);
+
+        return node ? tenant_of(node) : NULL;
+}
+
+static uint64_t need_of(const TqJob *job) {
+        return job ? job->memory_bytes : TQ_NEVER;
+}
+
+static void needs_of(const TqScheduler *s, const TqTenant *t, uint64_t ret[2]) {
+        ret[ANY] = ret[SHORT] = TQ_NEVER;
+        TQ_LIST_FOREACH(node, &t->ready_queues) {
+                const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, ready);
+
+                ret[ANY] = TQ_MIN(ret[ANY], need_of(head(s, q, true)));
+                ret[SHORT] = TQ_MIN(ret[SHORT], need_of(head(s, q, false)));
+        }
+}
+
+static void park(const TqScheduler *s, TqTenant *t) {
+        tq_turn_leave(t);
+        needs_of(s, t, t->need);
+        t->stand = TQ_STAND_PARKED;
+        tq_tree_insert(&t->pool->parked, &t->order);
+}
+
+static TqJob *next_with(const TqScheduler *s, TqPool *p, uint64_t free) {
+        Need need = { .kind = tq_turn_allows_long(p) ? ANY : SHORT, .free = free };
+        TqTenant *ready, *parked;
+        TqJob *job = NULL;
+
+        while ((ready = first_ready(p)) && !(job = job_of(s, ready, &need)))
+                park(s, ready);
+        parked = first_parked(p, &need);
+        if (!parked || (ready && tq_turn_before(ready, parked)))
+                return job;
+        return job_of(s, parked, &need);
+}
+
+TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now) {
+        if (tq_turn_memory_is_kept(s, now) && s->kept_for->tenant->pool == p &&
+            s->kept_for->memory_bytes <= tq_turn_free_memory(s))
+                return (TqJob *)s->kept_for;
+        return next_with(s, p, memory_for_others(s, now));
+}
+
+/* Who would be next but for memory, whether there is a slot now or not: others that need less would
+ * take every slot that becomes free. */
+void tq_turn_keep_memory(TqScheduler *s, uint64_t now) {
+        uint64_t free = tq_turn_free_memory(s);
+
+        if (s->kept_for && (!is_kept_for_reason(s) ||
+                            (s->kept_for->memory_bytes <= free && !tq_turn_memory_is_kept(s, now))))
+                s->kept_for = NULL;
+        if (s->kept_for || s->policy.memory_bytes == TQ_LIMIT_MAX)
+                return;
+        for (size_t i = 0; i < s->n_pools; i++) {
+                TqJob *job = next_with(s, &s->pools[i], s->policy.memory_bytes);
+
+                if (!job || job->memory_bytes <= free)
+                        continue;
+                s->kept_for = job;
+                s->kept_from = tq_add_u64(now, s->policy.memory_patience_usec);
+                return;
+        }
+}
+
+/* Where a tenant stands ----------------------------------------------------------------------- */
+
+void tq_turn_leave(TqTenant *t) {
+        if (t->stand == TQ_STAND_READY)
+                tq_tournament_set(&t->pool->ready, t->player, TQ_TOURNAMENT_OUT);
+        tq_tree_remove(&t->pool->parked, &t->order);
+        t->stand = TQ_STAND_OUT;
+}
+
+static void take_part(TqTenant *t) {
+        t->stand = TQ_STAND_READY;
+        hint(t);
+        tq_tournament_set(&t->pool->ready, t->player, key_of(t));
+}
+
+/* What a tenant may lag behind without losing it: the largest job of the pool. */
+static uint64_t slack(const TqPool *p, uint64_t tag) {
+        return tq_sub_u64(tag, p->largest_advance);
+}
+
+/* The tenant begins to compete. Whose last job has just ended was never away; who was idle begins
+ * where the others are. */
+static void catch_up(TqTenant *t) {
+        TqPool *p = t->pool;
+        const TqTenant *first = first_ready(p);
+
+        if (first && first->shortfall == 0)
+                p->vtime = TQ_MAX(p->vtime, first->tag);
+        else if (!first && p->parked.size == 0)
+                p->vtime = TQ_MAX(p->vtime, p->running > 0 ? slack(p, p->max_tag) : p->max_tag);
+        t->tag = TQ_MAX(t->tag, t->is_idle ? p->vtime : slack(p, p->vtime));
+        t->is_idle = false;
+}
+
+/* Use beyond that is not held against a tenant: it would wait for what nobody remembers. */
+static void cap_debt(const TqScheduler *s, TqTenant *t) {
+        uint64_t debt =
+                s->policy.debt_usec > UINT64_MAX / 1000 ? UINT64_MAX : s->policy.debt_usec * 1000;
+
+        t->tag = TQ_MIN(t->tag, tq_add_u64(t->pool->vtime, tq_add_u64(debt, t->largest_advance)));
+}
+
+static uint64_t rank_of(const TqScheduler *s, const TqTenant *t) {
+        uint64_t rank = TQ_NEVER;
+
+        if (s->policy.policy == TQ_POLICY_FAIR)
+                return t->tag;
+        if (s->policy.policy == TQ_POLICY_ROUND_ROBIN)
+                return t->turn;
+        TQ_LIST_FOREACH(node, &t->ready_queues)
+        rank = TQ_MIN(rank,
+                      tq_line_first(&TQ_LIST_ENTRY(node, TqQueue, ready)->line, false)->sequence);
+        return rank;
+}
+
+void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
+        bool is_in = t->stand != TQ_STAND_OUT;
+        bool want = s->is_open && t->enabled && !s->switches.is_paused && !t->is_paused &&
+                    tq_turn_tenant_has_room(t) && !tq_list_is_empty(&t->ready_queues);
+        uint64_t shortfall = tq_sub_u64(t->reserved, t->running), rank, need[2] = {};
+
+        if (!want) {
+                tq_turn_leave(t);
+                t->is_idle |= t->running == 0;
+                return;
+        }
+        if (!is_in)
+                catch_up(t);
+        cap_debt(s, t);
+        rank = rank_of(s, t);
+        if (t->stand == TQ_STAND_PARKED)
+                needs_of(s, t, need);
+        if (is_in && rank == t->rank && shortfall == t->shortfall &&
+            (t->stand == TQ_STAND_READY ||
+             (need[ANY] == t->need[ANY] && need[SHORT] == t->need[SHORT])))
+                return;
+        /* A node's key must not change while it is in the tree. */
+        if (t->stand == TQ_STAND_PARKED)
+                tq_turn_leave(t);
+        t->rank = rank;
+        t->shortfall = shortfall;
+        t->history = t->usage;
+        take_part(t);
+}
+
+void tq_turn_refresh(TqScheduler *s, TqQueue *q) {
+        bool want = tq_turn_queue_has_room(q) && !q->is_paused && q->line.size > 0;
+
+        if (want != !tq_list_is_empty(&q->ready)) {
+                if (want)
+                        tq_list_append(&q->tenant->ready_queues, &q->ready);
+                else
+                        tq_list_unlink(&q->ready);
+        }
+        tq_turn_refresh_tenant(s, q->tenant);
+}
+
+/* Slots --------------------------------------------------------------------------------------- */
+
+void tq_turn_take_slot(TqScheduler *s, TqJob *job) {
+        TqTenant *t = job->tenant;
+
+        job->counts_as_long = !tq_turn_is_short(s, job);
+        tq_list_append(&t->active, &job->active);
+        t->running++;
+        t->running_long += job->counts_as_long;
+        t->pool->running++;
+        t->pool->running_long += job->counts_as_long;
+        job->queue->running++;
+        s->memory_promised += job->memory_bytes;
+}
+
+void tq_turn_give_slot(TqScheduler *s, TqJob *job) {
+        TqTenant *t = job->tenant;
+
+        tq_list_unlink(&job->active);
+        t->running--;
+        t->running_long -= job->counts_as_long;
+        t->pool->running--;
+        t->pool->running_long -= job->counts_as_long;
+        job->queue->running--;
+        s->memory_promised -= job->memory_bytes;
+}
+
+/* A number in the pool's tournament. */
+static int join(TqPool *p, TqTenant *t) {
+        TqPlayer *bigger;
+        uint32_t i = 0;
+        int r;
+
+        while (p->n_tenants < p->n_players && p->players[i].tenant)
+                i++;
+        if (p->n_tenants == p->n_players) {
+                i = p->n_players;
+                r = tq_tournament_reserve(&p->ready, i + 1);
+                if (r < 0)
+                        return r;
+                bigger = realloc(p->players, p->ready.allocated * sizeof(*bigger));
+                if (!bigger)
+                        return -ENOMEM;
+                p->players = bigger;
+                p->n_players++;
+        }
+        p->players[i] = (TqPlayer){ .tenant = t };
+        t->player = i;
+        p->n_tenants++;
+        return 0;
+}
+
+int tq_turn_move(TqTenant *t, TqPool *pool) {
+        TqPool *from = t->pool;
+        uint32_t number = t->player;
+        int r;
+
+        if (from == pool)
+                return 0;
+        if (from)
+                tq_turn_leave(t);
+        r = join(pool, t);
+        if (r < 0)
+                return r;
+        if (from) {
+                from->running -= t->running;
+                from->running_long -= t->running_long;
+                from->reserved -= t->reserved;
+                from->players[number] = (TqPlayer){};
+                from->n_tenants--;
+        }
+        t->pool = pool;
+        /* Tags of different pools have nothing to do with each other. */
+        t->tag = pool->vtime;
+        pool->running += t->running;
+        pool->running_long += t->running_long;
+        pool->reserved += t->reserved;
+        return 0;
+}
+
+void tq_turn_set_reserved(TqTenant *t, uint64_t reserved) {
+        t->pool->reserved -= t->reserved;
+        t->reserved = tq_limits_slots(reserved, t->pool->slots);
+        t->pool->reserved += t->reserved;
+}
+
+TqPool *tq_turn_pool(TqScheduler *s, const char *name) {
+        const char *wanted = name && name[0] != '\0' ? name : TQ_POOL_SHARED;
+
+        for (size_t i = 0; i < s->n_pools; i++)
+                if (strcmp(s->pools[i].name, wanted) == 0)
+                        return &s->pools[i];
+        return NULL;
+}
+
+static uint64_t count_cpus(const uint64_t *bits) {
+        uint64_t n = 0;
+
+        for (size_t i = 0; i < TQ_CPUS_MAX / 64; i++)
+                n += (uint64_t)__builtin_popcountll(bits[i]);
+        return n;
+}
+
+static bool is_named(const TqHostPolicy *policy, const char *name) {
+        for (uint32_t i = 0; i < policy->n_pools; i++)
+                if (strcmp(policy->pools[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* A pool whose name is no longer configured keeps its place while a tenant is in it, without slots.
+ */
+static TqPool *place_for(TqScheduler *s, const TqHostPolicy *policy, const char *name) {
+        TqPool *p = tq_turn_pool(s, name);
+
+        for (size_t i = 1; !p && i < s->n_pools; i++)
+                if (s->pools[i].n_tenants == 0 && !is_named(policy, s->pools[i].name)) {
+                        p = &s->pools[i];
+                        tq_tournament_done(&p->ready);
+                        free(p->players);
+                        pool_init(p, name);
+                }
+        if (!p && s->n_pools < TQ_ELEMENTSOF(s->pools))
+                pool_init(p = &s->pools[s->n_pools++], name);
+        return p;
+}
+
+int tq_turn_set_host(TqScheduler *s, const TqHostPolicy *policy) {
+        TqPool *shared;
+        int r;
+
+        if (s->n_pools == 0)
+                pool_init(&s->pools[s->n_pools++], TQ_POOL_SHARED);
+        for (uint32_t i = 0; i < policy->n_pools; i++)
+                if (!place_for(s, policy, policy->pools[i].name))
+                        return -ENOSPC;
+        s->policy = *policy;
+        for (size_t i = 1; i < s->n_pools; i++)
+                s->pools[i].slots = 0;
+        for (size_t i = 0; i < s->n_pools; i++)
+                s->pools[i].capacity = (TqCapacity){
+                        .cpus = policy->cpus,
+                        .memory_bytes = policy->memory_bytes,
+                        .io_bytes_per_sec = policy->io_bytes_per_sec,
+                };
+        shared = &s->pools[0];
+        r = tq_policy_shared_slots(policy, &shared->slots);
+        assert(r == 0);
+        shared->lane_slots = tq_limits_slots(policy->lane_slots, shared->slots);
+        for (uint32_t i = 0; i < policy->n_pools; i++) {
+                const TqPoolPolicy *from = &policy->pools[i];
+                TqPool *p = tq_turn_pool(s, from->name);
+
+                p->slots = tq_limits_slots(from->slots, policy->max_jobs);
+                p->capacity = shared->capacity;
+                if (from->has_cpus)
+                        p->capacity.cpus = count_cpus(from->cpus);
+        }
+        for (size_t i = 0; i < s->n_pools; i++)
+                s->pools[i].capacity.slots = s->pools[i].slots;
+        return 0;
+}
+
+/* Charges ------------------------------------------------------------------------------------- */
+
+static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
+        t->tag = tq_add_u64(tq_sub_u64(t->tag, job->advance), advance);
+        job->advance = advance;
+        t->pool->max_tag = TQ_MAX(t->pool->max_tag, t->tag);
+}
+
+static uint64_t advance_of(const TqTenant *t, const TqUse *use) {
+        return tq_fair_advance(tq_fair_charge(use, &t->pool->capacity), t->weight);
+}
+
+/* What a job will have used at that age, if it goes on as it was seen or is expected to. */
+static TqUse foresee(const TqJob *job, uint64_t age) {
+        const TqUse *base = job->seen.slot_usec > 0 ? &job->seen : &job->expected;
+        double factor = (double)age / (double)TQ_MAX(base->slot_usec, UINT64_C(1));
+
+        return (TqUse){
+                .slot_usec = age,
+                .cpu_usec = (uint64_t)((double)base->cpu_usec * factor),
+                .memory_bytes = TQ_MAX(base->memory_bytes, job->memory_bytes),
+                .io_bytes = (uint64_t)((double)base->io_bytes * factor),
+        };
+}
+
+/* A running job is looked at while others may compete for its slot: after a second, and again
+ * whenever it has become a quarter older, so that a long job costs few looks. */
+uint64_t tq_turn_next_look(const TqJob *job, uint64_t now) {
+        uint64_t age = tq_sub_u64(now, job->slot_since);
+
+        if (job->tenant->pool->slots == TQ_LIMIT_MAX)
+                return TQ_NEVER;
+        return tq_add_u64(now, TQ_MAX(age / 4, TQ_USEC_PER_SEC));
+}
+
+/* Up to the next look, but not beyond where it is expected to end. */
+static uint64_t age_charged(const TqJob *job, uint64_t now) {
+        uint64_t age = tq_sub_u64(now, job->slot_since);
+        uint64_t next = tq_sub_u64(tq_turn_next_look(job, now), job->slot_since);
+        uint64_t end = job->expected.slot_usec;
+
+        return TQ_MAX(age < end ? TQ_MIN(next, end) : next, UINT64_C(1));
+}
+
+void tq_turn_charge_running(TqScheduler *s, TqJob *job, uint64_t now) {
+        TqUse use = foresee(job, age_charged(job, now));
+
+        set_advance(job->tenant, job, advance_of(job->tenant, &use));
+        tq_turn_refresh_tenant(s, job->tenant);
+}
+
+static void note_usage(const TqScheduler *s, TqTenant *t, uint64_t charge, uint64_t now) {
+        t->usage = tq_fair_history_add(t->usage, charge, t->weight, now, s->policy.half_life_usec);
+}
+
+void tq_turn_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
+        static const TqUse unknown = { .slot_usec = 10 * TQ_USEC_PER_SEC };
+        TqTenant *t = job->tenant;
+        const TqUse *known = tq_fair_predict(t->averages, job->name);
+        TqUse use;
+
+        if (!known)
+                known = tq_fair_predict(s->averages, 0);
+        job->expected = known ? *known : unknown;
+        job->expected.slot_usec =
+                TQ_MIN(job->expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
+        job->slot_since = now;
+        job->seen = (TqUse){};
+        job->advance = 0;
+        use = foresee(job, age_charged(job, now));
+        /* Who starts by a reservation is ahead of the others, and they need not follow; who was
+         * passed over for want of memory or of the lane has not saved up for more than a job. */
+        if (t->shortfall == 0)
+                t->pool->vtime = TQ_MAX(t->pool->vtime, t->tag);
+        t->tag = TQ_MAX(t->tag, slack(t->pool, t->pool->vtime));
+        set_advance(t, job, advance_of(t, &use));
+        job->noted = tq_fair_charge(&use, &t->pool->capacity);
+        note_usage(s, t, job->noted, now);
+        t->turn = ++s->turns;
+}
+
+void tq_turn_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now,
+                        bool is_typical) {
+        TqTenant *t = job->tenant;
+        uint64_t charge;
+
+        set_advance(t, job, advance_of(t, use));
+        t->largest_advance = TQ_MAX(job->advance, t->largest_advance - t->largest_advance / 8);
+        /* It fades with what is served since, not with how many jobs that was. */
+        t->pool->largest_advance =
+                TQ_MAX(job->advance, tq_sub_u64(t->pool->largest_advance, job->advance / 64));
+        charge = tq_fair_charge(use, &t->pool->capacity);
+        if (charge > job->noted)
+                note_usage(s, t, charge - job->noted, now);
+        if (is_typical) {
+                tq_fair_learn(&t->averages, job->name, use);
+                tq_fair_learn(&s->averages, 0, use);
+        }
+        job->advance = 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/parse.h"
+#include "ctl/simulate.h"
+
+/* The ledger's own history as a workload: what was submitted when, and how long it really ran. The
+ * daemon holds the ledger alone, so it is asked, page by page from the newest job backwards. */
+
+#define PAGE 10000
+
+static int add_row(TqWorkload *w, const TqTable *t, size_t row, uint64_t since) {
+        const char *tenant = tq_table_text(t, row, "tenant"), *queue;
+        uint64_t submitted = (uint64_t)tq_table_integer(t, row, "submitted_usec", 0);
+        int64_t run = tq_table_integer(t, row, "run_usec", -1);
+        const char *name = tq_table_text(t, row, "name");
+        TqSimJob job = { .bound_usec = TQ_LIMIT_MAX };
+        int r;
+
+        if (!tenant || run < 0)
+                return 0; /* it has not ended, or never ran */
+        queue = tq_table_text(t, row, "queue");
+        job.submit_usec = tq_sub_u64(submitted, since);
+        job.run_usec = (uint64_t)run;
+        job.cpu_usec = (uint64_t)TQ_MAX(tq_table_integer(t, row, "cpu_usec", 0), INT64_C(0));
+        job.priority = (int32_t)tq_table_integer(t, row, "priority", 0);
+        job.name = name ? tq_scheduler_name(name) : 0;
+        r = tq_workload_tenant(w, tenant, &job.tenant);
+        if (r >= 0)
+                r = tq_workload_queue(w, queue ? queue : TQ_QUEUE_DEFAULT, &job.queue);
+        return r < 0 ? r : tq_workload_add(w, &job);
+}
+
+/* 0: there may be more before *before. */
+static int read_page(const Options *o, TqWorkload *w, uint64_t since, uint64_t *before,
+                     bool *ret_is_last) {
+        CALL_CLEANUP Call c = {};
+        TQ_TABLE_CLEANUP TqTable t = {};
+        int r;
+
+        r = call_open(o, &c, "ListJobs");
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(c.request, "sbtu", o->tenant ? o->tenant : "", 1, *before,
+                                  (uint32_t)PAGE);
+        r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, &t);
+        if (r != 0)
+                return r;
+        *ret_is_last = t.n_rows < PAGE;
+        for (size_t row = 0; row < t.n_rows; row++) {
+                if ((uint64_t)tq_table_integer(&t, row, "submitted_usec", 0) < since) {
+                        *ret_is_last = true;
+                        break;
+                }
+                if (add_row(w, &t, row, since) < 0)
+                        return fail(TQ_EXIT_FAILURE, "out of memory");
+                *before = (uint64_t)tq_table_integer(&t, row, "job", 0);
+        }
+        return 0;
+}
+
+static int load_limits(const Options *o, TqSimTenant *t) {
+        CALL_CLEANUP Call c = {};
+        TQ_TABLE_CLEANUP TqTable table = {};
+        int r;
+
+        r = call_open(o, &c, "GetLimits");
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(c.request, "s", t->name);
+        r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, &table);
+        for (size_t row = 0; r == 0 && row < table.n_rows; row++) {
+                const char *value = tq_table_text(&table, row, "value");
+                const char *name = tq_table_text(&table, row, "limit");
+                const char *queue = tq_table_text(&table, row, "queue");
+
+                /* What concerns a queue or a device is not part of the picture. */
+                if (value && name && !queue && !strchr(name, '@'))
+                        (void)tq_limits_set(&t->limits, name, value, TQ_SCOPE_TENANT, true, 0,
+                                            NULL);
+        }
+        return r;
+}
+
+int history_load(const Options *o, TqWorkload *w) {
+        uint64_t span, since, before = 0;
+        bool is_last = false;
+        int r = 0;
+
+        if (tq_parse_span(o->since, &span) < 0 || span == 0)
+                return fail(TQ_EXIT_USAGE, "--since: expected a time span such as 7d");
+        since = tq_sub_u64(tq_clock_realtime_usec(), span);
+        while (r == 0 && !is_last)
+                r = read_page(o, w, since, &before, &is_last);
+        tq_workload_sort(w);
+        for (size_t i = 0; r == 0 && i < w->n_tenants; i++)
+                r = load_limits(o, &w->tenants[i]);
+        return r;
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "engine/engine.h"
+
+/* Why a job waits, in sentences: the reasons and their numbers are the scheduler's; here they get
+ * names, who stands in the way, and what would help. */
+
+#define NAMED_MAX 8 /* jobs or tenants that are named; more are counted */
+
+typedef struct Sentence {
+        char text[512];    /* what holds it */
+        char blocker[512]; /* who */
+        char change[512];  /* the smallest thing that would help */
+} Sentence;
+
+static void put(char *buf, size_t size, const char *fmt, ...) TQ_PRINTF(3, 4);
+static void put(char *buf, size_t size, const char *fmt, ...) {
+        size_t at = strlen(buf);
+        va_list ap;
+
+        va_start(ap, fmt);
+        if (at < size)
+                (void)vsnprintf(buf + at, size - at, fmt, ap);
+        va_end(ap);
+}
+
+#define PUT(field, ...) put((field), sizeof(field), __VA_ARGS__)
+
+static const char *tenant_name(Engine *e, uint32_t id) {
+        const TqTenant *t = tq_scheduler_tenant(e->scheduler, id);
+
+        return t ? t->name : "?";
+}
+
+/* The jobs that hold the slots of a tenant, or of one of its queues. */
+static void name_running(const TqTenant *t, const TqQueue *q, Sentence *s) {
+        unsigned named = 0, more = 0;
+
+        TQ_LIST_FOREACH(node, &t->active) {
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+
+                if (q && job->queue != q)
+                        continue;
+                if (named == NAMED_MAX)
+                        more++;
+                else
+                        PUT(s->blocker, "%s%" PRIu64, named++ ? ", " : "job ", job->id);
+        }
+        if (more > 0)
+                PUT(s->blocker, " and %u more", more);
+}
+
+static int by_running(const void *a, const void *b) {
+        uint64_t x = (*(const TqTenant *const *)a)->running;
+        uint64_t y = (*(const TqTenant *const *)b)->running;
+
+        return (x < y) - (x > y);
+}
+
+/* The tenants that hold the most slots of a pool. */
+static void name_holders(const TqPool *p, Sentence *s) {
+        TQ_FREE const TqTenant **list = calloc(p->n_players + 1, sizeof(*list));
+        size_t n = 0;
+
+        for (uint32_t i = 0; list && i < p->n_players; i++)
+                if (p->players[i].tenant && p->players[i].tenant->running > 0)
+                        list[n++] = p->players[i].tenant;
+        if (n > 0)
+                qsort((void *)list, n, sizeof(*list), by_running);
+        for (size_t i = 0; i < n && i < NAMED_MAX; i++)
+                PUT(s->blocker, "%s%s (%" PRIu64 ")", i > 0 ? ", " : "tenant ", list[i]->name,
+                    list[i]->running);
+        if (n > NAMED_MAX)
+                PUT(s->blocker, " and %zu more", n - NAMED_MAX);
+}
+
+static void say_time(char *buf, size_t size, uint64_t boottime) {
+        uint64_t now = tq_clock_boottime_usec();
+        char text[TQ_FORMAT_MAX];
+
+        put(buf, size, "%s",
+            tq_format_timestamp(tq_clock_realtime_usec() + tq_sub_u64(boottime, now), text,
+                                sizeof(text)));
+}
+
+static void say_slots(Engine *e, const TqPool *p, const TqReason *r, Sentence *s) {
+        PUT(s->text, "%" PRIu64 " of the %" PRIu64 " slots of pool %s are taken", r->current,
+            r->maximum, p->name);
+        name_holders(p, s);
+        if (strcmp(p->name, TQ_POOL_SHARED) == 0)
+                PUT(s->change, "max_jobs=%" PRIu64 " in [scheduler] of tenantq.conf, then reload",
+                    e->policy.max_jobs + 1);
+        else
+                PUT(s->change, "slots=%" PRIu64 " in [pool %s] of tenantq.conf, then reload",
+                    r->maximum + 1, p->name);
+}
+
+static void say_memory(Engine *e, const TqReason *r, Sentence *s) {
+        char need[TQ_FORMAT_MAX], left[TQ_FORMAT_MAX], all[TQ_FORMAT_MAX];
+
+        (void)tq_format_size_short(r->current, need, sizeof(need));
+        (void)tq_format_size_short(r->maximum, left, sizeof(left));
+        (void)tq_format_size_short(e->policy.memory_bytes, all, sizeof(all));
+        PUT(s->text, "it is promised %s of memory, and of the host's %s only %s are left", need,
+            all, left);
+        PUT(s->change, "memory=%s in its [Limits], or a larger memory= in [scheduler]",
+            tq_format_size(TQ_MAX(r->maximum, UINT64_C(4096)), 1024, left, sizeof(left)));
+}
+
+static void say_after(const TqJob *job, const TqReason *r, Sentence *s) {
+        PUT(s->text, "%" PRIu64 " of the %" PRIu64 " jobs of its After= have ended well",
+            r->current, r->maximum);
+        if (r->job > 0)
+                PUT(s->blocker, "job %" PRIu64, r->job);
+        else
+                PUT(s->blocker, "a job whose name has not come yet");
+        PUT(s->change, "%s",
+            r->job > 0 ? "when that job ends with exit 0"
+                       : "a job of that name that ends with exit 0");
+        (void)job;
+}
+
+static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
+        const TqTenant *t = job->tenant;
+
+        if (r->tenant == t->id) {
+                PUT(s->text, "it is the turn of another queue of the tenant");
+                PUT(s->blocker, "job %" PRIu64, r->job);
+                return;
+        }
+        PUT(s->text, "%" PRIu64 " tenants that have used less of their share come first",
+            r->current);
+        PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job, tenant_name(e, r->tenant));
+        PUT(s->change, "tenantqctl limits set %s reserved=%" PRIu64, t->name, t->running + 1);
+}
+
+static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
+        const TqTenant *t = job->tenant;
+        const EngineTenant *et = tq_map_get(&e->tenants, t->id);
+        char span[TQ_FORMAT_MAX];
+
+        switch (r->wait) {
+        case TQ_WAIT_HELD:
+                PUT(s->text, "it is held");
+                PUT(s->change, "tenantqctl release %" PRIu64, job->id);
+                break;
+        case TQ_WAIT_START_AFTER:
+                PUT(s->text, "its time is ");
+                say_time(s->text, sizeof(s->text), r->until_usec);
+                break;
+        case TQ_WAIT_AFTER:
+                say_after(job, r, s);
+                break;
+        case TQ_WAIT_LAUNCH_RETRY:
+                PUT(s->text, "its launch failed for now; it is tried again at ");
+                say_time(s->text, sizeof(s->text), r->until_usec);
+                break;
+        case TQ_WAIT_TENANT_DISABLED:
+                PUT(s->text, "the tenant is disabled: %s", et ? et->fault : "");
+                break;
+        case TQ_WAIT_HOST_PAUSED:
+                PUT(s->text, "the host is paused");
+                PUT(s->change, "tenantqctl resume host");
+                break;
+        case TQ_WAIT_TENANT_PAUSED:
+                PUT(s->text, "tenant %s is paused", t->name);
+                PUT(s->change, "tenantqctl resume %s", t->name);
+                break;
+        case TQ_WAIT_QUEUE_PAUSED:
+                PUT(s->text, "queue %s is paused", job->queue->name);
+                PUT(s->change, "tenantqctl resume %s/%s", t->name, job->queue->name);
+                break;
+        case TQ_WAIT_TENANT_CONCURRENCY:
+                PUT(s->text, "the tenant runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
+                    r->current, r->maximum);
+                name_running(t, NULL, s);
+                PUT(s->change, "tenantqctl limits set %s concurrency=%" PRIu64, t->name,
+                    r->current + 1);
+                break;
+        case TQ_WAIT_QUEUE_CONCURRENCY:
+                PUT(s->text, "the queue runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
+                    r->current, r->maximum);
+                name_running(t, job->queue, s);
+                PUT(s->change, "tenantqctl limits set %s/%s concurrency=%" PRIu64, t->name,
+                    job->queue->name, r->current + 1);
+                break;
+        case TQ_WAIT_BEHIND:
+                PUT(s->text, "%" PRIu64 " jobs of its queue come before it", r->current);
+                PUT(s->blocker, "job %" PRIu64 " is first", r->job);
+                PUT(s->change, "a Priority= above theirs, or a queue of its own");
+                break;
+        case TQ_WAIT_SLOTS:
+                say_slots(e, t->pool, r, s);
+                break;
+        case TQ_WAIT_LANE:
+                PUT(s->text,
+                    "long jobs have %" PRIu64 " of their %" PRIu64
+                    " slots; the others are for jobs of at most %s",
+                    r->current, r->maximum,
+                    tq_format_span(e->policy.lane_runtime_usec, span, sizeof(span)));
+                PUT(s->change, "RuntimeMaxSec=%s",
+                    tq_format_span(e->policy.lane_runtime_usec, span, sizeof(span)));
+                break;
+        case TQ_WAIT_MEMORY:
+                say_memory(e, r, s);
+                break;
+        case TQ_WAIT_MEMORY_KEPT:
+                PUT(s->text, "memory is kept for a job that has waited for it longer");
+                PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job, tenant_name(e, r->tenant));
+                break;
+        case TQ_WAIT_SHARE:
+                say_share(e, job, r, s);
+                break;
+        default:
+                PUT(s->text, "%s", tq_reason_waits[r->wait].help);
+        }
+}
+
+static int add_reason(Engine *e, TqTable *t, const TqJob *job, const TqReason *r, uint64_t ahead) {
+        bool has_position = job->state == TQ_JOB_QUEUED;
+        Sentence s = {};
+        int error;
+
+        say(e, job, r, &s);
+        error = tq_table_add_row(t);
+        if (error < 0)
+                return error;
+        tq_table_set_integer(t, 0, (int64_t)job->id);
+        error = tq_table_set_text(t, 1, job->tenant->name);
+        if (error >= 0)
+                error = tq_table_set_text(t, 2, job->queue->name);
+        if (error >= 0)
+                error = tq_table_set_text(t, 3, tq_scheduler_state_to_string(job->state));
+        if (has_position)
+                tq_table_set_integer(t, 4, (int64_t)ahead + 1);
+        if (error >= 0)
+                error = tq_table_set_text(t, 5, tq_reason_to_string(r->wait));
+        if (error >= 0)
+                error = tq_table_set_text(t, 6, s.text);
+        if (r->maximum > 0 || r->current > 0)
+                tq_table_set_integer(t, 7, (int64_t)TQ_MIN(r->current, (uint64_t)INT64_MAX));
+        if (r->maximum > 0)
+                tq_table_set_integer(t, 8, (int64_t)TQ_MIN(r->maximum, (uint64_t)INT64_MAX));
+        if (error >= 0)
+                error = tq_table_set_text(t, 9, s.blocker[0] ? s.blocker : NULL);
+        return error < 0 ? error : tq_table_set_text(t, 10, s.change[0] ? s.change : NULL);
+}
+
+static int fill(Engine *e, TqTable *table, const TqJob *job) {
+        static const char *const columns[] = { "job",      "tenant",  "queue", "state",
+                                               "position", "reason",  "text",  "current",
+                                               "maximum",  "blocker", "change" };
+        TqReason reasons[_TQ_WAIT_MAX];
+        uint64_t ahead = 0;
+        size_t n;
+        int r;
+
+        r = verbs_add_columns(table, columns, TQ_ELEMENTSOF(columns));
+        n = tq_scheduler_explain(e->scheduler, job, tq_clock_boottime_usec(), reasons);
+        for (size_t i = 0; i < n; i++)
+                if (reasons[i].wait == TQ_WAIT_BEHIND)
+                        ahead = reasons[i].current;
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = add_reason(e, table, job, &reasons[i], ahead);
+        if (r >= 0 && n == 0)
+                r = add_reason(e, table, job, &(TqReason){ .wait = TQ_WAIT_NONE }, 0);
+        return r;
+}
+
+int explain_on_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        TQ_TABLE_CLEANUP TqTable table = {};
+        Connection *c = userdata;
+        const TqJob *job;
+        int64_t tenant;
+        uint64_t id;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "t", &id);
+        if (r < 0)
+                return r;
+        job = tq_scheduler_job(c->engine->scheduler, id);
+        if (!job || verbs_scope(c, &tenant) < 0 ||
+            (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
+                return verbs_reply_error(
+                        m, TQ_CONTROL_NOT_FOUND,
+                        "no job %llu that has not ended (status shows how one did)",
+                        (unsigned long long)id);
+        r = fill(c->engine, &table, job);
+        return r < 0 ? r : tq_control_reply_table(m, &table);
+}
+
+/* How many wait for what ---------------------------------------------------------------------- */
+
+static int add_counts(TqTable *table, const TqTenant *t, const TqQueue *q,
+                      const uint64_t counts[_TQ_WAIT_MAX]) {
+        int r = 0;
+
+        for (int w = 0; r >= 0 && w < _TQ_WAIT_MAX; w++) {
+                if (counts[w] == 0)
+                        continue;
+                r = tq_table_add_row(table);
+                if (r >= 0)
+                        r = tq_table_set_text(table, 0, t->name);
+                if (r >= 0)
+                        r = tq_table_set_text(table, 1, q->name);
+                if (r >= 0)
+                        r = tq_table_set_text(table, 2, tq_reason_to_string((TqWait)w));
+                if (r < 0)
+                        break;
+                tq_table_set_integer(table, 3, (int64_t)counts[w]);
+                r = tq_table_set_text(table, 4, tq_reason_waits[w].help);
+        }
+        return r;
+}
+
+int explain_on_queue(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        static const char *const columns[] = { "tenant", "queue", "reason", "jobs", "help" };
+        TQ_TABLE_CLEANUP TqTable table = {};
+        uint64_t now = tq_clock_boottime_usec();
+        Connection *c = userdata;
+        const EngineTenant *t;
+        size_t position = 0;
+        const char *name;
+        int64_t scope;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (verbs_scope(c, &scope) < 0)
+                return verbs_reply_error(m, TQ_CONTROL_DENIED, "you are no tenant's user");
+        t = name[0] ? tenants_by_name(c->engine, name) : NULL;
+        if (name[0] && (!t || (scope >= 0 && t->id != (uint32_t)scope)))
+                return verbs_reply_target(m, -ENOENT, name);
+        if (t)
+                scope = t->id;
+        r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+        while (r >= 0 && (t = tq_map_next(&c->engine->tenants, &position))) {
+                const TqTenant *view = tq_scheduler_tenant(c->engine->scheduler, t->id);
+
+                if (!view || (scope >= 0 && t->id != (uint32_t)scope))
+                        continue;
+                TQ_LIST_FOREACH(node, &view->queues) {
+                        const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+                        uint64_t counts[_TQ_WAIT_MAX] = {};
+
+                        tq_scheduler_count(c->engine->scheduler, q, now, counts);
+                        r = add_counts(&table, view, q, counts);
+                        if (r < 0)
+                                break;
+                }
+        }
+        return r < 0 ? r : tq_control_reply_table(m, &table);
+}
