@@ -4,56 +4,90 @@
 #include <assert.h>
 #include <string.h>
 
-#define GROUP 8
+#define GROUP 8 /* keys in a cache line */
+#define LINE  64
 
 void tq_tournament_done(TqTournament *t) {
         for (unsigned row = 0; row <= t->n_rows && t->allocated > 0; row++) {
-                free(t->keys[row]);
-                free(t->winners[row]);
+                free(t->rows[row].first);
+                free(t->rows[row].second);
+                free(t->rows[row].winners);
         }
         *t = (TqTournament){};
 }
 
+/* Of those that share the smallest first part. */
+static uint32_t break_tie(const uint64_t *first, const uint64_t *second, uint64_t least) {
+        uint32_t best = GROUP;
+
+        for (uint32_t i = 0; i < GROUP; i++)
+                if (first[i] == least && (best == GROUP || second[i] < second[best]))
+                        best = i;
+        return best;
+}
+
+/* The place of the smallest key in a group. Without branches on the keys: they can't be predicted.
+ */
+static uint32_t best_of(const uint64_t *first, const uint64_t *second) {
+        uint64_t least = first[0];
+        uint32_t best = 0, equals = 0;
+
+        for (uint32_t i = 1; i < GROUP; i++) {
+                bool is_less = first[i] < least;
+
+                least = is_less ? first[i] : least;
+                best = is_less ? i : best;
+        }
+        for (uint32_t i = 0; i < GROUP; i++)
+                equals += first[i] == least;
+        return equals > 1 && least != UINT64_MAX ? break_tie(first, second, least) : best;
+}
+
 /* The best of a group goes one row up. Whether anything is new there. */
 static bool play(TqTournament *t, unsigned row, uint32_t group) {
-        const TqTournamentKey *keys = &t->keys[row][(size_t)group * GROUP];
-        uint32_t best = 0, winner;
+        const TqTournamentRow *from = &t->rows[row];
+        TqTournamentRow *to = &t->rows[row + 1];
+        size_t at = (size_t)group * GROUP;
+        uint32_t winner;
 
-        for (uint32_t i = 1; i < GROUP; i++)
-                if (tq_tournament_before(&keys[i], &keys[best]))
-                        best = i;
-        winner = group * GROUP + best;
-        if (row > 0)
-                winner = t->winners[row][winner];
-        if (t->winners[row + 1][group] == winner &&
-            t->keys[row + 1][group].first == keys[best].first &&
-            t->keys[row + 1][group].second == keys[best].second)
+        at += best_of(from->first + at, from->second + at);
+        winner = row > 0 ? from->winners[at] : (uint32_t)at;
+        if (to->winners[group] == winner && to->first[group] == from->first[at] &&
+            to->second[group] == from->second[at])
                 return false;
-        t->winners[row + 1][group] = winner;
-        t->keys[row + 1][group] = keys[best];
+        to->winners[group] = winner;
+        to->first[group] = from->first[at];
+        to->second[group] = from->second[at];
         return true;
 }
 
-static int allocate(TqTournament *t, uint32_t n) {
+static void *allocate(size_t size) {
+        void *p = aligned_alloc(LINE, (size + LINE - 1) / LINE * LINE);
+
+        if (p)
+                memset(p, 0xFF, size);
+        return p;
+}
+
+static int make_rows(TqTournament *t, uint32_t n) {
         t->allocated = GROUP;
         t->n_rows = 1;
         while (t->allocated < n && t->n_rows < TQ_TOURNAMENT_ROWS) {
                 t->allocated *= GROUP;
                 t->n_rows++;
         }
-        if (t->allocated < n)
-                return -ENOMEM;
         for (unsigned row = 0; row <= t->n_rows; row++) {
                 size_t size = (size_t)t->allocated >> (3 * row);
 
-                t->keys[row] = malloc(size * sizeof(**t->keys));
-                t->winners[row] = malloc(size * sizeof(**t->winners));
-                if (!t->keys[row] || !t->winners[row])
+                t->rows[row] = (TqTournamentRow){
+                        .first = allocate(size * sizeof(uint64_t)),
+                        .second = allocate(size * sizeof(uint64_t)),
+                        .winners = allocate(size * sizeof(uint32_t)),
+                };
+                if (!t->rows[row].first || !t->rows[row].second || !t->rows[row].winners)
                         return -ENOMEM;
-                memset(t->keys[row], 0xFF, size * sizeof(**t->keys));
-                memset(t->winners[row], 0xFF, size * sizeof(**t->winners));
         }
-        return 0;
+        return t->allocated < n ? -ENOMEM : 0;
 }
 
 int tq_tournament_reserve(TqTournament *t, uint32_t n) {
@@ -62,13 +96,15 @@ int tq_tournament_reserve(TqTournament *t, uint32_t n) {
 
         if (n <= t->allocated)
                 return 0;
-        r = allocate(&bigger, n);
+        r = make_rows(&bigger, n);
         if (r < 0) {
                 tq_tournament_done(&bigger);
                 return r;
         }
-        for (uint32_t i = 0; i < t->allocated; i++)
-                bigger.keys[0][i] = t->keys[0][i];
+        for (uint32_t i = 0; i < t->allocated; i++) {
+                bigger.rows[0].first[i] = t->rows[0].first[i];
+                bigger.rows[0].second[i] = t->rows[0].second[i];
+        }
         for (unsigned row = 0; row < bigger.n_rows; row++)
                 for (uint32_t group = 0; group < bigger.allocated >> (3 * (row + 1)); group++)
                         (void)play(&bigger, row, group);
@@ -79,7 +115,8 @@ int tq_tournament_reserve(TqTournament *t, uint32_t n) {
 
 void tq_tournament_set(TqTournament *t, uint32_t player, TqTournamentKey key) {
         assert(player < t->allocated);
-        t->keys[0][player] = key;
+        t->rows[0].first[player] = key.first;
+        t->rows[0].second[player] = key.second;
         /* Where the same one wins as before, nothing above changes. */
         for (unsigned row = 0; row < t->n_rows; row++) {
                 player /= GROUP;
@@ -89,10 +126,29 @@ void tq_tournament_set(TqTournament *t, uint32_t player, TqTournamentKey key) {
 }
 
 uint32_t tq_tournament_winner(const TqTournament *t) {
-        const TqTournamentKey *key = t->keys[t->n_rows];
+        const TqTournamentRow *last = &t->rows[t->n_rows];
 
-        return t->allocated == 0 || key->first == UINT64_MAX ? TQ_TOURNAMENT_NONE
-                                                             : t->winners[t->n_rows][0];
+        return t->allocated == 0 || last->first[0] == UINT64_MAX ? TQ_TOURNAMENT_NONE
+                                                                 : last->winners[0];
+}
+
+uint32_t tq_tournament_runner_up(const TqTournament *t) {
+        uint32_t winner = tq_tournament_winner(t), best = TQ_TOURNAMENT_NONE;
+        const TqTournamentRow *last;
+        uint64_t least = UINT64_MAX;
+
+        if (winner == TQ_TOURNAMENT_NONE)
+                return winner;
+        last = &t->rows[t->n_rows - 1];
+        for (uint32_t i = 0; i < GROUP; i++) {
+                uint32_t player = t->n_rows > 1 ? last->winners[i] : i;
+
+                if (player != winner && last->first[i] < least) {
+                        least = last->first[i];
+                        best = player;
+                }
+        }
+        return best;
 }
 
 /* IEEE 754: among numbers of one sign the bits are in order. */

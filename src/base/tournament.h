@@ -4,7 +4,7 @@
 #include "base/util.h"
 
 /* Who of n has the smallest key: a tournament (Knuth, TAOCP 3, 5.4.1) of groups of eight, in flat
- * arrays without pointers, so that a change of one key costs log₈ n groups, each two cache lines.
+ * arrays without pointers, so that a change of one key costs log₈ n groups, each a cache line.
  * Players are numbered; one that does not take part has the key TQ_TOURNAMENT_OUT. Between equal
  * keys the lower number wins. Zero-initialised is empty. */
 typedef struct TqTournamentKey {
@@ -15,11 +15,16 @@ typedef struct TqTournamentKey {
 #define TQ_TOURNAMENT_NONE UINT32_MAX
 #define TQ_TOURNAMENT_ROWS 8 /* 8^8 players: 16 million */
 
+/* A row of groups: of the players, of the winners of their groups, and so on. */
+typedef struct TqTournamentRow {
+        uint64_t *first, *second;
+        uint32_t *winners; /* of the first row: none, a player is its number */
+} TqTournamentRow;
+
 typedef struct TqTournament {
         uint32_t allocated; /* players: 0 or a power of eight */
-        unsigned n_rows;    /* of groups: row 0 are the players, the last one is the winner alone */
-        TqTournamentKey *keys[TQ_TOURNAMENT_ROWS + 1];
-        uint32_t *winners[TQ_TOURNAMENT_ROWS + 1]; /* of row 0: none, a player is its number */
+        unsigned n_rows;    /* of groups; the row behind them is the winner alone */
+        TqTournamentRow rows[TQ_TOURNAMENT_ROWS + 1];
 } TqTournament;
 
 void tq_tournament_done(TqTournament *t);
@@ -28,6 +33,9 @@ int tq_tournament_reserve(TqTournament *t, uint32_t n);
 void tq_tournament_set(TqTournament *t, uint32_t player, TqTournamentKey key);
 /* The player with the smallest key, or TQ_TOURNAMENT_NONE. */
 uint32_t tq_tournament_winner(const TqTournament *t);
+
+/* Who will probably win when the winner has gone: the best of those whom it met last. */
+uint32_t tq_tournament_runner_up(const TqTournament *t);
 
 static inline bool tq_tournament_before(const TqTournamentKey *a, const TqTournamentKey *b) {
         return a->first != b->first ? a->first < b->first : a->second < b->second;

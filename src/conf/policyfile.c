@@ -28,28 +28,28 @@ enum { COUNT, SIZE, RATE, SLOTS, SPAN };
 
 static const struct {
         const char *key;
-        int type;
         size_t offset;
         uint64_t min, max;
-        bool has_max;
         const char *expected;
+        int type;
+        bool has_max;
 } numbers[] = {
-        { "max_jobs", COUNT, offsetof(TqHostPolicy, max_jobs), 1, 1000000, true,
-          "a whole number from 1 to 1000000, or max" },
-        { "memory", SIZE, offsetof(TqHostPolicy, memory_bytes), 4096, UINT64_C(1) << 60, true,
-          "a size such as 64G, or max" },
-        { "io", RATE, offsetof(TqHostPolicy, io_bytes_per_sec), 1, UINT64_C(1) << 60, true,
-          "bytes per second such as 500M, or max" },
-        { "lane_slots", SLOTS, offsetof(TqHostPolicy, lane_slots), 0, UINT64_MAX, false,
-          "a number of slots or a share such as 10%" },
-        { "lane_runtime", SPAN, offsetof(TqHostPolicy, lane_runtime_usec), 1, UINT64_MAX / 4, false,
-          "a time span such as 1min" },
-        { "half_life", SPAN, offsetof(TqHostPolicy, half_life_usec), 1000000, UINT64_MAX / 4, false,
-          "a time span from 1s, such as 1h" },
-        { "debt", SPAN, offsetof(TqHostPolicy, debt_usec), 0, UINT64_C(1000000000000000), false,
-          "a time span such as 1h" },
-        { "memory_patience", SPAN, offsetof(TqHostPolicy, memory_patience_usec), 0, UINT64_MAX / 4,
-          false, "a time span such as 1min" },
+        { "max_jobs", offsetof(TqHostPolicy, max_jobs), 1, 1000000,
+          "a whole number from 1 to 1000000, or max", COUNT, true },
+        { "memory", offsetof(TqHostPolicy, memory_bytes), 4096, UINT64_C(1) << 60,
+          "a size such as 64G, or max", SIZE, true },
+        { "io", offsetof(TqHostPolicy, io_bytes_per_sec), 1, UINT64_C(1) << 60,
+          "bytes per second such as 500M, or max", RATE, true },
+        { "lane_slots", offsetof(TqHostPolicy, lane_slots), 0, UINT64_MAX,
+          "a number of slots or a share such as 10%", SLOTS, false },
+        { "lane_runtime", offsetof(TqHostPolicy, lane_runtime_usec), 1, UINT64_MAX / 4,
+          "a time span such as 1min", SPAN, false },
+        { "half_life", offsetof(TqHostPolicy, half_life_usec), 1000000, UINT64_MAX / 4,
+          "a time span from 1s, such as 1h", SPAN, false },
+        { "debt", offsetof(TqHostPolicy, debt_usec), 0, UINT64_C(1000000000000000),
+          "a time span such as 1h", SPAN, false },
+        { "memory_patience", offsetof(TqHostPolicy, memory_patience_usec), 0, UINT64_MAX / 4,
+          "a time span such as 1min", SPAN, false },
 };
 
 static int bad(TqError *err, unsigned line, const char *key, const char *expected) {
@@ -148,7 +148,7 @@ int tq_policyfile_complete(TqHostPolicy *p, TqError *err) {
         uint64_t shared;
 
         for (uint32_t i = 0; i < p->n_pools; i++) {
-                if (p->pools[i].slots == 0)
+                if (tq_limits_slots(p->pools[i].slots, p->max_jobs) == 0)
                         return tq_error(err, -EBADMSG,
                                         "[pool %s]: expected slots=: how many are its own",
                                         p->pools[i].name);

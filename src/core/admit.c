@@ -98,6 +98,14 @@ bool tq_admit_is_near(uint64_t current, uint64_t maximum) {
         return maximum != TQ_LIMIT_MAX && maximum >= 5 && current >= maximum - maximum / 5;
 }
 
+uint64_t tq_admit_number(const TqRefusal *r, uint64_t v) {
+        uint64_t period;
+        bool has_key = r->kind == TQ_REFUSAL_LIMIT || r->kind == TQ_REFUSAL_NEAR;
+
+        return has_key && tq_limits_keys[r->key].type == TQ_TYPE_RATE ? tq_limits_rate(v, &period)
+                                                                      : v;
+}
+
 static const char *format_amount(const TqRefusal *r, uint64_t v, char *buf, size_t size) {
         if (r->kind == TQ_REFUSAL_TOO_BIG)
                 return tq_format_size(v, 1024, buf, size);

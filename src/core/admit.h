@@ -52,6 +52,8 @@ const char *tq_admit_code(const TqRefusal *r);
 const char *tq_admit_limit(const TqRefusal *r);
 /* One sentence: which limit, current, maximum, when to try again. */
 const char *tq_admit_format(const TqRefusal *r, const char *tenant, char *buf, size_t size);
+/* current or maximum as a plain number: of a rate, the jobs that it allows in its period. */
+uint64_t tq_admit_number(const TqRefusal *r, uint64_t v);
 /* Seconds, rounded up, at least 1; 0: not by itself. */
 uint64_t tq_admit_retry_after(const TqRefusal *r);
 

@@ -14,14 +14,24 @@ static TqMap *map_of(TqScheduler *s, const TqAfter *after) {
         return after->job > 0 ? &s->awaited_jobs : &s->awaited_names;
 }
 
-/* A name is its tenant's. */
-static uint64_t key_of(const TqAfter *after, const TqTenant *t) {
-        return after->job > 0 ? after->job : after->name ^ t->id * UINT64_C(0x9E3779B97F4A7C15);
+/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
+static uint64_t mix(uint64_t x) {
+        x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+        x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+        return x ^ (x >> 31);
+}
+
+/* A name is its tenant's. Where the scheduler lies in memory is not known to tenants, so that none
+ * can find names that fall together with another's. */
+static uint64_t key_of(const TqScheduler *s, const TqAfter *after, const TqTenant *t) {
+        return after->job > 0 ? after->job
+                              : after->name * UINT64_C(0x9E3779B97F4A7C15) +
+                                        mix(t->id ^ (uint64_t)(uintptr_t)s);
 }
 
 static int await(TqScheduler *s, TqCondition *c) {
         TqMap *map = map_of(s, &c->after);
-        TqAwaited *a = tq_map_get(map, key_of(&c->after, c->owner->tenant));
+        TqAwaited *a = tq_map_get(map, key_of(s, &c->after, c->owner->tenant));
 
         if (!a) {
                 int r;
@@ -30,7 +40,7 @@ static int await(TqScheduler *s, TqCondition *c) {
                 if (!a)
                         return -ENOMEM;
                 tq_list_init(&a->ring);
-                r = tq_map_put(map, key_of(&c->after, c->owner->tenant), a);
+                r = tq_map_put(map, key_of(s, &c->after, c->owner->tenant), a);
                 if (r < 0) {
                         free(a);
                         return r;
@@ -47,9 +57,9 @@ static void forget(TqScheduler *s, TqCondition *c) {
         if (tq_list_is_empty(&c->link))
                 return;
         tq_list_unlink(&c->link);
-        a = tq_map_get(map, key_of(&c->after, c->owner->tenant));
+        a = tq_map_get(map, key_of(s, &c->after, c->owner->tenant));
         if (a && tq_list_is_empty(&a->ring))
-                free(tq_map_remove(map, key_of(&c->after, c->owner->tenant)));
+                free(tq_map_remove(map, key_of(s, &c->after, c->owner->tenant)));
 }
 
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n) {
@@ -95,9 +105,12 @@ static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
         return false;
 }
 
-static void settle_all(TqScheduler *s, const TqAfter *what, const TqTenant *tenant, bool is_well,
+/* By name, only one that came after the waiting job is meant: which of those before it is the
+ * ledger's to say (TQ_EVENT_AFTER). */
+static void settle_all(TqScheduler *s, const TqAfter *what, const TqJob *ended, bool is_well,
                        uint64_t now, TqConditionMet met) {
-        TqAwaited *a = tq_map_get(map_of(s, what), key_of(what, tenant));
+        const TqTenant *tenant = ended->tenant;
+        TqAwaited *a = tq_map_get(map_of(s, what), key_of(s, what, tenant));
         TqList taken;
 
         if (!a)
@@ -108,13 +121,13 @@ static void settle_all(TqScheduler *s, const TqAfter *what, const TqTenant *tena
                 TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
 
                 /* Two tenants' names may have one hash; a number is only waited for by its own. */
-                if (c->owner->tenant != tenant)
+                if (c->owner->tenant != tenant || (what->job == 0 && ended->id < c->owner->id))
                         continue;
                 tq_list_unlink(node);
                 tq_list_append(&taken, node);
         }
         if (tq_list_is_empty(&a->ring))
-                free(tq_map_remove(map_of(s, what), key_of(what, tenant)));
+                free(tq_map_remove(map_of(s, what), key_of(s, what, tenant)));
         TQ_LIST_FOREACH(node, &taken) {
                 TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
 
@@ -127,9 +140,9 @@ static void settle_all(TqScheduler *s, const TqAfter *what, const TqTenant *tena
 void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
                         TqConditionMet met) {
         if (s->awaited_jobs.size > 0)
-                settle_all(s, &(TqAfter){ .job = job->id }, job->tenant, is_well, now, met);
+                settle_all(s, &(TqAfter){ .job = job->id }, job, is_well, now, met);
         if (s->awaited_names.size > 0 && job->name != 0)
-                settle_all(s, &(TqAfter){ .name = job->name }, job->tenant, is_well, now, met);
+                settle_all(s, &(TqAfter){ .name = job->name }, job, is_well, now, met);
 }
 
 static TqCondition *find(TqJob *job, const TqAfter *after) {

@@ -123,6 +123,32 @@ TqJob *tq_line_first(const TqLine *l, bool short_only) {
         return NULL;
 }
 
+/* Takes a level's two rings apart in the order of sequence and puts them together anew. */
+static void sort_level(TqLineLevel *level) {
+        TqList jobs[_TQ_LANE_MAX], *node;
+
+        for (int i = 0; i < _TQ_LANE_MAX; i++)
+                tq_list_init(&jobs[i]);
+        for (;;) {
+                TqJob *job = first_of(level, false);
+
+                if (!job)
+                        break;
+                tq_list_unlink(&job->waiting);
+                tq_list_append(&jobs[lane_of(job)], &job->waiting);
+        }
+        for (int i = 0; i < _TQ_LANE_MAX; i++)
+                while ((node = tq_list_first(&jobs[i]))) {
+                        tq_list_unlink(node);
+                        tq_list_append(&level->jobs[i], node);
+                }
+}
+
+void tq_line_sort_lanes(TqLine *l) {
+        TQ_LIST_FOREACH(node, &l->levels)
+        sort_level(TQ_LIST_ENTRY(node, TqLineLevel, link));
+}
+
 const TqJob *tq_line_hint(const TqLine *l) {
         const TqLineLevel *level = TQ_LIST_ENTRY(l->levels.next, TqLineLevel, link);
         const TqList *fast = tq_list_first(&level->jobs[TQ_LANE_SHORT]);

@@ -38,5 +38,7 @@ void tq_line_remove(TqLine *l, TqJob *job);
 TqJob *tq_line_first(const TqLine *l, bool short_only);
 /* Where the first job probably is; its memory is not looked at. */
 const TqJob *tq_line_hint(const TqLine *l);
+/* The jobs' is_short has changed: each goes to the lane that it now belongs to. O(size). */
+void tq_line_sort_lanes(TqLine *l);
 /* How many come before a job that waits in this line; counts no further than max. */
 uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max);

@@ -38,10 +38,10 @@ const char *tq_reason_to_string(TqWait w);
 
 /* One reason with its numbers; what does not apply is 0. */
 typedef struct TqReason {
-        TqWait wait;
         uint64_t current, maximum; /* jobs, slots or bytes, by the reason */
         uint64_t until_usec;       /* CLOCK_BOOTTIME: when it ends by itself; 0: unknown */
         uint64_t job;              /* that stands before it */
         uint64_t name;             /* hash of the name that it waits for */
-        uint32_t tenant;           /* that comes first */
+        TqWait wait;
+        uint32_t tenant; /* that comes first */
 } TqReason;

@@ -18,9 +18,9 @@
  * or out, so a slot can't be lost by a forgotten decrement; after a restart the list is rebuilt
  * from the cgroups.
  *
- * This file is what may happen to a job; turn.c is who is next; admission.c is who gets in;
- * condition.c is After=; scheduler_explain.c says why a job waits, by asking the questions that
- * turn.c asks. */
+ * This file is what may happen to a job; tenant.c is what holds for tenants and queues; turn.c is
+ * who is next; admission.c is who gets in; condition.c is After=; scheduler_explain.c says why a
+ * job waits, by asking the questions that turn.c asks. */
 
 static const char *const states[_TQ_JOB_STATE_MAX] = {
         [TQ_JOB_SCHEDULED] = "scheduled", [TQ_JOB_HELD] = "held",
@@ -54,109 +54,6 @@ static bool due_before(const TqHeapNode *a, const TqHeapNode *b) {
         return x->deadline != y->deadline ? x->deadline < y->deadline : x->id < y->id;
 }
 
-/* Queues -------------------------------------------------------------------------------------- */
-
-static const TqQueueLimit *queue_limit(const TqTenant *t, const char *queue) {
-        for (size_t i = 0; i < t->n_queue_limits; i++)
-                if (strcmp(t->queue_limits[i].name, queue) == 0)
-                        return &t->queue_limits[i];
-        return NULL;
-}
-
-const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
-        TQ_LIST_FOREACH(node, &t->queues) {
-                const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
-
-                if (strcmp(q->name, name) == 0)
-                        return q;
-        }
-        return NULL;
-}
-
-static void queue_set_limits(TqQueue *q, uint64_t now) {
-        static const TqQueueLimit none;
-        const TqQueueLimit *own = queue_limit(q->tenant, q->name);
-        /* One at a time, unless somebody said how many jobs the tenant or the queue may run. */
-        uint64_t usual = tq_limits_has(&q->tenant->limits, TQ_KEY_CONCURRENCY) ? TQ_LIMIT_MAX : 1;
-
-        q->is_kept = own || q->is_paused || q->is_draining;
-        own = own ? own : &none;
-        q->concurrency = tq_policy_queue_get(own, TQ_KEY_CONCURRENCY, usual);
-        q->depth = tq_policy_queue_get(own, TQ_KEY_QUEUE_DEPTH, TQ_LIMIT_MAX);
-        tq_admit_set_rate(&q->rate, tq_policy_queue_get(own, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX),
-                          now);
-}
-
-static int queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) {
-        TqQueue *q = (TqQueue *)tq_scheduler_queue(t, name);
-
-        if (q) {
-                *ret = q;
-                return 0;
-        }
-        q = calloc(1, sizeof(*q));
-        if (!q)
-                return -ENOMEM;
-        t->n_queues++;
-        (void)snprintf(q->name, sizeof(q->name), "%s", name);
-        q->tenant = t;
-        q->rate.rate = TQ_LIMIT_MAX;
-        tq_line_init(&q->line);
-        tq_list_init(&q->ready);
-        tq_list_append(&t->queues, &q->all);
-        queue_set_limits(q, now);
-        *ret = q;
-        return 0;
-}
-
-/* A queue exists while something is in it or said about it: names that tenants invent don't add
- * up. */
-static void queue_release(TqQueue *q) {
-        if (q->jobs > 0 || q->is_kept)
-                return;
-        q->tenant->n_queues--;
-        tq_list_unlink(&q->ready);
-        tq_list_unlink(&q->all);
-        tq_line_done(&q->line);
-        free(q);
-}
-
-/* Tenants ------------------------------------------------------------------------------------- */
-
-static TqTenant *tenant_free(TqTenant *t) {
-        if (!t)
-                return NULL;
-        TQ_LIST_FOREACH(node, &t->queues) {
-                TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
-
-                q->is_kept = false;
-                queue_release(q);
-        }
-        (void)tq_fair_averages_free(t->averages);
-        free(t->queue_limits);
-        free(t);
-        return NULL;
-}
-
-static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
-        TqTenant *t = calloc(1, sizeof(*t));
-
-        if (!t)
-                return NULL;
-        t->id = id;
-        t->weight = TQ_WEIGHT_DEFAULT;
-        t->usage = t->history = TQ_HISTORY_NONE;
-        t->is_idle = true;
-        t->rate.rate = TQ_LIMIT_MAX;
-        tq_list_init(&t->active);
-        tq_list_init(&t->queues);
-        tq_list_init(&t->ready_queues);
-        if (tq_map_put(&s->tenants, id, t) < 0)
-                return tenant_free(t);
-        tq_list_append(&s->all, &t->all);
-        return t;
-}
-
 /* Jobs ---------------------------------------------------------------------------------------- */
 
 static int timer_set(TqScheduler *s, TqJob *job, uint64_t deadline) {
@@ -185,7 +82,7 @@ static uint64_t runtime_deadline(const TqJob *job) {
         return bound == TQ_LIMIT_MAX ? TQ_NEVER : tq_add_u64(job->running_since, bound);
 }
 
-static int running_timer(TqScheduler *s, TqJob *job) {
+int tq_scheduler_running_timer(TqScheduler *s, TqJob *job) {
         return timer_set(s, job, TQ_MIN(runtime_deadline(job), job->sample_at));
 }
 
@@ -204,8 +101,10 @@ static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
                         return r;
         } else if (state != TQ_JOB_QUEUED) {
                 tq_line_remove(&job->queue->line, job);
-                if (s->kept_for == job)
+                if (s->kept_for == job && state == TQ_JOB_STARTING)
                         s->kept_for = NULL;
+                else if (s->kept_for == job)
+                        tq_turn_give_up_memory(s);
         }
         if (has && !had)
                 tq_turn_take_slot(s, job);
@@ -258,7 +157,7 @@ static void job_free(TqScheduler *s, TqJob *job) {
         tq_condition_drop(s, job);
         free(job);
         q->jobs--;
-        queue_release(q);
+        tq_tenant_queue_release(q);
 }
 
 /* Actions ------------------------------------------------------------------------------------- */
@@ -304,7 +203,6 @@ static void finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, uint64_
 
         act(actions, TQ_ACTION_FINISH, job)->verdict = *verdict;
         (void)set_state(s, job, TQ_JOB_DONE);
-        tq_turn_prefetch(job->tenant->pool);
         tq_condition_ended(s, job, is_well, now, on_met);
         job_free(s, job);
 }
@@ -328,144 +226,6 @@ static int sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
                 finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, doomed), TQ_OUTCOME_DEPENDENCY, now,
                                  actions);
         }
-        return 0;
-}
-
-/* Events: the host and tenants ---------------------------------------------------------------- */
-
-static int on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
-        uint64_t lane = s->policy.lane_runtime_usec;
-        size_t position = 0;
-        TqJob *job;
-        int r;
-
-        (void)now;
-        r = tq_turn_set_host(s, e->host);
-        if (r < 0)
-                return r;
-        /* Where the backlog stands depends on what counts as short. */
-        while (s->policy.lane_runtime_usec != lane && (job = tq_map_next(&s->jobs, &position))) {
-                bool waits = job->state == TQ_JOB_QUEUED;
-
-                if (job->is_short == (job->runtime_usec <= s->policy.lane_runtime_usec))
-                        continue;
-                if (waits)
-                        tq_line_remove(&job->queue->line, job);
-                job->is_short = job->runtime_usec <= s->policy.lane_runtime_usec;
-                r = waits ? tq_line_insert(&job->queue->line, job) : 0;
-                if (r < 0)
-                        return r;
-        }
-        TQ_LIST_FOREACH(node, &s->all) {
-                TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, all);
-
-                tq_turn_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
-                tq_turn_refresh_tenant(s, t);
-        }
-        return 0;
-}
-
-static int tenant_set_queues(TqTenant *t, const TqEvent *e, uint64_t now) {
-        TqQueueLimit *copy = NULL;
-        size_t n = e->t.n_queue_limits;
-        int r = 0;
-
-        if (n > 0) {
-                copy = malloc(n * sizeof(*copy));
-                if (!copy)
-                        return -ENOMEM;
-                memcpy(copy, e->t.queue_limits, n * sizeof(*copy));
-        }
-        free(t->queue_limits);
-        t->queue_limits = copy;
-        t->n_queue_limits = n;
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                TqQueue *q;
-
-                r = queue_get(t, copy[i].name, now, &q);
-        }
-        return r;
-}
-
-static void tenant_set_limits(TqTenant *t, const TqLimits *l, uint64_t now) {
-        t->limits = *l;
-        t->concurrency = tq_limits_get(l, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
-        t->runtime = tq_limits_get(l, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
-        t->weight = (uint32_t)tq_limits_get(l, TQ_KEY_WEIGHT, TQ_WEIGHT_DEFAULT);
-        tq_turn_set_reserved(t, tq_limits_get(l, TQ_KEY_RESERVED, 0));
-        tq_admit_set_rate(&t->rate, tq_limits_get(l, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX), now);
-}
-
-static int on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
-        TqTenant *t = tq_map_get(&s->tenants, e->tenant);
-        TqPool *pool = tq_turn_pool(s, e->t.pool);
-        int r;
-
-        assert(e->t.n_queue_limits <= TQ_QUEUE_LIMITS);
-        if (!pool)
-                return -ENOENT;
-        if (!t)
-                t = tenant_new(s, e->tenant);
-        if (!t)
-                return -ENOMEM;
-        (void)snprintf(t->name, sizeof(t->name), "%s", e->t.name);
-        r = tq_turn_move(t, pool);
-        if (r < 0)
-                return r;
-        t->enabled = e->t.enabled;
-        tenant_set_limits(t, e->t.limits, now);
-        r = tenant_set_queues(t, e, now);
-        if (r < 0)
-                return r;
-        TQ_LIST_FOREACH(node, &t->queues) {
-                TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
-
-                queue_set_limits(q, now);
-                tq_turn_refresh(s, q);
-                queue_release(q);
-        }
-        TQ_LIST_FOREACH(node, &t->active) {
-                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
-
-                r = job->state == TQ_JOB_RUNNING ? running_timer(s, job) : 0;
-                if (r < 0)
-                        return r;
-        }
-        tq_turn_refresh_tenant(s, t);
-        return 0;
-}
-
-static void refresh_all(TqScheduler *s) {
-        TQ_LIST_FOREACH(node, &s->all)
-        tq_turn_refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
-}
-
-static int on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
-        TqTenant *t = tq_map_get(&s->tenants, e->tenant);
-        TqQueue *q;
-        int r;
-
-        if (e->tenant == 0) {
-                s->switches = e->switches;
-                refresh_all(s);
-                return 0;
-        }
-        if (!t)
-                return -ENOENT;
-        if (!e->j.queue || e->j.queue[0] == '\0') {
-                t->is_paused = e->switches.is_paused;
-                t->is_draining = e->switches.is_draining;
-                tq_turn_refresh_tenant(s, t);
-                return 0;
-        }
-        r = queue_get(t, e->j.queue, now, &q);
-        if (r < 0)
-                return r;
-        q->is_paused = e->switches.is_paused;
-        q->is_draining = e->switches.is_draining;
-        queue_set_limits(q, now);
-        tq_turn_refresh(s, q);
-        queue_release(q);
         return 0;
 }
 
@@ -502,14 +262,14 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
         tq_list_init(&job->active);
         tq_list_init(&job->waiting);
         tq_list_init(&job->doomed);
-        r = queue_get(t, e->j.queue, now, &job->queue);
+        r = tq_tenant_queue_get(t, e->j.queue, now, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
         if (r >= 0)
                 job->queue->jobs++;
         if (r < 0) {
                 if (job->queue)
-                        queue_release(job->queue);
+                        tq_tenant_queue_release(job->queue);
                 free(job);
                 return r;
         }
@@ -550,9 +310,9 @@ static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
                 return r;
         job->running_since = e->j.running_since;
         job->stop = e->j.stop;
-        tq_turn_charge_start(s, job, now);
-        job->sample_at = tq_turn_next_look(job, now);
-        r = job->stop == TQ_STOP_NONE ? running_timer(s, job)
+        tq_charge_start(s, job, now);
+        job->sample_at = tq_charge_next_look(job, now);
+        r = job->stop == TQ_STOP_NONE ? tq_scheduler_running_timer(s, job)
                                       : timer_set(s, job, tq_add_u64(now, job->stop_usec));
         if (r >= 0)
                 r = set_state(s, job, job->stop == TQ_STOP_NONE ? TQ_JOB_RUNNING : TQ_JOB_STOPPING);
@@ -573,8 +333,8 @@ static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
                 return 0;
         job->running_since = now;
         job->is_retry = false;
-        job->sample_at = tq_turn_next_look(job, now);
-        r = running_timer(s, job);
+        job->sample_at = tq_charge_next_look(job, now);
+        r = tq_scheduler_running_timer(s, job);
         if (r < 0)
                 return r;
         act(actions, TQ_ACTION_RUN, job);
@@ -588,7 +348,7 @@ static int on_used(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
                 return -ENOENT;
         seen.slot_usec = tq_sub_u64(now, job->slot_since);
         job->seen = seen;
-        tq_turn_charge_running(s, job, now);
+        tq_charge_running(s, job, now);
         return 0;
 }
 
@@ -605,7 +365,7 @@ static void charge_end(TqScheduler *s, TqJob *job, const TqCounters *c, uint64_t
                 use.io_bytes = tq_add_u64(known(c->io_read_bytes), known(c->io_write_bytes));
         }
         use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
-        tq_turn_charge_end(s, job, &use, now, c != NULL);
+        tq_charge_end(s, job, &use, now, c != NULL);
 }
 
 static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
@@ -720,10 +480,10 @@ static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) 
                         stop(s, job, reason, now, actions);
                         return 0;
                 }
-                job->sample_at = tq_turn_next_look(job, now);
-                tq_turn_charge_running(s, job, now);
+                job->sample_at = tq_charge_next_look(job, now);
+                tq_charge_running(s, job, now);
                 act(actions, TQ_ACTION_SAMPLE, job);
-                return running_timer(s, job);
+                return tq_scheduler_running_timer(s, job);
         case TQ_JOB_STOPPING:
                 act(actions, TQ_ACTION_KILL, job);
                 (void)timer_set(s, job, TQ_NEVER);
@@ -788,18 +548,18 @@ static int on_job(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *act
 static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         switch (e->type) {
         case TQ_EVENT_HOST:
-                return on_host(s, e, now);
+                return tq_tenant_on_host(s, e, now);
         case TQ_EVENT_TENANT:
-                return on_tenant(s, e, now);
+                return tq_tenant_on_tenant(s, e, now);
         case TQ_EVENT_SWITCH:
-                return on_switch(s, e, now);
+                return tq_tenant_on_switch(s, e, now);
         case TQ_EVENT_SUBMIT:
                 return on_submit(s, e, now, actions);
         case TQ_EVENT_ADOPT:
                 return on_adopt(s, e, now, actions);
         case TQ_EVENT_OPEN:
                 s->is_open = true;
-                refresh_all(s);
+                tq_tenant_refresh_all(s);
                 return 0;
         case TQ_EVENT_TICK:
                 return on_tick(s, now, actions);
@@ -811,7 +571,7 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
 static void start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
         assert(tq_scheduler_why(s, job, now) == TQ_WAIT_NONE);
         act(actions, TQ_ACTION_START, job);
-        tq_turn_charge_start(s, job, now);
+        tq_charge_start(s, job, now);
         (void)timer_set(s, job, TQ_NEVER);
         /* To the end of its tenant's ring, if it stays in it at all. */
         tq_list_unlink(&job->queue->ready);
@@ -824,6 +584,8 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
         while (tq_turn_has_slot(p) && (job = tq_turn_next(s, p, now))) {
                 int r = reserve(actions, 1);
 
+                if (p->running + 1 < p->slots)
+                        tq_turn_prefetch(p, true);
                 /* Its deadline may have come before anybody asked for the time. */
                 if (r >= 0 && job->start_by <= now) {
                         finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
@@ -832,7 +594,6 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                         start(s, job, now, actions);
                 if (r < 0)
                         return r;
-                tq_turn_prefetch(p);
         }
         return 0;
 }
@@ -859,6 +620,9 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
         int r;
 
         actions->refusal.kind = TQ_REFUSAL_NONE;
+        s->now = now_usec;
+        for (size_t i = 0; i < s->n_pools; i++)
+                tq_turn_prefetch(&s->pools[i], false);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
         r = reserve(actions, 2);
@@ -944,11 +708,11 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
                 tq_line_remove(&job->queue->line, job);
                 tq_condition_drop(s, job);
                 job->queue->jobs--;
-                queue_release(job->queue);
+                tq_tenant_queue_release(job->queue);
                 free(job);
         }
         TQ_LIST_FOREACH(node, &s->all)
-        (void)tenant_free(TQ_LIST_ENTRY(node, TqTenant, all));
+        (void)tq_tenant_free(TQ_LIST_ENTRY(node, TqTenant, all));
         (void)tq_fair_averages_free(s->averages);
         tq_turn_done(s);
         tq_map_done(&s->jobs);

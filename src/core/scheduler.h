@@ -151,7 +151,10 @@ struct TqTenant {
         TqAverages *averages;
         bool enabled;
         bool is_paused, is_draining;
-        bool is_idle; /* runs nothing and wants nothing, or did until it competes again */
+        bool is_idle;          /* runs nothing and wants nothing, or did until it competes again */
+        bool was_parked;       /* since its last start */
+        uint64_t lag;          /* behind the others, before the start that ended its competing */
+        uint64_t last_advance; /* of that start */
         TqWaiting waiting;
 
         TqTreeNode order;  /* PARKED: in the pool's tree */
@@ -186,9 +189,9 @@ struct TqPool {
         TqCapacity capacity;
         uint64_t vtime; /* virtual time: the start tag of the latest start */
         uint64_t max_tag;
-        uint64_t largest_advance; /* of one job, fading */
-        TqTournament ready;       /* of tenants by rank */
-        TqTree parked;            /* the same order */
+        uint64_t largest_charge; /* of one job, fading */
+        TqTournament ready;      /* of tenants by rank */
+        TqTree parked;           /* the same order */
         TqPlayer *players;
         uint32_t n_players;
 };

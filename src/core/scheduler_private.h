@@ -22,6 +22,7 @@ struct TqScheduler {
         uint64_t memory_promised; /* to the jobs that hold a slot */
         const TqJob *kept_for;    /* who waits for memory, and shall not for ever */
         uint64_t kept_from;       /* from when on others leave it to that job */
+        uint64_t now;             /* of this step */
         /* condition.c */
         TqMap awaited_jobs, awaited_names; /* TqAwaited */
         TqList doomed;                     /* of TqJob.doomed */
@@ -30,6 +31,18 @@ struct TqScheduler {
 static inline bool tq_scheduler_is_waiting(const TqJob *job) {
         return job->state <= TQ_JOB_QUEUED;
 }
+
+/* scheduler.c: the timer of a running job follows its tenant's runtime. */
+int tq_scheduler_running_timer(TqScheduler *s, TqJob *job);
+
+/* tenant.c: tenants, their queues, and what concerns them. */
+int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret);
+void tq_tenant_queue_release(TqQueue *q); /* frees it if nothing needs it */
+TqTenant *tq_tenant_free(TqTenant *t);
+void tq_tenant_refresh_all(TqScheduler *s);
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now);
+int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now);
+int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 
 /* turn.c: whose turn it is. */
 /* -ENOSPC: too many pools, with those that still have tenants; nothing changed. */
@@ -46,19 +59,15 @@ void tq_turn_leave(TqTenant *t);
 TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now);
 bool tq_turn_has_slot(const TqPool *p);
 /* Asks the memory for what the next start will look at. */
-void tq_turn_prefetch(const TqPool *p);
+void tq_turn_prefetch(const TqPool *p, bool next_but_one);
+/* The job that memory was kept for does not start: its tenant pays for what others left to it. */
+void tq_turn_give_up_memory(TqScheduler *s);
 /* Remembers who can't start for want of memory; after the starts of a step. */
 void tq_turn_keep_memory(TqScheduler *s, uint64_t now);
 void tq_turn_take_slot(TqScheduler *s, TqJob *job);
 void tq_turn_give_slot(TqScheduler *s, TqJob *job);
-/* Charges: at the start by estimate, meanwhile by what was seen, in the end by what it was. A
- * running job is charged for what it will have used at its next look. */
-void tq_turn_charge_start(TqScheduler *s, TqJob *job, uint64_t now);
-void tq_turn_charge_running(TqScheduler *s, TqJob *job, uint64_t now);
-/* When a running job is looked at after that, or TQ_NEVER. */
-uint64_t tq_turn_next_look(const TqJob *job, uint64_t now);
-void tq_turn_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now,
-                        bool is_typical);
+/* A tenant starts a job: virtual time passes. */
+void tq_turn_pass_time(TqTenant *t);
 /* Facts that both deciding and explaining ask. */
 bool tq_turn_tenant_has_room(const TqTenant *t);
 bool tq_turn_queue_has_room(const TqQueue *q);
@@ -69,6 +78,15 @@ bool tq_turn_may_have(const TqScheduler *s, const TqJob *job, uint64_t now);
 bool tq_turn_memory_is_kept(const TqScheduler *s, uint64_t now);
 TqJob *tq_turn_head(const TqScheduler *s, const TqQueue *q); /* the one that may start */
 bool tq_turn_before(const TqTenant *a, const TqTenant *b);   /* neither OUT */
+
+/* charge.c */
+/* Charges: at the start by estimate, meanwhile by what was seen, in the end by what it was. A
+ * running job is charged for what it will have used at its next look. */
+void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now);
+void tq_charge_running(TqScheduler *s, TqJob *job, uint64_t now);
+/* When a running job is looked at after that, or TQ_NEVER. */
+uint64_t tq_charge_next_look(const TqJob *job, uint64_t now);
+void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, bool is_typical);
 
 /* condition.c: After=. */
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n);

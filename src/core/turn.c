@@ -15,11 +15,12 @@
  * estimate is put right, it does not buy anything. A running job is charged up to its next look, a
  * quarter of its age ahead, and not up to its end: so tenants of short and of long jobs hold their
  * shares of the slots at each moment, and not one after the other. Virtual time is the tag of the
- * latest start. Who comes (back)
- * into the competition begins there at the earliest: what it did not use meanwhile is gone, so a
- * tenant that was idle gets its share and no more. While nobody competes there is nothing to be
- * fair about, and all begin anew. Who is ahead of virtual time by more than the host's `debt` is
- * not held back for longer than that (and the length of one of its own jobs).
+ * latest start by share, or the smallest tag of those that compete if that has moved on. Who was
+ * idle begins there: what it did not use meanwhile is gone, so it gets its share and no more. Who
+ * was kept from competing by its own running jobs comes back no further behind the others than it
+ * was before the last of them. While nobody competes there is nothing to be
+ * fair about, and all begin anew. Who is ahead by more than the host's `debt` (and one of its own
+ * jobs) is not held back for longer than that.
  *
  * So two tenants that compete throughout an interval get use in proportion to their weights, to
  * within (D + 1) (l₁/w₁ + l₂/w₂), where l is a tenant's largest charge of one job: the bound of
@@ -188,17 +189,18 @@ static void prefetch(const void *object, size_t size) {
 
 /* With ten thousand tenants and a million jobs nothing of who is next is in a cache: tenant, queue
  * and job would be waited for one after the other. They are asked for now, all at once, and are
- * there when the next slot becomes free. */
-void tq_turn_prefetch(const TqPool *p) {
-        uint32_t winner = tq_tournament_winner(&p->ready);
+ * there when the event that makes room has been applied. */
+void tq_turn_prefetch(const TqPool *p, bool next_but_one) {
+        uint32_t i =
+                next_but_one ? tq_tournament_runner_up(&p->ready) : tq_tournament_winner(&p->ready);
         const TqPlayer *next;
 
-        if (winner == TQ_TOURNAMENT_NONE)
+        if (i == TQ_TOURNAMENT_NONE)
                 return;
-        next = &p->players[winner];
+        next = &p->players[i];
         prefetch(next->tenant, offsetof(TqTenant, order));
-        prefetch(next->queue, sizeof(*next->queue));
-        prefetch(next->job, sizeof(*next->job));
+        prefetch(next->queue, offsetof(TqQueue, all));
+        prefetch(next->job, offsetof(TqJob, start_by));
         prefetch(next->averages, sizeof(void *));
 }
 
@@ -262,6 +264,7 @@ static void park(const TqScheduler *s, TqTenant *t) {
         tq_turn_leave(t);
         needs_of(s, t, t->need);
         t->stand = TQ_STAND_PARKED;
+        t->was_parked = true;
         tq_tree_insert(&t->pool->parked, &t->order);
 }
 
@@ -285,6 +288,19 @@ TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now) {
         return next_with(s, p, memory_for_others(s, now));
 }
 
+void tq_turn_give_up_memory(TqScheduler *s) {
+        const TqJob *job = s->kept_for;
+        TqUse use = { .slot_usec = tq_sub_u64(s->now, s->kept_from) };
+        TqTenant *t = job->tenant;
+
+        s->kept_for = NULL;
+        if (use.slot_usec == 0)
+                return;
+        use.memory_bytes = job->memory_bytes;
+        t->tag = tq_add_u64(t->tag,
+                            tq_fair_advance(tq_fair_charge(&use, &t->pool->capacity), t->weight));
+}
+
 /* Who would be next but for memory, whether there is a slot now or not: others that need less would
  * take every slot that becomes free. */
 void tq_turn_keep_memory(TqScheduler *s, uint64_t now) {
@@ -292,7 +308,7 @@ void tq_turn_keep_memory(TqScheduler *s, uint64_t now) {
 
         if (s->kept_for && (!is_kept_for_reason(s) ||
                             (s->kept_for->memory_bytes <= free && !tq_turn_memory_is_kept(s, now))))
-                s->kept_for = NULL;
+                tq_turn_give_up_memory(s);
         if (s->kept_for || s->policy.memory_bytes == TQ_LIMIT_MAX)
                 return;
         for (size_t i = 0; i < s->n_pools; i++) {
@@ -321,23 +337,45 @@ static void take_part(TqTenant *t) {
         tq_tournament_set(&t->pool->ready, t->player, key_of(t));
 }
 
-/* What a tenant may lag behind without losing it: the largest job of the pool. */
-static uint64_t slack(const TqPool *p, uint64_t tag) {
-        return tq_sub_u64(tag, p->largest_advance);
-}
-
-/* The tenant begins to compete. Whose last job has just ended was never away; who was idle begins
- * where the others are. */
-static void catch_up(TqTenant *t) {
-        TqPool *p = t->pool;
+/* Where those stand who compete: the smallest tag of those that go by their share. */
+static bool front_of(const TqPool *p, uint64_t *ret) {
         const TqTenant *first = first_ready(p);
 
-        if (first && first->shortfall == 0)
-                p->vtime = TQ_MAX(p->vtime, first->tag);
-        else if (!first && p->parked.size == 0)
-                p->vtime = TQ_MAX(p->vtime, p->running > 0 ? slack(p, p->max_tag) : p->max_tag);
-        t->tag = TQ_MAX(t->tag, t->is_idle ? p->vtime : slack(p, p->vtime));
+        if (!first && p->parked.size == 0)
+                return false;
+        *ret = first && first->shortfall == 0 ? first->tag : p->vtime;
+        return true;
+}
+
+/* The tenant begins to compete, or does so again. Who was idle begins where the others are. Who was
+ * kept out by its own running jobs is at most as far behind as it was before the last of them: what
+ * the others used meanwhile was theirs to use. */
+static void catch_up(TqTenant *t) {
+        TqPool *p = t->pool;
+        uint64_t front, least;
+
+        if (front_of(p, &front)) {
+                p->vtime = TQ_MAX(p->vtime, front);
+                least = t->is_idle ? p->vtime : tq_sub_u64(front, t->lag);
+                t->tag = TQ_MAX(t->tag, least);
+        } else if (t->is_idle) {
+                /* Nobody competes, so there is nothing to be fair about: all begin anew. */
+                p->vtime = TQ_MAX(p->vtime, p->max_tag);
+                t->tag = TQ_MAX(t->tag, p->vtime);
+        }
         t->is_idle = false;
+}
+
+static void stop_competing(TqTenant *t) {
+        uint64_t front;
+
+        if (t->stand != TQ_STAND_OUT) {
+                tq_turn_leave(t);
+                t->lag = 0;
+                if (front_of(t->pool, &front))
+                        t->lag = tq_sub_u64(tq_add_u64(front, t->last_advance), t->tag);
+        }
+        t->is_idle |= t->running == 0;
 }
 
 /* Use beyond that is not held against a tenant: it would wait for what nobody remembers. */
@@ -346,6 +384,20 @@ static void cap_debt(const TqScheduler *s, TqTenant *t) {
                 s->policy.debt_usec > UINT64_MAX / 1000 ? UINT64_MAX : s->policy.debt_usec * 1000;
 
         t->tag = TQ_MIN(t->tag, tq_add_u64(t->pool->vtime, tq_add_u64(debt, t->largest_advance)));
+}
+
+void tq_turn_pass_time(TqTenant *t) {
+        TqPool *p = t->pool;
+
+        /* Who starts by a reservation is ahead of the others, and they need not follow. */
+        if (t->shortfall == 0)
+                p->vtime = TQ_MAX(p->vtime, t->tag);
+        /* Who was passed over for want of memory or of the lane has not saved up for more than the
+         * largest job of late. */
+        if (t->was_parked)
+                t->tag = TQ_MAX(t->tag, tq_sub_u64(p->vtime,
+                                                   tq_fair_advance(p->largest_charge, t->weight)));
+        t->was_parked = false;
 }
 
 static uint64_t rank_of(const TqScheduler *s, const TqTenant *t) {
@@ -368,8 +420,7 @@ void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
         uint64_t shortfall = tq_sub_u64(t->reserved, t->running), rank, need[2] = {};
 
         if (!want) {
-                tq_turn_leave(t);
-                t->is_idle |= t->running == 0;
+                stop_competing(t);
                 return;
         }
         if (!is_in)
@@ -564,105 +615,4 @@ int tq_turn_set_host(TqScheduler *s, const TqHostPolicy *policy) {
         for (size_t i = 0; i < s->n_pools; i++)
                 s->pools[i].capacity.slots = s->pools[i].slots;
         return 0;
-}
-
-/* Charges ------------------------------------------------------------------------------------- */
-
-static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
-        t->tag = tq_add_u64(tq_sub_u64(t->tag, job->advance), advance);
-        job->advance = advance;
-        t->pool->max_tag = TQ_MAX(t->pool->max_tag, t->tag);
-}
-
-static uint64_t advance_of(const TqTenant *t, const TqUse *use) {
-        return tq_fair_advance(tq_fair_charge(use, &t->pool->capacity), t->weight);
-}
-
-/* What a job will have used at that age, if it goes on as it was seen or is expected to. */
-static TqUse foresee(const TqJob *job, uint64_t age) {
-        const TqUse *base = job->seen.slot_usec > 0 ? &job->seen : &job->expected;
-        double factor = (double)age / (double)TQ_MAX(base->slot_usec, UINT64_C(1));
-
-        return (TqUse){
-                .slot_usec = age,
-                .cpu_usec = (uint64_t)((double)base->cpu_usec * factor),
-                .memory_bytes = TQ_MAX(base->memory_bytes, job->memory_bytes),
-                .io_bytes = (uint64_t)((double)base->io_bytes * factor),
-        };
-}
-
-/* A running job is looked at while others may compete for its slot: after a second, and again
- * whenever it has become a quarter older, so that a long job costs few looks. */
-uint64_t tq_turn_next_look(const TqJob *job, uint64_t now) {
-        uint64_t age = tq_sub_u64(now, job->slot_since);
-
-        if (job->tenant->pool->slots == TQ_LIMIT_MAX)
-                return TQ_NEVER;
-        return tq_add_u64(now, TQ_MAX(age / 4, TQ_USEC_PER_SEC));
-}
-
-/* Up to the next look, but not beyond where it is expected to end. */
-static uint64_t age_charged(const TqJob *job, uint64_t now) {
-        uint64_t age = tq_sub_u64(now, job->slot_since);
-        uint64_t next = tq_sub_u64(tq_turn_next_look(job, now), job->slot_since);
-        uint64_t end = job->expected.slot_usec;
-
-        return TQ_MAX(age < end ? TQ_MIN(next, end) : next, UINT64_C(1));
-}
-
-void tq_turn_charge_running(TqScheduler *s, TqJob *job, uint64_t now) {
-        TqUse use = foresee(job, age_charged(job, now));
-
-        set_advance(job->tenant, job, advance_of(job->tenant, &use));
-        tq_turn_refresh_tenant(s, job->tenant);
-}
-
-static void note_usage(const TqScheduler *s, TqTenant *t, uint64_t charge, uint64_t now) {
-        t->usage = tq_fair_history_add(t->usage, charge, t->weight, now, s->policy.half_life_usec);
-}
-
-void tq_turn_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
-        static const TqUse unknown = { .slot_usec = 10 * TQ_USEC_PER_SEC };
-        TqTenant *t = job->tenant;
-        const TqUse *known = tq_fair_predict(t->averages, job->name);
-        TqUse use;
-
-        if (!known)
-                known = tq_fair_predict(s->averages, 0);
-        job->expected = known ? *known : unknown;
-        job->expected.slot_usec =
-                TQ_MIN(job->expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
-        job->slot_since = now;
-        job->seen = (TqUse){};
-        job->advance = 0;
-        use = foresee(job, age_charged(job, now));
-        /* Who starts by a reservation is ahead of the others, and they need not follow; who was
-         * passed over for want of memory or of the lane has not saved up for more than a job. */
-        if (t->shortfall == 0)
-                t->pool->vtime = TQ_MAX(t->pool->vtime, t->tag);
-        t->tag = TQ_MAX(t->tag, slack(t->pool, t->pool->vtime));
-        set_advance(t, job, advance_of(t, &use));
-        job->noted = tq_fair_charge(&use, &t->pool->capacity);
-        note_usage(s, t, job->noted, now);
-        t->turn = ++s->turns;
-}
-
-void tq_turn_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now,
-                        bool is_typical) {
-        TqTenant *t = job->tenant;
-        uint64_t charge;
-
-        set_advance(t, job, advance_of(t, use));
-        t->largest_advance = TQ_MAX(job->advance, t->largest_advance - t->largest_advance / 8);
-        /* It fades with what is served since, not with how many jobs that was. */
-        t->pool->largest_advance =
-                TQ_MAX(job->advance, tq_sub_u64(t->pool->largest_advance, job->advance / 64));
-        charge = tq_fair_charge(use, &t->pool->capacity);
-        if (charge > job->noted)
-                note_usage(s, t, charge - job->noted, now);
-        if (is_typical) {
-                tq_fair_learn(&t->averages, job->name, use);
-                tq_fair_learn(&s->averages, 0, use);
-        }
-        job->advance = 0;
 }

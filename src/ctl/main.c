@@ -39,9 +39,9 @@ const Verb verbs[] = {
           verb_tenants },
         { "limits", 2, -1, "m", "limits get|set|unset TENANT[/QUEUE] [KEY=VALUE…]",
           "show or change limits, live", verb_limits },
-        { "simulate", 0, 0, "SWINPEKRV",
-          "simulate [--swf FILE|--workload FILE|--since SPAN] [--slots N] [--policy POLICY]\n"
-          "           [--set TENANT.KEY=VALUE]… [--tenants FILE] [--seed N] [--svg FILE]",
+        { "simulate", 0, 0, "tSWINPEKRV",
+          "simulate [--swf FILE|--workload FILE|--since SPAN] [--slots N] [--policy POLICY] "
+          "[--set TENANT.KEY=VALUE]… [--tenants FILE] [--seed N] [--svg FILE]",
           "run a workload through the scheduler by a virtual clock; no daemon needed",
           verb_simulate },
         { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon",
@@ -65,7 +65,7 @@ static void usage(FILE *f) {
                 "  -a, --all             jobs that have ended too\n"
                 "  -n, --lines ROWS      at most so many (default 100)\n"
                 "  -f, --follow          go on until the job has ended\n"
-                "  -m, --why TEXT        why a limit is changed, kept with the revision\n"
+                "  -m, --why TEXT        why, kept with the change\n"
                 "      --swf FILE        a trace in the Standard Workload Format\n"
                 "      --workload FILE   a synthetic workload (tenantq-workload(5))\n"
                 "      --since SPAN      what the daemon's ledger knows of so long ago\n"

@@ -18,6 +18,8 @@ static const Column columns[] = {
         { "attempt", "Attempt", FORMAT_TEXT },
         { "submitted_usec", "Submitted", FORMAT_TIME },
         { "start_after_usec", "Not before", FORMAT_TIME },
+        { "deadline_usec", "Not after", FORMAT_TIME },
+        { "after", "After", FORMAT_TEXT },
         { "started_usec", "Started", FORMAT_TIME },
         { "ended_usec", "Ended", FORMAT_TIME },
         { "wait_usec", "Waited", FORMAT_SPAN },

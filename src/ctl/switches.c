@@ -15,7 +15,7 @@ static int hold_job(const Options *o, uint64_t job, bool hold) {
         r = call_open(o, &c, "Hold");
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(c.request, "tb", job, (int)hold);
+        r = sd_bus_message_append(c.request, "tbs", job, (int)hold, o->why ? o->why : "");
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
 }
 

@@ -97,7 +97,7 @@ static int tell(Engine *e, const Inquiry *q) {
                 /* A number that the tenant never had can't end well; a name may still come. */
                 if (f->job == 0 && f->name)
                         continue;
-                if (f->job > 0 && f->fate == TQ_FATE_LIVE) {
+                if (f->job > 0 && f->fate == TQ_FATE_LIVE && f->job != q->job) {
                         if (!f->name)
                                 continue; /* its end will be heard */
                         event.instead = f->job;

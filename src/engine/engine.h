@@ -27,8 +27,10 @@ typedef struct EngineTenant {
         char home[256];
         char pool[TQ_POOL_NAME_MAX + 1];
         bool holds_when_full;
-        bool is_full;         /* the supervisor leaves its files where they are */
-        uint64_t retry_at;    /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
+        bool is_full;        /* the supervisor leaves its files where they are */
+        uint64_t retry_at;   /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
+        uint64_t hold_delay; /* doubles while files are held again and none is accepted; 0: none was
+                              */
         uint64_t warned_usec; /* when the journal was last told that a limit is near */
         bool is_ready;        /* its directory is in order, says the supervisor */
         bool is_gone;
@@ -49,6 +51,7 @@ typedef struct EngineJob {
         uint64_t id;
         TqJobSpec *spec; /* NULL: in the ledger only */
         bool is_sent;    /* START is with the supervisor */
+        bool is_held_by_admin;
 } EngineJob;
 
 /* What is done when the changes of a turn are committed. */

@@ -14,6 +14,7 @@
 #define NAMED_MAX 8 /* jobs or tenants that are named; more are counted */
 
 typedef struct Sentence {
+        bool is_admin;     /* else what is others' is counted, not named */
         char text[512];    /* what holds it */
         char blocker[512]; /* who */
         char change[512];  /* the smallest thing that would help */
@@ -71,6 +72,10 @@ static void name_holders(const TqPool *p, Sentence *s) {
         for (uint32_t i = 0; list && i < p->n_players; i++)
                 if (p->players[i].tenant && p->players[i].tenant->running > 0)
                         list[n++] = p->players[i].tenant;
+        if (!s->is_admin) {
+                PUT(s->blocker, "%zu tenants", n);
+                return;
+        }
         if (n > 0)
                 qsort((void *)list, n, sizeof(*list), by_running);
         for (size_t i = 0; i < n && i < NAMED_MAX; i++)
@@ -93,6 +98,8 @@ static void say_slots(Engine *e, const TqPool *p, const TqReason *r, Sentence *s
         PUT(s->text, "%" PRIu64 " of the %" PRIu64 " slots of pool %s are taken", r->current,
             r->maximum, p->name);
         name_holders(p, s);
+        if (!s->is_admin)
+                return; /* the host's settings are not its to change */
         if (strcmp(p->name, TQ_POOL_SHARED) == 0)
                 PUT(s->change, "max_jobs=%" PRIu64 " in [scheduler] of tenantq.conf, then reload",
                     e->policy.max_jobs + 1);
@@ -119,7 +126,8 @@ static void say_after(const TqJob *job, const TqReason *r, Sentence *s) {
         if (r->job > 0)
                 PUT(s->blocker, "job %" PRIu64, r->job);
         else
-                PUT(s->blocker, "a job whose name has not come yet");
+                PUT(s->blocker,
+                    "a job of a name in its After= that has not ended, or not come yet");
         PUT(s->change, "%s",
             r->job > 0 ? "when that job ends with exit 0"
                        : "a job of that name that ends with exit 0");
@@ -136,6 +144,10 @@ static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *
         }
         PUT(s->text, "%" PRIu64 " tenants that have used less of their share come first",
             r->current);
+        if (!s->is_admin) {
+                PUT(s->blocker, "a job of another tenant");
+                return;
+        }
         PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job, tenant_name(e, r->tenant));
         PUT(s->change, "tenantqctl limits set %s reserved=%" PRIu64, t->name, t->running + 1);
 }
@@ -212,7 +224,11 @@ static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
                 break;
         case TQ_WAIT_MEMORY_KEPT:
                 PUT(s->text, "memory is kept for a job that has waited for it longer");
-                PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job, tenant_name(e, r->tenant));
+                if (s->is_admin || r->tenant == t->id)
+                        PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job,
+                            tenant_name(e, r->tenant));
+                else
+                        PUT(s->blocker, "a job of another tenant");
                 break;
         case TQ_WAIT_SHARE:
                 say_share(e, job, r, s);
@@ -222,9 +238,10 @@ static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
         }
 }
 
-static int add_reason(Engine *e, TqTable *t, const TqJob *job, const TqReason *r, uint64_t ahead) {
+static int add_reason(Engine *e, TqTable *t, const TqJob *job, const TqReason *r, uint64_t ahead,
+                      bool is_admin) {
         bool has_position = job->state == TQ_JOB_QUEUED;
-        Sentence s = {};
+        Sentence s = { .is_admin = is_admin };
         int error;
 
         say(e, job, r, &s);
@@ -252,7 +269,7 @@ static int add_reason(Engine *e, TqTable *t, const TqJob *job, const TqReason *r
         return error < 0 ? error : tq_table_set_text(t, 10, s.change[0] ? s.change : NULL);
 }
 
-static int fill(Engine *e, TqTable *table, const TqJob *job) {
+static int fill(Engine *e, TqTable *table, const TqJob *job, bool is_admin) {
         static const char *const columns[] = { "job",      "tenant",  "queue", "state",
                                                "position", "reason",  "text",  "current",
                                                "maximum",  "blocker", "change" };
@@ -267,9 +284,9 @@ static int fill(Engine *e, TqTable *table, const TqJob *job) {
                 if (reasons[i].wait == TQ_WAIT_BEHIND)
                         ahead = reasons[i].current;
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = add_reason(e, table, job, &reasons[i], ahead);
+                r = add_reason(e, table, job, &reasons[i], ahead, is_admin);
         if (r >= 0 && n == 0)
-                r = add_reason(e, table, job, &(TqReason){ .wait = TQ_WAIT_NONE }, 0);
+                r = add_reason(e, table, job, &(TqReason){ .wait = TQ_WAIT_NONE }, 0, is_admin);
         return r;
 }
 
@@ -292,7 +309,7 @@ int explain_on_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                         m, TQ_CONTROL_NOT_FOUND,
                         "no job %llu that has not ended (status shows how one did)",
                         (unsigned long long)id);
-        r = fill(c->engine, &table, job);
+        r = fill(c->engine, &table, job, c->is_admin);
         return r < 0 ? r : tq_control_reply_table(m, &table);
 }
 

@@ -189,6 +189,7 @@ static int take(Engine *e, const Submission *s, TqJobSpec *spec, Answer *ret) {
                 return r;
         }
         e->numbers.next_job++;
+        s->tenant->hold_delay = 0;
         ret->job = id;
         effect = batch_effect(e, s->call ? EFFECT_SUBMITTED : EFFECT_CLAIM);
         if (effect) {
@@ -256,25 +257,30 @@ static void arm_full(Engine *e) {
         }
 }
 
+/* The host or the whole tenant. A drained queue must not keep the tenant's other files: on_full=
+ * decides, as for any limit of a queue. */
+static bool is_drained(const TqRefusal *refusal) {
+        return refusal->kind == TQ_REFUSAL_DRAINING && refusal->queue[0] == '\0';
+}
+
 static void hold_claim(Engine *e, const TqClaimMessage *m, EngineTenant *t,
                        const TqRefusal *refusal) {
         TqMessage answer = { .claim_done = { .claim = m->claim, .is_held = 1 } };
-        uint64_t delay = TQ_MIN(TQ_MAX(refusal->retry_usec, RETRY_LEAST_USEC), RETRY_MOST_USEC);
+        uint64_t delay = TQ_MAX(refusal->retry_usec, RETRY_LEAST_USEC);
+        char text[512];
 
         (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, NULL, 0, -EBADF);
-        if (!t->is_full) {
-                char text[512];
-
-                e->n_full++;
+        e->n_full += !t->is_full;
+        if (t->hold_delay == 0 && !e->is_degraded)
                 batch_event(e, "files-held", t->id, 0, 0, "%s",
                             tq_admit_format(refusal, t->name, text, sizeof(text)));
-        }
         t->is_full = true;
+        t->hold_delay = TQ_MIN(TQ_MAX(delay, t->hold_delay * 2), RETRY_MOST_USEC);
         /* What is being drained says itself when it takes jobs again; a broken disk needs a
          * restart. */
-        t->retry_at = refusal->kind == TQ_REFUSAL_DRAINING || e->is_degraded
+        t->retry_at = is_drained(refusal) || e->is_degraded
                               ? TQ_NEVER
-                              : tq_add_u64(tq_clock_boottime_usec(), delay);
+                              : tq_add_u64(tq_clock_boottime_usec(), t->hold_delay);
         arm_full(e);
 }
 
@@ -289,9 +295,10 @@ void intake_has_room(Engine *e, EngineTenant *t) {
 }
 
 static bool is_held(const EngineTenant *t, const TqRefusal *refusal) {
-        return refusal->kind == TQ_REFUSAL_DRAINING ||
+        return is_drained(refusal) ||
                (t->holds_when_full &&
-                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES));
+                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
+                 refusal->kind == TQ_REFUSAL_DRAINING));
 }
 
 /* The spool ----------------------------------------------------------------------------------- */

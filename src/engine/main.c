@@ -97,6 +97,11 @@ static int on_hello(Engine *e, const TqHello *hello) {
         e->ceilings = hello->ceilings;
         e->policy = hello->policy;
         r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_HOST, .host = &e->policy });
+        if (r == -ENOSPC && e->has_greeted) {
+                engine_say(SD_ERR, "more pools than there is room for while tenants of the old "
+                                   "ones remain; reload again");
+                r = 0;
+        }
         if (r < 0 || e->has_greeted)
                 return r; /* a reload; the tenants follow */
         e->has_greeted = true;

@@ -132,7 +132,7 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                        .name = tq_scheduler_name(row->name),
                        .start_by = intake_boottime(row->deadline_usec),
                        .spool_bytes = row->spec_size,
-                       .is_held = row->is_held,
+                       .is_held = row->hold != TQ_HOLD_NONE,
                        .after = after,
                        .userdata = job,
                        .is_promised = true },
@@ -146,6 +146,7 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
         }
         if (row->start_after_usec > now)
                 event.j.not_before = tq_clock_boottime_usec() + (row->start_after_usec - now);
+        job->is_held_by_admin = row->hold == TQ_HOLD_ADMIN;
         read_bounds(row, &event);
         if (row->after && !row->was_running)
                 (void)after_parse(row->after, after, &event.j.n_after);

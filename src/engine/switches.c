@@ -99,6 +99,13 @@ static TqLedgerOp *op_about(Engine *e, TqLedgerOpType type, const EngineTenant *
         return op;
 }
 
+static void note_holder(Engine *e, uint64_t id, bool is_admin) {
+        const TqJob *job = tq_scheduler_job(e->scheduler, id);
+
+        if (job)
+                ((EngineJob *)job->userdata)->is_held_by_admin = is_admin;
+}
+
 /* One job ------------------------------------------------------------------------------------- */
 
 int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -108,10 +115,11 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         TqLedgerOp *op;
         int64_t tenant;
         uint64_t id;
+        const char *why;
         int hold, r;
 
         (void)error;
-        r = sd_bus_message_read(m, "tb", &id, &hold);
+        r = sd_bus_message_read(m, "tbs", &id, &hold, &why);
         if (r < 0)
                 return r;
         job = tq_scheduler_job(e->scheduler, id);
@@ -119,8 +127,10 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
             (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
                 return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no job %llu that has not ended",
                                          (unsigned long long)id);
-        batch_event(e, hold ? "hold" : "release", job->tenant->id, id, c->uid, "by user %u",
-                    c->uid);
+        tenant = job->tenant->id;
+        if (!hold && !c->is_admin && ((EngineJob *)job->userdata)->is_held_by_admin)
+                return verbs_reply_error(m, TQ_CONTROL_DENIED, "an administrator holds job %llu",
+                                         (unsigned long long)id);
         r = dispatch_step(e,
                           &(TqEvent){ .type = hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE, .job = id });
         if (r == -EBUSY)
@@ -133,11 +143,14 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                          (unsigned long long)id);
         if (r < 0)
                 return r;
+        batch_event(e, hold ? "hold" : "release", (uint32_t)tenant, id, c->uid,
+                    "by user %u%s%.200s", c->uid, why[0] ? ": " : "", why);
         op = batch_op(e, TQ_LEDGER_HOLD);
         if (!op)
                 return -ENOMEM;
         op->job = id;
-        op->hold.is_held = hold;
+        op->hold.level = !hold ? TQ_HOLD_NONE : c->is_admin ? TQ_HOLD_ADMIN : TQ_HOLD_OWN;
+        note_holder(e, id, hold && c->is_admin);
         return reply_when_recorded(e, m, 1);
 }
 
@@ -151,6 +164,12 @@ static bool is_meant(const TqJob *job, const EngineTenant *t, const char *queue,
 
 /* All jobs that wait there now. Their numbers come first: releasing one may start and end others.
  */
+static int by_number(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+        return (x > y) - (x < y);
+}
+
 static int hold_all(Engine *e, const EngineTenant *t, const char *queue, bool hold,
                     uint64_t *ret_n) {
         size_t position = 0, n = 0, allocated = 0;
@@ -172,10 +191,15 @@ static int hold_all(Engine *e, const EngineTenant *t, const char *queue, bool ho
                 ids[n++] = job->id;
         }
         *ret_n = 0;
-        for (size_t i = 0; i < n; i++)
+        /* In their order: a queue takes each at its end, and who never queued keeps its turn. */
+        if (n > 1)
+                qsort(ids, n, sizeof(*ids), by_number);
+        for (size_t i = 0; i < n; i++) {
+                note_holder(e, ids[i], hold);
                 *ret_n += dispatch_step(e,
                                         &(TqEvent){ .type = hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE,
                                                     .job = ids[i] }) >= 0;
+        }
         return 0;
 }
 
@@ -192,7 +216,7 @@ static int set_hold(Connection *c, sd_bus_message *m, const EngineTenant *t, con
         op = op_about(e, TQ_LEDGER_HOLD, t, queue);
         if (!op)
                 return -ENOMEM;
-        op->hold.is_held = hold;
+        op->hold.level = hold ? TQ_HOLD_ADMIN : TQ_HOLD_NONE;
         return reply_when_recorded(e, m, n);
 }
 
@@ -225,6 +249,13 @@ static int set_switch(Connection *c, sd_bus_message *m, const EngineTenant *t, c
         return reply_when_recorded(e, m, view ? view->waiting.jobs : 0);
 }
 
+/* The kind outlives the message: a word of ours, never one of the caller's. */
+static void note(Connection *c, const char *kind, const EngineTenant *t, const char *target,
+                 const char *why) {
+        batch_event(c->engine, kind, t ? t->id : 0, 0, c->uid, "%s by user %u%s%s", target, c->uid,
+                    why[0] ? ": " : "", why);
+}
+
 /* Switch(target, verb, why) → jobs: of hold and release those concerned, else those that wait. */
 int switches_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *target, *word, *why;
@@ -245,13 +276,16 @@ int switches_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 if (r < 0)
                         return verbs_reply_target(m, r, target);
         }
-        batch_event(c->engine, word, t ? t->id : 0, 0, c->uid, "%s by user %u%s%s", target, c->uid,
-                    why[0] ? ": " : "", why);
-        if (strcmp(word, "hold") == 0 || strcmp(word, "release") == 0)
+        if (strcmp(word, "hold") == 0 || strcmp(word, "release") == 0) {
+                note(c, word[0] == 'h' ? "hold" : "release", t, target, why);
                 return set_hold(c, m, t, queue, word[0] == 'h');
-        for (size_t i = 0; i < TQ_ELEMENTSOF(verbs); i++)
-                if (strcmp(verbs[i].word, word) == 0)
-                        return set_switch(c, m, t, queue, i, why);
+        }
+        for (size_t i = 0; i < TQ_ELEMENTSOF(verbs); i++) {
+                if (strcmp(verbs[i].word, word) != 0)
+                        continue;
+                note(c, verbs[i].word, t, target, why);
+                return set_switch(c, m, t, queue, i, why);
+        }
         return verbs_reply_error(m, TQ_CONTROL_INVALID,
                                  "expected hold, release, pause, resume or drain");
 }

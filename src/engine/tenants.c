@@ -52,6 +52,7 @@ static void clamp_to_pool(const Engine *e, const EngineTenant *t, TqLimits *l) {
         TqLimits cpus = { .set = UINT64_C(1) << TQ_KEY_CPUS };
         const TqPoolPolicy *own = NULL;
         bool is_divided = false;
+        uint64_t any = 0;
 
         for (uint64_t i = 0; i < TQ_MIN(e->policy.cpus, (uint64_t)TQ_CPUS_MAX); i++)
                 cpus.cpus[i / 64] |= UINT64_C(1) << (i % 64);
@@ -66,7 +67,10 @@ static void clamp_to_pool(const Engine *e, const EngineTenant *t, TqLimits *l) {
         }
         if (own && own->has_cpus)
                 memcpy(cpus.cpus, own->cpus, sizeof(cpus.cpus));
-        if (is_divided)
+        /* The pools have all CPUs: the others share them, since they must run somewhere. */
+        for (size_t k = 0; k < TQ_ELEMENTSOF(cpus.cpus); k++)
+                any |= cpus.cpus[k];
+        if (is_divided && any != 0)
                 tq_limits_clamp(l, &cpus);
 }
 
@@ -142,6 +146,18 @@ int tenants_check_share(Engine *e, const EngineTenant *t, const TqLimits *limits
         return 0;
 }
 
+/* What one tenant gave back may be what another one could not have: a reservation that moves from
+ * one to the other must not depend on who is announced first. */
+static void reconsider(Engine *e) {
+        size_t position = 0;
+        EngineTenant *t;
+        TqError err = {};
+
+        while ((t = tq_map_next(&e->tenants, &position)))
+                if (t->scheduler_fault && tenants_check_share(e, t, &t->effective, &err) == 0)
+                        tenants_tell_scheduler(e, t);
+}
+
 void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         TqLimits limits = t->effective;
@@ -169,6 +185,8 @@ void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
         event.t.enabled = t->is_ready && t->is_applied && !t->scheduler_fault;
         (void)dispatch_step(e, &event);
         intake_has_room(e, t);
+        if (!t->scheduler_fault)
+                reconsider(e);
 }
 
 void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size) {

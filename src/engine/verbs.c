@@ -89,13 +89,14 @@ int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tena
         return 0;
 }
 
-int verbs_reply_target(sd_bus_message *m, int r, const char *target) {
+int verbs_reply_target(sd_bus_message *call, int r, const char *target) {
         char shown[256];
 
         (void)tq_format_escape(target, shown, sizeof(shown));
-        return r == -EINVAL ? verbs_reply_error(m, TQ_CONTROL_INVALID, "\"%s\": not a queue's name",
-                                                shown)
-                            : verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
+        return r == -EINVAL
+                       ? verbs_reply_error(call, TQ_CONTROL_INVALID, "\"%s\": not a queue's name",
+                                           shown)
+                       : verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
 }
 
 int verbs_no_job(sd_bus_message *call, uint64_t job) {
@@ -316,10 +317,12 @@ int verbs_reply_submitted(sd_bus_message *call, const char *tenant, uint64_t job
 
         if (says_something)
                 (void)tq_admit_format(refusal, tenant, text, sizeof(text));
-        return sd_bus_reply_method_return(
-                call, "tsssttt", job, says_something ? tq_admit_code(refusal) : "", text,
-                says_something ? tq_admit_limit(refusal) : "", refusal->current, refusal->maximum,
-                says_something ? tq_admit_retry_after(refusal) : 0);
+        return sd_bus_reply_method_return(call, "tsssttt", job,
+                                          says_something ? tq_admit_code(refusal) : "", text,
+                                          says_something ? tq_admit_limit(refusal) : "",
+                                          tq_admit_number(refusal, refusal->current),
+                                          tq_admit_number(refusal, refusal->maximum),
+                                          says_something ? tq_admit_retry_after(refusal) : 0);
 }
 
 static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -589,7 +592,7 @@ const sd_bus_vtable verbs_vtable[] = {
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetLimits", "sasass", TQ_TABLE_SIGNATURE, limits_on_set,
                       SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Hold", "tb", "", switches_on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Hold", "tbs", "", switches_on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Switch", "sss", "t", switches_on_set, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Explain", "t", TQ_TABLE_SIGNATURE, explain_on_job,
                       SD_BUS_VTABLE_UNPRIVILEGED),

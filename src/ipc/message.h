@@ -12,7 +12,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  1
+#define TQ_MESSAGE_VERSION  2
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512
 

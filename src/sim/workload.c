@@ -11,6 +11,11 @@ void tq_workload_init(TqWorkload *w) {
 }
 
 void tq_workload_done(TqWorkload *w) {
+        size_t position = 0;
+        uint32_t *index;
+
+        while ((index = tq_map_next(&w->by_name, &position)))
+                free(index);
         for (size_t i = 0; i < w->n_tenants; i++)
                 free(w->tenants[i].queues);
         free(w->tenants);
@@ -37,11 +42,11 @@ static int make_room(void **items, size_t n, size_t *allocated, size_t size) {
 
 /* The map knows the first of a hash; should two names have one, the second is looked for. */
 static ssize_t find(const TqWorkload *w, const char *name) {
-        uintptr_t hint = (uintptr_t)tq_map_get(&w->by_name, tq_scheduler_name(name));
+        const uint32_t *hint = tq_map_get(&w->by_name, tq_scheduler_name(name));
 
-        if (hint == 0)
+        if (!hint)
                 return -ENOENT;
-        for (size_t i = hint - 1; i < w->n_tenants; i++)
+        for (size_t i = *hint; i < w->n_tenants; i++)
                 if (strcmp(w->tenants[i].name, name) == 0)
                         return (ssize_t)i;
         return -ENOENT;
@@ -49,6 +54,7 @@ static ssize_t find(const TqWorkload *w, const char *name) {
 
 int tq_workload_tenant(TqWorkload *w, const char *name, uint32_t *ret) {
         ssize_t i = find(w, name);
+        uint32_t *index;
         int r;
 
         if (i >= 0) {
@@ -59,7 +65,13 @@ int tq_workload_tenant(TqWorkload *w, const char *name, uint32_t *ret) {
                       sizeof(*w->tenants));
         if (r < 0)
                 return r;
-        r = tq_map_put(&w->by_name, tq_scheduler_name(name), (void *)(uintptr_t)(w->n_tenants + 1));
+        index = malloc(sizeof(*index));
+        if (!index)
+                return -ENOMEM;
+        *index = (uint32_t)w->n_tenants;
+        r = tq_map_put(&w->by_name, tq_scheduler_name(name), index);
+        if (r < 0)
+                free(index);
         if (r < 0 && r != -EEXIST)
                 return r;
         w->tenants[w->n_tenants] = (TqSimTenant){};

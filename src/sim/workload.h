@@ -35,7 +35,7 @@ typedef struct TqWorkload {
         TqHostPolicy host;
         TqSimTenant *tenants;
         size_t n_tenants, allocated_tenants;
-        TqMap by_name; /* hash of the name → 1 + index: a hint, the name decides */
+        TqMap by_name; /* hash of the name → uint32_t index: a hint, the name decides */
         TqSimJob *jobs;
         size_t n_jobs, allocated_jobs;
         char (*queues)[TQ_QUEUE_NAME_MAX + 1];

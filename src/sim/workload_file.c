@@ -223,6 +223,23 @@ static const struct {
         { "priority", set_priority, "a whole number from -100 to 100" },
 };
 
+static int unknown_key(const Parser *p, const char *key, unsigned line, TqError *err) {
+        const char *names[TQ_ELEMENTSOF(submission_keys)], *nearest;
+        size_t n = 0;
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(submission_keys); i++) {
+                if (!p->source && strcmp(submission_keys[i].key, key) == 0)
+                        return tq_error_at(err, -EBADMSG, line, key,
+                                           "belongs into a --workload file: here are limits only");
+                names[n++] = submission_keys[i].key;
+        }
+        nearest = p->source ? tq_parse_nearest(key, names, n) : NULL;
+        nearest = nearest ? nearest : tq_limits_nearest(key);
+        return tq_error_at(err, -EBADMSG, line, key, "unknown key%s%s%s",
+                           nearest ? "; did you mean " : "", nearest ? nearest : "",
+                           nearest ? "?" : "");
+}
+
 static int set_tenant_key(Parser *p, const char *key, const char *value, unsigned line,
                           TqError *err) {
         for (size_t i = 0; p->source && i < TQ_ELEMENTSOF(submission_keys); i++) {
@@ -241,6 +258,8 @@ static int set_tenant_key(Parser *p, const char *key, const char *value, unsigne
                 (void)snprintf(p->tenant->pool, sizeof(p->tenant->pool), "%s", value);
                 return 0;
         }
+        if (tq_limits_find(key) < 0 && !strchr(key, '@'))
+                return unknown_key(p, key, line, err);
         return tq_limits_set(&p->tenant->limits, key, value, TQ_SCOPE_TENANT, false, line, err);
 }
 
@@ -383,7 +402,7 @@ int tq_workload_parse(TqWorkload *w, const char *data, size_t size, bool may_sub
 int tq_workload_set(TqWorkload *w, const char *assignment, TqError *err) {
         const char *equals = strchr(assignment, '='), *dot = NULL;
         char target[128], key[64];
-        TqQueueLimit *queue;
+        TqQueueLimit *queue = NULL;
         TqSimTenant *t;
         int r;
 

@@ -252,12 +252,12 @@ static int apply_hold(TqLedger *l, const TqLedgerOp *op) {
 
         if (op->job > 0) {
                 tq_ledger_bind_u64(s, 1, op->job);
-                (void)sqlite3_bind_int(s, 2, op->hold.is_held);
+                (void)sqlite3_bind_int(s, 2, op->hold.level);
                 return run(s);
         }
         tq_ledger_bind_u64(s, 1, op->tenant);
         bind_text(s, 2, op->hold.queue);
-        (void)sqlite3_bind_int(s, 3, op->hold.is_held);
+        (void)sqlite3_bind_int(s, 3, op->hold.level);
         return run(s);
 }
 

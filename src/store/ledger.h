@@ -9,6 +9,9 @@
  * essay in ledger.c and the schema in ledger_schema.c. */
 typedef struct TqLedger TqLedger;
 
+/* Who holds a job: its own tenant may not release what an administrator holds. */
+typedef enum TqHoldLevel { TQ_HOLD_NONE, TQ_HOLD_OWN, TQ_HOLD_ADMIN } TqHoldLevel;
+
 typedef enum TqLedgerOpType {
         TQ_LEDGER_TENANT,  /* tenant, text: name, uid */
         TQ_LEDGER_ACCEPT,  /* job, claim, tenant, accept.*, time */
@@ -48,7 +51,7 @@ typedef struct TqLedgerOp {
                 } accept;
                 struct {
                         char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: all, or the tenant itself */
-                        bool is_held;
+                        TqHoldLevel level;
                         TqSwitches switches;
                 } hold;
                 struct {
@@ -95,7 +98,7 @@ typedef struct TqLedgerLive {
         const char *name;
         const char *after; /* as written; NULL: none */
         int priority;
-        bool is_held;
+        TqHoldLevel hold;
         uint64_t start_after_usec, deadline_usec; /* 0: none */
         bool has_bounds;                          /* else they are in the spec only */
         uint64_t runtime_usec, stop_usec, memory_bytes;

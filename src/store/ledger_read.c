@@ -94,7 +94,7 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
                 .stop = stop_from_string(column_text(s, LIVE_STOP)),
                 .released_usec = column_u64(s, LIVE_RELEASED),
                 .name = column_text(s, LIVE_NAME),
-                .is_held = sqlite3_column_int(s, LIVE_HELD) != 0,
+                .hold = (TqHoldLevel)sqlite3_column_int(s, LIVE_HELD),
                 .deadline_usec = column_u64(s, LIVE_DEADLINE),
                 .after = column_text(s, LIVE_AFTER),
                 .has_bounds = sqlite3_column_type(s, LIVE_STOP_USEC) != SQLITE_NULL,

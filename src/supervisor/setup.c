@@ -155,6 +155,21 @@ static int lock(Supervisor *s, TqError *err) {
         return 0;
 }
 
+int setup_check_pools(const Supervisor *s, const TqHostConfig *config, TqError *err) {
+        for (uint32_t i = 0; i < config->policy.n_pools; i++) {
+                TqLimits cpus = { .set = UINT64_C(1) << TQ_KEY_CPUS };
+
+                if (!config->policy.pools[i].has_cpus)
+                        continue;
+                memcpy(cpus.cpus, config->policy.pools[i].cpus, sizeof(cpus.cpus));
+                if (tq_cgroup_check(&cpus, s->controllers, err) < 0) {
+                        tq_error_set_file(err, "tenantq.conf");
+                        return -EBADMSG;
+                }
+        }
+        return 0;
+}
+
 static int check_controllers(Supervisor *s, TqError *err) {
         char wanted[sizeof(s->config.required_controllers)], *save = NULL;
         unsigned available = 0;
@@ -182,6 +197,9 @@ static int check_controllers(Supervisor *s, TqError *err) {
                                 word, s->config.cgroup_root);
         }
         s->controllers = available;
+        r = setup_check_pools(s, &s->config, err);
+        if (r < 0)
+                return r;
         return 0;
 }
 

@@ -134,6 +134,8 @@ struct Supervisor {
 /* setup.c: opens everything; -errno with err. */
 int setup_open(Supervisor *s, TqError *err);
 /* What the configuration leaves open about the scheduler follows from the host. */
+/* Whether the host can give pools their CPUs: -EBADMSG with err. */
+int setup_check_pools(const Supervisor *s, const TqHostConfig *config, TqError *err);
 void setup_policy(const TqHostConfig *config, TqHostPolicy *ret);
 int setup_lookup_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 

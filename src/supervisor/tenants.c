@@ -368,6 +368,9 @@ static int reload(Supervisor *s, TqError *err) {
         r = tq_hostfile_load(s->config_fd, config, err);
         if (r < 0)
                 return r;
+        r = setup_check_pools(s, config, err);
+        if (r < 0)
+                return r;
         /* All tenants' files before the first of them takes effect. */
         TQ_LIST_FOREACH(node, &s->tenants) {
                 TqTenantConfig ignored;

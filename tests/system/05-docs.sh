@@ -4,8 +4,10 @@
 #
 # In a page, the items of the list between `.\" table: NAME` and `.\" end table` are compared; an item's word is the
 # first one behind `.It Cm`. A display that follows `.\" example: NAME.job`, and each ```ini block of README.md, is a
-# job file that must be valid. The words of the program come from the program: its archives are linked to a few lines
-# that print the tables, tenantqctl prints its verbs, and only what neither can say is read from the sources.
+# job file that must be valid; one that follows NAME.conf is a configuration (tenant-NAME.conf: a tenant's), and
+# NAME.workload and NAME.tenants are simulated. The words of the program come from the program: its archives are linked
+# to a few lines that print the tables and read configurations, tenantqctl prints its verbs, and only what neither can
+# say is read from the sources.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -16,16 +18,19 @@ trap 'rm -rf "$tmp"' EXIT
 
 # --- what the program has ---------------------------------------------------------------------------------------------
 
-# One line for each entry: "TABLE WORD".
+# "$tmp/tables LEDGER" prints one line for each entry: "TABLE WORD". "$tmp/tables host DIR" and "$tmp/tables tenant DIR
+# NAME" read DIR/tenantq.conf and DIR/tenants.d/NAME.conf as tenantqd does.
 build_tables() {
         local -a flags libs
         read -ra flags <<<"$(pkg-config --cflags libsystemd inih sqlite3) ${SAN:+-fsanitize=$SAN}"
-        read -ra libs <<<"$(pkg-config --libs inih sqlite3) -lpthread"
+        read -ra libs <<<"$(pkg-config --libs inih sqlite3) -lpthread -lm"
         cat >"$tmp/tables.c" <<'END'
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "conf/hostfile.h"
 #include "conf/jobfile.h"
+#include "conf/policyfile.h"
 #include "store/ledger.h"
 
 /* Index 0 of each is "none", which is never shown. */
@@ -46,10 +51,27 @@ static void print_columns(const char *path) {
         (void)tq_ledger_close(l);
 }
 
+static int read_configuration(int argc, char *argv[]) {
+        static TqTenantConfig tenant;
+        static TqHostConfig host;
+        int fd = open(argv[2], O_DIRECTORY | O_CLOEXEC), r;
+        TqError err = {};
+        char text[1024];
+
+        r = fd < 0       ? -errno
+            : argc == 3  ? tq_hostfile_load(fd, &host, &err)
+                         : tq_hostfile_load_tenant(fd, argv[3], &tenant, &err);
+        if (r < 0)
+                printf("%s\n", tq_error_format(&err, text, sizeof(text)));
+        return r < 0;
+}
+
 int main(int argc, char *argv[]) {
         const TqJobfileKey *keys;
         size_t n;
 
+        if (argc > 2)
+                return read_configuration(argc, argv);
         if (argc != 2)
                 return 2;
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
@@ -84,7 +106,12 @@ int main(int argc, char *argv[]) {
         WORDS("levels", _TQ_LEVEL_MAX, tq_verdict_level_to_string);
         WORDS("stages", _TQ_STAGE_MAX, tq_verdict_stage_to_string);
         WORDS("stops", _TQ_STOP_MAX, tq_verdict_stop_to_string);
-        WORDS("waits", _TQ_WAIT_MAX, tq_scheduler_wait_to_string);
+        for (size_t i = 0; i < tq_policyfile_n_keys; i++)
+                printf("policy-keys-%s %s\n", tq_policyfile_keys[i].section, tq_policyfile_keys[i].key);
+        for (int i = 0; i < _TQ_WAIT_MAX; i++) {
+                printf("waits %s\n", tq_reason_waits[i].word);
+                printf("wait-helps %s: %s\n", tq_reason_waits[i].word, tq_reason_waits[i].help);
+        }
         for (int i = 0; i < _TQ_JOB_STATE_MAX; i++)
                 printf("states %s\n", tq_scheduler_state_to_string(i));
         print_columns(argv[1]);
@@ -105,6 +132,16 @@ strings_of() {
                 on && /};/ { exit }' "$1" | grep -o '"[^"]*"' | tr -d '"'
 }
 
+# A simulation before and after a change.
+simulated() {
+        "$build/tenantqctl" --json simulate --workload tests/sim/mixed.workload --set web.weight=200
+}
+
+# The names of members in JSON.
+json_names() {
+        grep -o '"[a-z_0-9]*":' | tr -d '":'
+}
+
 in_program() {
         case "$1" in
         verbs) "$build/tenantqctl" --help | sed -n '/^Options:/q; s/^  \([a-z][a-z]*\).*/\1/p' ;;
@@ -114,6 +151,20 @@ in_program() {
         tenant-columns) strings_of src/engine/verbs.c 'columns\[\] = ' ;;
         limit-columns) strings_of src/engine/limits.c 'columns\[\] = ' 1 ;;
         change-columns) strings_of src/engine/limits.c 'columns\[\] = ' 2 ;;
+        explain-columns) strings_of src/engine/explain.c 'columns\[\] = ' 1 ;;
+        queue-columns) strings_of src/engine/explain.c 'columns\[\] = ' 2 ;;
+        # The first line has the members of the object, the rows those of a tenant.
+        simulate-fields) simulated | grep -v '^{"tenant"' | json_names ;;
+        simulate-columns) simulated | grep '^{"tenant"' | json_names ;;
+        refusal-fields)
+                sed -n '/^static void print_refusal/,/^}/p' src/ctl/submit.c | tr -d "\\\\" | json_names |
+                        grep -vx -e schema -e error
+                ;;
+        refusal-codes) sed -n 's/^ *\[TQ_REFUSAL_[A-Z_]*\] = { "\([A-Z_]\{1,\}\)".*/\1/p' src/core/admit.c ;;
+        workload-keys) sed -n 's/^ *{ "\([a-z_]*\)", set_[a-z_]*,.*/\1/p' src/sim/workload_file.c ;;
+        workload-shapes)
+                grep -o '{ "[a-z]*", [A-Z]*, [0-9] }' src/sim/workload_file.c | cut -d'"' -f2
+                ;;
         *) sed -n "s/^$1 //p" "$tmp/program" ;;
         esac | LC_ALL=C sort -u
 }
@@ -146,6 +197,19 @@ same() {
         [ "$1" != "$2" ] || return 0
         diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") || true
         t_fail "$3: < only in the program, > only in the page"
+}
+
+# "WORD: " and its text without macros, up to the first blank line or full stop at the end of a line.
+texts_of() {
+        table_of "$1" "$2" | awk '
+                /^\.It Cm / { if (word) print word ":" text; word = $3; text = ""; ended = 0; next }
+                /^\.(El|Bl|\\")/ || ended { next }
+                {
+                        sub(/^\.[A-Z][a-z] /, "")
+                        ended = sub(/ ?[.;]$/, "")
+                        text = text " " $0
+                }
+                END { print word ":" text }' | LC_ALL=C sort
 }
 
 # compare PAGE TABLE [PROGRAM'S TABLE]
@@ -208,12 +272,48 @@ job_keys_are_listed() {
 host_keys_are_listed() {
         compare tenantq.conf.5 "host-keys host" host-keys-host
         compare tenantq.conf.5 "host-keys tenant" host-keys-tenant
+        compare tenantq.conf.5 "policy-keys scheduler" policy-keys-scheduler
+        compare tenantq.conf.5 "policy-keys pool" policy-keys-pool
 }
 
-# What the installed file shows commented out is what the page lists.
-installed_file_is_complete() {
-        t_eq "$(sed -n '/^\[host\]/,/^\[defaults\]/s/^#\([a-z_]*\)=.*/\1/p' conf/tenantq.conf | LC_ALL=C sort)" \
-                "$(words_of tenantq.conf.5 "host-keys host")" "keys of conf/tenantq.conf"
+# shown_in FILE SECTION: the keys of a section, commented out or not, which itself may be.
+shown_in() {
+        awk -v section="$2" '
+                /^#?\[/ { on = index($0, "[" section) > 0 }
+                on && match($0, /^#?[a-z_]+(@[^=]*)?=/) { sub(/^#/, ""); sub(/[@=].*/, ""); print }' "$1" |
+                LC_ALL=C sort -u
+}
+
+# What the installed files show is what the page lists; but not every limit, of which many are alike.
+installed_files_are_complete() {
+        t_eq "$(shown_in conf/tenantq.conf host)" "$(words_of tenantq.conf.5 "host-keys host")" "[host]"
+        t_eq "$(shown_in conf/tenantq.conf scheduler)" "$(words_of tenantq.conf.5 "policy-keys scheduler")" \
+                "[scheduler]"
+        t_eq "$(shown_in conf/tenantq.conf pool)" "$(words_of tenantq.conf.5 "policy-keys pool")" "[pool]"
+        t_eq "$(shown_in conf/tenants.d/example.conf.sample tenant)" \
+                "$(words_of tenantq.conf.5 "host-keys tenant")" "[tenant]"
+}
+
+# as_host FILE, as_tenant FILE: reads it as that configuration; with everything that is commented out too, if $2 says so.
+as_host() {
+        rm -rf "${tmp:?}/etc" && mkdir -p "$tmp/etc/tenants.d"
+        sed "${2:+s/^#\\([a-z_@\\/]*=\\|\\[\\)/\\1/}" "$1" >"$tmp/etc/tenantq.conf"
+        "$tmp/tables" host "$tmp/etc"
+}
+
+as_tenant() {
+        rm -rf "${tmp:?}/etc" && mkdir -p "$tmp/etc/tenants.d"
+        sed "${2:+s/^#\\([a-z_@\\/]*=\\|\\[\\)/\\1/}" "$1" >"$tmp/etc/tenants.d/x.conf"
+        "$tmp/tables" tenant "$tmp/etc" x
+}
+
+installed_files_are_valid() {
+        as_host conf/tenantq.conf
+        as_host conf/tenantq.conf all
+        grep -q '^lane_slots=' "$tmp/etc/tenantq.conf" || t_fail "nothing was uncommented"
+        as_tenant conf/tenants.d/example.conf.sample
+        as_tenant conf/tenants.d/example.conf.sample all
+        grep -q '^io_read@' "$tmp/etc/tenants.d/x.conf" || t_fail "nothing was uncommented"
 }
 
 words_are_listed() {
@@ -223,15 +323,31 @@ words_are_listed() {
         done
 }
 
+# What `tenantqctl queue` says of a reason is how the page's text begins.
+waits_are_explained() {
+        local word help text
+        while IFS= read -r help; do
+                word=${help%%:*}
+                text=$(texts_of tenantq.7 waits | grep "^$word:")
+                [[ "${text,,}" = "${help,,}"* ]] || t_fail "tenantq.7, $word: the program says '$help', the page '$text'"
+        done < <(in_program wait-helps)
+}
+
+workload_keys_are_listed() {
+        compare tenantq-workload.5 workload-keys
+        compare tenantq-workload.5 workload-shapes
+}
+
 verbs_and_options_are_listed() {
         compare tenantqctl.1 verbs
         compare tenantqctl.1 options
 }
 
 verbs_have_examples() {
-        local verb
+        local verb examples
+        examples=$(table_of tenantqctl.1 verbs | grep '^\.Dl ')
         while read -r verb; do
-                table_of tenantqctl.1 verbs | grep -q "^\\.Dl [#\$] tenantqctl $verb\( \|\$\)" ||
+                grep -q "^\.Dl [#\$] tenantqctl $verb\( \|\$\)" <<<"$examples" ||
                         t_fail "tenantqctl.1: no example of $verb"
         done < <(in_program verbs)
 }
@@ -242,7 +358,8 @@ exit_codes_are_listed() {
 
 columns_are_listed() {
         local table
-        for table in job-columns tenant-columns limit-columns change-columns; do
+        for table in job-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
+                simulate-fields simulate-columns refusal-fields refusal-codes; do
                 compare tenantqctl.1 "$table"
         done
 }
@@ -250,9 +367,11 @@ columns_are_listed() {
 # Every marked table is compared above: a misspelt mark would hide one.
 marks_are_known() {
         t_eq "$(sed -n 's/^\.\\" table: //p' src/man/* | LC_ALL=C sort | tr '\n' ';')" \
-                "$(printf '%s;' change-columns exit-codes "host-keys host" "host-keys tenant" job-columns \
-                        "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits levels limit-columns limits \
-                        options outcomes stages states stops synonyms tenant-columns verbs waits)" "marked tables"
+                "$(printf '%s;' change-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
+                        job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits levels \
+                        limit-columns limits options outcomes "policy-keys pool" "policy-keys scheduler" \
+                        queue-columns refusal-codes refusal-fields simulate-columns simulate-fields stages states \
+                        stops synonyms tenant-columns verbs waits workload-keys workload-shapes)" "marked tables"
         t_eq "$(grep -c '^\.\\" end table$' src/man/* | awk -F: '{ n += $2 } END { print n }')" \
                 "$(cat src/man/* | grep -c '^\.\\" table: ')" "ends of tables"
 }
@@ -274,21 +393,45 @@ extract_readme() {
                 file { print >file }' README.md
 }
 
+# Nothing is printed of one that is valid. A note means that it shows a key without effect.
+check_example() {
+        local file=$1
+        case "$file" in
+        *.job) "$build/tenantqctl" validate "$file" ;;
+        */tenant-*.conf) as_tenant "$file" ;;
+        *.conf) as_host "$file" ;;
+        *.workload) "$build/tenantqctl" simulate --workload "$file" >"$tmp/simulated" ;;
+        *.tenants)
+                echo "1 0 -1 60 4 -1 -1 4 100 -1 1 1 1 1 1 1 -1 -1" >"$tmp/trace.swf"
+                "$build/tenantqctl" simulate --swf "$tmp/trace.swf" --tenants "$file" >"$tmp/simulated"
+                ;;
+        *) t_fail "$file: what is it?" ;;
+        esac
+}
+
 examples_are_valid() {
-        local page dir="$tmp/examples" job said n=0
+        local page file said dir="$tmp/examples" n=0
         mkdir "$dir"
         for page in src/man/*; do
                 extract_examples "$page" "$dir"
         done
         extract_readme "$dir"
-        for job in "$dir"/*.job; do
-                said=$("$build/tenantqctl" validate "$job") || t_fail "$said"
-                # A note means that the example shows a key without effect.
-                t_eq "$said" "" "validate $job"
+        for file in "$dir"/*; do
+                said=$(check_example "$file" 2>&1) || t_fail "$file: $said"
+                t_eq "$said" "" "$file"
                 n=$((n + 1))
         done
         t_eq "$n" "$(($(cat src/man/* | grep -c '^\.\\" example: ') + $(grep -c '^```ini$' README.md)))" "examples"
         [ -e "$dir/README-1.job" ] || t_fail "README.md has no job file in an ini block"
+}
+
+# Virtual time: the same numbers each time.
+readme_is_simulated() {
+        local shown
+        shown=$(sed -n '/^<!-- tests\/sim\/table\.sh -->$/,/^<!-- end -->$/{/^<!--/d;p}' README.md)
+        [ -n "$shown" ] || t_fail "README.md has no table"
+        diff <(printf '%s\n' "$shown") <(BUILD=$build tests/sim/table.sh) ||
+                t_fail "README.md: > is what is simulated now; tests/sim/table.sh --update writes it there"
 }
 
 # `tenantqctl VERB` anywhere in the documents, behind options that stand before it.
@@ -297,7 +440,7 @@ used_verbs_exist() {
         known=$(in_program verbs)
         while read -r verb; do
                 grep -qx -- "$verb" <<<"$known" || t_fail "\"tenantqctl $verb\" is no verb"
-        done < <(grep -ohE 'tenantqctl( --json)* [a-z]+' README.md src/ARCHITECTURE.md src/man/* conf/*.conf |
+        done < <(grep -ohE 'tenantqctl( --json)* [a-z]+' README.md src/ARCHITECTURE.md src/man/* conf/*.conf conf/*/* |
                 awk '{ print $NF }' | LC_ALL=C sort -u)
 }
 
@@ -307,7 +450,7 @@ named_files_exist() {
         # shellcheck disable=SC2016 # backquotes of Markdown
         while read -r path; do
                 compgen -G "$path" >/dev/null || compgen -G "src/$path" >/dev/null || t_fail "there is no $path"
-        done < <(grep -ohE '`(\./)?(src|include|units|conf|tests|scripts|base|core|kernel|store|ipc|supervisor|engine|exec|ctl|man)/[A-Za-z0-9_./*-]*`' \
+        done < <(grep -ohE '`(\./)?(src|include|units|conf|tests|scripts|base|core|kernel|store|sim|ipc|supervisor|engine|exec|ctl|man)/[A-Za-z0-9_./*-]*`' \
                 README.md src/ARCHITECTURE.md | tr -d '`' | sed 's#^\./##' | LC_ALL=C sort -u)
 }
 
@@ -327,15 +470,19 @@ t_case "tenantq.conf(5): limits and their synonyms" limits_are_listed
 t_case "tenantq.conf(5): attributes of limits" attributes_are_named
 t_case "tenantq.conf(5): scopes of limits" scopes_are_named
 t_case "tenantq.conf(5): keys of the two files" host_keys_are_listed
-t_case "conf/tenantq.conf shows every host key" installed_file_is_complete
+t_case "the installed files show every key" installed_files_are_complete
+t_case "the installed files are valid, also with all that is commented out" installed_files_are_valid
 t_case "tenantq.job(5): keys" job_keys_are_listed
 t_case "tenantq(7): states, reasons, verdicts, stages" words_are_listed
+t_case "tenantq(7): reasons in the program's words" waits_are_explained
+t_case "tenantq-workload(5): keys and distributions" workload_keys_are_listed
 t_case "tenantqctl(1): verbs and options" verbs_and_options_are_listed
 t_case "tenantqctl(1): an example for every verb" verbs_have_examples
 t_case "tenantqctl(1): exit codes" exit_codes_are_listed
 t_case "tenantqctl(1): columns of JSON" columns_are_listed
 t_case "every marked table is compared" marks_are_known
-t_case "examples are valid job files" examples_are_valid
+t_case "examples are valid" examples_are_valid
+t_case "the table of README.md is what is simulated" readme_is_simulated
 t_case "verbs that the documents use exist" used_verbs_exist
 t_case "files that the documents name exist" named_files_exist
 t_case "functions that ARCHITECTURE.md names exist" named_functions_exist

@@ -146,19 +146,19 @@ START_TEST(by_name) {
         const TqAfter build = { .name = tq_scheduler_name("build") };
         WORLD w = world_with("concurrency=max");
 
-        submit_named(&w, 1, 1, "build");
-        submit_named(&w, 1, 2, "build");
-        submit_named(&w, 1, 3, "deploy");
         must_step(&w, after(1, 9, &build, 1));
+        submit_named(&w, 1, 11, "build");
+        submit_named(&w, 1, 12, "build");
+        submit_named(&w, 1, 13, "deploy");
         w.actions.n = 0;
         ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).name, build.name);
         ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).job, 0);
-        end(&w, 3, 0);
-        expect(&w, "finish 3 (exit 0)");
-        end(&w, 2, 0); /* the first that ends */
-        expect(&w, "finish 2 (exit 0), start 9");
-        end(&w, 1, 1);
-        expect(&w, "finish 1 (exit 1)");
+        end(&w, 13, 0);
+        expect(&w, "finish 13 (exit 0)");
+        end(&w, 12, 0); /* the first that ends */
+        expect(&w, "finish 12 (exit 0), start 9");
+        end(&w, 11, 1);
+        expect(&w, "finish 11 (exit 1)");
 }
 END_TEST
 
@@ -166,11 +166,11 @@ START_TEST(by_name_fails) {
         const TqAfter build = { .name = tq_scheduler_name("build") };
         WORLD w = world_with("concurrency=max");
 
-        submit_named(&w, 1, 1, "build");
         must_step(&w, after(1, 9, &build, 1));
+        submit_named(&w, 1, 11, "build");
         w.actions.n = 0;
-        end(&w, 1, 1);
-        expect(&w, "finish 1 (exit 1), finish 9 (dependency)");
+        end(&w, 11, 1);
+        expect(&w, "finish 11 (exit 1), finish 9 (dependency)");
 }
 END_TEST
 
@@ -179,19 +179,19 @@ START_TEST(names_are_apart) {
         const TqAfter build = { .name = tq_scheduler_name("build") };
         WORLD w = world_with("concurrency=max");
 
-        submit_named(&w, 1, 1, "build");
-        submit_named(&w, 2, 2, "build");
-        submit_named(&w, 2, 3, "build");
         must_step(&w, after(1, 8, &build, 1));
         must_step(&w, after(2, 9, &build, 1));
         must_step(&w, after(1, 10, &build, 1));
+        submit_named(&w, 1, 11, "build");
+        submit_named(&w, 2, 12, "build");
+        submit_named(&w, 2, 13, "build");
         w.actions.n = 0;
-        end(&w, 2, 0);
-        expect(&w, "finish 2 (exit 0), start 9");
-        end(&w, 3, 1);
-        expect(&w, "finish 3 (exit 1)");
-        end(&w, 1, 0);
-        expect(&w, "finish 1 (exit 0), start 8, start 10");
+        end(&w, 12, 0);
+        expect(&w, "finish 12 (exit 0), start 9");
+        end(&w, 13, 1);
+        expect(&w, "finish 13 (exit 1)");
+        end(&w, 11, 0);
+        expect(&w, "finish 11 (exit 0), start 8, start 10");
 }
 END_TEST
 

@@ -587,6 +587,10 @@ static void model_host(Model *m) {
         p.policy = (uint32_t)(dice(m, 3) ? TQ_POLICY_FAIR : dice(m, _TQ_POLICY_MAX));
         unit_must(tq_policy_is_sane(&p), "not so");
         m->host = p;
+        /* What runs is looked at from now on, if there is a bound now. */
+        for (size_t i = 0; i < MODEL_JOBS; i++)
+                if (m->jobs[i].phase == RUNNING && m->jobs[i].sample_at == TQ_NEVER)
+                        m->jobs[i].sample_at = next_sample(m, &m->jobs[i]);
         model_step(m, (TqEvent){ .type = TQ_EVENT_HOST, .host = &p }, 0);
 }
 

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/scheduler_private.h"
+
+/* Tenants and their queues, and the events that change what holds for them: limits, weights, pools,
+ * and what is switched off. All of it takes effect on the backlog at once, since nothing of it was
+ * worked out ahead: a tenant stands where refresh() puts it now. */
+
+/* Queues -------------------------------------------------------------------------------------- */
+
+static const TqQueueLimit *queue_limit(const TqTenant *t, const char *queue) {
+        for (size_t i = 0; i < t->n_queue_limits; i++)
+                if (strcmp(t->queue_limits[i].name, queue) == 0)
+                        return &t->queue_limits[i];
+        return NULL;
+}
+
+const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
+        TQ_LIST_FOREACH(node, &t->queues) {
+                const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+
+                if (strcmp(q->name, name) == 0)
+                        return q;
+        }
+        return NULL;
+}
+
+static void queue_set_limits(TqQueue *q, uint64_t now) {
+        static const TqQueueLimit none;
+        const TqQueueLimit *own = queue_limit(q->tenant, q->name);
+        /* One at a time, unless somebody said how many jobs the tenant or the queue may run. */
+        uint64_t usual = tq_limits_has(&q->tenant->limits, TQ_KEY_CONCURRENCY) ? TQ_LIMIT_MAX : 1;
+
+        q->is_kept = own || q->is_paused || q->is_draining;
+        own = own ? own : &none;
+        q->concurrency = tq_policy_queue_get(own, TQ_KEY_CONCURRENCY, usual);
+        q->depth = tq_policy_queue_get(own, TQ_KEY_QUEUE_DEPTH, TQ_LIMIT_MAX);
+        tq_admit_set_rate(&q->rate, tq_policy_queue_get(own, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX),
+                          now);
+}
+
+int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) {
+        TqQueue *q = (TqQueue *)tq_scheduler_queue(t, name);
+
+        if (q) {
+                *ret = q;
+                return 0;
+        }
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        t->n_queues++;
+        (void)snprintf(q->name, sizeof(q->name), "%s", name);
+        q->tenant = t;
+        q->rate.rate = TQ_LIMIT_MAX;
+        tq_line_init(&q->line);
+        tq_list_init(&q->ready);
+        tq_list_append(&t->queues, &q->all);
+        queue_set_limits(q, now);
+        *ret = q;
+        return 0;
+}
+
+/* A queue exists while something is in it or said about it: names that tenants invent don't add
+ * up. */
+void tq_tenant_queue_release(TqQueue *q) {
+        if (q->jobs > 0 || q->is_kept)
+                return;
+        q->tenant->n_queues--;
+        tq_list_unlink(&q->ready);
+        tq_list_unlink(&q->all);
+        tq_line_done(&q->line);
+        free(q);
+}
+
+/* Tenants ------------------------------------------------------------------------------------- */
+
+TqTenant *tq_tenant_free(TqTenant *t) {
+        if (!t)
+                return NULL;
+        TQ_LIST_FOREACH(node, &t->queues) {
+                TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+
+                q->is_kept = false;
+                tq_tenant_queue_release(q);
+        }
+        (void)tq_fair_averages_free(t->averages);
+        free(t->queue_limits);
+        free(t);
+        return NULL;
+}
+
+static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
+        TqTenant *t = calloc(1, sizeof(*t));
+
+        if (!t)
+                return NULL;
+        t->id = id;
+        t->weight = TQ_WEIGHT_DEFAULT;
+        t->usage = t->history = TQ_HISTORY_NONE;
+        t->is_idle = true;
+        t->rate.rate = TQ_LIMIT_MAX;
+        tq_list_init(&t->active);
+        tq_list_init(&t->queues);
+        tq_list_init(&t->ready_queues);
+        if (tq_map_put(&s->tenants, id, t) < 0)
+                return tq_tenant_free(t);
+        tq_list_append(&s->all, &t->all);
+        return t;
+}
+
+/* Events: the host and tenants ---------------------------------------------------------------- */
+
+/* Where the backlog stands depends on what counts as short. */
+static void sort_lanes(TqScheduler *s) {
+        size_t position = 0;
+        TqJob *job;
+
+        while ((job = tq_map_next(&s->jobs, &position)))
+                job->is_short = job->runtime_usec <= s->policy.lane_runtime_usec;
+        TQ_LIST_FOREACH(node, &s->all) {
+                TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, all);
+
+                TQ_LIST_FOREACH(at, &t->queues)
+                tq_line_sort_lanes(&TQ_LIST_ENTRY(at, TqQueue, all)->line);
+        }
+}
+
+/* What runs is looked at from now on, if the slots have become few. */
+static int watch_running(TqScheduler *s, TqTenant *t, uint64_t now) {
+        TQ_LIST_FOREACH(node, &t->active) {
+                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                int r;
+
+                if (job->state != TQ_JOB_RUNNING || job->sample_at != TQ_NEVER)
+                        continue;
+                job->sample_at = tq_charge_next_look(job, now);
+                r = tq_scheduler_running_timer(s, job);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
+        uint64_t lane = s->policy.lane_runtime_usec;
+        int r;
+
+        r = tq_turn_set_host(s, e->host);
+        if (r < 0)
+                return r;
+        if (s->policy.lane_runtime_usec != lane)
+                sort_lanes(s);
+        TQ_LIST_FOREACH(node, &s->all) {
+                TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, all);
+
+                tq_turn_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
+                tq_turn_refresh_tenant(s, t);
+                r = watch_running(s, t, now);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int tenant_set_queues(TqTenant *t, const TqEvent *e, uint64_t now) {
+        TqQueueLimit *copy = NULL;
+        size_t n = e->t.n_queue_limits;
+        int r = 0;
+
+        if (n > 0) {
+                copy = malloc(n * sizeof(*copy));
+                if (!copy)
+                        return -ENOMEM;
+                memcpy(copy, e->t.queue_limits, n * sizeof(*copy));
+        }
+        free(t->queue_limits);
+        t->queue_limits = copy;
+        t->n_queue_limits = n;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                TqQueue *q;
+
+                r = tq_tenant_queue_get(t, copy[i].name, now, &q);
+        }
+        return r;
+}
+
+static void tenant_set_limits(TqTenant *t, const TqLimits *l, uint64_t now) {
+        t->limits = *l;
+        t->concurrency = tq_limits_get(l, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
+        t->runtime = tq_limits_get(l, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
+        t->weight = (uint32_t)tq_limits_get(l, TQ_KEY_WEIGHT, TQ_WEIGHT_DEFAULT);
+        tq_turn_set_reserved(t, tq_limits_get(l, TQ_KEY_RESERVED, 0));
+        tq_admit_set_rate(&t->rate, tq_limits_get(l, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX), now);
+}
+
+int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
+        TqTenant *t = tq_map_get(&s->tenants, e->tenant);
+        TqPool *pool = tq_turn_pool(s, e->t.pool);
+        int r;
+
+        assert(e->t.n_queue_limits <= TQ_QUEUE_LIMITS);
+        if (!pool)
+                return -ENOENT;
+        if (!t)
+                t = tenant_new(s, e->tenant);
+        if (!t)
+                return -ENOMEM;
+        (void)snprintf(t->name, sizeof(t->name), "%s", e->t.name);
+        r = tq_turn_move(t, pool);
+        if (r < 0 && !t->pool) {
+                (void)tq_map_remove(&s->tenants, t->id);
+                tq_list_unlink(&t->all);
+                (void)tq_tenant_free(t);
+        }
+        if (r < 0)
+                return r;
+        t->enabled = e->t.enabled;
+        tenant_set_limits(t, e->t.limits, now);
+        r = tenant_set_queues(t, e, now);
+        if (r < 0)
+                return r;
+        TQ_LIST_FOREACH(node, &t->queues) {
+                TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+
+                queue_set_limits(q, now);
+                tq_turn_refresh(s, q);
+                tq_tenant_queue_release(q);
+        }
+        TQ_LIST_FOREACH(node, &t->active) {
+                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+
+                r = job->state == TQ_JOB_RUNNING ? tq_scheduler_running_timer(s, job) : 0;
+                if (r < 0)
+                        return r;
+        }
+        tq_turn_refresh_tenant(s, t);
+        return 0;
+}
+
+void tq_tenant_refresh_all(TqScheduler *s) {
+        TQ_LIST_FOREACH(node, &s->all)
+        tq_turn_refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
+}
+
+int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
+        TqTenant *t = tq_map_get(&s->tenants, e->tenant);
+        TqQueue *q;
+        int r;
+
+        if (e->tenant == 0) {
+                s->switches = e->switches;
+                tq_tenant_refresh_all(s);
+                return 0;
+        }
+        if (!t)
+                return -ENOENT;
+        if (!e->j.queue || e->j.queue[0] == '\0') {
+                t->is_paused = e->switches.is_paused;
+                t->is_draining = e->switches.is_draining;
+                tq_turn_refresh_tenant(s, t);
+                return 0;
+        }
+        r = tq_tenant_queue_get(t, e->j.queue, now, &q);
+        if (r < 0)
+                return r;
+        q->is_paused = e->switches.is_paused;
+        q->is_draining = e->switches.is_draining;
+        queue_set_limits(q, now);
+        tq_turn_refresh(s, q);
+        tq_tenant_queue_release(q);
+        return 0;
+}
