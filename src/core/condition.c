@@ -2,9 +2,11 @@
 #include "core/scheduler_private.h"
 
 /* After=: a job waits until other jobs of its tenant have ended well. What is waited for is found
- * when it ends, by its number and by its name, so that an end costs the number of jobs that wait
- * for just that. A condition that fails dooms its job; the doomed are ended one after the other by
- * the step in which that happened, so a chain of any length needs no recursion. */
+ * when it ends, by its number, so that an end costs the number of jobs that wait for just that. A
+ * name is bound to a number first: to the latest job that had it before, which the ledger knows, or
+ * if there is none to the next one that comes. A condition that fails dooms its job; the doomed are
+ * ended one after the other by the step in which that happened, so a chain of any length needs no
+ * recursion. */
 
 typedef struct TqAwaited {
         TqList ring; /* of TqCondition.link */
@@ -107,42 +109,66 @@ static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
 
 /* By name, only one that came after the waiting job is meant: which of those before it is the
  * ledger's to say (TQ_EVENT_AFTER). */
-static void settle_all(TqScheduler *s, const TqAfter *what, const TqJob *ended, bool is_well,
-                       uint64_t now, TqConditionMet met) {
-        const TqTenant *tenant = ended->tenant;
-        TqAwaited *a = tq_map_get(map_of(s, what), key_of(s, what, tenant));
-        TqList taken;
+static void settle_all(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
+                       TqConditionMet met) {
+        TqAwaited *a = tq_map_remove(&s->awaited_jobs, job->id);
 
         if (!a)
                 return;
-        /* Taken out of the map as a whole: settling may free the entry. */
-        tq_list_init(&taken);
         TQ_LIST_FOREACH(node, &a->ring) {
                 TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
 
-                /* Two tenants' names may have one hash; a number is only waited for by its own. */
-                if (c->owner->tenant != tenant || (what->job == 0 && ended->id < c->owner->id))
-                        continue;
                 tq_list_unlink(node);
-                tq_list_append(&taken, node);
-        }
-        if (tq_list_is_empty(&a->ring))
-                free(tq_map_remove(map_of(s, what), key_of(s, what, tenant)));
-        TQ_LIST_FOREACH(node, &taken) {
-                TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
-
-                tq_list_unlink(node);
-                if (settle(s, c, is_well))
+                /* Another tenant's number says nothing, and fails when it is looked up. */
+                if (settle(s, c, is_well && c->owner->tenant == job->tenant))
                         met(s, c->owner, now);
         }
+        free(a);
+}
+
+/* What was waited for by name is that job. */
+static void bind(TqScheduler *s, TqCondition *c, uint64_t job) {
+        c->after = (TqAfter){ .job = job };
+        /* Without memory it would wait for ever. */
+        if (await(s, c) < 0)
+                (void)settle(s, c, false);
 }
 
 void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
                         TqConditionMet met) {
         if (s->awaited_jobs.size > 0)
-                settle_all(s, &(TqAfter){ .job = job->id }, job, is_well, now, met);
+                settle_all(s, job, is_well, now, met);
+}
+
+void tq_condition_named(TqScheduler *s, const TqJob *job) {
+        TqAwaited *a = NULL;
+        TqList taken;
+
         if (s->awaited_names.size > 0 && job->name != 0)
-                settle_all(s, &(TqAfter){ .name = job->name }, job, is_well, now, met);
+                a = tq_map_get(&s->awaited_names,
+                               key_of(s, &(TqAfter){ .name = job->name }, job->tenant));
+        if (!a)
+                return;
+        /* Taken first: binding one may free the entry. */
+        tq_list_init(&taken);
+        TQ_LIST_FOREACH(node, &a->ring) {
+                TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
+
+                if (c->owner->tenant != job->tenant || c->owner == job)
+                        continue;
+                c->was_named = true;
+                if (!c->is_open)
+                        continue;
+                tq_list_unlink(node);
+                tq_list_append(&taken, node);
+        }
+        if (tq_list_is_empty(&a->ring))
+                free(tq_map_remove(&s->awaited_names,
+                                   key_of(s, &(TqAfter){ .name = job->name }, job->tenant)));
+        TQ_LIST_FOREACH(node, &taken) {
+                tq_list_unlink(node);
+                bind(s, TQ_LIST_ENTRY(node, TqCondition, link), job->id);
+        }
 }
 
 static TqCondition *find(TqJob *job, const TqAfter *after) {
@@ -167,15 +193,29 @@ int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool i
 
 int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id) {
         TqCondition *c = find(job, after);
-        int r;
 
         if (!c)
                 return -ENOENT;
         forget(s, c);
-        c->after = (TqAfter){ .job = job_id };
-        r = await(s, c);
-        /* It would wait for ever. */
-        if (r < 0)
-                (void)settle(s, c, false);
+        bind(s, c, job_id);
+        return 0;
+}
+
+int tq_condition_name_is_free(TqJob *job, const TqAfter *after) {
+        int r = -ENOENT;
+
+        /* A name may be written more than once. */
+        for (size_t i = 0; i < job->n_conditions; i++) {
+                TqCondition *c = &job->conditions[i];
+
+                if (tq_list_is_empty(&c->link) || c->after.job > 0 || c->after.name != after->name)
+                        continue;
+                if (c->was_named)
+                        r = -EAGAIN;
+                else if (r == -ENOENT)
+                        r = 0;
+                c->is_open = !c->was_named;
+                c->was_named = false;
+        }
         return r;
 }

@@ -17,7 +17,9 @@ static bool is_valid(const char *name, size_t max, const char *more) {
 }
 
 bool tq_ids_tenant_is_valid(const char *name) {
-        return is_valid(name, TQ_TENANT_NAME_MAX, "_-");
+        /* Where a tenant is named, a number means a job, and "host" everything. */
+        return is_valid(name, TQ_TENANT_NAME_MAX, "_-") && strcmp(name, "host") != 0 &&
+               strspn(name, "0123456789") != strlen(name);
 }
 
 bool tq_ids_queue_is_valid(const char *name) {

@@ -94,8 +94,6 @@ static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
         int r;
 
         if (state == TQ_JOB_QUEUED && job->state != TQ_JOB_QUEUED) {
-                if (job->sequence == 0)
-                        job->sequence = ++s->sequence;
                 r = tq_line_insert(&job->queue->line, job);
                 if (r < 0)
                         return r;
@@ -133,6 +131,9 @@ static int place(TqScheduler *s, TqJob *job, uint64_t now) {
         r = timer_set(s, job, TQ_MIN(due, job->start_by));
         if (r < 0)
                 return r;
+        /* Its place counts from when it could first have started, held or not. */
+        if (is_due && job->sequence == 0)
+                job->sequence = ++s->sequence;
         job->placed = job->is_held      ? TQ_WAIT_HELD
                       : job->is_retry   ? TQ_WAIT_LAUNCH_RETRY
                       : due != TQ_NEVER ? TQ_WAIT_START_AFTER
@@ -296,6 +297,7 @@ static int on_submit(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *
                 job_free(s, job);
                 return r;
         }
+        tq_condition_named(s, job);
         if (!e->j.is_promised)
                 tq_admission_take(job, now, &actions->refusal);
         return 0;
@@ -455,6 +457,7 @@ static int on_hold(TqScheduler *s, TqJob *job, bool hold, uint64_t now) {
 
 static int on_after(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) {
         int r = e->instead > 0 ? tq_condition_name_is(s, job, &e->after, e->instead)
+                : e->is_none   ? tq_condition_name_is_free(job, &e->after)
                                : tq_condition_settle(s, job, &e->after, e->is_met);
 
         if (r >= 0 && job->n_unmet == 0)
@@ -673,7 +676,7 @@ uint64_t tq_scheduler_memory_promised(const TqScheduler *s) {
 
 int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
                                 uint64_t reserved, uint64_t *ret_free) {
-        const TqPool *p = tq_turn_pool((TqScheduler *)s, pool);
+        const TqPool *p = tq_turn_pool(s, pool);
         const TqTenant *t = tq_map_get(&s->tenants, tenant);
         uint64_t others;
 

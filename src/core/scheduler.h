@@ -50,6 +50,8 @@ typedef struct TqCondition {
         TqJob *owner;
         TqAfter after;
         bool is_met;
+        bool is_open;   /* by name: there is no such job yet, the next one is meant */
+        bool was_named; /* one came before that was known */
 } TqCondition;
 
 /* In the order in which starting a job looks at it: with a million jobs each cache line counts. */
@@ -258,7 +260,8 @@ typedef struct TqEvent {
         TqSwitches switches;
         TqAfter after;
         bool is_met;
-        uint64_t instead; /* AFTER: the condition is this job; 0: is_met says what became of it */
+        uint64_t instead; /* AFTER: the name is this job's, which has not ended */
+        bool is_none;     /* AFTER: nobody has the name yet; else is_met says what became of it */
         const TqUse *use;
         const TqEnd *end;
 } TqEvent;
@@ -306,7 +309,8 @@ TqScheduler *tq_scheduler_free(TqScheduler *s);
  * order. 0; -ENOENT (no such tenant, pool or job: nothing changed); -EDQUOT (SUBMIT: a limit
  * refuses it, see actions->refusal); -EEXIST (SUBMIT of a known job); -EALREADY (CANCEL of one that
  * is already stopping, HOLD of a held one, RELEASE of one that is not); -EBUSY (HOLD of one that
- * has started); -ENOMEM (nothing changed, except that a job may start later than it could). */
+ * has started); -EAGAIN (AFTER with is_none: one came meanwhile, look again); -ENOMEM (nothing
+ * changed, except that a job may start later than it could). */
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions);
 
 /* When TQ_EVENT_TICK is next needed (CLOCK_BOOTTIME usec), or TQ_NEVER. */

@@ -47,8 +47,8 @@ int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 /* turn.c: whose turn it is. */
 /* -ENOSPC: too many pools, with those that still have tenants; nothing changed. */
 int tq_turn_set_host(TqScheduler *s, const TqHostPolicy *policy);
-TqPool *tq_turn_pool(TqScheduler *s, const char *name); /* NULL: no such pool */
-int tq_turn_move(TqTenant *t, TqPool *pool);            /* -ENOMEM: it stays where it is, and out */
+TqPool *tq_turn_pool(const TqScheduler *s, const char *name); /* NULL: not configured */
+int tq_turn_move(TqTenant *t, TqPool *pool); /* -ENOMEM: it stays where it is, and out */
 void tq_turn_done(TqScheduler *s);
 void tq_turn_set_reserved(TqTenant *t, uint64_t reserved);
 void tq_turn_refresh(TqScheduler *s, TqQueue *q);
@@ -100,6 +100,11 @@ void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t
 int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met);
 /* A name turns out to be that job's, which has not ended. */
 int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id);
+/* Nobody has it so far: the next job that comes with it is meant. -EAGAIN: one has come meanwhile.
+ */
+int tq_condition_name_is_free(TqJob *job, const TqAfter *after);
+/* A job has come: those that wait for its name wait for its number now. */
+void tq_condition_named(TqScheduler *s, const TqJob *job);
 
 /* admission.c: whether a submission is taken; -EDQUOT with *ret. Changes nothing. */
 int tq_admission_check(const TqScheduler *s, const TqEvent *e, uint64_t now, TqRefusal *ret);

@@ -540,13 +540,24 @@ void tq_turn_set_reserved(TqTenant *t, uint64_t reserved) {
         t->pool->reserved += t->reserved;
 }
 
-TqPool *tq_turn_pool(TqScheduler *s, const char *name) {
-        const char *wanted = name && name[0] != '\0' ? name : TQ_POOL_SHARED;
+static bool is_named(const TqHostPolicy *policy, const char *name) {
+        for (uint32_t i = 0; i < policy->n_pools; i++)
+                if (strcmp(policy->pools[i].name, name) == 0)
+                        return true;
+        return false;
+}
 
+static TqPool *find_pool(const TqScheduler *s, const char *name) {
         for (size_t i = 0; i < s->n_pools; i++)
-                if (strcmp(s->pools[i].name, wanted) == 0)
-                        return &s->pools[i];
+                if (strcmp(s->pools[i].name, name) == 0)
+                        return (TqPool *)&s->pools[i];
         return NULL;
+}
+
+TqPool *tq_turn_pool(const TqScheduler *s, const char *name) {
+        if (!name || name[0] == '\0' || strcmp(name, TQ_POOL_SHARED) == 0)
+                return (TqPool *)&s->pools[0];
+        return is_named(&s->policy, name) ? find_pool(s, name) : NULL;
 }
 
 static uint64_t count_cpus(const uint64_t *bits) {
@@ -557,17 +568,10 @@ static uint64_t count_cpus(const uint64_t *bits) {
         return n;
 }
 
-static bool is_named(const TqHostPolicy *policy, const char *name) {
-        for (uint32_t i = 0; i < policy->n_pools; i++)
-                if (strcmp(policy->pools[i].name, name) == 0)
-                        return true;
-        return false;
-}
-
 /* A pool whose name is no longer configured keeps its place while a tenant is in it, without slots.
  */
 static TqPool *place_for(TqScheduler *s, const TqHostPolicy *policy, const char *name) {
-        TqPool *p = tq_turn_pool(s, name);
+        TqPool *p = find_pool(s, name);
 
         for (size_t i = 1; !p && i < s->n_pools; i++)
                 if (s->pools[i].n_tenants == 0 && !is_named(policy, s->pools[i].name)) {

@@ -63,6 +63,8 @@ static int load(const Options *o, TqWorkload *w) {
         if (sources != 1)
                 return fail(TQ_EXIT_USAGE,
                             "expected one of --swf FILE, --workload FILE and --since SPAN");
+        if (o->tenant && !o->since)
+                return fail(TQ_EXIT_USAGE, "-t chooses from the history: expected --since SPAN");
         r = o->swf        ? load_swf(o, w)
             : o->workload ? load_file(o, o->workload, true, w)
                           : history_load(o, w);
@@ -180,6 +182,7 @@ static int print_report(const char *title, const TqWorkload *w, const Run *run) 
         const TqSimReport *report = &run->report;
         TQ_TABLE_CLEANUP TqTable table = {};
         char makespan[TQ_FORMAT_MAX];
+        uint64_t never = 0;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(columns); i++)
@@ -197,6 +200,12 @@ static int print_report(const char *title, const TqWorkload *w, const Run *run) 
                                           sizeof(makespan)),
                      report->jain, report->decision_ns_median / 1e3);
         output_table(&table, columns, TQ_ELEMENTSOF(columns));
+        for (size_t i = 0; i < report->n_tenants; i++)
+                never += report->tenants[i].jobs - report->tenants[i].refused -
+                         report->tenants[i].started;
+        if (never > 0)
+                (void)printf("\n%" PRIu64 " jobs never started: their limits do not let them\n",
+                             never);
         if (report->idle_while_eligible_s > 0)
                 (void)printf("\nslots were idle for %.3f s while a job could have run\n",
                              report->idle_while_eligible_s);

@@ -20,9 +20,10 @@ int after_parse(const char *after, TqAfter *ret, size_t *ret_n) {
         for (size_t i = 0; i < n; i++) {
                 uint64_t job;
 
-                ret[i] = tq_parse_u64_in(words[i], 1, INT64_MAX, &job) >= 0
-                                 ? (TqAfter){ .job = job }
-                                 : (TqAfter){ .name = tq_scheduler_name(words[i]) };
+                if (tq_parse_u64_in(words[i], 1, INT64_MAX, &job) >= 0)
+                        ret[i] = (TqAfter){ .job = job };
+                else
+                        ret[i] = (TqAfter){ .name = tq_scheduler_name(words[i]) };
         }
         *ret_n = n;
         return 0;
@@ -87,16 +88,17 @@ static int look_up(Inquiry *q) {
         return r;
 }
 
-static int tell(Engine *e, const Inquiry *q) {
+/* *ret_again: one of the names has come since the ledger was asked. */
+static int tell(Engine *e, const Inquiry *q, bool *ret_again) {
         int r = 0;
 
+        *ret_again = false;
         for (size_t i = 0; i < q->n; i++) {
                 const Fate *f = &q->fates[i];
                 TqEvent event = { .type = TQ_EVENT_AFTER, .job = q->job, .after = f->after };
 
                 /* A number that the tenant never had can't end well; a name may still come. */
-                if (f->job == 0 && f->name)
-                        continue;
+                event.is_none = f->job == 0 && f->name;
                 if (f->job > 0 && f->fate == TQ_FATE_LIVE && f->job != q->job) {
                         if (!f->name)
                                 continue; /* its end will be heard */
@@ -104,7 +106,9 @@ static int tell(Engine *e, const Inquiry *q) {
                 }
                 event.is_met = f->job > 0 && f->fate == TQ_FATE_WELL;
                 r = dispatch_step(e, &event);
-                if (r == -ENOENT)
+                if (r == -EAGAIN)
+                        *ret_again = true;
+                if (r == -ENOENT || r == -EAGAIN)
                         r = 0; /* settled meanwhile, or the job has gone */
                 if (r < 0)
                         break;
@@ -143,15 +147,18 @@ static void ask(Engine *e, Inquiry *q) {
 static void on_done(TqTask *task, void *userdata) {
         Inquiry *q = TQ_CONTAINER_OF(task, Inquiry, task);
         Engine *e = userdata;
+        bool again = false;
 
         if (q->result < 0)
                 engine_degrade(e, q->result);
-        else if (!e->is_leaving && has_ended_since(e, q)) {
-                ask(e, q); /* again, after the commit that says how */
-                return;
-        } else if (!e->is_leaving)
-                (void)tell(e, q);
-        (void)inquiry_free(q);
+        else if (!e->is_leaving)
+                again = has_ended_since(e, q);
+        if (q->result >= 0 && !e->is_leaving && !again)
+                (void)tell(e, q, &again);
+        if (again)
+                ask(e, q); /* after the commit that says how, or who */
+        else
+                (void)inquiry_free(q);
 }
 
 static void on_wanted(Engine *e, void *data, int result) {
@@ -177,13 +184,15 @@ void after_ask(Engine *e, uint64_t job, uint32_t tenant, const char *after) {
 
 int after_settle_now(Engine *e, uint64_t job, uint32_t tenant, const char *after) {
         Inquiry *q = inquiry_new(e, job, tenant, after);
+        bool again;
         int r;
 
         if (!q)
                 return -ENOMEM;
         r = look_up(q);
+        /* Nothing comes while stock is taken. */
         if (r >= 0)
-                r = tell(e, q);
+                r = tell(e, q, &again);
         (void)inquiry_free(q);
         return r;
 }

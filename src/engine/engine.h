@@ -29,8 +29,9 @@ typedef struct EngineTenant {
         bool holds_when_full;
         bool is_full;        /* the supervisor leaves its files where they are */
         uint64_t retry_at;   /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
-        uint64_t hold_delay; /* doubles while files are held again and none is accepted; 0: none was
-                              */
+        uint64_t hold_delay; /* doubles while files are held again; 0: there was room */
+        uint64_t took_usec;  /* when the supervisor was last told to take them */
+        uint64_t told_usec;  /* when the ledger was last told that files are held */
         uint64_t warned_usec; /* when the journal was last told that a limit is near */
         bool is_ready;        /* its directory is in order, says the supervisor */
         bool is_gone;
@@ -118,8 +119,9 @@ struct Engine {
         Batch *batch; /* of this turn */
         bool is_committing;
         /* tenants.c */
-        TqMap tenants; /* EngineTenant.id → */
-        TqMap handles; /* EngineTenant.handle → */
+        TqMap tenants;     /* EngineTenant.id → */
+        TqMap handles;     /* EngineTenant.handle → */
+        bool is_reserving; /* a change of a reservation is under way: limits.c */
         TqLedgerNumbers numbers;
         /* requests.c */
         TqMap requests;
@@ -129,7 +131,8 @@ struct Engine {
         TqActions actions;
         TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
-        uint64_t armed; /* what the timer is set to */
+        uint64_t armed;    /* what the timer is set to */
+        bool has_switches; /* switches.c: they were read */
         /* intake.c */
         sd_event_source *full_timer;
         size_t n_full;
@@ -191,7 +194,8 @@ typedef struct Answer {
         TqRefusal refusal;
 } Answer;
 int intake_submit(Engine *e, const Submission *s, Answer *ret);
-void intake_has_room(Engine *e, EngineTenant *t); /* one of its jobs waits no more */
+/* One of its jobs waits no more, or another reason to look at files that were left. */
+void intake_has_room(Engine *e, EngineTenant *t);
 /* A time of day by CLOCK_BOOTTIME: 0 stays 0, what is past is 1. */
 uint64_t intake_boottime(uint64_t realtime);
 void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t size);

@@ -152,10 +152,10 @@ static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *
         PUT(s->change, "tenantqctl limits set %s reserved=%" PRIu64, t->name, t->running + 1);
 }
 
-static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
+/* What was said about the job, its queue, its tenant or the host. */
+static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
         const TqTenant *t = job->tenant;
         const EngineTenant *et = tq_map_get(&e->tenants, t->id);
-        char span[TQ_FORMAT_MAX];
 
         switch (r->wait) {
         case TQ_WAIT_HELD:
@@ -188,19 +188,33 @@ static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
                 PUT(s->text, "queue %s is paused", job->queue->name);
                 PUT(s->change, "tenantqctl resume %s/%s", t->name, job->queue->name);
                 break;
+        default:
+                return false;
+        }
+        return true;
+}
+
+/* The limits of its tenant and its queue. */
+static void say_concurrency(const TqJob *job, const TqReason *r, Sentence *s) {
+        bool is_queue = r->wait == TQ_WAIT_QUEUE_CONCURRENCY;
+
+        PUT(s->text, "the %s runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
+            is_queue ? "queue" : "tenant", r->current, r->maximum);
+        name_running(job->tenant, is_queue ? job->queue : NULL, s);
+        PUT(s->change, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->tenant->name,
+            is_queue ? "/" : "", is_queue ? job->queue->name : "", r->current + 1);
+}
+
+static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
+        const TqTenant *t = job->tenant;
+        char span[TQ_FORMAT_MAX];
+
+        if (say_order(e, job, r, s))
+                return;
+        switch (r->wait) {
         case TQ_WAIT_TENANT_CONCURRENCY:
-                PUT(s->text, "the tenant runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
-                    r->current, r->maximum);
-                name_running(t, NULL, s);
-                PUT(s->change, "tenantqctl limits set %s concurrency=%" PRIu64, t->name,
-                    r->current + 1);
-                break;
         case TQ_WAIT_QUEUE_CONCURRENCY:
-                PUT(s->text, "the queue runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
-                    r->current, r->maximum);
-                name_running(t, job->queue, s);
-                PUT(s->change, "tenantqctl limits set %s/%s concurrency=%" PRIu64, t->name,
-                    job->queue->name, r->current + 1);
+                say_concurrency(job, r, s);
                 break;
         case TQ_WAIT_BEHIND:
                 PUT(s->text, "%" PRIu64 " jobs of its queue come before it", r->current);

@@ -189,7 +189,6 @@ static int take(Engine *e, const Submission *s, TqJobSpec *spec, Answer *ret) {
                 return r;
         }
         e->numbers.next_job++;
-        s->tenant->hold_delay = 0;
         ret->job = id;
         effect = batch_effect(e, s->call ? EFFECT_SUBMITTED : EFFECT_CLAIM);
         if (effect) {
@@ -223,6 +222,15 @@ int intake_submit(Engine *e, const Submission *s, Answer *ret) {
 
 static void arm_full(Engine *e);
 
+static void take_again(Engine *e, EngineTenant *t) {
+        TqMessage m = { .attempt = { .tenant = t->handle } };
+
+        t->is_full = false;
+        t->took_usec = tq_clock_boottime_usec();
+        e->n_full--;
+        (void)tq_channel_send(e->channel, TQ_MESSAGE_TAKE, &m, NULL, 0, -EBADF);
+}
+
 static int on_full_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         uint64_t now = tq_clock_boottime_usec();
         Engine *e = userdata;
@@ -233,7 +241,7 @@ static int on_full_timer(sd_event_source *source, uint64_t usec, void *userdata)
         (void)usec;
         while ((t = tq_map_next(&e->tenants, &position)))
                 if (t->is_full && t->retry_at <= now)
-                        intake_has_room(e, t);
+                        take_again(e, t);
         arm_full(e);
         return 0;
 }
@@ -257,48 +265,57 @@ static void arm_full(Engine *e) {
         }
 }
 
-/* The host or the whole tenant. A drained queue must not keep the tenant's other files: on_full=
- * decides, as for any limit of a queue. */
-static bool is_drained(const TqRefusal *refusal) {
-        return refusal->kind == TQ_REFUSAL_DRAINING && refusal->queue[0] == '\0';
-}
-
 static void hold_claim(Engine *e, const TqClaimMessage *m, EngineTenant *t,
                        const TqRefusal *refusal) {
-        TqMessage answer = { .claim_done = { .claim = m->claim, .is_held = 1 } };
         uint64_t delay = TQ_MAX(refusal->retry_usec, RETRY_LEAST_USEC);
+        uint64_t now = tq_clock_boottime_usec();
+        TqMessage answer = {
+                .claim_done = { .claim = m->claim,
+                                .is_held = 1,
+                                .is_queues = refusal->queue[0] != '\0' && !e->is_degraded },
+        };
         char text[512];
 
         (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, NULL, 0, -EBADF);
-        e->n_full += !t->is_full;
-        if (t->hold_delay == 0 && !e->is_degraded)
+        if (!e->is_degraded && (t->told_usec == 0 || now - t->told_usec > RETRY_MOST_USEC)) {
                 batch_event(e, "files-held", t->id, 0, 0, "%s",
                             tq_admit_format(refusal, t->name, text, sizeof(text)));
+                t->told_usec = now;
+        }
+        /* Files of one look that are held together count once. */
+        if (!t->is_full) {
+                t->hold_delay = TQ_MIN(TQ_MAX(delay, t->hold_delay * 2), RETRY_MOST_USEC);
+                t->retry_at = TQ_NEVER;
+                e->n_full++;
+        }
         t->is_full = true;
-        t->hold_delay = TQ_MIN(TQ_MAX(delay, t->hold_delay * 2), RETRY_MOST_USEC);
         /* What is being drained says itself when it takes jobs again; a broken disk needs a
          * restart. */
-        t->retry_at = is_drained(refusal) || e->is_degraded
-                              ? TQ_NEVER
-                              : tq_add_u64(tq_clock_boottime_usec(), t->hold_delay);
+        if (refusal->kind != TQ_REFUSAL_DRAINING && !e->is_degraded)
+                t->retry_at = TQ_MIN(t->retry_at, tq_add_u64(now, t->hold_delay));
         arm_full(e);
 }
 
+/* Many ends at once are one reason to look again. */
 void intake_has_room(Engine *e, EngineTenant *t) {
-        TqMessage m = { .attempt = { .tenant = t ? t->handle : 0 } };
+        uint64_t next;
 
         if (!t || !t->is_full)
                 return;
-        t->is_full = false;
-        e->n_full--;
-        (void)tq_channel_send(e->channel, TQ_MESSAGE_TAKE, &m, NULL, 0, -EBADF);
+        t->hold_delay = 0;
+        next = tq_add_u64(t->took_usec, RETRY_LEAST_USEC);
+        if (t->took_usec > 0 && tq_clock_boottime_usec() < next) {
+                t->retry_at = TQ_MIN(t->retry_at, next);
+                arm_full(e);
+        } else
+                take_again(e, t);
 }
 
+/* What is being drained will take them later; else on_full= decides. */
 static bool is_held(const EngineTenant *t, const TqRefusal *refusal) {
-        return is_drained(refusal) ||
+        return refusal->kind == TQ_REFUSAL_DRAINING ||
                (t->holds_when_full &&
-                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
-                 refusal->kind == TQ_REFUSAL_DRAINING));
+                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES));
 }
 
 /* The spool ----------------------------------------------------------------------------------- */
@@ -339,6 +356,9 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
         Answer a = {};
         char text[1024], shown[1200];
 
+        /* What is switched off concerns also what an earlier engine did not answer. */
+        if (m->is_recovered && !e->has_switches && switches_load(e) < 0)
+                engine_say(SD_ERR, "what is paused or drained can't be read from the ledger");
         if (!s.tenant) {
                 reject_claim(e, m, NULL, "the tenant is not known");
                 return;

@@ -26,6 +26,7 @@ typedef struct Change {
         char *why;
         sd_bus_message *call;
         uint64_t first_revision;
+        bool reserves; /* it changes a reservation */
 } Change;
 
 static Change *change_free(Change *c) {
@@ -43,6 +44,8 @@ static Change *change_free(Change *c) {
         (void)sd_bus_message_unref(c->call);
         if (c->tenant)
                 c->tenant->is_changing = false;
+        if (c->reserves)
+                c->engine->is_reserving = false;
         free(c);
         return NULL;
 }
@@ -464,6 +467,14 @@ static int prepare(Change *c, sd_bus_message *m, TqError *err) {
         if (r < 0)
                 return r;
         tenants_resolve(c->engine, c->tenant, &c->live, &c->after);
+        /* Two at once would each see the slots that the other takes. */
+        c->reserves = tq_limits_get(&c->after, TQ_KEY_RESERVED, 0) !=
+                      tq_limits_get(&c->before, TQ_KEY_RESERVED, 0);
+        if (c->reserves && c->engine->is_reserving) {
+                c->reserves = false;
+                return tq_error(err, -EBUSY, "another reservation is being changed; try again");
+        }
+        c->engine->is_reserving |= c->reserves;
         return tenants_check_share(c->engine, c->tenant, &c->after, err);
 }
 

@@ -29,6 +29,7 @@ void engine_say(const char *level, const char *fmt, ...) {
 static void send_status(Engine *e) {
         const EngineTenant *t;
         uint64_t running = 0, waiting = 0;
+        TqSwitches switches;
         size_t position = 0;
         TqMessage m = {};
         char text[256];
@@ -39,9 +40,12 @@ static void send_status(Engine *e) {
                 running += view ? view->running : 0;
                 waiting += view ? view->waiting.jobs : 0;
         }
-        (void)snprintf(text, sizeof(text), "%s%llu running, %llu waiting, %zu tenants",
+        switches = tq_scheduler_host_switches(e->scheduler);
+        (void)snprintf(text, sizeof(text), "%s%s%s%llu running, %llu waiting, %zu tenants",
                        e->is_degraded ? "DEGRADED (ledger can't be written): " : "",
-                       (unsigned long long)running, (unsigned long long)waiting, e->tenants.size);
+                       switches.is_paused ? "PAUSED: " : "",
+                       switches.is_draining ? "DRAINING: " : "", (unsigned long long)running,
+                       (unsigned long long)waiting, e->tenants.size);
         (void)tq_channel_send(e->channel, TQ_MESSAGE_STATUS, &m, text, strlen(text), -EBADF);
 }
 

@@ -49,6 +49,7 @@ static int load_switch(void *userdata, const TqLedgerSwitch *row) {
 }
 
 int switches_load(Engine *e) {
+        e->has_switches = true;
         return tq_ledger_each_switch(e->ledger, load_switch, e);
 }
 
@@ -244,6 +245,7 @@ static int set_switch(Connection *c, sd_bus_message *m, const EngineTenant *t, c
         op->uid = c->uid;
         op->text = why[0] != '\0' ? strdup(why) : NULL;
         op->hold.switches = s;
+        engine_touch_status(e);
         while ((each = tq_map_next(&e->tenants, &position)))
                 intake_has_room(e, each);
         return reply_when_recorded(e, m, view ? view->waiting.jobs : 0);

@@ -122,7 +122,8 @@ typedef struct TqStartMessage {
 typedef struct TqClaimDoneMessage {
         uint64_t claim;
         uint8_t is_accepted;
-        uint8_t is_held; /* a limit refuses it: back to where it was, until TAKE */
+        uint8_t is_held;   /* a limit refuses it: back to where it was, until TAKE */
+        uint8_t is_queues; /* the limit is of its queue: the tenant's other files are taken */
 } TqClaimDoneMessage;
 
 typedef struct TqApplyMessage {

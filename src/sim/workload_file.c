@@ -82,7 +82,8 @@ static int submit(TqWorkload *w, const Source *s, uint64_t *state) {
         double at = (double)s->start_usec;
 
         for (uint64_t i = 0; i < s->jobs; i++) {
-                double length = TQ_MIN(TQ_MAX(draw_length(state, s), 1.0), LENGTH_MAX);
+                double drawn = draw_length(state, s),
+                       length = TQ_MIN(TQ_MAX(drawn, 1.0), LENGTH_MAX);
                 TqSimJob job = {
                         .run_usec = (uint64_t)length,
                         .bound_usec = s->bound_usec,
@@ -97,7 +98,7 @@ static int submit(TqWorkload *w, const Source *s, uint64_t *state) {
                 if (i > 0 && i % s->burst == 0 && n > 0)
                         at += draw_exponential(state, (double)period / (double)n);
                 job.submit_usec = (uint64_t)TQ_MIN(at, LENGTH_MAX);
-                job.cpu_usec = (uint64_t)(length * (double)s->cores / 1e6);
+                job.cpu_usec = (uint64_t)TQ_MIN(length * (double)s->cores / 1e6, 9e18);
                 r = tq_workload_add(w, &job);
                 if (r < 0)
                         return r;
@@ -188,7 +189,9 @@ static int set_job_memory(Parser *p, const char *v) {
 }
 
 static int set_bound(Parser *p, const char *v) {
-        return tq_parse_span(v, &p->source->bound_usec);
+        int r = tq_parse_span(v, &p->source->bound_usec);
+
+        return r >= 0 && p->source->bound_usec == 0 ? -EINVAL : r;
 }
 
 static int set_job_queue(Parser *p, const char *v) {
@@ -333,10 +336,12 @@ static int find_queue(TqWorkload *w, const char *target, unsigned line, TqQueueL
         if (!t || !tq_ids_queue_is_valid(slash + 1))
                 return tq_error_at(err, -EBADMSG, line, target,
                                    "expected TENANT/QUEUE with a tenant of the workload");
-        if (t->n_queues >= TQ_QUEUE_LIMITS)
+        *ret = queue_limit(t, slash + 1);
+        if (*ret && t->n_queues > TQ_QUEUE_LIMITS) {
+                t->n_queues--;
                 return tq_error_at(err, -EBADMSG, line, target, "more than %d queues",
                                    TQ_QUEUE_LIMITS);
-        *ret = queue_limit(t, slash + 1);
+        }
         return *ret ? 0 : -ENOMEM;
 }
 
@@ -406,7 +411,7 @@ int tq_workload_set(TqWorkload *w, const char *assignment, TqError *err) {
         TqSimTenant *t;
         int r;
 
-        /* The last one before the value: a tenant's name may hold dots, a key does not. */
+        /* The last one before the value: a queue's name may hold dots, a key does not. */
         for (const char *s = assignment; equals && s < equals; s++)
                 if (*s == '.')
                         dot = s;

@@ -54,6 +54,8 @@ static const char *const queries[_Q_MAX] = {
         [Q_AFTER_JOB] = "SELECT id, state, outcome, code FROM jobs WHERE id = ?2 AND tenant = ?1",
         [Q_AFTER_NAME] = "SELECT id, state, outcome, code FROM jobs "
                          "WHERE tenant = ?1 AND name = ?3 AND id < ?4 ORDER BY id DESC LIMIT 1",
+        [Q_AFTER_NEXT] = "SELECT id, state, outcome, code FROM jobs "
+                         "WHERE tenant = ?1 AND name = ?3 AND id > ?4 ORDER BY id LIMIT 1",
         [Q_HAS_CLAIM] = "SELECT 1 FROM jobs WHERE claim = ?1",
         [Q_SPEC] = "SELECT spec FROM jobs WHERE id = ?1",
 };

@@ -132,8 +132,9 @@ int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), v
 int tq_ledger_each_limit(TqLedger *l, int (*row)(void *, const TqLedgerLimit *), void *userdata);
 int tq_ledger_each_switch(TqLedger *l, int (*row)(void *, const TqLedgerSwitch *), void *userdata);
 
-/* What became of a job that After= names: by its number, or (job 0) the latest of that name that
- * was accepted before `before`. *ret_job is 0 if the tenant has none. */
+/* What became of a job that After= names: by its number, or (job 0) by name: the latest that was
+ * accepted before the job `before`, or if there is none the first after it. *ret_job is 0 if the
+ * tenant has none. */
 typedef enum TqLedgerFate { TQ_FATE_LIVE, TQ_FATE_WELL, TQ_FATE_FAILED } TqLedgerFate;
 int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name, uint64_t before,
                    uint64_t *ret_job, TqLedgerFate *ret);

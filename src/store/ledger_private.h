@@ -27,6 +27,7 @@ typedef enum TqLedgerQuery {
         Q_HAS_CLAIM,
         Q_AFTER_JOB,
         Q_AFTER_NAME,
+        Q_AFTER_NEXT,
         Q_SPEC,
         _Q_MAX,
 } TqLedgerQuery;

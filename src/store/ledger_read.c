@@ -143,13 +143,13 @@ int tq_ledger_each_switch(TqLedger *l, int (*row)(void *, const TqLedgerSwitch *
                     switch_row, &(SwitchHandler){ row }, userdata);
 }
 
-int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name, uint64_t before,
-                   uint64_t *ret_job, TqLedgerFate *ret) {
-        sqlite3_stmt *s = tq_ledger_statement(l, job > 0 ? Q_AFTER_JOB : Q_AFTER_NAME);
+static int look_up(TqLedger *l, TqLedgerQuery q, uint32_t tenant, uint64_t job, const char *name,
+                   uint64_t before, uint64_t *ret_job, TqLedgerFate *ret) {
+        sqlite3_stmt *s = tq_ledger_statement(l, q);
         int rc;
 
         tq_ledger_bind_u64(s, 1, tenant);
-        if (job > 0)
+        if (q == Q_AFTER_JOB)
                 tq_ledger_bind_u64(s, 2, job);
         else {
                 (void)sqlite3_bind_text(s, 3, name, -1, SQLITE_STATIC);
@@ -169,6 +169,18 @@ int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name,
         }
         (void)sqlite3_reset(s);
         return tq_ledger_errno(rc);
+}
+
+int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name, uint64_t before,
+                   uint64_t *ret_job, TqLedgerFate *ret) {
+        int r;
+
+        if (job > 0)
+                return look_up(l, Q_AFTER_JOB, tenant, job, name, before, ret_job, ret);
+        r = look_up(l, Q_AFTER_NAME, tenant, job, name, before, ret_job, ret);
+        if (r >= 0 && *ret_job == 0)
+                r = look_up(l, Q_AFTER_NEXT, tenant, job, name, before, ret_job, ret);
+        return r;
 }
 
 typedef struct LimitHandler {

@@ -211,7 +211,7 @@ static void answered(Supervisor *s, Claim *c) {
 
 /* Back to where it was, under its name, or under one that says where it comes from when the tenant
  * has meanwhile used the name again. The directory is the tenant's; nothing in it is replaced. */
-void claim_put_back(Supervisor *s, uint64_t number) {
+void claim_put_back(Supervisor *s, uint64_t number, bool only_this) {
         Claim *c = tq_map_remove(&s->claims, number);
         char claimed[CLAIM_NAME_MAX], name[NAME_MAX + 1];
         int r;
@@ -219,8 +219,9 @@ void claim_put_back(Supervisor *s, uint64_t number) {
         if (!c)
                 return;
         (void)claim_name(number, c->tenant, claimed);
-        c->tenant->is_full = true;
-        c->tenant->needs_scan = true;
+        c->tenant->is_full |= !only_this;
+        c->tenant->needs_scan |= !only_this;
+        spool_park(c->tenant, c->name);
         r = renameat2(s->claims_fd, claimed, c->tenant->spool_fd, c->name, RENAME_NOREPLACE);
         if (r < 0 && errno == EEXIST) {
                 (void)snprintf(name, sizeof(name), "held-%" PRIu64 "-%.200s", number, c->name);

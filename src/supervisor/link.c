@@ -127,7 +127,7 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
                 return 0;
         case TQ_MESSAGE_CLAIM_DONE:
                 if (m->claim_done.is_held)
-                        claim_put_back(s, m->claim_done.claim);
+                        claim_put_back(s, m->claim_done.claim, m->claim_done.is_queues);
                 else
                         claim_done(s, m->claim_done.claim, m->claim_done.is_accepted, blob);
                 return 0;
@@ -198,8 +198,8 @@ static void forget_claims(Supervisor *s) {
         TQ_LIST_FOREACH(node, &s->tenants) {
                 Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
 
-                t->has_claim = t->is_full = false;
-                spool_wake(s, t, false);
+                t->has_claim = false;
+                spool_take(s, t);
         }
 }
 

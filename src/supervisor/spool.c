@@ -52,9 +52,30 @@ void spool_continue(Supervisor *s) {
         schedule(s);
 }
 
+static void drop_parked(Tenant *t) {
+        for (size_t i = 0; i < t->n_parked; i++)
+                free(t->parked[i]);
+        t->n_parked = 0;
+}
+
 void spool_take(Supervisor *s, Tenant *t) {
         t->is_full = false;
+        drop_parked(t);
         spool_wake(s, t, true);
+}
+
+void spool_park(Tenant *t, const char *name) {
+        if (t->n_parked < PARKED_NAMES && (t->parked[t->n_parked] = strdup(name)))
+                t->n_parked++;
+        else
+                t->is_full = true;
+}
+
+static bool is_parked(const Tenant *t, const char *name) {
+        for (size_t i = 0; i < t->n_parked; i++)
+                if (strcmp(t->parked[i], name) == 0)
+                        return true;
+        return false;
 }
 
 /* Whether a file of the tenant may be handed to the engine now. */
@@ -115,8 +136,14 @@ void spool_retry(Supervisor *s, Tenant *t) {
 }
 
 static void note_name(Supervisor *s, Tenant *t, const char *name) {
-        if (!is_job_name(name))
+        if (!is_job_name(name) || is_parked(t, name))
                 return;
+        /* Of a full tenant this is mostly what was just put back: the directory is read on from
+         * where one was, so that the files behind it have their turn. */
+        if (t->is_full) {
+                t->needs_scan = true;
+                return;
+        }
         if (t->n_pending == PENDING_NAMES || !(t->pending[t->n_pending] = strdup(name)))
                 t->needs_scan = true;
         else
@@ -145,7 +172,7 @@ static const char *scan_next(Tenant *t) {
                         end_scan(t);
                         return NULL;
                 }
-                if (is_job_name(e->d_name))
+                if (is_job_name(e->d_name) && !is_parked(t, e->d_name))
                         return e->d_name;
         }
         return NULL;
@@ -210,6 +237,7 @@ void spool_unwatch(Supervisor *s, Tenant *t) {
         }
         end_scan(t);
         drop_pending(t);
+        drop_parked(t);
         tq_list_unlink(&t->turn);
 }
 

@@ -16,8 +16,10 @@
 
 /* tenantqd's state, shared by its files. Each field is changed by the file named beside it. */
 
-#define PENDING_NAMES 64  /* file names kept from inotify for a tenant; more than that is a scan */
-#define CLAIMS_MAX    256 /* claims that the engine has not answered yet */
+#define PENDING_NAMES 64 /* file names kept from inotify for a tenant; more than that is a scan */
+#define PARKED_NAMES                                                                               \
+        64             /* files of full queues that are passed over; with more the tenant is full */
+#define CLAIMS_MAX 256 /* claims that the engine has not answered yet */
 
 typedef struct Tenant {
         uint32_t handle;
@@ -45,6 +47,8 @@ typedef struct Tenant {
         char *pending[PENDING_NAMES];
         size_t n_pending;
         DIR *scan;
+        char *parked[PARKED_NAMES]; /* files that are left where they are until TAKE */
+        size_t n_parked;
         bool needs_scan;
         bool is_busy;        /* has a file that was still being written */
         bool is_full;        /* a limit refuses its files: they stay until the engine has room */
@@ -156,9 +160,10 @@ int spool_start(Supervisor *s);
 int spool_watch(Supervisor *s, Tenant *t);
 void spool_unwatch(Supervisor *s, Tenant *t);
 void spool_wake(Supervisor *s, Tenant *t, bool scan);
-void spool_retry(Supervisor *s, Tenant *t); /* a file of it is still being written */
-void spool_continue(Supervisor *s);         /* the engine takes claims (again) */
-void spool_take(Supervisor *s, Tenant *t);  /* a full tenant has room again */
+void spool_retry(Supervisor *s, Tenant *t);   /* a file of it is still being written */
+void spool_continue(Supervisor *s);           /* the engine takes claims (again) */
+void spool_take(Supervisor *s, Tenant *t);    /* a full tenant has room again */
+void spool_park(Tenant *t, const char *name); /* left where it is until then */
 
 /* claim.c: one file. Returns 1: a claim is with the engine; 0: nothing to do now (being written,
  * gone, refused); negative errno: the tenant's directory is not usable. */
@@ -166,7 +171,7 @@ int claim_file(Supervisor *s, Tenant *t, const char *name);
 /* What an earlier engine did not answer: of all tenants, or of one that is in order again. */
 int claim_redeliver(Supervisor *s, const Tenant *only);
 void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *reason);
-void claim_put_back(Supervisor *s, uint64_t number); /* a limit refuses it for now */
+void claim_put_back(Supervisor *s, uint64_t number, bool only_this); /* a limit refuses it */
 Claim *claim_free(Claim *c);
 
 /* reject.c: moves FROM/NAME below the tenant's rejected/ as `as` with a reason beside it.

@@ -386,7 +386,7 @@ witness_has() {
         [ "$(witness_count "$1")" -ge "$2" ]
 }
 
-# Sampler: the most jobs that a tenant had in populated cgroups, looked at each 10 ms.
+# Sampler: the most jobs that a tenant, and all together ("*"), had in populated cgroups, looked at each 10 ms.
 d_sampler_start() {
         rm -f "$D/peaks" "$D/sampler.stop"
         "$D_PYTHON" - "$D_CGROUP" "$D/peaks" "$D/sampler.stop" <<'END' &
@@ -403,6 +403,7 @@ def populated(leaf):
         return False
 
 while not os.path.exists(stop):
+    total = 0
     for slice in os.scandir(root):
         if not slice.name.endswith(".slice"):
             continue
@@ -411,7 +412,10 @@ while not os.path.exists(stop):
         except OSError:
             continue
         name = slice.name[:-6]
-        peaks[name] = max(peaks.get(name, 0), sum(map(populated, leaves)))
+        n = sum(map(populated, leaves))
+        total += n
+        peaks[name] = max(peaks.get(name, 0), n)
+    peaks["*"] = max(peaks.get("*", 0), total)
     samples += 1
     time.sleep(0.01)
 with open(out + ".new", "w") as f:

@@ -142,23 +142,54 @@ START_TEST(one_of_several_fails) {
 }
 END_TEST
 
+/* What the ledger says of a name that nobody has had: the next that comes is meant. */
+static int nobody_has(World *w, uint64_t job, TqAfter what) {
+        return step(w, (TqEvent){ .type = TQ_EVENT_AFTER,
+                                  .job = job,
+                                  .attempt = 1,
+                                  .after = what,
+                                  .is_none = true });
+}
+
+/* The first that comes, whichever ends first. */
 START_TEST(by_name) {
         const TqAfter build = { .name = tq_scheduler_name("build") };
         WORLD w = world_with("concurrency=max");
 
         must_step(&w, after(1, 9, &build, 1));
+        ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).name, build.name);
+        ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).job, 0);
+        ck_assert_int_eq(nobody_has(&w, 9, build), 0);
         submit_named(&w, 1, 11, "build");
         submit_named(&w, 1, 12, "build");
         submit_named(&w, 1, 13, "deploy");
         w.actions.n = 0;
-        ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).name, build.name);
-        ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).job, 0);
+        ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).job, 11);
         end(&w, 13, 0);
         expect(&w, "finish 13 (exit 0)");
-        end(&w, 12, 0); /* the first that ends */
-        expect(&w, "finish 12 (exit 0), start 9");
-        end(&w, 11, 1);
-        expect(&w, "finish 11 (exit 1)");
+        end(&w, 12, 1);
+        expect(&w, "finish 12 (exit 1)");
+        end(&w, 11, 0);
+        expect(&w, "finish 11 (exit 0), start 9");
+}
+END_TEST
+
+/* Before the ledger has answered no end says anything; one that came meanwhile is looked for. */
+START_TEST(by_name_unresolved) {
+        const TqAfter build = { .name = tq_scheduler_name("build") };
+        WORLD w = world_with("concurrency=max");
+
+        submit_named(&w, 1, 1, "build");
+        must_step(&w, after(1, 9, &build, 1));
+        submit_named(&w, 1, 11, "build");
+        w.actions.n = 0;
+        end(&w, 1, 1);
+        end(&w, 11, 0);
+        expect(&w, "finish 1 (exit 1), finish 11 (exit 0)");
+        expect_reasons(&w, 9, "after");
+        ck_assert_int_eq(nobody_has(&w, 9, build), -EAGAIN);
+        ck_assert_int_eq(settle(&w, 9, build, true), 0);
+        expect(&w, "start 9");
 }
 END_TEST
 
@@ -167,6 +198,7 @@ START_TEST(by_name_fails) {
         WORLD w = world_with("concurrency=max");
 
         must_step(&w, after(1, 9, &build, 1));
+        ck_assert_int_eq(nobody_has(&w, 9, build), 0);
         submit_named(&w, 1, 11, "build");
         w.actions.n = 0;
         end(&w, 11, 1);
@@ -179,9 +211,10 @@ START_TEST(names_are_apart) {
         const TqAfter build = { .name = tq_scheduler_name("build") };
         WORLD w = world_with("concurrency=max");
 
-        must_step(&w, after(1, 8, &build, 1));
-        must_step(&w, after(2, 9, &build, 1));
-        must_step(&w, after(1, 10, &build, 1));
+        for (uint64_t job = 8; job <= 10; job++) {
+                must_step(&w, after(job == 9 ? 2 : 1, job, &build, 1));
+                ck_assert_int_eq(nobody_has(&w, job, build), 0);
+        }
         submit_named(&w, 1, 11, "build");
         submit_named(&w, 2, 12, "build");
         submit_named(&w, 2, 13, "build");
@@ -414,6 +447,7 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, one_of_several_fails);
         tcase_add_test(tcase, by_name);
         tcase_add_test(tcase, by_name_fails);
+        tcase_add_test(tcase, by_name_unresolved);
         tcase_add_test(tcase, names_are_apart);
         tcase_add_test(tcase, settled_by_event);
         tcase_add_test(tcase, named_by_event);

@@ -266,10 +266,10 @@ static void model_wait(Model *m, ModelJob *j) {
                     : j->is_retry            ? TQ_WAIT_LAUNCH_RETRY
                     : j->not_before > m->now ? TQ_WAIT_START_AFTER
                                              : TQ_WAIT_AFTER;
+        if (is_due && j->sequence == 0)
+                j->sequence = ++m->sequence;
         if (!is_queued(j))
                 return;
-        if (j->sequence == 0)
-                j->sequence = ++m->sequence;
         if (!was_queued)
                 j->queued_since = m->now;
 }

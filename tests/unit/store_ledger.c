@@ -623,6 +623,472 @@ START_TEST(operations_own_their_strings) {
 }
 END_TEST
 
+/* Version 2 ----------------------------------------------------------------------------------- */
+
+static int tell_bounds(void *userdata, const TqLedgerLive *j) {
+        tq_buffer_printf(userdata, "%ju %s hold%d deadline%ju after %s", (uintmax_t)j->id, j->name,
+                         j->hold, (uintmax_t)j->deadline_usec, j->after ? j->after : "-");
+        if (j->has_bounds)
+                tq_buffer_printf(userdata, " runtime%ju stop%ju memory%ju",
+                                 (uintmax_t)j->runtime_usec, (uintmax_t)j->stop_usec,
+                                 (uintmax_t)j->memory_bytes);
+        if (j->spec)
+                tq_buffer_printf(userdata, " \"%.*s\"", (int)j->spec_size, j->spec);
+        tq_buffer_printf(userdata, "\n");
+        return 0;
+}
+
+static void expect_bounds(Fixture *f, const char *want) {
+        TQ_BUFFER_CLEANUP TqBuffer got = {};
+
+        ck_assert_int_eq(tq_ledger_each_live(f->l, tell_bounds, &got), 0);
+        ck_assert_str_eq(tq_buffer_string(&got), want);
+}
+
+START_TEST(bounds) {
+        TqLedgerOp all = op_accept(1, 1, 1), none = op_accept(2, 1, 2), max = op_accept(3, 1, 3);
+        FIXTURE f = fixture_new();
+        TQ_TABLE_CLEANUP TqTable t = {};
+
+        all.accept.deadline_usec = 123456;
+        all.accept.after = (char *)"7 nightly";
+        all.accept.runtime_usec = 90;
+        all.accept.stop_usec = 10;
+        all.accept.memory_bytes = 4096;
+        max.accept.runtime_usec = max.accept.memory_bytes = TQ_LIMIT_MAX;
+        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), all, none, max), 0);
+        for (int i = 0; i < 2; i++) {
+                expect_bounds(&f, "1 nightly hold0 deadline123456 after 7 nightly runtime90 stop10 "
+                                  "memory4096\n"
+                                  "2 nightly hold0 deadline0 after - runtime0 stop0 memory0\n"
+                                  "3 nightly hold0 deadline0 after - runtime18446744073709551615 "
+                                  "stop0 memory18446744073709551615\n");
+                reopen(&f);
+        }
+        ck_assert_int_eq(tq_ledger_jobs(f.l, &(TqLedgerFilter){ .tenant = 1, .limit = 9 }, &t), 0);
+        ck_assert_int_eq(tq_table_integer(&t, 2, "deadline_usec", -1), 123456);
+        ck_assert_str_eq(tq_table_text(&t, 2, "after"), "7 nightly");
+        ck_assert_int_eq(tq_table_integer(&t, 2, "held", -1), 0);
+        ck_assert_int_eq(tq_table_integer(&t, 1, "deadline_usec", -1), -1);
+        ck_assert_ptr_null(tq_table_text(&t, 1, "after"));
+}
+END_TEST
+
+static TqLedgerOp op_hold(uint64_t job, uint32_t id, const char *queue, TqHoldLevel level) {
+        TqLedgerOp op = { .type = TQ_LEDGER_HOLD, .job = job, .tenant = id };
+
+        op.hold.level = level;
+        (void)snprintf(op.hold.queue, sizeof(op.hold.queue), "%s", queue);
+        return op;
+}
+
+static int tell_hold(void *userdata, const TqLedgerLive *j) {
+        tq_buffer_printf(userdata, "%s%ju:%d", ((TqBuffer *)userdata)->size > 0 ? " " : "",
+                         (uintmax_t)j->id, j->hold);
+        return 0;
+}
+
+static void expect_holds(Fixture *f, const char *want) {
+        TQ_BUFFER_CLEANUP TqBuffer got = {};
+
+        ck_assert_int_eq(tq_ledger_each_live(f->l, tell_hold, &got), 0);
+        ck_assert_str_eq(tq_buffer_string(&got), want);
+}
+
+/* Jobs 1 and 2 of tenant 1, 3 and 4 of tenant 2; the even ones in the queue "web". */
+static void accept_four(Fixture *f) {
+        ck_assert_int_eq(APPLY(f->l, op_tenant(1, "acme"), op_tenant(2, "globex")), 0);
+        for (uint64_t job = 1; job <= 4; job++) {
+                TqLedgerOp op = op_accept(job, job <= 2 ? 1 : 2, job);
+
+                if (job % 2 == 0)
+                        (void)snprintf(op.accept.queue, sizeof(op.accept.queue), "web");
+                ck_assert_int_eq(tq_ledger_apply(f->l, &op, 1), 0);
+        }
+}
+
+static const struct {
+        uint64_t job;
+        uint32_t tenant;
+        const char *queue;
+        TqHoldLevel level;
+        const char *want;
+} hold_rows[] = {
+        { 1, 0, "", TQ_HOLD_OWN, "1:1 2:0 3:0 4:0" },
+        { 4, 0, "", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" },
+        { 4, 1, "etl", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" }, /* the job alone counts */
+        { 9, 0, "", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
+        { 0, 1, "", TQ_HOLD_OWN, "1:1 2:1 3:0 4:0" },
+        { 0, 2, "web", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" },
+        { 0, 2, "none", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
+        { 0, 3, "", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
+        { 0, 0, "web", TQ_HOLD_OWN, "1:0 2:1 3:0 4:1" },
+        { 0, 0, "", TQ_HOLD_ADMIN, "1:2 2:2 3:2 4:2" },
+};
+
+START_TEST(hold) {
+        FIXTURE f = fixture_new();
+
+        accept_four(&f);
+        for (size_t i = 0; i < TQ_ELEMENTSOF(hold_rows); i++) {
+                ck_assert_int_eq(APPLY(f.l, op_hold(hold_rows[i].job, hold_rows[i].tenant,
+                                                    hold_rows[i].queue, hold_rows[i].level)),
+                                 0);
+                expect_holds(&f, hold_rows[i].want);
+                ck_assert_int_eq(APPLY(f.l, op_hold(0, 0, "", TQ_HOLD_NONE)), 0);
+                expect_holds(&f, "1:0 2:0 3:0 4:0");
+        }
+        ck_assert_int_eq(APPLY(f.l, op_hold(2, 0, "", TQ_HOLD_ADMIN)), 0);
+        reopen(&f);
+        expect_holds(&f, "1:0 2:2 3:0 4:0");
+}
+END_TEST
+
+/* Only what waits is held, and what runs no longer is. */
+START_TEST(hold_ends) {
+        FIXTURE f = fixture_new();
+
+        accept_four(&f);
+        ck_assert_int_eq(APPLY(f.l, op_hold(0, 0, "", TQ_HOLD_ADMIN), op_running(1, 1),
+                               op_running(2, 1), op_done(2, 1)),
+                         0);
+        expect_holds(&f, "1:0 3:2 4:2");
+        ck_assert_int_eq(APPLY(f.l, op_hold(1, 0, "", TQ_HOLD_OWN), op_hold(2, 0, "", TQ_HOLD_OWN),
+                               op_hold(0, 1, "", TQ_HOLD_OWN), op_hold(3, 0, "", TQ_HOLD_OWN)),
+                         0);
+        expect_holds(&f, "1:0 3:1 4:2");
+        ck_assert_int_eq(APPLY(f.l, (TqLedgerOp){ .type = TQ_LEDGER_REQUEUE, .job = 1 }), 0);
+        expect_holds(&f, "1:0 3:1 4:2");
+        ck_assert_int_eq(APPLY(f.l, op_hold(1, 0, "", TQ_HOLD_OWN)), 0);
+        expect_holds(&f, "1:1 3:1 4:2");
+}
+END_TEST
+
+static TqLedgerOp op_switch(uint32_t id, const char *queue, bool paused, bool draining) {
+        TqLedgerOp op = { .type = TQ_LEDGER_SWITCH,
+                          .tenant = id,
+                          .uid = 8,
+                          .time_usec = 9,
+                          .text = (char *)"why" };
+
+        op.hold.switches = (TqSwitches){ .is_paused = paused, .is_draining = draining };
+        (void)snprintf(op.hold.queue, sizeof(op.hold.queue), "%s", queue);
+        return op;
+}
+
+static int tell_switch(void *userdata, const TqLedgerSwitch *x) {
+        tq_buffer_printf(userdata, "t%u %s|%s%s\n", x->tenant, x->queue,
+                         x->switches.is_paused ? "paused" : "",
+                         x->switches.is_draining ? "draining" : "");
+        return 0;
+}
+
+static void expect_switches(Fixture *f, const char *want) {
+        TQ_BUFFER_CLEANUP TqBuffer got = {};
+
+        ck_assert_int_eq(tq_ledger_each_switch(f->l, tell_switch, &got), 0);
+        ck_assert_str_eq(tq_buffer_string(&got), want);
+}
+
+START_TEST(switches) {
+        FIXTURE f = fixture_new();
+
+        expect_switches(&f, "");
+        ck_assert_int_eq(APPLY(f.l, op_switch(2, "", true, true), op_switch(1, "web", false, true),
+                               op_switch(1, "", true, false), op_switch(0, "", true, false),
+                               op_switch(1, "etl", true, false), op_switch(3, "", false, false)),
+                         0);
+        expect_switches(&f, "t0 |paused\nt1 |paused\nt1 etl|paused\nt1 web|draining\n"
+                            "t2 |pauseddraining\n");
+        ck_assert_int_eq(APPLY(f.l, op_switch(0, "", false, false), op_switch(1, "", false, true),
+                               op_switch(2, "", false, true), op_switch(1, "etl", false, false)),
+                         0);
+        reopen(&f);
+        expect_switches(&f, "t1 |draining\nt1 web|draining\nt2 |draining\n");
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM switches WHERE uid = 8 AND "
+                                              "time_usec = 9 AND why = 'why'"),
+                         6);
+}
+END_TEST
+
+/* What became of it ---------------------------------------------------------------------------- */
+
+static TqLedgerOp op_named(uint64_t job, uint32_t id, const char *name) {
+        TqLedgerOp op = op_accept(job, id, job);
+
+        op.accept.name = (char *)name;
+        return op;
+}
+
+static TqLedgerOp op_ended(uint64_t job, TqVerdict v) {
+        return (TqLedgerOp){ .type = TQ_LEDGER_DONE, .job = job, .attempt = 1, .verdict = v };
+}
+
+/* 1 well, 2 exit 3, 3 another tenant's, 4 cancelled, 5 runs, 6 waits, 7 another name. */
+static Fixture fates(void) {
+        Fixture f = fixture_new();
+
+        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_tenant(2, "globex"),
+                               op_named(1, 1, "x"), op_named(2, 1, "x"), op_named(3, 2, "x"),
+                               op_named(4, 1, "x"), op_named(5, 1, "x"), op_named(6, 1, "x"),
+                               op_named(7, 1, "y"), op_running(1, 1), op_running(2, 1),
+                               op_running(5, 1),
+                               op_ended(1, (TqVerdict){ .outcome = TQ_OUTCOME_EXIT, .code = 0 }),
+                               op_ended(2, (TqVerdict){ .outcome = TQ_OUTCOME_EXIT, .code = 3 }),
+                               op_ended(3, (TqVerdict){ .outcome = TQ_OUTCOME_EXIT, .code = 0 }),
+                               op_ended(4, (TqVerdict){ .outcome = TQ_OUTCOME_CANCELLED })),
+                         0);
+        return f;
+}
+
+static const struct {
+        uint32_t tenant;
+        uint64_t job;
+        const char *name;
+        uint64_t before, want_job;
+        TqLedgerFate want;
+} fate_rows[] = {
+        { 1, 1, NULL, 0, 1, TQ_FATE_WELL },
+        { 1, 2, NULL, 0, 2, TQ_FATE_FAILED },
+        { 1, 4, NULL, 0, 4, TQ_FATE_FAILED },
+        { 1, 5, NULL, 0, 5, TQ_FATE_LIVE },
+        { 1, 6, NULL, 0, 6, TQ_FATE_LIVE },
+        { 1, 3, NULL, 0, 0, TQ_FATE_FAILED }, /* another tenant's */
+        { 2, 3, NULL, 0, 3, TQ_FATE_WELL },
+        { 2, 1, NULL, 0, 0, TQ_FATE_FAILED },
+        { 1, 8, NULL, 0, 0, TQ_FATE_FAILED },
+        { 1, 0, "x", UINT64_MAX, 6, TQ_FATE_LIVE },
+        { 1, 0, "x", 7, 6, TQ_FATE_LIVE },
+        { 1, 0, "x", 6, 5, TQ_FATE_LIVE },
+        { 1, 0, "x", 5, 4, TQ_FATE_FAILED },
+        { 1, 0, "x", 4, 2, TQ_FATE_FAILED }, /* 3 is another tenant's */
+        { 1, 0, "x", 2, 1, TQ_FATE_WELL },
+        { 1, 0, "x", 1, 2, TQ_FATE_FAILED }, /* none before: the next one behind it */
+        { 1, 0, "x", 0, 1, TQ_FATE_WELL },
+        { 2, 0, "x", 2, 3, TQ_FATE_WELL },
+        { 2, 0, "x", 3, 0, TQ_FATE_FAILED }, /* not itself */
+        { 1, 0, "y", 9, 7, TQ_FATE_LIVE },
+        { 2, 0, "x", 9, 3, TQ_FATE_WELL },
+        { 2, 0, "y", 9, 0, TQ_FATE_FAILED },
+        { 1, 0, "X", 9, 0, TQ_FATE_FAILED },
+        { 1, 0, "", 9, 0, TQ_FATE_FAILED },
+};
+
+START_TEST(fate) {
+        TQ_CLEANUP(fixture_done) Fixture f = fates();
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(fate_rows); i++) {
+                TqLedgerFate got = TQ_FATE_LIVE;
+                uint64_t job = 99;
+
+                ck_assert_int_eq(tq_ledger_fate(f.l, fate_rows[i].tenant, fate_rows[i].job,
+                                                fate_rows[i].name, fate_rows[i].before, &job, &got),
+                                 0);
+                ck_assert_msg(job == fate_rows[i].want_job && got == fate_rows[i].want,
+                              "row %zu: job %ju, fate %d", i, (uintmax_t)job, (int)got);
+        }
+}
+END_TEST
+
+/* A file of version 1 -------------------------------------------------------------------------- */
+
+/* As that version made it. */
+static const char schema_1[] =
+        "CREATE TABLE tenants("
+        "  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, uid INTEGER NOT NULL,"
+        "  first_seen_usec INTEGER NOT NULL) STRICT;"
+
+        "CREATE TABLE jobs("
+        "  id INTEGER PRIMARY KEY, claim INTEGER UNIQUE, tenant INTEGER NOT NULL REFERENCES "
+        "tenants,"
+        "  queue TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT NULL,"
+        "  submitted_usec INTEGER NOT NULL, submitter_uid INTEGER NOT NULL,"
+        "  start_after_usec INTEGER, correlation_id TEXT, labels TEXT, stop TEXT,"
+        "  attempt INTEGER NOT NULL DEFAULT 0, spec BLOB NOT NULL,"
+        "  outcome TEXT, level TEXT, stage TEXT, code INTEGER, verdict TEXT, ended_usec INTEGER) "
+        "STRICT;"
+        "CREATE INDEX jobs_by_tenant ON jobs(tenant, id);"
+        "CREATE INDEX jobs_live ON jobs(id) WHERE state <> 'done';"
+
+        "CREATE TABLE attempts("
+        "  job INTEGER NOT NULL REFERENCES jobs, attempt INTEGER NOT NULL, boot BLOB NOT NULL,"
+        "  released_usec INTEGER NOT NULL, started_usec INTEGER, ended_usec INTEGER, run_usec "
+        "INTEGER,"
+        "  verdict TEXT, cpu_usec INTEGER, memory_peak_bytes INTEGER, oom_kills INTEGER,"
+        "  io_read_bytes INTEGER, io_write_bytes INTEGER, pids_peak INTEGER, pids_denied INTEGER,"
+        "  dropped_bytes INTEGER, PRIMARY KEY(job, attempt)) STRICT, WITHOUT ROWID;"
+
+        "CREATE TABLE events("
+        "  id INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, kind TEXT NOT NULL, tenant INTEGER,"
+        "  job INTEGER, uid INTEGER, text TEXT NOT NULL) STRICT;"
+
+        "CREATE TABLE limits("
+        "  revision INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL,"
+        "  tenant INTEGER NOT NULL REFERENCES tenants, queue TEXT NOT NULL, name TEXT NOT NULL,"
+        "  old_value TEXT, new_value TEXT, kernel TEXT, why TEXT) STRICT;"
+        "CREATE INDEX limits_by_name ON limits(tenant, queue, name, revision);";
+
+static const char rows_1[] =
+        "PRAGMA application_id=1416712497; PRAGMA user_version=1; PRAGMA journal_mode=WAL;"
+        "INSERT INTO tenants VALUES(1, 'acme', 1001, 5), (2, 'globex', 1002, 6);"
+        "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
+        " submitter_uid, start_after_usec, stop, attempt, spec, outcome, code, verdict, ended_usec)"
+        " VALUES"
+        "(1, 10, 1, 'etl', 'a', 'done', 0, 100, 7, NULL, NULL, 1, x'61', 'exit', 0, 'exit 0', 900),"
+        "(2, 20, 1, 'etl', 'b', 'running', 3, 200, 7, NULL, NULL, 2, x'6262', NULL, NULL, NULL, "
+        "NULL),"
+        "(3, NULL, 2, 'web', 'c', 'queued', -4, 300, 8, 77, NULL, 0, x'636363', NULL, NULL, NULL,"
+        " NULL),"
+        "(4, 40, 2, 'web', 'd', 'stopping', 0, 400, 8, NULL, 'cancelled', 1, x'64', NULL, NULL, "
+        "NULL, NULL);"
+        "INSERT INTO attempts(job, attempt, boot, released_usec) VALUES"
+        "(1, 1, x'00', 110), (2, 1, x'00', 210), (2, 2, x'00', 220), (4, 1, x'00', 410);"
+        "INSERT INTO events VALUES(1, 1, 'started', NULL, NULL, 0, 'words');"
+        "INSERT INTO limits VALUES(5, 1, 0, 1, '', 'cpu', NULL, '2', NULL, NULL);";
+
+static Fixture version_1(void) {
+        Fixture f = {};
+
+        (void)snprintf(f.path, sizeof(f.path), "%s/ledger.db", unit_dir());
+        execute(f.path, schema_1);
+        execute(f.path, rows_1);
+        return f;
+}
+
+static const char live_1[] = "2 t1 etl p3 after0 running attempt2 released220 none spec2\n"
+                             "3 t2 web p-4 after77 queued attempt0 released0 none spec3\n"
+                             "4 t2 web p0 after0 running attempt1 released410 cancelled spec1\n";
+
+/* Its jobs have their bounds in the spec only. */
+START_TEST(migrated) {
+        TQ_CLEANUP(fixture_done) Fixture f = version_1();
+        TqLedgerNumbers n;
+
+        for (int i = 0; i < 2; i++) {
+                reopen(&f);
+                expect_live(&f, live_1);
+                expect_bounds(&f, "2 b hold0 deadline0 after - \"bb\"\n"
+                                  "3 c hold0 deadline0 after - \"ccc\"\n"
+                                  "4 d hold0 deadline0 after - \"d\"\n");
+                expect_limits(&f, "t1 |cpu=2 r5\n");
+                expect_switches(&f, "");
+                expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 10 }, "4 3 2 1");
+                ck_assert_int_eq(tq_ledger_numbers(f.l, &n), 0);
+                ck_assert_uint_eq(n.next_job, 5);
+                ck_assert_uint_eq(n.next_claim, 41);
+                ck_assert_uint_eq(n.next_tenant, 3);
+                ck_assert_uint_eq(n.next_revision, 6);
+        }
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 2);
+        ck_assert_int_eq(query_number(f.path, "PRAGMA application_id"), TQ_LEDGER_APPLICATION_ID);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM attempts"), 4);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM events"), 1);
+}
+END_TEST
+
+/* It goes on as a ledger of this version. */
+START_TEST(migrated_goes_on) {
+        TQ_CLEANUP(fixture_done) Fixture f = version_1();
+        TqLedgerOp op = op_accept(5, 1, 50);
+        TqLedgerFate got;
+        uint64_t job;
+
+        reopen(&f);
+        op.accept.runtime_usec = 60;
+        ck_assert_int_eq(APPLY(f.l, op, op_hold(3, 0, "", TQ_HOLD_ADMIN), op_done(2, 2),
+                               op_switch(1, "", true, false), op_accept(6, 1, 10)),
+                         0);
+        expect_bounds(&f, "3 c hold2 deadline0 after - \"ccc\"\n"
+                          "4 d hold0 deadline0 after - \"d\"\n"
+                          "5 nightly hold0 deadline0 after - runtime60 stop0 memory0\n");
+        expect_switches(&f, "t1 |paused\n");
+        ck_assert_int_eq(tq_ledger_fate(f.l, 1, 0, "a", 5, &job, &got), 0);
+        ck_assert_uint_eq(job, 1);
+        ck_assert_int_eq(got, TQ_FATE_WELL);
+        ck_assert_int_eq(tq_ledger_fate(f.l, 1, 2, NULL, 0, &job, &got), 0);
+        ck_assert_uint_eq(job, 2);
+        ck_assert_int_eq(got, TQ_FATE_FAILED);
+}
+END_TEST
+
+/* The same columns in the same order and the same indices as in a new one. */
+START_TEST(migrated_looks_new) {
+        TQ_CLEANUP(fixture_done) Fixture f = version_1();
+        FIXTURE fresh = fixture_new();
+        char sql[PATH_MAX + 512];
+
+        reopen(&f);
+        f.l = tq_ledger_close(f.l);
+        fresh.l = tq_ledger_close(fresh.l);
+#define LAYOUT(db)                                                                                 \
+        "SELECT s.type, s.name, s.tbl_name, c.* FROM " db ".sqlite_schema s LEFT JOIN "            \
+        "pragma_table_xinfo(s.name, '" db "') c"
+        (void)snprintf(sql, sizeof(sql),
+                       "ATTACH '%s' AS fresh; CREATE TEMP TABLE t(x NOT NULL);"
+                       "INSERT INTO t SELECT 1 / ((SELECT count(*) FROM "
+                       "(" LAYOUT("main") " EXCEPT " LAYOUT("fresh") ")) = 0);"
+                                                                     "SELECT 1",
+                       fresh.path);
+        execute(f.path, sql);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM sqlite_schema"),
+                         query_number(fresh.path, "SELECT count(*) FROM sqlite_schema"));
+}
+END_TEST
+
+/* What a later version wrote is left as it is. */
+START_TEST(later_version) {
+        FIXTURE f = fixture_new();
+        TqLedger *l = NULL;
+        TqError err = {};
+
+        accept_four(&f);
+        f.l = tq_ledger_close(f.l);
+        execute(f.path, "PRAGMA user_version=3");
+        ck_assert_int_eq(tq_ledger_open(f.path, boot, &l, &err), -EBADMSG);
+        ck_assert_ptr_null(l);
+        ck_assert_str_eq(err.text, "ledger: has schema version 3, this program knows 2");
+        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 3);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM jobs"), 4);
+}
+END_TEST
+
+/* One that stands in the way of the new columns: nothing is changed. */
+START_TEST(migration_fails) {
+        TQ_CLEANUP(fixture_done) Fixture f = version_1();
+        TqLedger *l = NULL;
+        TqError err = {};
+
+        execute(f.path, "CREATE TABLE switches(x)");
+        ck_assert_int_lt(tq_ledger_open(f.path, boot, &l, &err), 0);
+        ck_assert_ptr_null(l);
+        ck_assert_msg(strstr(err.text, "bringing it to this version") != NULL, "%s", err.text);
+        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 1);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM pragma_table_info('jobs') "
+                                              "WHERE name = 'held'"),
+                         0);
+        execute(f.path, "DROP TABLE switches");
+        reopen(&f);
+        expect_live(&f, live_1);
+}
+END_TEST
+
+static void fill_versions(Suite *s) {
+        TCase *two = unit_case(s, "version 2"), *one = unit_case(s, "version 1");
+
+        tcase_add_test(two, bounds);
+        tcase_add_test(two, hold);
+        tcase_add_test(two, hold_ends);
+        tcase_add_test(two, switches);
+        tcase_add_test(two, fate);
+        tcase_add_test(two, later_version);
+        tcase_add_test(one, migrated);
+        tcase_add_test(one, migrated_goes_on);
+        tcase_add_test(one, migrated_looks_new);
+        tcase_add_test(one, migration_fails);
+}
+
 static void fill(Suite *s) {
         TCase *jobs = unit_case(s, "jobs"), *files = unit_case(s, "files");
 
@@ -645,6 +1111,7 @@ static void fill(Suite *s) {
         tcase_add_test(files, truncated);
         tcase_add_test(files, no_path);
         tcase_add_test(files, exclusive);
+        fill_versions(s);
 }
 
 int main(void) {

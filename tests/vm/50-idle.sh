@@ -13,17 +13,6 @@ ENGINE_BOUND=10
 WORKER_BOUND=0
 SECONDS_IDLE=60
 
-# "NAME SWITCHES" of all threads; for the main thread the name is $1's, for others worker.
-switches() {
-        local status tid name
-        for status in /proc/"$2"/task/*/status; do
-                tid=${status%/status}
-                name=$1
-                [ "${tid##*/}" = "$2" ] || name=worker
-                awk -v name="$name" '/^(non)?voluntary_ctxt_switches:/ { n += $2 } END { print name, n }' "$status"
-        done
-}
-
 idle() {
         local main engine before after name bound n
         # One job runs, two wait behind it, one for its time: nothing is due within the minute.
@@ -35,23 +24,19 @@ idle() {
         main=$(v_main_pid)
         engine=$(v_engine_pid)
         sleep 4 # the status line may lag a second
-        before=$(switches tenantqd "$main" && switches engine "$engine")
+        before=$(v_wakeups tenantqd "$main" && v_wakeups engine "$engine")
         sleep "$SECONDS_IDLE"
-        after=$(switches tenantqd "$main" && switches engine "$engine")
+        after=$(v_wakeups tenantqd "$main" && v_wakeups engine "$engine")
         t_eq "$(v_main_pid) $(v_engine_pid)" "$main $engine" "the processes"
         for name in tenantqd:$DAEMON_BOUND engine:$ENGINE_BOUND worker:$WORKER_BOUND; do
                 bound=${name#*:}
                 name=${name%:*}
-                n=$(($(sum "$name" "$after") - $(sum "$name" "$before")))
+                n=$(($(v_sum "$name" "$after") - $(v_sum "$name" "$before")))
                 v_note "$name: $n wake-ups in $SECONDS_IDLE s (bound $bound)"
                 [ "$n" -le "$bound" ] || t_fail "$name woke up $n times, more than $bound"
                 # Else the wrong thing was counted.
                 [ "$bound" -eq 0 ] || [ "$n" -ge 2 ] || t_fail "$name: no pings were seen"
         done
-}
-
-sum() {
-        awk -v name="$1" '$1 == name { n += $2 } END { print n + 0 }' <<<"$2"
 }
 
 v_start

@@ -135,6 +135,23 @@ v_cpu_usec() {
         printf -v "$1" %s "$value"
 }
 
+# v_wakeups NAME PID: "NAME COUNT" of the context switches of each thread so far; of threads other than the main one
+# with "worker" for the name.
+v_wakeups() {
+        local status tid name
+        for status in /proc/"$2"/task/*/status; do
+                tid=${status%/status}
+                name=$1
+                [ "${tid##*/}" = "$2" ] || name=worker
+                awk -v name="$name" '/^(non)?voluntary_ctxt_switches:/ { n += $2 } END { print name, n }' "$status"
+        done
+}
+
+# v_sum NAME LINES: of the counts of that name.
+v_sum() {
+        awk -v name="$1" '$1 == name { n += $2 } END { print n + 0 }' <<<"$2"
+}
+
 # v_share CGROUP SECONDS: prints the CPU share over that time, in thousandths of a core.
 v_share() {
         local t0 t1 u0 u1
