@@ -27,11 +27,11 @@ typedef struct EngineTenant {
         char home[256];
         char pool[TQ_POOL_NAME_MAX + 1];
         bool holds_when_full;
-        bool is_full;        /* the supervisor leaves its files where they are */
-        uint64_t retry_at;   /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
-        uint64_t hold_delay; /* doubles while files are held again; 0: there was room */
-        uint64_t took_usec;  /* when the supervisor was last told to take them */
-        uint64_t told_usec;  /* when the ledger was last told that files are held */
+        bool is_full;         /* the supervisor leaves its files where they are */
+        uint64_t retry_at;    /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
+        uint64_t hold_delay;  /* doubles while files are held again; 0: there was room */
+        uint64_t took_usec;   /* when the supervisor was last told to take them */
+        uint64_t told_usec;   /* when the ledger was last told that files are held */
         uint64_t warned_usec; /* when the journal was last told that a limit is near */
         bool is_ready;        /* its directory is in order, says the supervisor */
         bool is_gone;
@@ -106,6 +106,8 @@ struct Engine {
         int exit_code;
         /* main.c */
         bool has_greeted, is_open, is_degraded, is_leaving;
+        bool is_reserving; /* a change of a reservation is under way: limits.c */
+        bool has_switches; /* they were read: switches.c */
         uint8_t boot_id[16];
         unsigned controllers;
         gid_t admin_gid;
@@ -119,9 +121,8 @@ struct Engine {
         Batch *batch; /* of this turn */
         bool is_committing;
         /* tenants.c */
-        TqMap tenants;     /* EngineTenant.id → */
-        TqMap handles;     /* EngineTenant.handle → */
-        bool is_reserving; /* a change of a reservation is under way: limits.c */
+        TqMap tenants; /* EngineTenant.id → */
+        TqMap handles; /* EngineTenant.handle → */
         TqLedgerNumbers numbers;
         /* requests.c */
         TqMap requests;
@@ -131,8 +132,7 @@ struct Engine {
         TqActions actions;
         TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
-        uint64_t armed;    /* what the timer is set to */
-        bool has_switches; /* switches.c: they were read */
+        uint64_t armed; /* what the timer is set to */
         /* intake.c */
         sd_event_source *full_timer;
         size_t n_full;

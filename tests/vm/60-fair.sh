@@ -473,6 +473,7 @@ switches() {
 idle() {
         local main engine before after name bound n
         local -A bounds=([tenantqd]=6 [engine]=4 [worker]=0)
+        tenants acme globex
         tenantqctl pause host
         drop acme 20 one "$(nap 0.1)"
         drop globex 1 two "$(nap 0.1)" 'After=three'
