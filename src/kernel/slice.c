@@ -324,6 +324,22 @@ static int make(int root_fd, const char *name, unsigned controllers, TqError *er
         return write_values(-EBADF, name, first, n, "", err);
 }
 
+/* A cpuset in which something runs can't be emptied again (validate_change() in
+ * kernel/cgroup/cpuset.c says ENOSPC): all of the parent's CPUs are said by their numbers instead.
+ */
+static void name_all_cpus(int root_fd, int fd, TqAttr *all, size_t n) {
+        char held[sizeof(all->value)];
+
+        for (size_t i = 0; i < n; i++) {
+                if (all[i].key != TQ_KEY_CPUS || all[i].value[0] != '\0' ||
+                    read_text(fd, all[i].file, held, sizeof(held)) < 0 || held[0] == '\0' ||
+                    tq_cgroup_is_populated(fd) == 0)
+                        continue;
+                if (read_text(root_fd, "cpuset.cpus.effective", held, sizeof(held)) >= 0)
+                        (void)snprintf(all[i].value, sizeof(all[i].value), "%s", held);
+        }
+}
+
 int tq_slice_apply(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
                    const char *device, int *ret_fd, TqSliceState *ret_state, TqError *err) {
         TqAttr all[TQ_ATTRS_MAX], before[TQ_ATTRS_MAX];
@@ -343,6 +359,7 @@ int tq_slice_apply(int root_fd, const char *name, const TqLimits *limits, unsign
         }
         if (fd < 0)
                 return tq_error_errno(err, fd, "%s", name);
+        name_all_cpus(root_fd, fd, all, n);
         n_before = snapshot(fd, all, n, before);
         r = change(fd, name, all, n, ret_state, err);
         if (r < 0) {
