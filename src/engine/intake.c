@@ -43,17 +43,12 @@ static char *copy_or_null(const char *s) {
         return s ? strdup(s) : NULL;
 }
 
-/* What the host must have left for the job to start: its own limit; without one, its part of its
- * tenant's, if that says both how much and how many. A job without any bound was promised nothing.
- */
-static uint64_t promised_memory(const EngineTenant *t, const TqJobSpec *spec) {
+/* What the host must have left for the job to start: its own limit. A job that names none was
+ * promised nothing: its tenant's slice bounds it. */
+static uint64_t promised_memory(const TqJobSpec *spec) {
         uint64_t own = tq_limits_get(&spec->limits, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
-        uint64_t all = tq_limits_get(&t->effective, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
-        uint64_t jobs = tq_limits_get(&t->effective, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
 
-        if (own != TQ_LIMIT_MAX)
-                return own;
-        return all == TQ_LIMIT_MAX || jobs == TQ_LIMIT_MAX ? 0 : all / TQ_MAX(jobs, UINT64_C(1));
+        return own == TQ_LIMIT_MAX ? 0 : own;
 }
 
 static int record(Engine *e, const Submission *s, const TqJobSpec *spec, uint64_t id) {
@@ -82,7 +77,7 @@ static int record(Engine *e, const Submission *s, const TqJobSpec *spec, uint64_
         op->accept.after = copy_or_null(spec->after);
         op->accept.runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
         op->accept.stop_usec = spec->stop_timeout_usec;
-        op->accept.memory_bytes = promised_memory(s->tenant, spec);
+        op->accept.memory_bytes = promised_memory(spec);
         return 0;
 }
 
@@ -123,7 +118,7 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
                         .start_by = intake_boottime(spec->deadline_usec),
                         .runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX),
                         .stop_usec = spec->stop_timeout_usec,
-                        .memory_bytes = promised_memory(s->tenant, spec),
+                        .memory_bytes = promised_memory(spec),
                         .spool_bytes = s->size,
                         .after = after,
                         .userdata = job,
