@@ -120,7 +120,7 @@ static void say_memory(Engine *e, const TqReason *r, Sentence *s) {
             tq_format_size(TQ_MAX(r->maximum, UINT64_C(4096)), 1024, left, sizeof(left)));
 }
 
-static void say_after(const TqJob *job, const TqReason *r, Sentence *s) {
+static void say_after(const TqReason *r, Sentence *s) {
         PUT(s->text, "%" PRIu64 " of the %" PRIu64 " jobs of its After= have ended well",
             r->current, r->maximum);
         if (r->job > 0)
@@ -131,7 +131,6 @@ static void say_after(const TqJob *job, const TqReason *r, Sentence *s) {
         PUT(s->change, "%s",
             r->job > 0 ? "when that job ends with exit 0"
                        : "a job of that name that ends with exit 0");
-        (void)job;
 }
 
 static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
@@ -167,7 +166,7 @@ static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *
                 say_time(s->text, sizeof(s->text), r->until_usec);
                 break;
         case TQ_WAIT_AFTER:
-                say_after(job, r, s);
+                say_after(r, s);
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
                 PUT(s->text, "its launch failed for now; it is tried again at ");

@@ -315,14 +315,12 @@ static bool is_held(const EngineTenant *t, const TqRefusal *refusal) {
 
 /* The spool ----------------------------------------------------------------------------------- */
 
-static void reject_claim(Engine *e, const TqClaimMessage *m, const EngineTenant *t,
-                         const char *reason) {
+static void reject_claim(Engine *e, const TqClaimMessage *m, const char *reason) {
         TqMessage answer = { .claim_done = { .claim = m->claim } };
 
         (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, reason, strlen(reason),
                               -EBADF);
         intake_refused(e, m, reason);
-        (void)t;
 }
 
 void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason) {
@@ -355,7 +353,7 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
         if (m->is_recovered && !e->has_switches && switches_load(e) < 0)
                 engine_say(SD_ERR, "what is paused or drained can't be read from the ledger");
         if (!s.tenant) {
-                reject_claim(e, m, NULL, "the tenant is not known");
+                reject_claim(e, m, "the tenant is not known");
                 return;
         }
         /* Handed over once already, and the answer was lost with the process that waited for it.
@@ -371,6 +369,6 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
                 }
                 (void)tq_error_format(&a.err, text, sizeof(text));
                 (void)tq_format_escape(text, shown, sizeof(shown));
-                reject_claim(e, m, s.tenant, shown);
+                reject_claim(e, m, shown);
         }
 }

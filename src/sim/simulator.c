@@ -145,12 +145,11 @@ static void pass_time(Simulation *m, uint64_t until) {
 
 /* Events -------------------------------------------------------------------------------------- */
 
-static double rate_of(const Simulation *m, const TqSimJob *job, const TqPool *pool) {
+static double rate_of(const TqSimJob *job, const TqPool *pool) {
         TqUse use = { .slot_usec = job->run_usec,
                       .cpu_usec = job->cpu_usec,
                       .memory_bytes = job->memory_bytes };
 
-        (void)m;
         return (double)tq_fair_charge(&use, &pool->capacity) / 1e3 / (double)job->run_usec *
                (double)pool->slots;
 }
@@ -176,7 +175,7 @@ static int on_start(Simulation *m, uint32_t index) {
         *r = (Running){ .start_usec = m->now,
                         .end_usec = m->now + job->run_usec,
                         .job = index,
-                        .rate = rate_of(m, job, t->pool) };
+                        .rate = rate_of(job, t->pool) };
         m->waits[index] = m->now - EPOCH - job->submit_usec;
         change_rate(m, job->tenant, r->rate);
         watch(m, job->tenant);
