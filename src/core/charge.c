@@ -3,7 +3,14 @@
 
 /* What a tenant is charged for its jobs: by estimate when one starts, by what it is seen to use
  * while it runs, and what it really was in the end. tenant.tag is moved by the difference each
- * time, so a wrong estimate costs nothing that is not given back. */
+ * time, so a wrong estimate costs nothing that is not given back.
+ *
+ * A running job is looked at while somebody competes for its slot, and charged up to the next look.
+ * What it used before the competition began is nobody's loss: it is left out (TqJob.base), so that
+ * neither a look at the wrong moment nor the job's end charges it after all. */
+
+#define LOOK_MIN_USEC TQ_USEC_PER_SEC
+#define LOOK_MAX_USEC (10 * TQ_USEC_PER_SEC)
 
 static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
         t->tag = tq_add_u64(tq_sub_u64(t->tag, job->advance), advance);
@@ -15,6 +22,59 @@ static uint64_t advance_of(const TqTenant *t, const TqUse *use) {
         return tq_fair_advance(tq_fair_charge(use, &t->pool->capacity), t->weight);
 }
 
+static uint64_t age_of(const TqJob *job, uint64_t now) {
+        return tq_sub_u64(now, job->slot_since);
+}
+
+/* Looks --------------------------------------------------------------------------------------- */
+
+static bool look_before(const TqHeapNode *a, const TqHeapNode *b) {
+        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, look), *y = TQ_CONTAINER_OF(b, TqJob, look);
+
+        return x->look_at != y->look_at ? x->look_at < y->look_at : x->id < y->id;
+}
+
+void tq_charge_init(TqPool *p) {
+        p->looks.before = look_before;
+}
+
+/* After a second, and again whenever it has become a quarter older: short jobs closely, and a long
+ * one costs few looks. What is charged ahead is no more than the longest time between two. */
+static uint64_t next_look(const TqJob *job, uint64_t now) {
+        uint64_t quarter = age_of(job, now) / 4;
+
+        return tq_add_u64(now, TQ_MIN(TQ_MAX(quarter, LOOK_MIN_USEC), LOOK_MAX_USEC));
+}
+
+int tq_charge_watch(TqJob *job, uint64_t now) {
+        job->look_at = next_look(job, now);
+        return tq_heap_insert(&job->tenant->pool->looks, &job->look);
+}
+
+void tq_charge_unwatch(TqJob *job) {
+        tq_heap_remove(&job->tenant->pool->looks, &job->look);
+}
+
+void tq_charge_move(TqTenant *t, TqPool *from) {
+        TQ_LIST_FOREACH(node, &t->active) {
+                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+
+                if (!tq_heap_contains(&job->look))
+                        continue;
+                tq_heap_remove(&from->looks, &job->look);
+                /* Without memory it is charged at its end. */
+                (void)tq_heap_insert(&t->pool->looks, &job->look);
+        }
+}
+
+uint64_t tq_charge_next_look(const TqPool *p) {
+        const TqHeapNode *node = tq_turn_is_contended(p) ? tq_heap_top(&p->looks) : NULL;
+
+        return node ? TQ_CONTAINER_OF(node, TqJob, look)->look_at : TQ_NEVER;
+}
+
+/* Charges ------------------------------------------------------------------------------------- */
+
 /* Saturating: a counter that somebody made up must not wrap around. */
 static uint64_t scaled(uint64_t v, double factor) {
         double product = (double)v * factor;
@@ -22,77 +82,162 @@ static uint64_t scaled(uint64_t v, double factor) {
         return product >= 1e19 ? UINT64_MAX : (uint64_t)product;
 }
 
-/* What a job will have used at that age, if it goes on as it was seen or is expected to. */
-static TqUse foresee(const TqJob *job, uint64_t age) {
-        const TqUse *base = job->seen.slot_usec > 0 ? &job->seen : &job->expected;
-        double factor = (double)age / (double)TQ_MAX(base->slot_usec, UINT64_C(1));
+/* What is used in such a time, if it goes on as that was used. */
+static TqUse in_time(const TqUse *use, uint64_t slot_usec) {
+        double factor = (double)slot_usec / (double)TQ_MAX(use->slot_usec, UINT64_C(1));
 
         return (TqUse){
-                .slot_usec = age,
-                .cpu_usec = scaled(base->cpu_usec, factor),
-                .memory_bytes = TQ_MAX(base->memory_bytes, job->memory_bytes),
-                .io_bytes = scaled(base->io_bytes, factor),
+                .slot_usec = slot_usec,
+                .cpu_usec = scaled(use->cpu_usec, factor),
+                .memory_bytes = use->memory_bytes,
+                .io_bytes = scaled(use->io_bytes, factor),
         };
 }
 
-/* A running job is looked at while others may compete for its slot: after a second, and again
- * whenever it has become a quarter older, so that a long job costs few looks. */
-uint64_t tq_charge_next_look(const TqJob *job, uint64_t now) {
-        uint64_t age = tq_sub_u64(now, job->slot_since);
+static TqUse plus(const TqUse *a, const TqUse *b) {
+        return (TqUse){
+                .slot_usec = tq_add_u64(a->slot_usec, b->slot_usec),
+                .cpu_usec = tq_add_u64(a->cpu_usec, b->cpu_usec),
+                .memory_bytes = TQ_MAX(a->memory_bytes, b->memory_bytes),
+                .io_bytes = tq_add_u64(a->io_bytes, b->io_bytes),
+        };
+}
 
-        if (job->tenant->pool->slots == TQ_LIMIT_MAX)
-                return TQ_NEVER;
-        return tq_add_u64(now, TQ_MAX(age / 4, TQ_USEC_PER_SEC));
+static TqUse minus(const TqUse *a, const TqUse *b) {
+        return (TqUse){
+                .slot_usec = tq_sub_u64(a->slot_usec, b->slot_usec),
+                .cpu_usec = tq_sub_u64(a->cpu_usec, b->cpu_usec),
+                .memory_bytes = a->memory_bytes,
+                .io_bytes = tq_sub_u64(a->io_bytes, b->io_bytes),
+        };
+}
+
+/* The age from which on the job is charged. */
+static uint64_t charged_from(const TqJob *job) {
+        return TQ_MAX(job->base.slot_usec, age_of(job, job->tenant->pool->contended_since));
+}
+
+/* What it will use in such a time. */
+static TqUse foresee(const TqJob *job, uint64_t slot_usec) {
+        TqUse of_late = minus(&job->seen, &job->base), use;
+        const TqUse *rate = of_late.slot_usec > 0     ? &of_late
+                            : job->seen.slot_usec > 0 ? &job->seen
+                                                      : &job->expected;
+
+        use = in_time(rate, slot_usec);
+        use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
+        return use;
 }
 
 /* Up to the next look, but not beyond where it is expected to end. */
-static uint64_t age_charged(const TqJob *job, uint64_t now) {
-        uint64_t age = tq_sub_u64(now, job->slot_since);
-        uint64_t next = tq_sub_u64(tq_charge_next_look(job, now), job->slot_since);
-        uint64_t end = job->expected.slot_usec;
+static uint64_t age_charged(const TqJob *job, uint64_t now, uint64_t next) {
+        uint64_t age = age_of(job, now), end = job->expected.slot_usec;
 
-        return TQ_MAX(age < end ? TQ_MIN(next, end) : next, UINT64_C(1));
+        return age < end ? TQ_MIN(age_of(job, next), end) : age_of(job, next);
 }
 
-void tq_charge_running(TqScheduler *s, TqJob *job, uint64_t now) {
-        TqUse use = foresee(job, age_charged(job, now));
+/* Leaves out what was used when the competition began, by what is known of it now: a guess, until
+ * the job has been seen since. What had been charged beyond that stays charged. */
+static void leave_out(TqJob *job, const TqUse *use) {
+        uint64_t from = TQ_MIN(charged_from(job), use->slot_usec);
+        TqUse grown = minus(use, &job->seen), until, left_out;
 
+        until = in_time(&grown, tq_sub_u64(from, job->seen.slot_usec));
+        until = plus(&job->seen, &until);
+        if (from > job->base.slot_usec) {
+                left_out = minus(&until, &job->base);
+                job->advance = tq_sub_u64(job->advance, advance_of(job->tenant, &left_out));
+        } else if (job->seen.slot_usec >= job->base.slot_usec)
+                return;
+        job->base = until;
+}
+
+/* Charges what it will have used at the next look. */
+static void charge_ahead(TqScheduler *s, TqJob *job, uint64_t now) {
+        bool is_looked_at = tq_turn_is_contended(job->tenant->pool);
+        uint64_t next = is_looked_at ? TQ_MAX(job->look_at, now) : now;
+        TqUse use;
+
+        use = foresee(job, tq_sub_u64(age_charged(job, now, next), charged_from(job)));
         set_advance(job->tenant, job, advance_of(job->tenant, &use));
         tq_turn_refresh_tenant(s, job->tenant);
+}
+
+TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
+        TqUse use;
+        TqJob *job;
+
+        if (tq_charge_next_look(p) > now)
+                return NULL;
+        job = TQ_CONTAINER_OF(tq_heap_top(&p->looks), TqJob, look);
+        job->look_at = next_look(job, now);
+        tq_heap_update(&p->looks, &job->look);
+        /* By estimate until the answer comes. */
+        use = foresee(job, tq_sub_u64(age_of(job, now), job->seen.slot_usec));
+        use = plus(&job->seen, &use);
+        leave_out(job, &use);
+        charge_ahead(s, job, now);
+        return job;
+}
+
+void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
+        leave_out(job, use);
+        job->seen = *use;
+        charge_ahead(s, job, now);
 }
 
 static void note_usage(const TqScheduler *s, TqTenant *t, uint64_t charge, uint64_t now) {
         t->usage = tq_fair_history_add(t->usage, charge, t->weight, now, s->policy.half_life_usec);
 }
 
-void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
+static void expect(const TqScheduler *s, TqJob *job) {
         static const TqUse unknown = { .slot_usec = 10 * TQ_USEC_PER_SEC };
         TqTenant *t = job->tenant;
         const TqUse *known = tq_fair_predict(t->averages, job->name);
-        TqUse use;
 
         if (!known)
                 known = tq_fair_predict(s->averages, 0);
         job->expected = known ? *known : unknown;
         job->expected.slot_usec =
                 TQ_MIN(job->expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
-        job->slot_since = now;
-        job->seen = (TqUse){};
-        job->advance = 0;
-        use = foresee(job, age_charged(job, now));
-        tq_turn_pass_time(t);
+}
+
+static void charge_first(TqScheduler *s, TqJob *job, uint64_t now) {
+        TqTenant *t = job->tenant;
+        TqUse use = in_time(&job->expected, TQ_MIN(job->expected.slot_usec, LOOK_MIN_USEC));
+
+        use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
         set_advance(t, job, advance_of(t, &use));
-        t->last_advance = job->advance;
         job->noted = tq_fair_charge(&use, &t->pool->capacity);
         note_usage(s, t, job->noted, now);
+}
+
+void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
+        TqTenant *t = job->tenant;
+
+        job->slot_since = now;
+        expect(s, job);
+        tq_turn_pass_time(t);
+        charge_first(s, job, now);
+        t->last_advance = job->advance;
         t->turn = ++s->turns;
+}
+
+void tq_charge_adopt(TqScheduler *s, TqJob *job, uint64_t now) {
+        job->slot_since = job->running_since;
+        expect(s, job);
+        job->tenant->pool->contended_since = now;
+        charge_first(s, job, now);
 }
 
 void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, bool is_typical) {
         TqTenant *t = job->tenant;
+        TqUse charged;
         uint64_t charge;
 
-        set_advance(t, job, advance_of(t, use));
+        leave_out(job, use);
+        charged = minus(use, &job->base);
+        set_advance(t, job, advance_of(t, &charged));
         t->largest_advance = TQ_MAX(job->advance, t->largest_advance - t->largest_advance / 8);
         charge = tq_fair_charge(use, &t->pool->capacity);
         /* It fades with what is served since, not with how many jobs that was. */
@@ -104,4 +249,5 @@ void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, b
                 tq_fair_learn(&s->averages, 0, use);
         }
         job->advance = 0;
+        job->seen = job->base = (TqUse){};
 }

@@ -83,7 +83,7 @@ static uint64_t runtime_deadline(const TqJob *job) {
 }
 
 int tq_scheduler_running_timer(TqScheduler *s, TqJob *job) {
-        return timer_set(s, job, TQ_MIN(runtime_deadline(job), job->sample_at));
+        return timer_set(s, job, runtime_deadline(job));
 }
 
 /* Moves a job between states and keeps what follows from the state: who waits, who holds a slot. */
@@ -257,7 +257,6 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
                 .stop_usec = e->j.stop_usec,
                 .memory_bytes = e->j.memory_bytes,
                 .spool_bytes = e->j.spool_bytes,
-                .sample_at = TQ_NEVER,
                 .userdata = e->j.userdata,
         };
         tq_list_init(&job->active);
@@ -312,13 +311,15 @@ static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
                 return r;
         job->running_since = e->j.running_since;
         job->stop = e->j.stop;
-        tq_charge_start(s, job, now);
-        job->sample_at = tq_charge_next_look(job, now);
+        tq_charge_adopt(s, job, now);
         r = job->stop == TQ_STOP_NONE ? tq_scheduler_running_timer(s, job)
                                       : timer_set(s, job, tq_add_u64(now, job->stop_usec));
         if (r >= 0)
+                r = tq_charge_watch(job, now);
+        if (r >= 0)
                 r = set_state(s, job, job->stop == TQ_STOP_NONE ? TQ_JOB_RUNNING : TQ_JOB_STOPPING);
         if (r < 0) {
+                tq_charge_unwatch(job);
                 job_free(s, job);
                 return r;
         }
@@ -335,8 +336,9 @@ static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
                 return 0;
         job->running_since = now;
         job->is_retry = false;
-        job->sample_at = tq_charge_next_look(job, now);
         r = tq_scheduler_running_timer(s, job);
+        if (r >= 0)
+                r = tq_charge_watch(job, now);
         if (r < 0)
                 return r;
         act(actions, TQ_ACTION_RUN, job);
@@ -349,8 +351,7 @@ static int on_used(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
         if (!holds_slot(job->state))
                 return -ENOENT;
         seen.slot_usec = tq_sub_u64(now, job->slot_since);
-        job->seen = seen;
-        tq_charge_running(s, job, now);
+        tq_charge_seen(s, job, &seen, now);
         return 0;
 }
 
@@ -478,15 +479,9 @@ static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) 
                 }
                 return place(s, job, now);
         case TQ_JOB_RUNNING:
-                if (runtime_deadline(job) <= now) {
-                        (void)runtime_of(job, &reason);
-                        stop(s, job, reason, now, actions);
-                        return 0;
-                }
-                job->sample_at = tq_charge_next_look(job, now);
-                tq_charge_running(s, job, now);
-                act(actions, TQ_ACTION_SAMPLE, job);
-                return tq_scheduler_running_timer(s, job);
+                (void)runtime_of(job, &reason);
+                stop(s, job, reason, now, actions);
+                return 0;
         case TQ_JOB_STOPPING:
                 act(actions, TQ_ACTION_KILL, job);
                 (void)timer_set(s, job, TQ_NEVER);
@@ -495,6 +490,21 @@ static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) 
                 (void)timer_set(s, job, TQ_NEVER);
                 return 0;
         }
+}
+
+static int look(TqScheduler *s, uint64_t now, TqActions *actions) {
+        for (size_t i = 0; i < s->n_pools; i++)
+                for (;;) {
+                        int r = reserve(actions, 1);
+                        TqJob *job = r < 0 ? NULL : tq_charge_look(s, &s->pools[i], now);
+
+                        if (r < 0)
+                                return r;
+                        if (!job)
+                                break;
+                        act(actions, TQ_ACTION_SAMPLE, job);
+                }
+        return 0;
 }
 
 static int on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
@@ -512,7 +522,7 @@ static int on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return look(s, now, actions);
 }
 
 static bool is_of_attempt(TqEventType type) {
@@ -551,7 +561,7 @@ static int on_job(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *act
 static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         switch (e->type) {
         case TQ_EVENT_HOST:
-                return tq_tenant_on_host(s, e, now);
+                return tq_tenant_on_host(s, e);
         case TQ_EVENT_TENANT:
                 return tq_tenant_on_tenant(s, e, now);
         case TQ_EVENT_SWITCH:
@@ -641,7 +651,11 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
         const TqHeapNode *node = tq_heap_top(&s->timers);
 
-        return node ? TQ_CONTAINER_OF(node, TqJob, timer)->deadline : TQ_NEVER;
+        uint64_t next = node ? TQ_CONTAINER_OF(node, TqJob, timer)->deadline : TQ_NEVER;
+
+        for (size_t i = 0; i < s->n_pools; i++)
+                next = TQ_MIN(next, tq_charge_next_look(&s->pools[i]));
+        return next;
 }
 
 /* Views --------------------------------------------------------------------------------------- */

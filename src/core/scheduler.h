@@ -77,9 +77,9 @@ struct TqJob {
         uint64_t name;         /* tq_scheduler_name() of Name= */
         uint64_t runtime_usec; /* the job's own bound, or TQ_LIMIT_MAX */
         uint64_t slot_since;   /* since when it holds its slot */
-        uint64_t sample_at;    /* when its use is looked at next, or TQ_NEVER */
+        uint64_t look_at;      /* when its use is looked at next, if somebody competes then */
         uint64_t noted;        /* of its charge, in the tenant's usage */
-        uint64_t advance;      /* what its charge has moved the tenant's tag by, so far */
+        uint64_t advance;      /* by what the tenant's tag has been moved for it since base */
 
         TqHeapNode timer;
         TqList active;  /* in the tenant's list of jobs that hold a slot */
@@ -88,8 +88,10 @@ struct TqJob {
         size_t n_conditions, n_unmet;
         uint64_t not_before; /* CLOCK_BOOTTIME usec */
 
-        TqUse expected; /* of the whole job */
-        TqUse seen;     /* at the last look; slot_usec 0: there was none */
+        TqUse expected;  /* of the whole job */
+        TqUse seen;      /* at the last look; slot_usec 0: there was none */
+        TqUse base;      /* what it had used when competition began: not charged */
+        TqHeapNode look; /* while it runs, in the pool's looks */
 
         uint64_t start_by;      /* Deadline=, CLOCK_BOOTTIME usec, or TQ_NEVER */
         uint64_t deadline;      /* what the timer heap sorts by */
@@ -191,11 +193,14 @@ struct TqPool {
         TqCapacity capacity;
         uint64_t vtime; /* virtual time: the start tag of the latest start */
         uint64_t max_tag;
+        uint64_t
+                contended_since; /* the last time that somebody began to compete where nobody did */
         uint64_t largest_charge; /* of one job, fading */
         TqTournament ready;      /* of tenants by rank */
         TqTree parked;           /* the same order */
         TqPlayer *players;
         uint32_t n_players;
+        TqHeap looks; /* of TqJob.look by look_at */
 };
 
 typedef enum TqEventType {

@@ -32,7 +32,7 @@ static inline bool tq_scheduler_is_waiting(const TqJob *job) {
         return job->state <= TQ_JOB_QUEUED;
 }
 
-/* scheduler.c: the timer of a running job follows its tenant's runtime. */
+/* scheduler.c: the timer of a running job follows its tenant's bound. */
 int tq_scheduler_running_timer(TqScheduler *s, TqJob *job);
 
 /* tenant.c: tenants, their queues, and what concerns them. */
@@ -40,7 +40,7 @@ int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **r
 void tq_tenant_queue_release(TqQueue *q); /* frees it if nothing needs it */
 TqTenant *tq_tenant_free(TqTenant *t);
 void tq_tenant_refresh_all(TqScheduler *s);
-int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now);
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e);
 int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now);
 int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 
@@ -58,6 +58,8 @@ void tq_turn_leave(TqTenant *t);
  * fit: how they are found, not who is next. */
 TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now);
 bool tq_turn_has_slot(const TqPool *p);
+/* Somebody could start a job, had it a slot or memory. */
+bool tq_turn_is_contended(const TqPool *p);
 /* Asks the memory for what the next start will look at. */
 void tq_turn_prefetch(const TqPool *p, bool next_but_one);
 /* The job that memory was kept for does not start: its tenant pays for what others left to it. */
@@ -80,13 +82,24 @@ TqJob *tq_turn_head(const TqScheduler *s, const TqQueue *q); /* the one that may
 bool tq_turn_before(const TqTenant *a, const TqTenant *b);   /* neither OUT */
 
 /* charge.c */
-/* Charges: at the start by estimate, meanwhile by what was seen, in the end by what it was. A
- * running job is charged for what it will have used at its next look. */
+void tq_charge_init(TqPool *p);
+/* Charges: at the start by estimate, meanwhile by what was seen, in the end by what it was. A use
+ * is of the whole job so far. */
 void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now);
-void tq_charge_running(TqScheduler *s, TqJob *job, uint64_t now);
-/* When a running job is looked at after that, or TQ_NEVER. */
-uint64_t tq_charge_next_look(const TqJob *job, uint64_t now);
+/* It runs already: what it used so far is not charged. */
+void tq_charge_adopt(TqScheduler *s, TqJob *job, uint64_t now);
+void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now);
 void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, bool is_typical);
+/* Jobs that run are looked at, from now on until unwatch(), while somebody competes in their pool.
+ * 0 or -ENOMEM. */
+int tq_charge_watch(TqJob *job, uint64_t now);
+void tq_charge_unwatch(TqJob *job);
+/* The tenant is in another pool now. */
+void tq_charge_move(TqTenant *t, TqPool *from);
+/* When a job of the pool is looked at next, or TQ_NEVER. */
+uint64_t tq_charge_next_look(const TqPool *p);
+/* A job that is to be looked at now, each once; then NULL. */
+TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now);
 
 /* condition.c: After=. */
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n);

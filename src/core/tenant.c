@@ -129,23 +129,7 @@ static void sort_lanes(TqScheduler *s) {
         }
 }
 
-/* What runs is looked at from now on, if the slots have become few. */
-static int watch_running(TqScheduler *s, TqTenant *t, uint64_t now) {
-        TQ_LIST_FOREACH(node, &t->active) {
-                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
-                int r;
-
-                if (job->state != TQ_JOB_RUNNING || job->sample_at != TQ_NEVER)
-                        continue;
-                job->sample_at = tq_charge_next_look(job, now);
-                r = tq_scheduler_running_timer(s, job);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e) {
         uint64_t lane = s->policy.lane_runtime_usec;
         int r;
 
@@ -159,9 +143,6 @@ int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
 
                 tq_turn_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
                 tq_turn_refresh_tenant(s, t);
-                r = watch_running(s, t, now);
-                if (r < 0)
-                        return r;
         }
         return 0;
 }

@@ -12,15 +12,14 @@
  * job's charge over the tenant's weight, and of all tenants that could start a job the one with the
  * smallest tag does. The charge is the dominant share of what the job uses: by estimate when it
  * starts, by what it is seen to use while it runs, and what it really was in the end; a wrong
- * estimate is put right, it does not buy anything. A running job is charged up to its next look, a
- * quarter of its age ahead, and not up to its end: so tenants of short and of long jobs hold their
- * shares of the slots at each moment, and not one after the other. Virtual time is the tag of the
- * latest start by share, or the smallest tag of those that compete if that has moved on. Who was
- * idle begins there: what it did not use meanwhile is gone, so it gets its share and no more. Who
- * was kept from competing by its own running jobs comes back no further behind the others than it
- * was before the last of them. While nobody competes there is nothing to be
- * fair about, and all begin anew. Who is ahead by more than the host's `debt` (and one of its own
- * jobs) is not held back for longer than that.
+ * estimate is put right, it does not buy anything. A running job is charged up to its next look,
+ * and not up to its end: so tenants of short and of long jobs hold their shares of the slots at
+ * each moment, and not one after the other. Virtual time is the tag of the latest start by share,
+ * or the smallest tag of those that compete if that has moved on. Who was idle begins there: what
+ * it did not use meanwhile is gone, so it gets its share and no more. Who was kept from competing
+ * by its own running jobs comes back no further behind the others than it was before the last of
+ * them. While nobody competes there is nothing to be fair about, and all begin anew. Who is ahead
+ * by more than the host's `debt` (and one of its own jobs) is not held back for longer than that.
  *
  * So two tenants that compete throughout an interval get use in proportion to their weights, to
  * within (D + 1) (l₁/w₁ + l₂/w₂), where l is a tenant's largest charge of one job: the bound of
@@ -172,14 +171,19 @@ static void pool_init(TqPool *p, const char *name) {
         *p = (TqPool){
                 .parked = { .before = node_before, .summarise = summarise },
         };
+        tq_charge_init(p);
         (void)snprintf(p->name, sizeof(p->name), "%s", name);
 }
 
+static void pool_done(TqPool *p) {
+        tq_tournament_done(&p->ready);
+        tq_heap_done(&p->looks);
+        free(p->players);
+}
+
 void tq_turn_done(TqScheduler *s) {
-        for (size_t i = 0; i < s->n_pools; i++) {
-                tq_tournament_done(&s->pools[i].ready);
-                free(s->pools[i].players);
-        }
+        for (size_t i = 0; i < s->n_pools; i++)
+                pool_done(&s->pools[i]);
 }
 
 static void prefetch(const void *object, size_t size) {
@@ -337,11 +341,15 @@ static void take_part(TqTenant *t) {
         tq_tournament_set(&t->pool->ready, t->player, key_of(t));
 }
 
+bool tq_turn_is_contended(const TqPool *p) {
+        return first_ready(p) || p->parked.size > 0;
+}
+
 /* Where those stand who compete: the smallest tag of those that go by their share. */
 static bool front_of(const TqPool *p, uint64_t *ret) {
         const TqTenant *first = first_ready(p);
 
-        if (!first && p->parked.size == 0)
+        if (!tq_turn_is_contended(p))
                 return false;
         *ret = first && first->shortfall == 0 ? first->tag : p->vtime;
         return true;
@@ -350,7 +358,7 @@ static bool front_of(const TqPool *p, uint64_t *ret) {
 /* The tenant begins to compete, or does so again. Who was idle begins where the others are. Who was
  * kept out by its own running jobs is at most as far behind as it was before the last of them: what
  * the others used meanwhile was theirs to use. */
-static void catch_up(TqTenant *t) {
+static void catch_up(const TqScheduler *s, TqTenant *t) {
         TqPool *p = t->pool;
         uint64_t front, least;
 
@@ -358,10 +366,13 @@ static void catch_up(TqTenant *t) {
                 p->vtime = TQ_MAX(p->vtime, front);
                 least = t->is_idle ? p->vtime : tq_sub_u64(front, t->lag);
                 t->tag = TQ_MAX(t->tag, least);
-        } else if (t->is_idle) {
-                /* Nobody competes, so there is nothing to be fair about: all begin anew. */
-                p->vtime = TQ_MAX(p->vtime, p->max_tag);
-                t->tag = TQ_MAX(t->tag, p->vtime);
+        } else {
+                /* Nobody competed, so there was nothing to be fair about: all begin anew. */
+                p->contended_since = s->now;
+                if (t->is_idle) {
+                        p->vtime = TQ_MAX(p->vtime, p->max_tag);
+                        t->tag = TQ_MAX(t->tag, p->vtime);
+                }
         }
         t->is_idle = false;
 }
@@ -424,7 +435,7 @@ void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
                 return;
         }
         if (!is_in)
-                catch_up(t);
+                catch_up(s, t);
         cap_debt(s, t);
         rank = rank_of(s, t);
         if (t->stand == TQ_STAND_PARKED)
@@ -473,6 +484,7 @@ void tq_turn_give_slot(TqScheduler *s, TqJob *job) {
         TqTenant *t = job->tenant;
 
         tq_list_unlink(&job->active);
+        tq_charge_unwatch(job);
         t->running--;
         t->running_long -= job->counts_as_long;
         t->pool->running--;
@@ -526,6 +538,8 @@ int tq_turn_move(TqTenant *t, TqPool *pool) {
                 from->n_tenants--;
         }
         t->pool = pool;
+        if (from)
+                tq_charge_move(t, from);
         /* Tags of different pools have nothing to do with each other. */
         t->tag = pool->vtime;
         pool->running += t->running;
@@ -576,8 +590,7 @@ static TqPool *place_for(TqScheduler *s, const TqHostPolicy *policy, const char 
         for (size_t i = 1; !p && i < s->n_pools; i++)
                 if (s->pools[i].n_tenants == 0 && !is_named(policy, s->pools[i].name)) {
                         p = &s->pools[i];
-                        tq_tournament_done(&p->ready);
-                        free(p->players);
+                        pool_done(p);
                         pool_init(p, name);
                 }
         if (!p && s->n_pools < TQ_ELEMENTSOF(s->pools))

@@ -237,14 +237,32 @@ static uint64_t deadline_of(const Model *m, const ModelJob *j) {
         if (j->phase == WAITING)
                 return j->timer;
         if (j->phase == RUNNING)
-                return TQ_MIN(end == TQ_LIMIT_MAX ? TQ_NEVER : j->since + end, j->sample_at);
+                return end == TQ_LIMIT_MAX ? TQ_NEVER : j->since + end;
         return j->phase == STOPPING && !j->is_killed ? j->kill_at : TQ_NEVER;
 }
 
 static uint64_t next_sample(const Model *m, const ModelJob *j) {
-        if (pool_slots(m, m->tenants[j->tenant].pool) == TQ_LIMIT_MAX)
-                return TQ_NEVER;
-        return m->now + TQ_MAX((m->now - j->slot_since) / 4, SEC);
+        return m->now + TQ_MIN(TQ_MAX((m->now - j->slot_since) / 4, SEC), 10 * SEC);
+}
+
+/* Somebody waits there for nothing but a slot or memory. */
+static bool is_contended(const Model *m, const Counts *c, unsigned pool) {
+        const uint64_t scarce =
+                BIT(TQ_WAIT_BEHIND) | BIT(TQ_WAIT_SLOTS) | BIT(TQ_WAIT_LANE) | BIT(TQ_WAIT_MEMORY);
+
+        for (const ModelJob *j = m->jobs; j < m->jobs + MODEL_JOBS; j++)
+                if (is_queued(j) && m->tenants[j->tenant].pool == pool &&
+                    !(reasons_of(m, c, j) & ~scarce))
+                        return true;
+        return false;
+}
+
+/* What runs is looked at while somebody competes for its slot. */
+static uint64_t look_of(const Model *m, const Counts *c, const ModelJob *j) {
+        bool is_watched = j->phase == RUNNING || j->phase == STOPPING;
+
+        return is_watched && is_contended(m, c, m->tenants[j->tenant].pool) ? j->sample_at
+                                                                            : TQ_NEVER;
 }
 
 static ModelJob *find(Model *m, uint64_t id) {
@@ -384,7 +402,8 @@ static void model_action(Model *m, const TqAction *a) {
                 m->kills++;
                 break;
         case TQ_ACTION_SAMPLE:
-                unit_must(j->phase == RUNNING && j->sample_at <= m->now, "differs");
+                unit_must(j->phase == RUNNING || j->phase == STOPPING, "differs");
+                unit_must(j->sample_at <= m->now, "too early");
                 j->sample_at = next_sample(m, j);
                 m->samples++;
                 break;
@@ -519,7 +538,7 @@ static void model_check(Model *m) {
                 if (j->phase == GONE)
                         continue;
                 check_job(m, &c, j, waits[j->tenant][j->queue]);
-                deadline = TQ_MIN(deadline, deadline_of(m, j));
+                deadline = TQ_MIN(deadline, TQ_MIN(deadline_of(m, j), look_of(m, &c, j)));
         }
         unit_must(tq_scheduler_next_deadline(m->s) == deadline, "differs");
         check_pools(m, &c);
@@ -587,10 +606,6 @@ static void model_host(Model *m) {
         p.policy = (uint32_t)(dice(m, 3) ? TQ_POLICY_FAIR : dice(m, _TQ_POLICY_MAX));
         unit_must(tq_policy_is_sane(&p), "not so");
         m->host = p;
-        /* What runs is looked at from now on, if there is a bound now. */
-        for (size_t i = 0; i < MODEL_JOBS; i++)
-                if (m->jobs[i].phase == RUNNING && m->jobs[i].sample_at == TQ_NEVER)
-                        m->jobs[i].sample_at = next_sample(m, &m->jobs[i]);
         model_step(m, (TqEvent){ .type = TQ_EVENT_HOST, .host = &p }, 0);
 }
 
@@ -715,6 +730,7 @@ static void model_adopted(Model *m, ModelJob *j) {
         j->kill_at = m->now + j->grace;
         j->attempt = 1 + (unsigned)dice(m, 3);
         model_slot(m, j, j->stop ? STOPPING : RUNNING);
+        j->slot_since = j->since;
         j->sample_at = next_sample(m, j);
 }
 

@@ -418,6 +418,30 @@ START_TEST(idle_returns) {
 }
 END_TEST
 
+/* What a job used before others came is not held against its tenant, and what it uses since is:
+ * nobody who comes finds the slots paid for in advance. */
+START_TEST(long_job_alone) {
+        SIM *s = sim_new();
+        Marks m;
+
+        sim_open(s, 3);
+        tenant(&s->w, 1, "concurrency=max");
+        tenant(&s->w, 2, "concurrency=max");
+        s->tenants[1].length_usec = 40000 * SEC;
+        sim_submit(s, 1);
+        sim_run(s, 10000 * SEC);
+        s->tenants[1].length_usec = s->tenants[2].length_usec = 10 * SEC;
+        sim_backlog(s, 1, BACKLOG);
+        sim_backlog(s, 2, BACKLOG);
+        m = sim_marks(s);
+        sim_run(s, 200 * SEC);
+        ck_assert_double_eq_tol(sim_share(s, &m, 2, 2), 0.5, 0.05);
+        m = sim_marks(s);
+        sim_run(s, 2000 * SEC);
+        ck_assert_double_eq_tol(sim_share(s, &m, 2, 2), 0.5, 0.01);
+}
+END_TEST
+
 /* Nor has who did not want more than its own limit lets it have. */
 START_TEST(own_limit_saves_nothing) {
         SIM *s = sim_new();
@@ -571,63 +595,11 @@ START_TEST(memory_of_another) {
 }
 END_TEST
 
-/* Estimates ----------------------------------------------------------------------------------- */
+/* Debt ---------------------------------------------------------------------------------------- */
 
 static uint64_t tag_of(const World *w, uint32_t id) {
         return tq_scheduler_tenant(w->s, id)->tag;
 }
-
-/* A job that nobody knows, or that lasts otherwise than expected, has cost in the end what it
- * really was: slot time over slots, in nanoseconds. */
-static const uint64_t real_seconds[] = { 1, 2, 10, 100, 100000 };
-
-START_TEST(estimates_are_put_right) {
-        uint64_t real = real_seconds[_i] * SEC, before;
-        WORLD w = world_new();
-
-        w.host.max_jobs = 4;
-        host(&w);
-        tenant(&w, 1, "concurrency=max");
-        tenant(&w, 2, "concurrency=max weight=400");
-        open_world(&w);
-        for (uint64_t job = 1; job <= 3; job++) {
-                before = tag_of(&w, 1);
-                submit(&w, 1, job);
-                ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, job), 0);
-                ck_assert_uint_gt(tag_of(&w, 1), before);
-                w.now += real;
-                end(&w, job, 0);
-                ck_assert_uint_eq(tag_of(&w, 1), before + real * 1000 / 4);
-        }
-        /* By weight. */
-        before = tag_of(&w, 1); /* where who comes to an idle host begins */
-        submit(&w, 2, 9);
-        w.now += real;
-        end(&w, 9, 0);
-        ck_assert_uint_eq(tag_of(&w, 2), before + real * 1000 / 16);
-}
-END_TEST
-
-/* What never ran costs the time that it held the slot, and teaches nothing about its name. */
-START_TEST(launches_that_fail) {
-        TqEnd e = { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_EXEC, .code = ENOENT };
-        WORLD w = world_new();
-
-        w.host.max_jobs = 4;
-        host(&w);
-        tenant(&w, 1, "concurrency=1");
-        open_world(&w);
-        submit(&w, 1, 1);
-        w.now += SEC;
-        ck_assert_int_eq(end_with(&w, 1, &e), 0);
-        ck_assert_uint_eq(tag_of(&w, 1), SEC * 1000 / 4);
-        submit(&w, 1, 2);
-        w.now += SEC;
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 2), 0);
-        ck_assert_uint_eq(tag_of(&w, 1), 2 * SEC * 1000 / 4);
-        ck_assert_ptr_null(tq_scheduler_tenant(w.s, 1)->averages);
-}
-END_TEST
 
 /* Who has far more than its share because nobody else was there is not made to pay for all of it.
  */
@@ -680,78 +652,6 @@ START_TEST(debt_without_bound) {
         expect(&w, "start 1, finish 1 (exit 0), start 2, finish 2 (exit 0), start 3");
         submit(&w, 1, 4);
         ck_assert_uint_ge(tag_of(&w, 1), 1000 * SEC * 100 * 1000);
-}
-END_TEST
-
-/* Looks --------------------------------------------------------------------------------------- */
-
-/* After a second, and whenever it is a quarter older: a day costs some fifty looks. */
-START_TEST(samples) {
-        static const uint64_t at_msec[] = { 1000, 2000, 3000, 4000, 5000, 6250, 7812, 9765 };
-        WORLD w = world_new();
-        uint64_t started = w.now, n = 0;
-
-        w.host.max_jobs = 4;
-        host(&w);
-        tenant(&w, 1, "");
-        open_world(&w);
-        submit(&w, 1, 1);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1), 0);
-        expect(&w, "start 1, run 1");
-        for (size_t i = 0; i < TQ_ELEMENTSOF(at_msec); i++) {
-                uint64_t next = tq_scheduler_next_deadline(w.s);
-
-                ck_assert_uint_eq((next - started) / 1000, at_msec[i]);
-                tick(&w, next - w.now - 1);
-                expect(&w, "");
-                tick(&w, 1);
-                expect(&w, "sample 1");
-        }
-        while (w.now < started + 86400 * SEC) {
-                tick(&w, tq_scheduler_next_deadline(w.s) - w.now);
-                n++;
-        }
-        ck_assert_uint_le(n, 50);
-        ck_assert_uint_eq(w.actions.n, n);
-}
-END_TEST
-
-START_TEST(no_samples_without_slots_to_share) {
-        WORLD w = world_new();
-
-        tenant(&w, 1, "");
-        open_world(&w);
-        submit(&w, 1, 1);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1), 0);
-        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
-}
-END_TEST
-
-/* What is seen counts at once, and is put right in the end. */
-START_TEST(use_that_is_seen) {
-        TqUse use = { .cpu_usec = 80 * SEC };
-        TqEnd e = { .kind = TQ_END_EXITED, .counters = { .cpu_usec = 80 * SEC } };
-        WORLD w = world_new();
-        uint64_t before;
-
-        w.host.max_jobs = w.host.cpus = 4;
-        host(&w);
-        tenant(&w, 1, "concurrency=max");
-        open_world(&w);
-        submit(&w, 1, 1);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1), 0);
-        before = tag_of(&w, 1);
-        w.now += 10 * SEC;
-        ck_assert_int_eq(
-                step(&w, (TqEvent){ .type = TQ_EVENT_USED, .job = 1, .attempt = 1, .use = &use }),
-                0);
-        ck_assert_uint_ge(tag_of(&w, 1), 20 * SEC * 1000);
-        ck_assert_uint_gt(tag_of(&w, 1), before);
-        ck_assert_int_eq(
-                step(&w, (TqEvent){ .type = TQ_EVENT_USED, .job = 1, .attempt = 2, .use = &use }),
-                -ENOENT);
-        ck_assert_int_eq(end_with(&w, 1, &e), 0);
-        ck_assert_uint_eq(tag_of(&w, 1), 20 * SEC * 1000);
 }
 END_TEST
 
@@ -1602,7 +1502,7 @@ END_TEST
 
 static void fill_shares(Suite *s) {
         TCase *of_two = unit_case(s, "shares"), *returns = unit_case(s, "returns");
-        TCase *estimates = unit_case(s, "estimates");
+        TCase *debts = unit_case(s, "debt");
 
         unit_add_rows(of_two, shares, share_rows);
         unit_add_rows(of_two, crowd, crowds);
@@ -1611,17 +1511,13 @@ static void fill_shares(Suite *s) {
         unit_add_rows(of_two, burner, burner_rows);
         tcase_add_test(of_two, weight_changes);
         tcase_add_test(returns, idle_returns);
+        tcase_add_test(returns, long_job_alone);
         tcase_add_test(returns, own_limit_saves_nothing);
         tcase_add_test(returns, reservation_of_another);
         tcase_add_test(returns, lane_of_another);
         tcase_add_test(returns, memory_of_another);
-        unit_add_rows(estimates, estimates_are_put_right, real_seconds);
-        tcase_add_test(estimates, launches_that_fail);
-        tcase_add_test(estimates, debt_is_capped);
-        tcase_add_test(estimates, debt_without_bound);
-        tcase_add_test(estimates, samples);
-        tcase_add_test(estimates, no_samples_without_slots_to_share);
-        tcase_add_test(estimates, use_that_is_seen);
+        tcase_add_test(debts, debt_is_capped);
+        tcase_add_test(debts, debt_without_bound);
 }
 
 static void fill_rooms(Suite *s) {

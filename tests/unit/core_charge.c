@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "world.h"
+
+/* What a job moves its tenant's tag by: exact, in nanoseconds of the whole host. */
+
+static uint64_t tag_of(const World *w, uint32_t id) {
+        return tq_scheduler_tenant(w->s, id)->tag;
+}
+
+/* A job that nobody knows, or that lasts otherwise than expected, has cost in the end what it
+ * really was: slot time over slots, in nanoseconds. */
+static const uint64_t real_seconds[] = { 1, 2, 10, 100, 100000 };
+
+START_TEST(estimates_are_put_right) {
+        uint64_t real = real_seconds[_i] * SEC, before;
+        WORLD w = world_new();
+
+        w.host.max_jobs = 4;
+        host(&w);
+        tenant(&w, 1, "concurrency=max");
+        tenant(&w, 2, "concurrency=max weight=400");
+        open_world(&w);
+        for (uint64_t job = 1; job <= 3; job++) {
+                before = tag_of(&w, 1);
+                submit(&w, 1, job);
+                ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, job), 0);
+                ck_assert_uint_gt(tag_of(&w, 1), before);
+                w.now += real;
+                end(&w, job, 0);
+                ck_assert_uint_eq(tag_of(&w, 1), before + real * 1000 / 4);
+        }
+        /* By weight. */
+        before = tag_of(&w, 1); /* where who comes to an idle host begins */
+        submit(&w, 2, 9);
+        w.now += real;
+        end(&w, 9, 0);
+        ck_assert_uint_eq(tag_of(&w, 2), before + real * 1000 / 16);
+}
+END_TEST
+
+/* What never ran costs the time that it held the slot, and teaches nothing about its name. */
+START_TEST(launches_that_fail) {
+        TqEnd e = { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_EXEC, .code = ENOENT };
+        WORLD w = world_new();
+
+        w.host.max_jobs = 4;
+        host(&w);
+        tenant(&w, 1, "concurrency=1");
+        open_world(&w);
+        submit(&w, 1, 1);
+        w.now += SEC;
+        ck_assert_int_eq(end_with(&w, 1, &e), 0);
+        ck_assert_uint_eq(tag_of(&w, 1), SEC * 1000 / 4);
+        submit(&w, 1, 2);
+        w.now += SEC;
+        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 2), 0);
+        ck_assert_uint_eq(tag_of(&w, 1), 2 * SEC * 1000 / 4);
+        ck_assert_ptr_null(tq_scheduler_tenant(w.s, 1)->averages);
+}
+END_TEST
+
+/* What is seen counts at once, and is put right in the end. */
+START_TEST(use_that_is_seen) {
+        TqUse use = { .cpu_usec = 80 * SEC };
+        TqEnd e = { .kind = TQ_END_EXITED, .counters = { .cpu_usec = 80 * SEC } };
+        WORLD w = world_new();
+        uint64_t before;
+
+        w.host.max_jobs = w.host.cpus = 4;
+        host(&w);
+        tenant(&w, 1, "concurrency=max");
+        open_world(&w);
+        submit(&w, 1, 1);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1), 0);
+        before = tag_of(&w, 1);
+        w.now += 10 * SEC;
+        ck_assert_int_eq(
+                step(&w, (TqEvent){ .type = TQ_EVENT_USED, .job = 1, .attempt = 1, .use = &use }),
+                0);
+        ck_assert_uint_ge(tag_of(&w, 1), 20 * SEC * 1000);
+        ck_assert_uint_gt(tag_of(&w, 1), before);
+        ck_assert_int_eq(
+                step(&w, (TqEvent){ .type = TQ_EVENT_USED, .job = 1, .attempt = 2, .use = &use }),
+                -ENOENT);
+        ck_assert_int_eq(end_with(&w, 1, &e), 0);
+        ck_assert_uint_eq(tag_of(&w, 1), 20 * SEC * 1000);
+}
+END_TEST
+
+/* Looks --------------------------------------------------------------------------------------- */
+
+static void start(World *w, uint32_t id, uint64_t job) {
+        submit(w, id, job);
+        ck_assert_int_eq(say(w, TQ_EVENT_SPAWNED, job), 0);
+}
+
+static void used(World *w, uint64_t job, TqUse use) {
+        ck_assert_int_eq(
+                step(w, (TqEvent){ .type = TQ_EVENT_USED, .job = job, .attempt = 1, .use = &use }),
+                0);
+}
+
+/* While another waits for its slot: after a second, whenever it is a quarter older, and after ten
+ * seconds at the latest. */
+START_TEST(looks) {
+        static const uint64_t at_msec[] = { 1000, 2000, 3000, 4000, 5000, 6250, 7812, 9765 };
+        WORLD w = world_new();
+        uint64_t started = w.now, n = 0;
+
+        w.host.max_jobs = 1;
+        host(&w);
+        tenant(&w, 1, "");
+        tenant(&w, 2, "");
+        open_world(&w);
+        start(&w, 1, 1);
+        submit(&w, 2, 2);
+        expect(&w, "start 1, run 1");
+        for (size_t i = 0; i < TQ_ELEMENTSOF(at_msec); i++) {
+                uint64_t next = tq_scheduler_next_deadline(w.s);
+
+                ck_assert_uint_eq((next - started) / 1000, at_msec[i]);
+                tick(&w, next - w.now - 1);
+                expect(&w, "");
+                tick(&w, 1);
+                expect(&w, "sample 1");
+        }
+        while (w.now < started + 86400 * SEC) {
+                uint64_t next = tq_scheduler_next_deadline(w.s);
+
+                ck_assert_uint_le(next - w.now, 10 * SEC);
+                tick(&w, next - w.now);
+                n++;
+        }
+        ck_assert_uint_le(n, 8645);
+        ck_assert_uint_eq(w.actions.n, n);
+}
+END_TEST
+
+/* Idle is idle: with slots to spare, or with nobody but who has all it may have, nobody looks. When
+ * somebody comes, each job is looked at once, and then when its time is. */
+START_TEST(looks_while_contended) {
+        WORLD w = world_new();
+
+        w.host.max_jobs = 2;
+        host(&w);
+        tenant(&w, 1, "concurrency=2");
+        tenant(&w, 2, "");
+        open_world(&w);
+        start(&w, 1, 1);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        start(&w, 1, 2);
+        submit(&w, 1, 3);
+        expect(&w, "start 1, run 1, start 2, run 2");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        tick(&w, 100 * SEC);
+        expect(&w, "");
+        submit(&w, 2, 4);
+        ck_assert_uint_le(tq_scheduler_next_deadline(w.s), w.now);
+        tick(&w, 0);
+        expect(&w, "sample 1, sample 2");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 4), 0);
+        expect(&w, "finish 4 (cancelled)");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+        /* Not sooner because somebody comes and goes. */
+        submit(&w, 2, 5);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
+        /* Without bound on the slots nobody competes. */
+        w.host.max_jobs = TQ_LIMIT_MAX;
+        host(&w);
+        expect(&w, "start 5");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+}
+END_TEST
+
+/* A job that stops still holds its slot, and a job that has moved is looked at where it is. */
+START_TEST(looks_follow_the_slot) {
+        WORLD w = world_new();
+
+        w.host.max_jobs = 3;
+        pool(&w, "x", "1");
+        host(&w);
+        tenant(&w, 1, "");
+        tenant(&w, 2, "");
+        tenant(&w, 3, "concurrency=max");
+        open_world(&w);
+        start(&w, 1, 1);
+        expect(&w, "start 1, run 1");
+        tenant_with(&w, 1, "", "x", NULL, 0);
+        tenant_with(&w, 2, "", "x", NULL, 0);
+        for (uint64_t job = 11; job <= 13; job++)
+                submit(&w, 3, job);
+        expect(&w, "start 11, start 12");
+        tick(&w, 2 * SEC); /* those of the shared pool have not been spawned */
+        expect(&w, "");
+        submit(&w, 2, 2);
+        tick(&w, 0);
+        expect(&w, "sample 1");
+        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1), 0);
+        tick(&w, SEC);
+        expect(&w, "term 1, sample 1");
+        end(&w, 1, 0);
+        expect(&w, "finish 1 (exit 0), start 2");
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
+}
+END_TEST
+
+/* Competition --------------------------------------------------------------------------------- */
+
+/* A thousand seconds alone, then ten beside another's job: those ten are charged, by what was used
+ * in them, whatever the look before said. The first row was never seen before. */
+static const struct {
+        uint64_t seen_at, cpu_before, cpu_since; /* seconds */
+        uint64_t want;                           /* of the host with its four CPUs */
+} alone_rows[] = {
+        { 0, 0, 0, 5 },      /* slot time: ten seconds on one of two slots */
+        { 0, 4000, 40, 10 }, /* all CPUs */
+        { 0, 4000, 0, 5 },   /* has become a sleeper */
+        { 900, 0, 40, 10 },  /* was one */
+        { 900, 3600, 40, 10 }, { 900, 10, 20, 5 },
+};
+
+START_TEST(alone) {
+        const uint64_t before = alone_rows[_i].cpu_before * SEC;
+        TqEnd e = { .kind = TQ_END_EXITED };
+        WORLD w = world_new();
+        uint64_t tag, started = w.now;
+
+        w.host.max_jobs = 2;
+        w.host.cpus = 4;
+        host(&w);
+        tenant(&w, 1, "concurrency=max");
+        tenant(&w, 2, "concurrency=max");
+        open_world(&w);
+        start(&w, 1, 1);
+        if (alone_rows[_i].seen_at > 0) {
+                w.now = started + alone_rows[_i].seen_at * SEC;
+                used(&w, 1, (TqUse){ .cpu_usec = before });
+        }
+        w.now = started + 1000 * SEC;
+        tag = tag_of(&w, 1);
+        submit(&w, 2, 2);
+        submit(&w, 2, 3); /* waits */
+        w.actions.n = 0;
+        tick(&w, 0);
+        expect(&w, "sample 1");
+        used(&w, 1, (TqUse){ .cpu_usec = before });
+        w.now += 10 * SEC;
+        e.counters.cpu_usec = before + alone_rows[_i].cpu_since * SEC;
+        ck_assert_int_eq(end_with(&w, 1, &e), 0);
+        /* The second that was charged at its start is past. */
+        ck_assert_uint_eq(tag_of(&w, 1) - tag, alone_rows[_i].want * SEC * 1000);
+}
+END_TEST
+
+/* The same when nobody answers, or the answer comes late: by interpolation. */
+START_TEST(alone_but_not_seen) {
+        TqEnd e = { .kind = TQ_END_EXITED, .counters = { .cpu_usec = 4040 * SEC } };
+        WORLD w = world_new();
+        uint64_t tag;
+
+        w.host.max_jobs = 2;
+        w.host.cpus = 4;
+        host(&w);
+        tenant(&w, 1, "concurrency=max");
+        tenant(&w, 2, "concurrency=max");
+        open_world(&w);
+        start(&w, 1, 1);
+        w.now += 1000 * SEC;
+        tag = tag_of(&w, 1);
+        submit(&w, 2, 2);
+        submit(&w, 2, 3);
+        tick(&w, 0);
+        w.now += 10 * SEC;
+        if (_i == 1)
+                used(&w, 1, (TqUse){ .cpu_usec = 4040 * SEC });
+        ck_assert_int_eq(end_with(&w, 1, &e), 0);
+        ck_assert_uint_eq((tag_of(&w, 1) - tag + SEC / 2) / SEC, 10000);
+}
+END_TEST
+
+/* What was charged ahead is not charged twice when the competition ends and begins again. */
+START_TEST(again) {
+        WORLD w = world_new();
+        uint64_t tag;
+
+        w.host.max_jobs = 1;
+        host(&w);
+        tenant(&w, 1, "");
+        tenant(&w, 2, "");
+        open_world(&w);
+        start(&w, 1, 1);
+        submit(&w, 2, 2);
+        tag = tag_of(&w, 1) - SEC * 1000; /* the first second is charged */
+        for (int i = 0; i < 100; i++) {
+                tick(&w, SEC);
+                ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2), 0);
+                submit(&w, 2, 2);
+        }
+        end(&w, 1, 0);
+        /* Between the end that was expected and the look after it nothing was charged ahead. */
+        ck_assert_uint_ge(tag_of(&w, 1) - tag, 99 * SEC * 1000);
+        ck_assert_uint_le(tag_of(&w, 1) - tag, 100 * SEC * 1000);
+}
+END_TEST
+
+/* What ran before a restart is not charged after it, nor are its counters, which go on. */
+START_TEST(adopted) {
+        TqEnd e = { .kind = TQ_END_EXITED, .counters = { .cpu_usec = 40040 * SEC } };
+        TqEvent adopt = submission(1, 1);
+        WORLD w = world_new();
+        uint64_t tag;
+
+        w.host.max_jobs = 2;
+        w.host.cpus = 4;
+        host(&w);
+        tenant(&w, 1, "concurrency=max");
+        adopt.type = TQ_EVENT_ADOPT;
+        adopt.attempt = 1;
+        adopt.j.running_since = w.now - 10000 * SEC;
+        must_step(&w, adopt);
+        open_world(&w);
+        tag = tag_of(&w, 1);
+        ck_assert_uint_le(tag, SEC * 1000); /* its first second */
+        used(&w, 1, (TqUse){ .cpu_usec = 40000 * SEC });
+        w.now += 10 * SEC;
+        ck_assert_int_eq(end_with(&w, 1, &e), 0);
+        ck_assert_uint_ge(tag_of(&w, 1), 10 * SEC * 1000);
+        ck_assert_uint_le(tag_of(&w, 1), 11 * SEC * 1000);
+}
+END_TEST
+
+static void fill(Suite *s) {
+        TCase *estimates = unit_case(s, "estimates"), *at = unit_case(s, "looks");
+        TCase *competition = unit_case(s, "competition");
+
+        unit_add_rows(estimates, estimates_are_put_right, real_seconds);
+        tcase_add_test(estimates, launches_that_fail);
+        tcase_add_test(estimates, use_that_is_seen);
+        tcase_add_test(at, looks);
+        tcase_add_test(at, looks_while_contended);
+        tcase_add_test(at, looks_follow_the_slot);
+        unit_add_rows(competition, alone, alone_rows);
+        tcase_add_loop_test(competition, alone_but_not_seen, 0, 2);
+        tcase_add_test(competition, again);
+        tcase_add_test(competition, adopted);
+}
+
+int main(void) {
+        return unit_main("core/charge", fill);
+}
