@@ -116,10 +116,7 @@ int tq_admission_check(const TqScheduler *s, const TqEvent *e, uint64_t now, TqR
         return r < 0 ? r : check_rate(&t->rate, NULL, now, ret);
 }
 
-static bool note_near(TqRefusal *ret, TqKey key, const char *queue, uint64_t current,
-                      uint64_t maximum) {
-        if (!tq_admit_is_near(current, maximum))
-                return false;
+static bool note(TqRefusal *ret, TqKey key, const char *queue, uint64_t current, uint64_t maximum) {
         *ret = (TqRefusal){ .kind = TQ_REFUSAL_NEAR,
                             .key = key,
                             .current = current,
@@ -127,6 +124,20 @@ static bool note_near(TqRefusal *ret, TqKey key, const char *queue, uint64_t cur
                             .retry_usec = UINT64_MAX };
         (void)snprintf(ret->queue, sizeof(ret->queue), "%s", queue);
         return true;
+}
+
+static bool note_near(TqRefusal *ret, TqKey key, const char *queue, uint64_t current,
+                      uint64_t maximum) {
+        return tq_admit_is_near(current, maximum) && note(ret, key, queue, current, maximum);
+}
+
+/* Of a rate, the tokens that are gone. */
+static bool note_rate(TqRefusal *ret, const TqBucket *b, const char *queue, uint64_t now) {
+        uint64_t period, n = b->rate == TQ_LIMIT_MAX ? 0 : tq_limits_rate(b->rate, &period);
+        uint64_t gone = tq_sub_u64(n, tq_admit_tokens(b, now));
+
+        return tq_admit_is_near(gone, n) &&
+               note(ret, TQ_KEY_ENQUEUE_RATE, queue, tq_limits_rate_with(b->rate, gone), b->rate);
 }
 
 void tq_admission_take(TqJob *job, uint64_t now, TqRefusal *ret) {
@@ -139,8 +150,10 @@ void tq_admission_take(TqJob *job, uint64_t now, TqRefusal *ret) {
             note_near(ret, TQ_KEY_QUEUE_DEPTH, "", t->waiting.jobs,
                       tq_limits_get(&t->limits, TQ_KEY_QUEUE_DEPTH, TQ_LIMIT_MAX)) ||
             note_near(ret, TQ_KEY_SCHEDULED_JOBS, "", t->waiting.scheduled,
-                      tq_limits_get(&t->limits, TQ_KEY_SCHEDULED_JOBS, TQ_LIMIT_MAX)))
+                      tq_limits_get(&t->limits, TQ_KEY_SCHEDULED_JOBS, TQ_LIMIT_MAX)) ||
+            note_near(ret, TQ_KEY_SPOOL_BYTES, "", t->waiting.bytes,
+                      tq_limits_get(&t->limits, TQ_KEY_SPOOL_BYTES, TQ_LIMIT_MAX)) ||
+            note_rate(ret, &q->rate, q->name, now))
                 return;
-        (void)note_near(ret, TQ_KEY_SPOOL_BYTES, "", t->waiting.bytes,
-                        tq_limits_get(&t->limits, TQ_KEY_SPOOL_BYTES, TQ_LIMIT_MAX));
+        (void)note_rate(ret, &t->rate, "", now);
 }

@@ -203,6 +203,12 @@ uint64_t tq_limits_rate(uint64_t value, uint64_t *ret_period_usec) {
         return (value >> RATE_UNIT_BITS) / per_hour;
 }
 
+uint64_t tq_limits_rate_with(uint64_t value, uint64_t n) {
+        uint64_t unit = rate_unit(value);
+
+        return (n * rate_units[unit].per_hour << RATE_UNIT_BITS) | unit;
+}
+
 int tq_limits_parse_slots(const char *s, uint64_t *ret) {
         char digits[32];
         size_t n = strlen(s);

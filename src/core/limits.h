@@ -103,6 +103,8 @@ static inline uint64_t tq_limits_get(const TqLimits *l, TqKey key, uint64_t fall
 
 /* A rate as the number N of N/s, N/min or N/h, and that period in microseconds. */
 uint64_t tq_limits_rate(uint64_t value, uint64_t *ret_period_usec);
+/* The same with n jobs, at most as many as it has. */
+uint64_t tq_limits_rate_with(uint64_t value, uint64_t n);
 
 /* A number of slots: as it is, or its share (0 … 100 %, rounded up) of total. */
 uint64_t tq_limits_slots(uint64_t value, uint64_t total);

@@ -9,7 +9,7 @@
  * nothing that was accepted before it is missed. A name means the latest job of that name that the
  * tenant handed in before; if there is none yet, the first one to come. */
 
-int after_parse(const char *after, TqAfter *ret, size_t *ret_n) {
+static int parse(const char *after, TqAfter *ret, size_t *ret_n) {
         TQ_FREE char **words = NULL;
         size_t n;
         int r;
@@ -27,6 +27,14 @@ int after_parse(const char *after, TqAfter *ret, size_t *ret_n) {
         }
         *ret_n = n;
         return 0;
+}
+
+int after_keep(EngineJob *job, const char *after, TqAfter *ret, size_t *ret_n) {
+        *ret_n = 0;
+        if (!after)
+                return 0;
+        job->after = strdup(after);
+        return job->after ? parse(after, ret, ret_n) : -ENOMEM;
 }
 
 /* One word of After= and what the ledger says about it. */
@@ -61,7 +69,7 @@ static Inquiry *inquiry_new(Engine *e, uint64_t job, uint32_t tenant, const char
         size_t n;
 
         if (!q || tq_parse_words(after, TQ_JOB_AFTER_MAX, &words, &n) < 0 ||
-            after_parse(after, parsed, &n) < 0)
+            parse(after, parsed, &n) < 0)
                 return inquiry_free(q);
         q->engine = e;
         q->job = job;

@@ -32,6 +32,7 @@ EngineJob *dispatch_job_free(Engine *e, EngineJob *job) {
         if (!job)
                 return NULL;
         drop_spec(e, job);
+        free(job->after);
         free(job);
         return NULL;
 }

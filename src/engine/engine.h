@@ -51,6 +51,7 @@ typedef struct EngineTenant {
 typedef struct EngineJob {
         uint64_t id;
         TqJobSpec *spec; /* NULL: in the ledger only */
+        char *after;     /* After=, as it was written; NULL: none */
         bool is_sent;    /* START is with the supervisor */
         bool is_held_by_admin;
 } EngineJob;
@@ -209,7 +210,9 @@ EngineJob *dispatch_job_free(Engine *e, EngineJob *job);
 void dispatch_send(Engine *e, TqMessageType type, uint32_t handle, uint64_t job, unsigned attempt);
 
 /* after.c: what became of the jobs that After= names */
-int after_parse(const char *after, TqAfter *ret, size_t *ret_n);
+/* Parses After= (NULL: none) into ret (TQ_JOB_AFTER_MAX) and keeps its text in the job. 0, -EINVAL,
+ * -ENOMEM. */
+int after_keep(EngineJob *job, const char *after, TqAfter *ret, size_t *ret_n);
 void after_ask(Engine *e, uint64_t job, uint32_t tenant, const char *after);
 int after_settle_now(Engine *e, uint64_t job, uint32_t tenant, const char *after);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/format.h"
+#include "base/parse.h"
 #include "engine/engine.h"
 
 /* Why a job waits, in sentences: the reasons and their numbers are the scheduler's; here they get
@@ -120,17 +121,75 @@ static void say_memory(Engine *e, const TqReason *r, Sentence *s) {
             tq_format_size(TQ_MAX(r->maximum, UINT64_C(4096)), 1024, left, sizeof(left)));
 }
 
-static void say_after(const TqReason *r, Sentence *s) {
+#define WALK_MAX 256 /* jobs that wait for each other; beyond that no circle is looked for */
+
+/* Whether `job` waits, directly or by others, for `id`: names may close a circle. */
+static bool waits_for(Engine *e, const TqJob *job, uint64_t id) {
+        const TqJob *seen[WALK_MAX] = { job };
+        size_t n = 1;
+
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < seen[i]->n_conditions; k++) {
+                        const TqCondition *c = &seen[i]->conditions[k];
+                        const TqJob *next = tq_scheduler_job(e->scheduler, c->after.job);
+                        size_t at = 0;
+
+                        if (c->is_met || !next)
+                                continue;
+                        if (next->id == id)
+                                return true;
+                        while (at < n && seen[at] != next)
+                                at++;
+                        if (at == n && n < WALK_MAX)
+                                seen[n++] = next;
+                }
+        return false;
+}
+
+/* The jobs and names that have not ended well, in the words of After=. */
+static void name_awaited(Engine *e, const TqJob *job, Sentence *s) {
+        const EngineJob *ej = job->userdata;
+        TQ_FREE char **words = NULL;
+        unsigned named = 0, more = 0;
+        size_t n = 0;
+
+        if (!ej->after || tq_parse_words(ej->after, TQ_JOB_AFTER_MAX, &words, &n) < 0)
+                return;
+        for (size_t i = 0; i < n && i < job->n_conditions; i++) {
+                const TqCondition *c = &job->conditions[i];
+                const TqJob *other = tq_scheduler_job(e->scheduler, c->after.job);
+
+                if (c->is_met)
+                        continue;
+                if (named == NAMED_MAX) {
+                        more++;
+                        continue;
+                }
+                PUT(s->blocker, "%s", named++ ? ", " : "");
+                if (c->after.job == 0)
+                        PUT(s->blocker, "the next job with Name=%s", words[i]);
+                else
+                        PUT(s->blocker, "job %" PRIu64 " (%s)", c->after.job,
+                            other ? tq_scheduler_state_to_string(other->state) : "?");
+                if (other && waits_for(e, other, job->id))
+                        PUT(s->blocker, " that waits for this one");
+        }
+        if (more > 0)
+                PUT(s->blocker, " and %u more", more);
+}
+
+static void say_after(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
+        const TqJob *other = tq_scheduler_job(e->scheduler, r->job);
+
         PUT(s->text, "%" PRIu64 " of the %" PRIu64 " jobs of its After= have ended well",
             r->current, r->maximum);
-        if (r->job > 0)
-                PUT(s->blocker, "job %" PRIu64, r->job);
+        name_awaited(e, job, s);
+        if (other && waits_for(e, other, job->id))
+                PUT(s->change, "tenantqctl cancel %" PRIu64 ": they wait for each other", job->id);
         else
-                PUT(s->blocker,
-                    "a job of a name in its After= that has not ended, or not come yet");
-        PUT(s->change, "%s",
-            r->job > 0 ? "when that job ends with exit 0"
-                       : "a job of that name that ends with exit 0");
+                PUT(s->change, "%s",
+                    other ? "when that job ends with exit 0"
+                          : "a job of that name that ends with exit 0");
 }
 
 static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
@@ -139,6 +198,7 @@ static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *
         if (r->tenant == t->id) {
                 PUT(s->text, "it is the turn of another queue of the tenant");
                 PUT(s->blocker, "job %" PRIu64, r->job);
+                PUT(s->change, "tenantqctl hold %" PRIu64, r->job);
                 return;
         }
         PUT(s->text, "%" PRIu64 " tenants that have used less of their share come first",
@@ -166,7 +226,7 @@ static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *
                 say_time(s->text, sizeof(s->text), r->until_usec);
                 break;
         case TQ_WAIT_AFTER:
-                say_after(r, s);
+                say_after(e, job, r, s);
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
                 PUT(s->text, "its launch failed for now; it is tried again at ");
@@ -237,11 +297,12 @@ static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
                 break;
         case TQ_WAIT_MEMORY_KEPT:
                 PUT(s->text, "memory is kept for a job that has waited for it longer");
-                if (s->is_admin || r->tenant == t->id)
-                        PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job,
-                            tenant_name(e, r->tenant));
-                else
+                if (!s->is_admin && r->tenant != t->id) {
                         PUT(s->blocker, "a job of another tenant");
+                        break;
+                }
+                PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job, tenant_name(e, r->tenant));
+                PUT(s->change, "tenantqctl hold %" PRIu64, r->job);
                 break;
         case TQ_WAIT_SHARE:
                 say_share(e, job, r, s);

@@ -105,7 +105,6 @@ static int keep_spec(Engine *e, EngineJob *job, TqJobSpec *spec) {
 
 static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id, Answer *ret) {
         EngineJob *job = dispatch_job_new(id);
-        TQ_FREE char *after_text = spec->after ? strdup(spec->after) : NULL;
         TqAfter after[TQ_JOB_AFTER_MAX];
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,
@@ -129,9 +128,7 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
 
         (void)snprintf(queue, sizeof(queue), "%s", spec->queue);
         event.j.queue = queue;
-        r = job && (after_text || !spec->after) ? 0 : -ENOMEM;
-        if (r >= 0 && after_text)
-                r = after_parse(after_text, after, &event.j.n_after);
+        r = job ? after_keep(job, spec->after, after, &event.j.n_after) : -ENOMEM;
         if (r >= 0)
                 r = keep_spec(e, job, spec);
         if (r >= 0)
@@ -139,8 +136,8 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
         ret->refusal = e->actions.refusal;
         /* Out of memory after it was taken: it is started by the next event. */
         if (r >= 0 || tq_scheduler_job(e->scheduler, id)) {
-                if (event.j.n_after > 0)
-                        after_ask(e, id, s->tenant->id, after_text);
+                if (tq_scheduler_job(e->scheduler, id) && job->after)
+                        after_ask(e, id, s->tenant->id, job->after);
                 return 0;
         }
         (void)dispatch_job_free(e, job);

@@ -138,18 +138,20 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                        .is_promised = true },
         };
         uint64_t now = tq_clock_realtime_usec();
-        int r;
+        int r = job ? 0 : -ENOMEM;
 
-        if (!job) {
+        /* What runs has waited already. */
+        if (r >= 0 && !row->was_running)
+                r = after_keep(job, row->after, after, &event.j.n_after);
+        if (r < 0) {
+                (void)dispatch_job_free(e, job);
                 free(item);
-                return -ENOMEM;
+                return r;
         }
         if (row->start_after_usec > now)
                 event.j.not_before = tq_clock_boottime_usec() + (row->start_after_usec - now);
         job->is_held_by_admin = row->hold == TQ_HOLD_ADMIN;
         read_bounds(row, &event);
-        if (row->after && !row->was_running)
-                (void)after_parse(row->after, after, &event.j.n_after);
         if (row->was_running)
                 r = recover_running(e, row, &event, item);
         else if (item && !item->has_ended)

@@ -1028,6 +1028,9 @@ hostile_after() {
         y=$(put acme Name=y After=x)
         many=$(put acme "After=$(printf 'w %.0s' {1..64})")
         t_eq "$(why "$a") $(why "$x") $(why "$y") $(why "$many")" "after after after after" reasons
+        t_eq "$(explains "$a" after blocker)" "the next job with Name=me" "a name that has not come"
+        t_eq "$(explains "$x" after blocker)" "job $y (scheduled) that waits for this one" "a circle"
+        t_eq "$(explains "$y" after change)" "tenantqctl cancel $y: they wait for each other" "a circle"
         put acme Name=w >/dev/null
         t_eq "$(verdict "$many")" "exit 0" "64 times the same name"
         many=$(put acme "After=$(printf 'w%s ' {1..64})")

@@ -22,7 +22,8 @@ static void said_at(const World *w, int line, const char *want) {
         if (r->kind == TQ_REFUSAL_LIMIT || r->kind == TQ_REFUSAL_NEAR)
                 (void)snprintf(got, sizeof(got), "%s %s%s%s %ju/%ju", kinds[r->kind],
                                tq_admit_limit(r), r->queue[0] ? " of " : "", r->queue,
-                               (uintmax_t)r->current, (uintmax_t)r->maximum);
+                               (uintmax_t)tq_admit_number(r, r->current),
+                               (uintmax_t)tq_admit_number(r, r->maximum));
         if (r->kind == TQ_REFUSAL_DRAINING)
                 (void)snprintf(got, sizeof(got), "draining %s", r->is_host ? "host" : r->queue);
         ck_assert_msg(strcmp(got, want) == 0, "line %d: \"%s\", expected \"%s\"", line, got, want);
@@ -178,23 +179,23 @@ START_TEST(rate_of_a_tenant) {
         open_world(&w);
         for (uint64_t job = 1; job <= 3; job++)
                 taken(&w, submission(1, job), "");
-        refused(&w, submission(1, 4), "limit enqueue_rate 721/721");
+        refused(&w, submission(1, 4), "limit enqueue_rate 3/3");
         ck_assert_uint_eq(w.actions.refusal.retry_usec, 20 * SEC);
         w.now += 20 * SEC - 1;
-        refused(&w, submission(1, 4), "limit enqueue_rate 721/721");
+        refused(&w, submission(1, 4), "limit enqueue_rate 3/3");
         ck_assert_uint_eq(w.actions.refusal.retry_usec, 1);
         w.now++;
         taken(&w, submission(1, 4), "");
-        refused(&w, submission(1, 5), "limit enqueue_rate 721/721");
+        refused(&w, submission(1, 5), "limit enqueue_rate 3/3");
         w.now += 3600 * SEC;
         for (uint64_t job = 5; job <= 7; job++)
                 taken(&w, submission(1, job), "");
-        refused(&w, submission(1, 8), "limit enqueue_rate 721/721");
+        refused(&w, submission(1, 8), "limit enqueue_rate 3/3");
         /* Its end gives nothing back. */
         end(&w, 1, 0);
-        refused(&w, submission(1, 8), "limit enqueue_rate 721/721");
+        refused(&w, submission(1, 8), "limit enqueue_rate 3/3");
         tenant(&w, 1, "enqueue_rate=0/s");
-        refused(&w, submission(1, 8), "limit enqueue_rate 2/2");
+        refused(&w, submission(1, 8), "limit enqueue_rate 0/0");
         ck_assert_uint_eq(w.actions.refusal.retry_usec, UINT64_MAX);
         tenant(&w, 1, "");
         taken(&w, submission(1, 8), "");
@@ -212,17 +213,17 @@ START_TEST(rate_of_a_queue) {
         taken(&w, submission(1, 1), "");
         taken(&w, submission(1, 2), "");
         for (int i = 0; i < 10; i++)
-                refused(&w, submission(1, 3), "limit enqueue_rate of q 481/481");
+                refused(&w, submission(1, 3), "limit enqueue_rate of q 2/2");
         other.j.queue = "other";
         taken(&w, other, "");
         other.job = 11;
-        refused(&w, other, "limit enqueue_rate 721/721");
-        refused(&w, submission(1, 3), "limit enqueue_rate of q 481/481");
+        refused(&w, other, "limit enqueue_rate 3/3");
+        refused(&w, submission(1, 3), "limit enqueue_rate of q 2/2");
         w.now += 20 * SEC;
-        refused(&w, submission(1, 3), "limit enqueue_rate of q 481/481");
+        refused(&w, submission(1, 3), "limit enqueue_rate of q 2/2");
         taken(&w, other, ""); /* the tenant's token was still there */
         w.now += 10 * SEC;
-        refused(&w, submission(1, 3), "limit enqueue_rate 721/721");
+        refused(&w, submission(1, 3), "limit enqueue_rate 3/3");
 }
 END_TEST
 
@@ -235,9 +236,33 @@ START_TEST(rate_outlives_jobs) {
         open_world(&w);
         taken(&w, submission(1, 1), "");
         end(&w, 1, 0);
-        refused(&w, submission(1, 2), "limit enqueue_rate of q 4/4");
+        refused(&w, submission(1, 2), "limit enqueue_rate of q 1/1");
         tenant_with(&w, 1, "", NULL, &q, 1); /* said again: nothing new */
-        refused(&w, submission(1, 2), "limit enqueue_rate of q 4/4");
+        refused(&w, submission(1, 2), "limit enqueue_rate of q 1/1");
+}
+END_TEST
+
+/* It warns before it refuses, as the other limits do. */
+START_TEST(rate_is_near) {
+        TqQueueLimit q = queue_limits("q", "enqueue_rate=5/h");
+        TqEvent other = submission(1, 10);
+        WORLD w = world_new();
+
+        tenant_with(&w, 1, "enqueue_rate=10/min", NULL, &q, 1);
+        open_world(&w);
+        for (uint64_t job = 1; job <= 3; job++)
+                taken(&w, submission(1, job), "");
+        taken(&w, submission(1, 4), "near enqueue_rate of q 4/5");
+        taken(&w, submission(1, 5), "near enqueue_rate of q 5/5");
+        other.j.queue = "other";
+        for (; other.job < 12; other.job++)
+                taken(&w, other, "");
+        taken(&w, other, "near enqueue_rate 8/10");
+        w.now += 60 * SEC;
+        for (other.job = 20; other.job < 27; other.job++)
+                taken(&w, other, "");
+        taken(&w, other, "near enqueue_rate 8/10");
+        refused(&w, submission(1, 6), "limit enqueue_rate of q 5/5");
 }
 END_TEST
 
@@ -311,8 +336,8 @@ START_TEST(order_of_reasons) {
                                                      "limit queue_depth 0/0",
                                                      "limit scheduled_jobs 0/0",
                                                      "limit spool_bytes 0/0",
-                                                     "limit enqueue_rate of q 2/2",
-                                                     "limit enqueue_rate 2/2" };
+                                                     "limit enqueue_rate of q 0/0",
+                                                     "limit enqueue_rate 0/0" };
         static const char *const of_tenant[] = { "queue_depth=0 ", "scheduled_jobs=0 ",
                                                  "spool_bytes=0 ", "enqueue_rate=0/s" };
         static const char *const of_queue[] = { "queue_depth=0 ", "enqueue_rate=0/s" };
@@ -390,7 +415,7 @@ START_TEST(promised_takes_no_token) {
         taken(&w, submission(1, 5), "near queue_depth 5/5");
         tenant(&w, 1, "enqueue_rate=2/h");
         taken(&w, submission(1, 6), "");
-        refused(&w, submission(1, 7), "limit enqueue_rate 8/8");
+        refused(&w, submission(1, 7), "limit enqueue_rate 2/2");
 }
 END_TEST
 
@@ -456,6 +481,7 @@ static void fill(Suite *s) {
         tcase_add_test(each, rate_of_a_tenant);
         tcase_add_test(each, rate_of_a_queue);
         tcase_add_test(each, rate_outlives_jobs);
+        tcase_add_test(each, rate_is_near);
         tcase_add_test(each, draining);
         tcase_add_test(each, too_big);
         tcase_add_test(each, queues);
