@@ -151,6 +151,19 @@ uint32_t tq_tournament_runner_up(const TqTournament *t) {
         return best;
 }
 
+void tq_tournament_prefetch(const TqTournament *t, uint32_t player) {
+        /* The rows above are small, and looked at each time. */
+        for (unsigned row = 0; row < TQ_MIN(t->n_rows, 2U); row++) {
+                const TqTournamentRow *r = &t->rows[row];
+
+                __builtin_prefetch(&r->first[player], 1);
+                __builtin_prefetch(&r->second[player], 1);
+                if (r->winners)
+                        __builtin_prefetch(&r->winners[player], 1);
+                player /= GROUP;
+        }
+}
+
 /* IEEE 754: among numbers of one sign the bits are in order. */
 uint64_t tq_tournament_order(double v) {
         uint64_t bits;

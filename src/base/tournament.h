@@ -36,6 +36,8 @@ uint32_t tq_tournament_winner(const TqTournament *t);
 
 /* Who will probably win when the winner has gone: the best of those whom it met last. */
 uint32_t tq_tournament_runner_up(const TqTournament *t);
+/* Asks the memory for what setting the player's key will look at. */
+void tq_tournament_prefetch(const TqTournament *t, uint32_t player);
 
 static inline bool tq_tournament_before(const TqTournamentKey *a, const TqTournamentKey *b) {
         return a->first != b->first ? a->first < b->first : a->second < b->second;

@@ -10,7 +10,7 @@
  * neither a look at the wrong moment nor the job's end charges it after all. */
 
 #define LOOK_MIN_USEC TQ_USEC_PER_SEC
-#define LOOK_MAX_USEC (10 * TQ_USEC_PER_SEC)
+#define LOOK_MAX_USEC (60 * TQ_USEC_PER_SEC)
 
 static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
         t->tag = tq_add_u64(tq_sub_u64(t->tag, job->advance), advance);

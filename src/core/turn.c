@@ -202,6 +202,7 @@ void tq_turn_prefetch(const TqPool *p, bool next_but_one) {
         if (i == TQ_TOURNAMENT_NONE)
                 return;
         next = &p->players[i];
+        tq_tournament_prefetch(&p->ready, i);
         prefetch(next->tenant, offsetof(TqTenant, order));
         prefetch(next->queue, offsetof(TqQueue, all));
         prefetch(next->job, offsetof(TqJob, start_by));

@@ -242,7 +242,7 @@ static uint64_t deadline_of(const Model *m, const ModelJob *j) {
 }
 
 static uint64_t next_sample(const Model *m, const ModelJob *j) {
-        return m->now + TQ_MIN(TQ_MAX((m->now - j->slot_since) / 4, SEC), 10 * SEC);
+        return m->now + TQ_MIN(TQ_MAX((m->now - j->slot_since) / 4, SEC), 60 * SEC);
 }
 
 /* Somebody waits there for nothing but a slot or memory. */
