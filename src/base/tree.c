@@ -108,29 +108,3 @@ static TqTreeNode *find(TqTreeNode *root, const TqTreeQuery *q) {
 TqTreeNode *tq_tree_find(const TqTree *t, const TqTreeQuery *query) {
         return find(t->root, query);
 }
-
-TqTreeNode *tq_tree_first(const TqTree *t) {
-        TqTreeNode *node = t->root;
-
-        while (node && node->left)
-                node = node->left;
-        return node;
-}
-
-static size_t count(const TqTreeNode *root) {
-        return root ? 1 + count(root->left) + count(root->right) : 0;
-}
-
-size_t tq_tree_position(const TqTree *t, const TqTreeNode *node) {
-        const TqTreeNode *at = t->root;
-        size_t n = 0;
-
-        while (at && at != node) {
-                bool is_left = t->before(node, at);
-
-                if (!is_left)
-                        n += 1 + count(at->left);
-                at = is_left ? at->left : at->right;
-        }
-        return at ? n + count(at->left) : n;
-}

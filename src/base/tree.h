@@ -38,9 +38,6 @@ void tq_tree_remove(TqTree *t, TqTreeNode *node);
 /* The first in order that fits, or NULL. O(log n) if may_hold() is true only of subtrees that hold
  * one that fits. */
 TqTreeNode *tq_tree_find(const TqTree *t, const TqTreeQuery *query);
-TqTreeNode *tq_tree_first(const TqTree *t);
-/* How many come before the node, which is in the tree. O(size). */
-size_t tq_tree_position(const TqTree *t, const TqTreeNode *node);
 
 static inline bool tq_tree_contains(const TqTreeNode *node) {
         return node->weight > 0;

@@ -106,6 +106,7 @@ uint64_t tq_limits_rate(uint64_t value, uint64_t *ret_period_usec);
 /* The same with n jobs, at most as many as it has. */
 uint64_t tq_limits_rate_with(uint64_t value, uint64_t n);
 
+#define TQ_SHARE (UINT64_C(1) << 32) /* of a TQ_TYPE_SLOTS: the rest is hundredths of a percent */
 /* A number of slots: as it is, or its share (0 … 100 %, rounded up) of total. */
 uint64_t tq_limits_slots(uint64_t value, uint64_t total);
 int tq_limits_parse_slots(const char *s, uint64_t *ret);
@@ -143,7 +144,12 @@ int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char 
 
 /* The value as text that parses back; "unset" if it isn't set. Returns buf. */
 const char *tq_limits_format(const TqLimits *l, TqKey key, char *buf, size_t size);
-/* One value of a key's type. */
+/* One value of a key's type. Parsing: -EINVAL, -ERANGE. */
+int tq_limits_parse_value(TqKeyType type, const char *s, uint64_t *ret);
+/* "50%" of one CPU, in the unit of TQ_TYPE_CORES. */
+int tq_limits_parse_percent(const char *s, uint64_t *ret);
+/* What a value of that type looks like, for an error's text. */
+const char *tq_limits_expected(TqKeyType type);
 const char *tq_limits_format_value(TqKey key, uint64_t value, char *buf, size_t size);
 
 /* CPUs as "0-3,8": the table's own syntax, for what is no limit. */

@@ -13,14 +13,10 @@
  * call and reads no clock, so that a test can drive a year in a second and a simulator can drive
  * the very code that the daemon runs.
  *
- * A job holds a slot from the moment it is launched until the supervisor says that its cgroup is
- * empty and gone: exactly while it is in its tenant's `active` list. Only set_state() moves it in
- * or out, so a slot can't be lost by a forgotten decrement; after a restart the list is rebuilt
- * from the cgroups.
- *
- * This file is what may happen to a job; tenant.c is what holds for tenants and queues; turn.c is
- * who is next; admission.c is who gets in; condition.c is After=; scheduler_explain.c says why a
- * job waits, by asking the questions that turn.c asks. */
+ * This file is the step: an event is applied, then what may start does. job.c is what may happen to
+ * a job; tenant.c is what holds for tenants and queues; pool.c is how many slots there are; turn.c
+ * is who is next; charge.c is what it costs; admission.c is who gets in; condition.c is After=;
+ * scheduler_explain.c says why a job waits, by asking the questions that turn.c asks. */
 
 static const char *const states[_TQ_JOB_STATE_MAX] = {
         [TQ_JOB_SCHEDULED] = "scheduled", [TQ_JOB_HELD] = "held",
@@ -44,518 +40,9 @@ uint64_t tq_scheduler_name(const char *name) {
         return TQ_MAX(h, UINT64_C(1));
 }
 
-static bool holds_slot(TqJobState s) {
-        return s == TQ_JOB_STARTING || s == TQ_JOB_RUNNING || s == TQ_JOB_STOPPING;
-}
-
-static bool due_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, timer), *y = TQ_CONTAINER_OF(b, TqJob, timer);
-
-        return x->deadline != y->deadline ? x->deadline < y->deadline : x->id < y->id;
-}
-
-/* Jobs ---------------------------------------------------------------------------------------- */
-
-static int timer_set(TqScheduler *s, TqJob *job, uint64_t deadline) {
-        if (deadline == TQ_NEVER) {
-                tq_heap_remove(&s->timers, &job->timer);
-                return 0;
-        }
-        job->deadline = deadline;
-        if (!tq_heap_contains(&job->timer))
-                return tq_heap_insert(&s->timers, &job->timer);
-        tq_heap_update(&s->timers, &job->timer);
-        return 0;
-}
-
-static uint64_t runtime_of(const TqJob *job, TqStopReason *ret_reason) {
-        uint64_t bound = job->tenant->runtime;
-
-        *ret_reason = bound < job->runtime_usec ? TQ_STOP_TIMEOUT_TENANT : TQ_STOP_TIMEOUT_JOB;
-        return TQ_MIN(bound, job->runtime_usec);
-}
-
-static uint64_t runtime_deadline(const TqJob *job) {
-        TqStopReason reason;
-        uint64_t bound = runtime_of(job, &reason);
-
-        return bound == TQ_LIMIT_MAX ? TQ_NEVER : tq_add_u64(job->running_since, bound);
-}
-
-int tq_scheduler_running_timer(TqScheduler *s, TqJob *job) {
-        return timer_set(s, job, runtime_deadline(job));
-}
-
-/* Moves a job between states and keeps what follows from the state: who waits, who holds a slot. */
-static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
-        TqWaiting *w = &job->tenant->waiting;
-        bool had = holds_slot(job->state), has = holds_slot(state);
-        bool waited = tq_scheduler_is_waiting(job), waits = state <= TQ_JOB_QUEUED;
-        int r;
-
-        if (state == TQ_JOB_QUEUED && job->state != TQ_JOB_QUEUED) {
-                r = tq_line_insert(&job->queue->line, job);
-                if (r < 0)
-                        return r;
-        } else if (state != TQ_JOB_QUEUED) {
-                tq_line_remove(&job->queue->line, job);
-                if (s->kept_for == job && state == TQ_JOB_STARTING)
-                        s->kept_for = NULL;
-                else if (s->kept_for == job)
-                        tq_turn_give_up_memory(s);
-        }
-        if (has && !had)
-                tq_turn_take_slot(s, job);
-        else if (had && !has)
-                tq_turn_give_slot(s, job);
-        if (waited && job->state != TQ_JOB_QUEUED)
-                job->queue->placed[job->counted]--;
-        if (waits && state != TQ_JOB_QUEUED)
-                job->queue->placed[job->counted = job->placed]++;
-        w->jobs += (uint64_t)waits - (uint64_t)waited;
-        w->bytes += (waits ? job->spool_bytes : 0) - (waited ? job->spool_bytes : 0);
-        w->scheduled +=
-                (uint64_t)(state == TQ_JOB_SCHEDULED) - (uint64_t)(job->state == TQ_JOB_SCHEDULED);
-        w->held += (uint64_t)(state == TQ_JOB_HELD) - (uint64_t)(job->state == TQ_JOB_HELD);
-        job->state = state;
-        tq_turn_refresh(s, job->queue);
-        return 0;
-}
-
-/* Puts a job that does not run where it has to wait. */
-static int place(TqScheduler *s, TqJob *job, uint64_t now) {
-        bool is_due = job->not_before <= now && job->n_unmet == 0;
-        uint64_t due = job->not_before > now ? job->not_before : TQ_NEVER;
-        int r;
-
-        r = timer_set(s, job, TQ_MIN(due, job->start_by));
-        if (r < 0)
-                return r;
-        /* Its place counts from when it could first have started, held or not. */
-        if (is_due && job->sequence == 0)
-                job->sequence = ++s->sequence;
-        job->placed = job->is_held      ? TQ_WAIT_HELD
-                      : job->is_retry   ? TQ_WAIT_LAUNCH_RETRY
-                      : due != TQ_NEVER ? TQ_WAIT_START_AFTER
-                                        : TQ_WAIT_AFTER;
-        return set_state(s, job,
-                         !is_due        ? TQ_JOB_SCHEDULED
-                         : job->is_held ? TQ_JOB_HELD
-                                        : TQ_JOB_QUEUED);
-}
-
-static void on_met(TqScheduler *s, TqJob *job, uint64_t now) {
-        /* Without memory it is placed by the next event of its own. */
-        if (tq_scheduler_is_waiting(job))
-                (void)place(s, job, now);
-}
-
-static void job_free(TqScheduler *s, TqJob *job) {
-        TqQueue *q = job->queue;
-
-        (void)tq_map_remove(&s->jobs, job->id);
-        tq_heap_remove(&s->timers, &job->timer);
-        tq_condition_drop(s, job);
-        free(job);
-        q->jobs--;
-        tq_tenant_queue_release(q);
-}
-
-/* Actions ------------------------------------------------------------------------------------- */
-
 void tq_scheduler_actions_done(TqActions *a) {
         free(a->items);
         *a = (TqActions){};
-}
-
-static int reserve(TqActions *a, size_t more) {
-        size_t n = TQ_MAX(a->allocated * 2, a->n + more + 16);
-        TqAction *items;
-
-        if (a->n + more <= a->allocated)
-                return 0;
-        items = realloc(a->items, n * sizeof(*items));
-        if (!items)
-                return -ENOMEM;
-        a->items = items;
-        a->allocated = n;
-        return 0;
-}
-
-/* Room was reserved before the state changed. */
-static TqAction *act(TqActions *a, TqActionType type, const TqJob *job) {
-        TqAction *action = &a->items[a->n++];
-
-        assert(a->n <= a->allocated);
-        *action = (TqAction){
-                .type = type,
-                .job = job->id,
-                .tenant = job->tenant->id,
-                .attempt = job->attempt,
-                .stop = job->stop,
-                .userdata = job->userdata,
-        };
-        return action;
-}
-
-static void finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, uint64_t now,
-                   TqActions *actions) {
-        bool is_well = verdict->outcome == TQ_OUTCOME_EXIT && verdict->code == 0;
-
-        act(actions, TQ_ACTION_FINISH, job)->verdict = *verdict;
-        (void)set_state(s, job, TQ_JOB_DONE);
-        tq_condition_ended(s, job, is_well, now, on_met);
-        job_free(s, job);
-}
-
-static void finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, uint64_t now,
-                             TqActions *actions) {
-        TqVerdict verdict = { .outcome = outcome };
-
-        finish(s, job, &verdict, now, actions);
-}
-
-/* What failed of After= takes with it those that waited for it, and theirs. */
-static int sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
-        TqList *node;
-
-        while ((node = tq_list_first(&s->doomed))) {
-                int r = reserve(actions, 2);
-
-                if (r < 0)
-                        return r;
-                finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, doomed), TQ_OUTCOME_DEPENDENCY, now,
-                                 actions);
-        }
-        return 0;
-}
-
-/* Events: jobs -------------------------------------------------------------------------------- */
-
-static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) {
-        TqTenant *t = tq_map_get(&s->tenants, e->tenant);
-        TqJob *job;
-        int r;
-
-        if (!t)
-                return -ENOENT;
-        job = calloc(1, sizeof(*job));
-        if (!job)
-                return -ENOMEM;
-        *job = (TqJob){
-                .id = e->job,
-                .tenant = t,
-                .state = TQ_JOB_DONE,
-                .attempt = TQ_MAX(e->attempt, 1U),
-                .priority = e->j.priority,
-                .name = e->j.name,
-                .is_held = e->j.is_held,
-                .is_short = e->j.runtime_usec <= s->policy.lane_runtime_usec,
-                .not_before = e->j.not_before,
-                .start_by = e->j.start_by > 0 ? e->j.start_by : TQ_NEVER,
-                .runtime_usec = e->j.runtime_usec,
-                .stop_usec = e->j.stop_usec,
-                .memory_bytes = e->j.memory_bytes,
-                .spool_bytes = e->j.spool_bytes,
-                .userdata = e->j.userdata,
-        };
-        tq_list_init(&job->active);
-        tq_list_init(&job->waiting);
-        tq_list_init(&job->doomed);
-        r = tq_tenant_queue_get(t, e->j.queue, now, &job->queue);
-        if (r >= 0)
-                r = tq_map_put(&s->jobs, job->id, job);
-        if (r >= 0)
-                job->queue->jobs++;
-        if (r < 0) {
-                if (job->queue)
-                        tq_tenant_queue_release(job->queue);
-                free(job);
-                return r;
-        }
-        *ret = job;
-        return 0;
-}
-
-static int on_submit(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
-        TqJob *job;
-        int r;
-
-        if (tq_map_get(&s->jobs, e->job))
-                return -EEXIST;
-        r = tq_admission_check(s, e, now, &actions->refusal);
-        if (r < 0)
-                return r;
-        r = job_new(s, e, now, &job);
-        if (r < 0)
-                return r;
-        r = tq_condition_add(s, job, e->j.after, e->j.n_after);
-        if (r >= 0)
-                r = place(s, job, now);
-        if (r < 0) {
-                job_free(s, job);
-                return r;
-        }
-        tq_condition_named(s, job);
-        if (!e->j.is_promised)
-                tq_admission_take(job, now, &actions->refusal);
-        return 0;
-}
-
-static int on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
-        TqJob *job;
-        int r;
-
-        r = job_new(s, e, now, &job);
-        if (r < 0)
-                return r;
-        job->running_since = e->j.running_since;
-        job->stop = e->j.stop;
-        tq_charge_adopt(s, job, now);
-        r = job->stop == TQ_STOP_NONE ? tq_scheduler_running_timer(s, job)
-                                      : timer_set(s, job, tq_add_u64(now, job->stop_usec));
-        if (r >= 0)
-                r = tq_charge_watch(job, now);
-        if (r >= 0)
-                r = set_state(s, job, job->stop == TQ_STOP_NONE ? TQ_JOB_RUNNING : TQ_JOB_STOPPING);
-        if (r < 0) {
-                tq_charge_unwatch(job);
-                job_free(s, job);
-                return r;
-        }
-        /* Recorded, but perhaps not sent before the restart. */
-        if (job->stop != TQ_STOP_NONE)
-                act(actions, TQ_ACTION_TERM, job);
-        return 0;
-}
-
-static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        int r;
-
-        if (job->state != TQ_JOB_STARTING || job->abort)
-                return 0;
-        job->running_since = now;
-        job->is_retry = false;
-        r = tq_scheduler_running_timer(s, job);
-        if (r >= 0)
-                r = tq_charge_watch(job, now);
-        if (r < 0)
-                return r;
-        act(actions, TQ_ACTION_RUN, job);
-        return set_state(s, job, TQ_JOB_RUNNING);
-}
-
-static int on_used(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
-        TqUse seen = *use;
-
-        if (!holds_slot(job->state))
-                return -ENOENT;
-        seen.slot_usec = tq_sub_u64(now, job->slot_since);
-        tq_charge_seen(s, job, &seen, now);
-        return 0;
-}
-
-static uint64_t known(uint64_t counter) {
-        return counter == TQ_UNKNOWN ? 0 : counter;
-}
-
-static void charge_end(TqScheduler *s, TqJob *job, const TqCounters *c, uint64_t now) {
-        TqUse use = { .slot_usec = TQ_MAX(tq_sub_u64(now, job->slot_since), UINT64_C(1)) };
-
-        if (c) {
-                use.cpu_usec = known(c->cpu_usec);
-                use.memory_bytes = known(c->memory_peak_bytes);
-                use.io_bytes = tq_add_u64(known(c->io_read_bytes), known(c->io_write_bytes));
-        }
-        use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
-        tq_charge_end(s, job, &use, now, c != NULL);
-}
-
-static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
-        return end->kind == TQ_END_NEVER_STARTED && job->stop == TQ_STOP_NONE;
-}
-
-static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
-                    TqActions *actions) {
-        TqVerdict verdict;
-
-        /* Nothing of it runs: this is the end of a launch that nobody recorded. */
-        if (!holds_slot(job->state))
-                return -ENOENT;
-        if (is_safe_to_repeat(job, end)) {
-                /* An attempt that was recorded as running is never reused, not even its number. */
-                act(actions, TQ_ACTION_REQUEUE, job);
-                if (job->state != TQ_JOB_STARTING)
-                        job->attempt++;
-                (void)timer_set(s, job, TQ_NEVER);
-                job->abort = false;
-                charge_end(s, job, NULL, now);
-                return place(s, job, now);
-        }
-        charge_end(s, job, end->kind == TQ_END_SPAWN_FAILED ? NULL : &end->counters, now);
-        verdict = tq_verdict_judge(end, job->stop);
-        finish(s, job, &verdict, now, actions);
-        return 0;
-}
-
-#define RETRY_USEC TQ_USEC_PER_SEC
-
-static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        if (job->state != TQ_JOB_STARTING)
-                return 0;
-        charge_end(s, job, NULL, now);
-        if (job->stop != TQ_STOP_NONE) {
-                finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
-                return 0;
-        }
-        job->abort = false;
-        job->is_retry = true;
-        job->not_before = tq_add_u64(now, RETRY_USEC);
-        return place(s, job, now);
-}
-
-static void stop(TqScheduler *s, TqJob *job, TqStopReason reason, uint64_t now,
-                 TqActions *actions) {
-        job->stop = reason;
-        act(actions, TQ_ACTION_TERM, job);
-        /* The job is in the heap or the heap has just grown by others: on -ENOMEM the KILL would be
-         * missing, so send it at once. */
-        if (timer_set(s, job, tq_add_u64(now, job->stop_usec)) < 0)
-                act(actions, TQ_ACTION_KILL, job);
-        (void)set_state(s, job, TQ_JOB_STOPPING);
-}
-
-static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        switch (job->state) {
-        case TQ_JOB_SCHEDULED:
-        case TQ_JOB_HELD:
-        case TQ_JOB_QUEUED:
-                finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
-                return 0;
-        case TQ_JOB_STARTING:
-                if (job->abort)
-                        return -EALREADY;
-                job->stop = TQ_STOP_CANCELLED;
-                job->abort = true;
-                act(actions, TQ_ACTION_ABORT, job);
-                return 0;
-        case TQ_JOB_RUNNING:
-                stop(s, job, TQ_STOP_CANCELLED, now, actions);
-                return 0;
-        default:
-                return -EALREADY;
-        }
-}
-
-static int on_hold(TqScheduler *s, TqJob *job, bool hold, uint64_t now) {
-        if (!tq_scheduler_is_waiting(job))
-                return -EBUSY;
-        if (job->is_held == hold)
-                return -EALREADY;
-        job->is_held = hold;
-        return place(s, job, now);
-}
-
-static int on_after(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) {
-        int r = e->instead > 0 ? tq_condition_name_is(s, job, &e->after, e->instead)
-                : e->is_none   ? tq_condition_name_is_free(job, &e->after)
-                               : tq_condition_settle(s, job, &e->after, e->is_met);
-
-        if (r >= 0 && job->n_unmet == 0)
-                on_met(s, job, now);
-        return r;
-}
-
-static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        TqStopReason reason;
-
-        switch (job->state) {
-        case TQ_JOB_SCHEDULED:
-        case TQ_JOB_HELD:
-        case TQ_JOB_QUEUED:
-                if (job->start_by <= now) {
-                        finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
-                        return 0;
-                }
-                return place(s, job, now);
-        case TQ_JOB_RUNNING:
-                (void)runtime_of(job, &reason);
-                stop(s, job, reason, now, actions);
-                return 0;
-        case TQ_JOB_STOPPING:
-                act(actions, TQ_ACTION_KILL, job);
-                (void)timer_set(s, job, TQ_NEVER);
-                return 0;
-        default:
-                (void)timer_set(s, job, TQ_NEVER);
-                return 0;
-        }
-}
-
-static int look(TqScheduler *s, uint64_t now, TqActions *actions) {
-        for (size_t i = 0; i < s->n_pools; i++)
-                for (;;) {
-                        int r = reserve(actions, 1);
-                        TqJob *job = r < 0 ? NULL : tq_charge_look(s, &s->pools[i], now);
-
-                        if (r < 0)
-                                return r;
-                        if (!job)
-                                break;
-                        act(actions, TQ_ACTION_SAMPLE, job);
-                }
-        return 0;
-}
-
-static int on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
-        TqHeapNode *node;
-
-        while ((node = tq_heap_top(&s->timers))) {
-                TqJob *job = TQ_CONTAINER_OF(node, TqJob, timer);
-                int r;
-
-                if (job->deadline > now)
-                        break;
-                r = reserve(actions, 2);
-                if (r >= 0)
-                        r = on_due(s, job, now, actions);
-                if (r < 0)
-                        return r;
-        }
-        return look(s, now, actions);
-}
-
-static bool is_of_attempt(TqEventType type) {
-        return type == TQ_EVENT_SPAWNED || type == TQ_EVENT_USED || type == TQ_EVENT_ENDED ||
-               type == TQ_EVENT_REFUSED;
-}
-
-static int on_job(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
-        TqJob *job = tq_map_get(&s->jobs, e->job);
-
-        if (!job)
-                return -ENOENT;
-        /* What an earlier attempt still has to say concerns nobody. */
-        if (is_of_attempt(e->type) && e->attempt != job->attempt)
-                return -ENOENT;
-        switch (e->type) {
-        case TQ_EVENT_SPAWNED:
-                return on_spawned(s, job, now, actions);
-        case TQ_EVENT_USED:
-                return on_used(s, job, e->use, now);
-        case TQ_EVENT_ENDED:
-                return on_ended(s, job, e->end, now, actions);
-        case TQ_EVENT_REFUSED:
-                return on_refused(s, job, now, actions);
-        case TQ_EVENT_AFTER:
-                return on_after(s, job, e, now);
-        case TQ_EVENT_HOLD:
-                return on_hold(s, job, true, now);
-        case TQ_EVENT_RELEASE:
-                return on_hold(s, job, false, now);
-        default:
-                return on_cancel(s, job, now, actions);
-        }
 }
 
 static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
@@ -567,44 +54,34 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         case TQ_EVENT_SWITCH:
                 return tq_tenant_on_switch(s, e, now);
         case TQ_EVENT_SUBMIT:
-                return on_submit(s, e, now, actions);
+                return tq_job_on_submit(s, e, now, actions);
         case TQ_EVENT_ADOPT:
-                return on_adopt(s, e, now, actions);
+                return tq_job_on_adopt(s, e, now, actions);
         case TQ_EVENT_OPEN:
                 s->is_open = true;
                 tq_tenant_refresh_all(s);
                 return 0;
         case TQ_EVENT_TICK:
-                return on_tick(s, now, actions);
+                return tq_job_on_tick(s, now, actions);
         default:
-                return on_job(s, e, now, actions);
+                return tq_job_on_event(s, e, now, actions);
         }
-}
-
-static void start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        assert(tq_scheduler_why(s, job, now) == TQ_WAIT_NONE);
-        act(actions, TQ_ACTION_START, job);
-        tq_charge_start(s, job, now);
-        (void)timer_set(s, job, TQ_NEVER);
-        /* To the end of its tenant's ring, if it stays in it at all. */
-        tq_list_unlink(&job->queue->ready);
-        (void)set_state(s, job, TQ_JOB_STARTING);
 }
 
 static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *actions) {
         TqJob *job;
 
-        while (tq_turn_has_slot(p) && (job = tq_turn_next(s, p, now))) {
-                int r = reserve(actions, 1);
+        while (tq_pool_has_slot(p) && (job = tq_turn_next(s, p, now))) {
+                int r = tq_job_reserve(actions, 1);
 
                 if (p->running + 1 < p->slots)
                         tq_turn_prefetch(p, true);
                 /* Its deadline may have come before anybody asked for the time. */
                 if (r >= 0 && job->start_by <= now) {
-                        finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
-                        r = sweep(s, now, actions);
+                        tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
+                        r = tq_job_sweep(s, now, actions);
                 } else if (r >= 0)
-                        start(s, job, now, actions);
+                        tq_job_start(s, job, now, actions);
                 if (r < 0)
                         return r;
         }
@@ -638,11 +115,11 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
                 tq_turn_prefetch(&s->pools[i], false);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
-        r = reserve(actions, 2);
+        r = tq_job_reserve(actions, 2);
         if (r >= 0)
                 r = apply(s, event, now_usec, actions);
         if (r >= 0)
-                r = sweep(s, now_usec, actions);
+                r = tq_job_sweep(s, now_usec, actions);
         if (r < 0 || event->more)
                 return r;
         return dispatch(s, now_usec, actions);
@@ -690,7 +167,7 @@ uint64_t tq_scheduler_memory_promised(const TqScheduler *s) {
 
 int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
                                 uint64_t reserved, uint64_t *ret_free) {
-        const TqPool *p = tq_turn_pool(s, pool);
+        const TqPool *p = tq_pool_by_name(s, pool);
         const TqTenant *t = tq_map_get(&s->tenants, tenant);
         uint64_t others;
 
@@ -699,6 +176,12 @@ int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const cha
         others = p->reserved - (t && t->pool == p ? t->reserved : 0);
         *ret_free = p->slots == TQ_LIMIT_MAX ? TQ_LIMIT_MAX : tq_sub_u64(p->slots, others);
         return tq_limits_slots(reserved, p->slots) > *ret_free ? -EDQUOT : 0;
+}
+
+static bool due_before(const TqHeapNode *a, const TqHeapNode *b) {
+        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, timer), *y = TQ_CONTAINER_OF(b, TqJob, timer);
+
+        return x->deadline != y->deadline ? x->deadline < y->deadline : x->id < y->id;
 }
 
 TqScheduler *tq_scheduler_new(void) {
@@ -711,7 +194,7 @@ TqScheduler *tq_scheduler_new(void) {
         tq_list_init(&s->all);
         tq_list_init(&s->doomed);
         tq_policy_init(&policy);
-        (void)tq_turn_set_host(s, &policy);
+        (void)tq_pool_set_host(s, &policy);
         return s;
 }
 
@@ -731,7 +214,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
         TQ_LIST_FOREACH(node, &s->all)
         (void)tq_tenant_free(TQ_LIST_ENTRY(node, TqTenant, all));
         (void)tq_fair_averages_free(s->averages);
-        tq_turn_done(s);
+        tq_pool_done_all(s);
         tq_map_done(&s->jobs);
         tq_map_done(&s->tenants);
         tq_map_done(&s->awaited_jobs);

@@ -106,11 +106,11 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
         case TQ_WAIT_SLOTS:
                 r->current = p->running;
                 r->maximum = p->slots;
-                return !tq_turn_has_slot(p);
+                return !tq_pool_has_slot(p);
         case TQ_WAIT_LANE:
                 r->current = p->running_long;
                 r->maximum = tq_sub_u64(p->slots, p->lane_slots);
-                return !tq_turn_allows_long(p) && !tq_turn_is_short(s, job);
+                return !tq_pool_allows_long(p) && !tq_turn_is_short(s, job);
         case TQ_WAIT_MEMORY:
                 r->current = job->memory_bytes;
                 r->maximum = tq_turn_free_memory(s);

@@ -13,8 +13,7 @@ struct TqScheduler {
         bool is_open;
         TqSwitches switches; /* of the host */
         TqHostPolicy policy;
-        uint64_t sequence; /* the last one given */
-        /* turn.c */
+        uint64_t sequence;              /* the last one given */
         TqPool pools[2 * TQ_POOLS_MAX]; /* those of before a reload until their tenants move */
         size_t n_pools;
         uint64_t turns;           /* starts so far */
@@ -32,8 +31,19 @@ static inline bool tq_scheduler_is_waiting(const TqJob *job) {
         return job->state <= TQ_JOB_QUEUED;
 }
 
-/* scheduler.c: the timer of a running job follows its tenant's bound. */
-int tq_scheduler_running_timer(TqScheduler *s, TqJob *job);
+/* job.c: what may happen to a job. */
+int tq_job_reserve(TqActions *a, size_t more); /* room, before a state changes whose action it is */
+int tq_job_on_submit(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions);
+int tq_job_on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions);
+int tq_job_on_tick(TqScheduler *s, uint64_t now, TqActions *actions);
+int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions);
+void tq_job_start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions);
+void tq_job_finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, uint64_t now,
+                             TqActions *actions);
+/* What failed of After= takes with it those that waited for it, and theirs. */
+int tq_job_sweep(TqScheduler *s, uint64_t now, TqActions *actions);
+/* The timer of a running job follows its tenant's bound. */
+int tq_job_follow_runtime(TqScheduler *s, TqJob *job);
 
 /* tenant.c: tenants, their queues, and what concerns them. */
 int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret);
@@ -44,20 +54,26 @@ int tq_tenant_on_host(TqScheduler *s, const TqEvent *e);
 int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now);
 int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 
-/* turn.c: whose turn it is. */
+/* pool.c: slots, and whose they are. */
 /* -ENOSPC: too many pools, with those that still have tenants; nothing changed. */
-int tq_turn_set_host(TqScheduler *s, const TqHostPolicy *policy);
-TqPool *tq_turn_pool(const TqScheduler *s, const char *name); /* NULL: not configured */
-int tq_turn_move(TqTenant *t, TqPool *pool); /* -ENOMEM: it stays where it is, and out */
-void tq_turn_done(TqScheduler *s);
-void tq_turn_set_reserved(TqTenant *t, uint64_t reserved);
+int tq_pool_set_host(TqScheduler *s, const TqHostPolicy *policy);
+void tq_pool_done_all(TqScheduler *s);
+TqPool *tq_pool_by_name(const TqScheduler *s, const char *name); /* NULL: not configured */
+int tq_pool_move(TqTenant *t, TqPool *pool); /* -ENOMEM: it stays where it is, and out */
+void tq_pool_set_reserved(TqTenant *t, uint64_t reserved);
+void tq_pool_take_slot(TqScheduler *s, TqJob *job);
+void tq_pool_give_slot(TqScheduler *s, TqJob *job);
+bool tq_pool_has_slot(const TqPool *p);
+bool tq_pool_allows_long(const TqPool *p); /* a job that is not short may have the next one */
+
+/* turn.c: whose turn it is. */
+void tq_turn_order(TqTree *parked);
 void tq_turn_refresh(TqScheduler *s, TqQueue *q);
 void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t);
 void tq_turn_leave(TqTenant *t);
 /* The job that starts next in this pool were a slot free, or NULL. Parks those whose job does not
  * fit: how they are found, not who is next. */
 TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now);
-bool tq_turn_has_slot(const TqPool *p);
 /* Somebody could start a job, had it a slot or memory. */
 bool tq_turn_is_contended(const TqPool *p);
 /* Asks the memory for what the next start will look at. */
@@ -66,14 +82,11 @@ void tq_turn_prefetch(const TqPool *p, bool next_but_one);
 void tq_turn_give_up_memory(TqScheduler *s);
 /* Remembers who can't start for want of memory; after the starts of a step. */
 void tq_turn_keep_memory(TqScheduler *s, uint64_t now);
-void tq_turn_take_slot(TqScheduler *s, TqJob *job);
-void tq_turn_give_slot(TqScheduler *s, TqJob *job);
 /* A tenant starts a job: virtual time passes. */
 void tq_turn_pass_time(TqTenant *t);
 /* Facts that both deciding and explaining ask. */
 bool tq_turn_tenant_has_room(const TqTenant *t);
 bool tq_turn_queue_has_room(const TqQueue *q);
-bool tq_turn_allows_long(const TqPool *p);
 bool tq_turn_is_short(const TqScheduler *s, const TqJob *job);
 uint64_t tq_turn_free_memory(const TqScheduler *s);
 bool tq_turn_may_have(const TqScheduler *s, const TqJob *job, uint64_t now);

@@ -133,7 +133,7 @@ int tq_tenant_on_host(TqScheduler *s, const TqEvent *e) {
         uint64_t lane = s->policy.lane_runtime_usec;
         int r;
 
-        r = tq_turn_set_host(s, e->host);
+        r = tq_pool_set_host(s, e->host);
         if (r < 0)
                 return r;
         if (s->policy.lane_runtime_usec != lane)
@@ -141,7 +141,7 @@ int tq_tenant_on_host(TqScheduler *s, const TqEvent *e) {
         TQ_LIST_FOREACH(node, &s->all) {
                 TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, all);
 
-                tq_turn_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
+                tq_pool_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
                 tq_turn_refresh_tenant(s, t);
         }
         return 0;
@@ -174,13 +174,13 @@ static void tenant_set_limits(TqTenant *t, const TqLimits *l, uint64_t now) {
         t->concurrency = tq_limits_get(l, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
         t->runtime = tq_limits_get(l, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
         t->weight = (uint32_t)tq_limits_get(l, TQ_KEY_WEIGHT, TQ_WEIGHT_DEFAULT);
-        tq_turn_set_reserved(t, tq_limits_get(l, TQ_KEY_RESERVED, 0));
+        tq_pool_set_reserved(t, tq_limits_get(l, TQ_KEY_RESERVED, 0));
         tq_admit_set_rate(&t->rate, tq_limits_get(l, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX), now);
 }
 
 int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         TqTenant *t = tq_map_get(&s->tenants, e->tenant);
-        TqPool *pool = tq_turn_pool(s, e->t.pool);
+        TqPool *pool = tq_pool_by_name(s, e->t.pool);
         int r;
 
         assert(e->t.n_queue_limits <= TQ_QUEUE_LIMITS);
@@ -191,7 +191,7 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         if (!t)
                 return -ENOMEM;
         (void)snprintf(t->name, sizeof(t->name), "%s", e->t.name);
-        r = tq_turn_move(t, pool);
+        r = tq_pool_move(t, pool);
         if (r < 0 && !t->pool) {
                 (void)tq_map_remove(&s->tenants, t->id);
                 tq_list_unlink(&t->all);
@@ -214,7 +214,7 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
 
-                r = job->state == TQ_JOB_RUNNING ? tq_scheduler_running_timer(s, job) : 0;
+                r = job->state == TQ_JOB_RUNNING ? tq_job_follow_runtime(s, job) : 0;
                 if (r < 0)
                         return r;
         }

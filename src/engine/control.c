@@ -200,7 +200,7 @@ void control_job_ended(Engine *e, uint64_t job) {
                 if (w->is_cancel)
                         (void)sd_bus_reply_method_return(w->call, "");
                 else
-                        (void)verbs_reply_job(w->connection, w->call, job, w->tenant);
+                        (void)question_reply_job(w->connection, w->call, job, w->tenant);
                 (void)waiter_free(w);
         }
 }

@@ -250,10 +250,30 @@ int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t 
 Connection *control_find(Engine *e, uint64_t id); /* NULL: it has gone */
 void control_stop(Engine *e);
 
+/* question.c: what the ledger is asked for a caller. 1, or a negative errno */
+typedef struct Question {
+        TqTask task;
+        Engine *engine;
+        uint64_t connection; /* its id: it may have gone when the answer comes */
+        sd_bus_message *call;
+        TqLedgerFilter filter;
+        bool wants_one;                  /* none is an error */
+        int (*then)(struct Question *q); /* instead of the reply */
+        uint32_t stream;
+        TqTable table;
+        int result;
+} Question;
+int question_ask(Connection *c, sd_bus_message *call, const Question *template);
+int question_ask_about_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
+int question_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
+
 /* verbs.c, limits.c: the methods */
 extern const sd_bus_vtable verbs_vtable[];
 int verbs_scope(const Connection *c, int64_t *ret_tenant); /* -1: everything; -EPERM: nothing */
 int verbs_no_job(sd_bus_message *call, uint64_t job);
+/* A job that has not ended. NULL, and the call is answered, with *ret of that: ended, never there
+ * and somebody else's get one answer. */
+const TqJob *verbs_live_job(const Connection *c, sd_bus_message *call, uint64_t id, int *ret);
 int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tenant,
                       char *ret_queue); /* "acme" or "acme/etl"; -ENOENT, -EINVAL */
 int verbs_reply_target(sd_bus_message *call, int r, const char *target);
@@ -262,7 +282,6 @@ int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fm
         TQ_PRINTF(3, 4);
 int verbs_reply_submitted(sd_bus_message *call, const char *tenant, uint64_t job,
                           const TqRefusal *refusal);
-int verbs_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
 

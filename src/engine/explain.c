@@ -368,7 +368,6 @@ int explain_on_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         TQ_TABLE_CLEANUP TqTable table = {};
         Connection *c = userdata;
         const TqJob *job;
-        int64_t tenant;
         uint64_t id;
         int r;
 
@@ -376,13 +375,9 @@ int explain_on_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "t", &id);
         if (r < 0)
                 return r;
-        job = tq_scheduler_job(c->engine->scheduler, id);
-        if (!job || verbs_scope(c, &tenant) < 0 ||
-            (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
-                return verbs_reply_error(
-                        m, TQ_CONTROL_NOT_FOUND,
-                        "no job %llu that has not ended (status shows how one did)",
-                        (unsigned long long)id);
+        job = verbs_live_job(c, m, id, &r);
+        if (!job)
+                return r;
         r = fill(c->engine, &table, job, c->is_admin);
         return r < 0 ? r : tq_control_reply_table(m, &table);
 }

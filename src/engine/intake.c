@@ -136,7 +136,7 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
         ret->refusal = e->actions.refusal;
         /* Out of memory after it was taken: it is started by the next event. */
         if (r >= 0 || tq_scheduler_job(e->scheduler, id)) {
-                if (tq_scheduler_job(e->scheduler, id) && job->after)
+                if (job && job->after && tq_scheduler_job(e->scheduler, id))
                         after_ask(e, id, s->tenant->id, job->after);
                 return 0;
         }

@@ -114,7 +114,7 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Engine *e = c->engine;
         const TqJob *job;
         TqLedgerOp *op;
-        int64_t tenant;
+        uint32_t tenant;
         uint64_t id;
         const char *why;
         int hold, r;
@@ -123,11 +123,9 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "tbs", &id, &hold, &why);
         if (r < 0)
                 return r;
-        job = tq_scheduler_job(e->scheduler, id);
-        if (!job || verbs_scope(c, &tenant) < 0 ||
-            (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
-                return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no job %llu that has not ended",
-                                         (unsigned long long)id);
+        job = verbs_live_job(c, m, id, &r);
+        if (!job)
+                return r;
         tenant = job->tenant->id;
         if (!hold && !c->is_admin && ((EngineJob *)job->userdata)->is_held_by_admin)
                 return verbs_reply_error(m, TQ_CONTROL_DENIED, "an administrator holds job %llu",
@@ -144,8 +142,8 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                          (unsigned long long)id);
         if (r < 0)
                 return r;
-        batch_event(e, hold ? "hold" : "release", (uint32_t)tenant, id, c->uid,
-                    "by user %u%s%.200s", c->uid, why[0] ? ": " : "", why);
+        batch_event(e, hold ? "hold" : "release", tenant, id, c->uid, "by user %u%s%.200s", c->uid,
+                    why[0] ? ": " : "", why);
         op = batch_op(e, TQ_LEDGER_HOLD);
         if (!op)
                 return -ENOMEM;

@@ -104,6 +104,19 @@ int verbs_no_job(sd_bus_message *call, uint64_t job) {
                                  (unsigned long long)job);
 }
 
+const TqJob *verbs_live_job(const Connection *c, sd_bus_message *call, uint64_t id, int *ret) {
+        const TqJob *job = tq_scheduler_job(c->engine->scheduler, id);
+        int64_t tenant;
+
+        if (job && verbs_scope(c, &tenant) >= 0 &&
+            (tenant < 0 || job->tenant->id == (uint32_t)tenant))
+                return job;
+        *ret = verbs_reply_error(call, TQ_CONTROL_NOT_FOUND,
+                                 "no job %llu that has not ended (status shows how one did)",
+                                 (unsigned long long)id);
+        return NULL;
+}
+
 int verbs_add_columns(TqTable *table, const char *const *columns, size_t n) {
         int r = 0;
 
@@ -112,124 +125,7 @@ int verbs_add_columns(TqTable *table, const char *const *columns, size_t n) {
         return r;
 }
 
-/* Questions to the ledger ---------------------------------------------------------------------- */
-
-typedef struct Question {
-        TqTask task;
-        Engine *engine;
-        uint64_t connection; /* its id: it may have gone when the answer comes */
-        sd_bus_message *call;
-        TqLedgerFilter filter;
-        bool wants_one;                  /* none is an error */
-        int (*then)(struct Question *q); /* instead of the reply */
-        uint32_t stream;
-        TqTable table;
-        int result;
-} Question;
-
-static void on_question_run(TqTask *task) {
-        Question *q = TQ_CONTAINER_OF(task, Question, task);
-
-        q->result = tq_ledger_jobs(q->engine->ledger, &q->filter, &q->table);
-}
-
-/* The ledger knows what was promised; what a job does at this moment, and why it waits, the
- * scheduler. */
-static void add_present(Engine *e, TqTable *t) {
-        ssize_t reason = tq_table_find(t, "wait_reason"), state = tq_table_find(t, "state");
-
-        for (size_t row = 0; reason >= 0 && state >= 0 && row < t->n_rows; row++) {
-                uint64_t id = (uint64_t)tq_table_integer(t, row, "job", 0);
-                const TqJob *job = tq_scheduler_job(e->scheduler, id);
-                TqWait why;
-
-                /* An ended job stays ended: the scheduler has forgotten it by then. */
-                if (!job)
-                        continue;
-                (void)tq_table_put_text(t, row, (size_t)state,
-                                        tq_scheduler_state_to_string(job->state));
-                why = tq_scheduler_why(e->scheduler, job, tq_clock_boottime_usec());
-                if (why != TQ_WAIT_NONE)
-                        (void)tq_table_put_text(t, row, (size_t)reason, tq_reason_to_string(why));
-        }
-}
-
-static void on_question_done(TqTask *task, void *userdata) {
-        Question *q = TQ_CONTAINER_OF(task, Question, task);
-        Engine *e = userdata;
-        Connection *c = control_find(e, q->connection);
-        int r;
-
-        if (c)
-                c->n_questions--;
-        if (q->result < 0)
-                r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
-                                      strerror(-q->result));
-        else if (q->wants_one && q->table.n_rows == 0)
-                r = verbs_no_job(q->call, q->filter.job);
-        else if (q->then)
-                r = q->then(q);
-        else {
-                add_present(e, &q->table);
-                r = tq_control_reply_table(q->call, &q->table);
-        }
-        if (r < 0)
-                (void)verbs_reply_error(q->call, TQ_CONTROL_FAILED, "%s", strerror(-r));
-        tq_table_done(&q->table);
-        (void)sd_bus_message_unref(q->call);
-        free(q);
-}
-
-/* Questions share the disk with commits, and answers wait in our memory until they are read. */
-#define QUESTIONS_MAX 8
-#define UNREAD_MAX    32
-
-static int submit(Connection *c, sd_bus_message *call, const Question *template) {
-        Question *q = malloc(sizeof(*q));
-
-        if (!q)
-                return -ENOMEM;
-        *q = *template;
-        q->task = (TqTask){ .run = on_question_run, .done = on_question_done };
-        q->engine = c->engine;
-        q->connection = c->id;
-        q->call = sd_bus_message_ref(call);
-        c->n_questions++;
-        tq_list_init(&q->task.link);
-        tq_worker_submit(c->engine->worker, &q->task, false);
-        return 1;
-}
-
-static int ask(Connection *c, sd_bus_message *call, const Question *template) {
-        uint64_t unread = 0;
-
-        (void)sd_bus_get_n_queued_write(c->bus, &unread);
-        if (c->n_questions >= QUESTIONS_MAX || unread > UNREAD_MAX)
-                return verbs_reply_error(
-                        call, TQ_CONTROL_REFUSED,
-                        "too many questions at once on one connection; read the answers");
-        return submit(c, call, template);
-}
-
-static Question about_job(uint64_t job, int64_t tenant) {
-        return (Question){
-                .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
-                .wants_one = true,
-        };
-}
-
-/* To those who waited: their number is bounded where they began to wait. */
-int verbs_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
-        Question q = about_job(job, tenant);
-
-        return submit(c, call, &q);
-}
-
-static int ask_about_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
-        Question q = about_job(job, tenant);
-
-        return ask(c, call, &q);
-}
+/* What the ledger knows ------------------------------------------------------------------------ */
 
 #define ROWS_MAX 10000
 
@@ -256,7 +152,7 @@ static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         q.filter.live_only = !all;
         q.filter.before = before;
         q.filter.limit = TQ_MIN(limit, (uint32_t)ROWS_MAX);
-        return ask(c, m, &q);
+        return question_ask(c, m, &q);
 }
 
 static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -271,7 +167,7 @@ static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         if (verbs_scope(c, &tenant) < 0)
                 return verbs_no_job(m, job);
-        return ask_about_job(c, m, job, tenant);
+        return question_ask_about_job(c, m, job, tenant);
 }
 
 static int wait_for(Connection *c, sd_bus_message *m, uint64_t job, int64_t tenant,
@@ -301,7 +197,7 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
                 return verbs_no_job(m, job);
         if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
-                return ask_about_job(c, m, job, tenant);
+                return question_ask_about_job(c, m, job, tenant);
         return wait_for(c, m, job, tenant, false);
 }
 
@@ -381,7 +277,7 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const TqJob *job;
         bool is_starting;
         Effect *effect;
-        int64_t tenant;
+        uint32_t tenant;
         uint64_t id;
         int r;
 
@@ -389,13 +285,11 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "t", &id);
         if (r < 0)
                 return r;
-        job = tq_scheduler_job(e->scheduler, id);
-        /* Ended, never there, somebody else's: one answer. */
-        if (!job || verbs_scope(c, &tenant) < 0 ||
-            (tenant >= 0 && job->tenant->id != (uint32_t)tenant))
-                return verbs_reply_error(m, TQ_CONTROL_NOT_FOUND, "no job %llu that has not ended",
-                                         (unsigned long long)id);
-        batch_event(e, "cancel", job->tenant->id, id, c->uid, "cancelled by user %u", c->uid);
+        job = verbs_live_job(c, m, id, &r);
+        if (!job)
+                return r;
+        tenant = job->tenant->id;
+        batch_event(e, "cancel", tenant, id, c->uid, "cancelled by user %u", c->uid);
         /* A launch at its barrier is recorded nowhere yet: the answer is its end, since a crash
          * before that would start the job after all. */
         is_starting = job->state == TQ_JOB_STARTING;
@@ -403,7 +297,7 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0 && r != -EALREADY)
                 return r;
         if (is_starting)
-                return wait_for(c, m, id, tenant, true);
+                return wait_for(c, m, id, (int64_t)tenant, true);
         effect = batch_effect(e, EFFECT_CALLBACK);
         if (!effect)
                 return -ENOMEM;
@@ -463,7 +357,7 @@ static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return verbs_no_job(m, q.filter.job);
         q.filter.limit = 1;
         q.stream = strcmp(stream, "err") == 0;
-        return ask(c, m, &q);
+        return question_ask(c, m, &q);
 }
 
 /* Tenants ------------------------------------------------------------------------------------- */

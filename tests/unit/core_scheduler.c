@@ -1,39 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "core/scheduler.h"
+#include "world.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-#include "base/buffer.h"
-#include "unit.h"
-
-#define SEC UINT64_C(1000000)
-
-/* A scheduler, a clock, and what it has asked for since one last looked. */
-typedef struct World {
-        TqScheduler *s;
-        TqActions actions;
-        uint64_t now;
-} World;
-
-static World world_new(void) {
-        World w = { .s = tq_scheduler_new(), .now = 1000 * SEC };
-
-        ck_assert_ptr_nonnull(w.s);
-        return w;
-}
-
-static void world_done(World *w) {
-        w->s = tq_scheduler_free(w->s);
-        ck_assert_ptr_null(w->s);
-        tq_scheduler_actions_done(&w->actions);
-}
-
-#define WORLD TQ_CLEANUP(world_done) World
-
-static int step(World *w, TqEvent event) {
-        return tq_scheduler_step(w->s, &event, w->now, &w->actions);
-}
+/* What may happen to a job, in every order: with the numbers of attempts and the queues. */
 
 static TqLimits limits_of(const char *concurrency, const char *runtime) {
         TqLimits l = {};
@@ -69,28 +37,22 @@ static void tenant_full(World *w, uint32_t id, const char *concurrency, const ch
                          0);
 }
 
-static void tenant(World *w, uint32_t id, const char *concurrency) {
+static void tenant_of(World *w, uint32_t id, const char *concurrency) {
         tenant_full(w, id, concurrency, NULL, NULL, 0, true);
 }
 
-static void open_world(World *w) {
-        ck_assert_int_eq(step(w, (TqEvent){ .type = TQ_EVENT_OPEN }), 0);
+static TqEvent submission_to(uint32_t id, uint64_t job, const char *queue) {
+        TqEvent e = submission(id, job);
+
+        e.j.queue = queue;
+        return e;
 }
 
-static TqEvent submission(uint32_t id, uint64_t job, const char *queue) {
-        return (TqEvent){
-                .type = TQ_EVENT_SUBMIT,
-                .tenant = id,
-                .job = job,
-                .j = { .queue = queue, .runtime_usec = TQ_LIMIT_MAX, .stop_usec = 10 * SEC }
-        };
+static void submit_to(World *w, uint32_t id, uint64_t job, const char *queue) {
+        ck_assert_int_eq(step(w, submission_to(id, job, queue)), 0);
 }
 
-static void submit(World *w, uint32_t id, uint64_t job, const char *queue) {
-        ck_assert_int_eq(step(w, submission(id, job, queue)), 0);
-}
-
-static int say(World *w, TqEventType type, uint64_t job, unsigned attempt) {
+static int say_of(World *w, TqEventType type, uint64_t job, unsigned attempt) {
         return step(w, (TqEvent){ .type = type, .job = job, .attempt = attempt });
 }
 
@@ -104,28 +66,16 @@ static int end_as(World *w, uint64_t job, unsigned attempt, TqEndKind kind, int 
                 (TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
 }
 
-static void tick(World *w, uint64_t later) {
-        w->now += later;
-        ck_assert_int_eq(step(w, (TqEvent){ .type = TQ_EVENT_TICK }), 0);
-}
-
-static const char *const action_words[_TQ_ACTION_MAX] = {
-        [TQ_ACTION_START] = "start",   [TQ_ACTION_RUN] = "run",
-        [TQ_ACTION_ABORT] = "abort",   [TQ_ACTION_TERM] = "term",
-        [TQ_ACTION_KILL] = "kill",     [TQ_ACTION_REQUEUE] = "requeue",
-        [TQ_ACTION_SAMPLE] = "sample", [TQ_ACTION_FINISH] = "finish",
-};
-
 /* Compares what was asked for since the last call: "start 1.1, run 2.1, term 3.1 (cancelled),
  * finish 4.2 (exit 0)". */
-static void expect_at(World *w, int line, const char *want) {
+static void expect_attempts_at(World *w, int line, const char *want) {
         TQ_BUFFER_CLEANUP TqBuffer got = {};
 
         for (size_t i = 0; i < w->actions.n; i++) {
                 const TqAction *a = &w->actions.items[i];
                 char verdict[128];
 
-                tq_buffer_printf(&got, "%s%s %ju.%u", i > 0 ? ", " : "", action_words[a->type],
+                tq_buffer_printf(&got, "%s%s %ju.%u", i > 0 ? ", " : "", world_action(a->type),
                                  (uintmax_t)a->job, a->attempt);
                 if (a->type == TQ_ACTION_TERM)
                         tq_buffer_printf(&got, " (%s)", tq_verdict_stop_to_string(a->stop));
@@ -138,13 +88,7 @@ static void expect_at(World *w, int line, const char *want) {
         w->actions.n = 0;
 }
 
-#define expect(w, want) expect_at(w, __LINE__, want)
-
-static TqJobState state_of(const World *w, uint64_t job) {
-        const TqJob *j = tq_scheduler_job(w->s, job);
-
-        return j ? j->state : _TQ_JOB_STATE_MAX;
-}
+#define expect_attempts(w, want) expect_attempts_at(w, __LINE__, want)
 
 static TqWait why(const World *w, uint64_t job) {
         const TqJob *j = tq_scheduler_job(w->s, job);
@@ -206,25 +150,25 @@ END_TEST
 START_TEST(one_job) {
         WORLD w = world_new();
         int userdata;
-        TqEvent e = submission(1, 7, "default");
+        TqEvent e = submission_to(1, 7, "default");
 
-        tenant(&w, 1, NULL);
+        tenant_of(&w, 1, NULL);
         open_world(&w);
         e.j.userdata = &userdata;
         ck_assert_int_eq(step(&w, e), 0);
         ck_assert_int_eq(state_of(&w, 7), TQ_JOB_STARTING);
         ck_assert_ptr_eq(w.actions.items[0].userdata, &userdata);
         ck_assert_uint_eq(w.actions.items[0].tenant, 1);
-        expect(&w, "start 7.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 7, 1), 0);
-        expect(&w, "run 7.1");
+        expect_attempts(&w, "start 7.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 7, 1), 0);
+        expect_attempts(&w, "run 7.1");
         ck_assert_int_eq(state_of(&w, 7), TQ_JOB_RUNNING);
         ck_assert_uint_eq(tq_scheduler_job(w.s, 7)->running_since, w.now);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
         ck_assert_int_eq(end_as(&w, 7, 1, TQ_END_EXITED, 3), 0);
-        expect(&w, "finish 7.1 (exit 3)");
+        expect_attempts(&w, "finish 7.1 (exit 3)");
         ck_assert_ptr_null(tq_scheduler_job(w.s, 7));
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 0);
         ck_assert_uint_eq(queues_of(&w, 1), 0);
@@ -234,15 +178,15 @@ END_TEST
 START_TEST(closed_until_open) {
         WORLD w = world_new();
 
-        tenant(&w, 1, NULL);
-        submit(&w, 1, 1, "a");
-        submit(&w, 1, 2, "b");
-        expect(&w, "");
+        tenant_of(&w, 1, NULL);
+        submit_to(&w, 1, 1, "a");
+        submit_to(&w, 1, 2, "b");
+        expect_attempts(&w, "");
         ck_assert_int_eq(why(&w, 1), TQ_WAIT_RECOVERY);
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_QUEUED);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 2);
         open_world(&w);
-        expect(&w, "start 1.1, start 2.1");
+        expect_attempts(&w, "start 1.1, start 2.1");
 }
 END_TEST
 
@@ -250,18 +194,18 @@ START_TEST(unknown) {
         WORLD w = world_new();
 
         open_world(&w);
-        ck_assert_int_eq(step(&w, submission(1, 1, "q")), -ENOENT);
-        tenant(&w, 1, NULL);
-        submit(&w, 1, 1, "q");
-        ck_assert_int_eq(step(&w, submission(1, 1, "q")), -EEXIST);
-        ck_assert_int_eq(step(&w, submission(1, 1, "another")), -EEXIST);
+        ck_assert_int_eq(step(&w, submission_to(1, 1, "q")), -ENOENT);
+        tenant_of(&w, 1, NULL);
+        submit_to(&w, 1, 1, "q");
+        ck_assert_int_eq(step(&w, submission_to(1, 1, "q")), -EEXIST);
+        ck_assert_int_eq(step(&w, submission_to(1, 1, "another")), -EEXIST);
         ck_assert_uint_eq(queues_of(&w, 1), 1);
-        expect(&w, "start 1.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 2, 1), -ENOENT);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 1), -ENOENT);
+        expect_attempts(&w, "start 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 2, 1), -ENOENT);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 2, 1), -ENOENT);
         ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_EXITED, 0), -ENOENT);
         ck_assert_ptr_null(tq_scheduler_tenant(w.s, 2));
-        expect(&w, "");
+        expect_attempts(&w, "");
 }
 END_TEST
 
@@ -269,23 +213,23 @@ END_TEST
 START_TEST(stale_attempts) {
         WORLD w = world_new();
 
-        tenant(&w, 1, NULL);
+        tenant_of(&w, 1, NULL);
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        submit_to(&w, 1, 1, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
-        expect(&w, "start 1.1, run 1.1, requeue 1.1, start 1.2");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), -ENOENT);
+        expect_attempts(&w, "start 1.1, run 1.1, requeue 1.1, start 1.2");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), -ENOENT);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), -ENOENT);
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), -ENOENT);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 3), -ENOENT);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 0), -ENOENT);
-        expect(&w, "");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 1), -ENOENT);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 3), -ENOENT);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 0), -ENOENT);
+        expect_attempts(&w, "");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STARTING);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 2), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 2), 0); /* said twice: nothing more */
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 2), 0); /* of a running one: nonsense */
-        expect(&w, "run 1.2");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 2), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 2), 0); /* said twice: nothing more */
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 2), 0); /* of a running one: nonsense */
+        expect_attempts(&w, "run 1.2");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_RUNNING);
 }
 END_TEST
@@ -294,13 +238,13 @@ END_TEST
 START_TEST(events_of_waiting_jobs) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "0");
+        tenant_of(&w, 1, "0");
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        submit_to(&w, 1, 1, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), -ENOENT);
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
-        expect(&w, "");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+        expect_attempts(&w, "");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_QUEUED);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 0);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 1);
@@ -310,15 +254,16 @@ END_TEST
 START_TEST(spawn_failed) {
         WORLD w = world_new();
 
-        tenant(&w, 1, NULL);
+        tenant_of(&w, 1, NULL);
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        submit(&w, 1, 2, "q");
+        submit_to(&w, 1, 1, "q");
+        submit_to(&w, 1, 2, "q");
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SPAWN_FAILED, ENOENT), 0);
-        expect(&w, "start 1.1, finish 1.1 (spawn (exec: No such file or directory)), start 2.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 2, 1), 0);
+        expect_attempts(
+                &w, "start 1.1, finish 1.1 (spawn (exec: No such file or directory)), start 2.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 2, 1), 0);
         ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_SPAWN_FAILED, EACCES), 0);
-        expect(&w, "run 2.1, finish 2.1 (spawn (exec: Permission denied))");
+        expect_attempts(&w, "run 2.1, finish 2.1 (spawn (exec: Permission denied))");
 }
 END_TEST
 
@@ -327,18 +272,18 @@ END_TEST
 START_TEST(never_started) {
         WORLD w = world_new();
 
-        tenant(&w, 1, NULL);
+        tenant_of(&w, 1, NULL);
         open_world(&w);
-        submit(&w, 1, 1, "q");
+        submit_to(&w, 1, 1, "q");
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
-        expect(&w, "start 1.1, requeue 1.1, start 1.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect_attempts(&w, "start 1.1, requeue 1.1, start 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
-        expect(&w, "run 1.1, requeue 1.1, start 1.2");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 2), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect_attempts(&w, "run 1.1, requeue 1.1, start 1.2");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 2), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), 0);
         ck_assert_int_eq(end_as(&w, 1, 2, TQ_END_NEVER_STARTED, 0), 0);
-        expect(&w, "run 1.2, term 1.2 (cancelled), finish 1.2 (cancelled)");
+        expect_attempts(&w, "run 1.2, term 1.2 (cancelled), finish 1.2 (cancelled)");
 }
 END_TEST
 
@@ -348,14 +293,14 @@ START_TEST(requeue_takes_the_timer_back) {
 
         tenant_full(&w, 1, "1", "10s", NULL, 0, true);
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        submit_to(&w, 1, 1, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
-        expect(&w, "start 1.1, run 1.1, requeue 1.1, start 1.2");
+        expect_attempts(&w, "start 1.1, run 1.1, requeue 1.1, start 1.2");
         tick(&w, 60 * SEC);
-        expect(&w, "");
+        expect_attempts(&w, "");
 }
 END_TEST
 
@@ -363,25 +308,25 @@ END_TEST
 START_TEST(refused) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        submit(&w, 1, 2, "q");
-        expect(&w, "start 1.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
-        expect(&w, "start 2.1");
+        submit_to(&w, 1, 1, "q");
+        submit_to(&w, 1, 2, "q");
+        expect_attempts(&w, "start 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+        expect_attempts(&w, "start 2.1");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_SCHEDULED);
         ck_assert_int_eq(why(&w, 1), TQ_WAIT_LAUNCH_RETRY);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + SEC);
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 2, 1), 0);
-        expect(&w, "");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 2, 1), 0);
+        expect_attempts(&w, "");
         tick(&w, SEC - 1);
-        expect(&w, "");
+        expect_attempts(&w, "");
         tick(&w, 1);
-        expect(&w, "start 1.1");
+        expect_attempts(&w, "start 1.1");
         ck_assert_int_eq(state_of(&w, 2), TQ_JOB_QUEUED);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 1.1 (exit 0), start 2.1");
+        expect_attempts(&w, "finish 1.1 (exit 0), start 2.1");
 }
 END_TEST
 
@@ -424,8 +369,8 @@ START_TEST(concurrency) {
         tenant_full(&w, 1, concurrency_rows[_i].tenant, NULL, &a, n, true);
         open_world(&w);
         for (uint64_t job = 1; job <= 6; job++)
-                submit(&w, 1, job, job <= 2 ? "a" : job <= 4 ? "b" : "c");
-        expect(&w, concurrency_rows[_i].start);
+                submit_to(&w, 1, job, job <= 2 ? "a" : job <= 4 ? "b" : "c");
+        expect_attempts(&w, concurrency_rows[_i].start);
         ck_assert_int_eq(why(&w, 2), concurrency_rows[_i].why_2);
         ck_assert_int_eq(why(&w, 6), concurrency_rows[_i].why_6);
         ck_assert_uint_eq(queues_of(&w, 1), 3);
@@ -437,18 +382,18 @@ START_TEST(limit_of_a_queue) {
         WORLD w = world_new();
 
         tenant_full(&w, 1, NULL, NULL, limits, 2, true);
-        submit(&w, 1, 1, "c");
+        submit_to(&w, 1, 1, "c");
         ck_assert_uint_eq(concurrency_of(&w, 1, "a"), 3);
         ck_assert_uint_eq(concurrency_of(&w, 1, "b"), 0);
         ck_assert_uint_eq(concurrency_of(&w, 1, "c"), 1);
-        submit(&w, 1, 2, "b");
+        submit_to(&w, 1, 2, "b");
         tenant_full(&w, 1, "5", NULL, limits, 1, true);
         ck_assert_uint_eq(concurrency_of(&w, 1, "a"), 3);
         ck_assert_uint_eq(concurrency_of(&w, 1, "b"), TQ_LIMIT_MAX);
         ck_assert_uint_eq(concurrency_of(&w, 1, "c"), TQ_LIMIT_MAX);
         ck_assert_ptr_null(tq_scheduler_queue(tq_scheduler_tenant(w.s, 1), "d"));
         /* A queue that nothing is said about any more goes when its last job does. */
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 0), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 2, 0), 0);
         ck_assert_ptr_null(tq_scheduler_queue(tq_scheduler_tenant(w.s, 1), "b"));
         ck_assert_uint_eq(queues_of(&w, 1), 2);
 }
@@ -458,16 +403,16 @@ END_TEST
 START_TEST(tenants_are_apart) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
-        tenant(&w, 2, "2");
+        tenant_of(&w, 1, "1");
+        tenant_of(&w, 2, "2");
         open_world(&w);
         for (uint64_t job = 1; job <= 4; job++) {
-                submit(&w, 1, job, "q");
-                submit(&w, 2, job + 10, "q");
+                submit_to(&w, 1, job, "q");
+                submit_to(&w, 2, job + 10, "q");
         }
-        expect(&w, "start 1.1, start 11.1, start 12.1");
+        expect_attempts(&w, "start 1.1, start 11.1, start 12.1");
         ck_assert_int_eq(end_as(&w, 11, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 11.1 (exit 0), start 13.1");
+        expect_attempts(&w, "finish 11.1 (exit 0), start 13.1");
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 2)->running, 2);
 }
@@ -477,15 +422,15 @@ END_TEST
 START_TEST(turns) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "4");
-        tenant(&w, 2, "2");
+        tenant_of(&w, 1, "4");
+        tenant_of(&w, 2, "2");
         for (uint64_t job = 1; job <= 4; job++)
-                submit(&w, 1, job, job <= 2 ? "a" : "b");
+                submit_to(&w, 1, job, job <= 2 ? "a" : "b");
         for (uint64_t job = 11; job <= 14; job++)
-                submit(&w, 2, job, "q");
-        expect(&w, "");
+                submit_to(&w, 2, job, "q");
+        expect_attempts(&w, "");
         open_world(&w);
-        expect(&w, "start 1.1, start 11.1, start 3.1, start 12.1, start 2.1, start 4.1");
+        expect_attempts(&w, "start 1.1, start 11.1, start 3.1, start 12.1, start 2.1, start 4.1");
 }
 END_TEST
 
@@ -493,16 +438,16 @@ START_TEST(order_in_a_queue) {
         static const int priorities[] = { 0, 5, -100, 5, 100, 0, -1 };
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         for (uint64_t i = 0; i < TQ_ELEMENTSOF(priorities); i++) {
-                TqEvent e = submission(1, 10 + i, "q");
+                TqEvent e = submission_to(1, 10 + i, "q");
 
                 e.j.priority = priorities[i];
                 ck_assert_int_eq(step(&w, e), 0);
         }
         ck_assert_int_eq(why(&w, 14), TQ_WAIT_RECOVERY);
         open_world(&w);
-        expect(&w, "start 14.1");
+        expect_attempts(&w, "start 14.1");
         for (size_t i = 0; i < TQ_ELEMENTSOF(priorities); i++) {
                 static const uint64_t order[] = { 14, 11, 13, 10, 15, 16, 12 };
 
@@ -517,20 +462,20 @@ START_TEST(behind) {
         WORLD w = world_new();
 
         tenant_full(&w, 1, "5", NULL, NULL, 0, false);
-        submit(&w, 1, 1, "q");
-        submit(&w, 1, 2, "q");
+        submit_to(&w, 1, 1, "q");
+        submit_to(&w, 1, 2, "q");
         open_world(&w);
-        expect(&w, "");
+        expect_attempts(&w, "");
         ck_assert_int_eq(why(&w, 1), TQ_WAIT_TENANT_DISABLED);
         tenant_full(&w, 1, "5", NULL, NULL, 0, true);
-        expect(&w, "start 1.1, start 2.1");
+        expect_attempts(&w, "start 1.1, start 2.1");
         tenant_full(&w, 1, "5", NULL, NULL, 0, false);
-        submit(&w, 1, 3, "q");
+        submit_to(&w, 1, 3, "q");
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 1.1 (exit 0)");
+        expect_attempts(&w, "finish 1.1 (exit 0)");
         ck_assert_int_eq(why(&w, 3), TQ_WAIT_TENANT_DISABLED);
         tenant_full(&w, 1, "5", NULL, NULL, 0, true);
-        expect(&w, "start 3.1");
+        expect_attempts(&w, "start 3.1");
 }
 END_TEST
 
@@ -539,27 +484,28 @@ END_TEST
 START_TEST(limits_change_under_a_backlog) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "2");
+        tenant_of(&w, 1, "2");
         open_world(&w);
         for (uint64_t job = 1; job <= 9; job++)
-                submit(&w, 1, job, "q");
-        expect(&w, "start 1.1, start 2.1");
-        tenant(&w, 1, "5");
-        expect(&w, "start 3.1, start 4.1, start 5.1");
-        tenant(&w, 1, "1");
-        expect(&w, "");
+                submit_to(&w, 1, job, "q");
+        expect_attempts(&w, "start 1.1, start 2.1");
+        tenant_of(&w, 1, "5");
+        expect_attempts(&w, "start 3.1, start 4.1, start 5.1");
+        tenant_of(&w, 1, "1");
+        expect_attempts(&w, "");
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 5);
         for (uint64_t job = 1; job <= 4; job++)
                 ck_assert_int_eq(end_as(&w, job, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0), finish 3.1 (exit 0), finish 4.1 "
-                   "(exit 0)");
+        expect_attempts(&w,
+                        "finish 1.1 (exit 0), finish 2.1 (exit 0), finish 3.1 (exit 0), finish 4.1 "
+                        "(exit 0)");
         ck_assert_int_eq(end_as(&w, 5, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 5.1 (exit 0), start 6.1");
-        tenant(&w, 1, "0");
+        expect_attempts(&w, "finish 5.1 (exit 0), start 6.1");
+        tenant_of(&w, 1, "0");
         ck_assert_int_eq(end_as(&w, 6, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 6.1 (exit 0)");
-        tenant(&w, 1, "max");
-        expect(&w, "start 7.1, start 8.1, start 9.1");
+        expect_attempts(&w, "finish 6.1 (exit 0)");
+        tenant_of(&w, 1, "max");
+        expect_attempts(&w, "start 7.1, start 8.1, start 9.1");
 }
 END_TEST
 
@@ -570,22 +516,22 @@ START_TEST(queue_limits_change_under_a_backlog) {
         tenant_full(&w, 1, NULL, NULL, &q, 1, true);
         open_world(&w);
         for (uint64_t job = 1; job <= 5; job++)
-                submit(&w, 1, job, "q");
-        expect(&w, "start 1.1");
+                submit_to(&w, 1, job, "q");
+        expect_attempts(&w, "start 1.1");
         q.concurrency = 3;
         tenant_full(&w, 1, NULL, NULL, &q, 1, true);
-        expect(&w, "start 2.1, start 3.1");
+        expect_attempts(&w, "start 2.1, start 3.1");
         q.concurrency = 2;
         tenant_full(&w, 1, NULL, NULL, &q, 1, true);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 1.1 (exit 0)");
+        expect_attempts(&w, "finish 1.1 (exit 0)");
         ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 2.1 (exit 0), start 4.1");
+        expect_attempts(&w, "finish 2.1 (exit 0), start 4.1");
         /* Back to what anybody gets. */
         tenant_full(&w, 1, NULL, NULL, NULL, 0, true);
-        expect(&w, "");
+        expect_attempts(&w, "");
         tenant_full(&w, 1, "3", NULL, NULL, 0, true);
-        expect(&w, "start 5.1");
+        expect_attempts(&w, "start 5.1");
 }
 END_TEST
 
@@ -593,19 +539,19 @@ START_TEST(too_many_queues) {
         WORLD w = world_new();
         char name[16];
 
-        tenant(&w, 1, "0");
+        tenant_of(&w, 1, "0");
         open_world(&w);
         for (int i = 0; i < TQ_QUEUES_MAX; i++) {
                 (void)snprintf(name, sizeof(name), "q%d", i);
-                submit(&w, 1, (uint64_t)i + 1, name);
+                submit_to(&w, 1, (uint64_t)i + 1, name);
         }
-        ck_assert_int_eq(step(&w, submission(1, 1000, "one-more")), -EDQUOT);
+        ck_assert_int_eq(step(&w, submission_to(1, 1000, "one-more")), -EDQUOT);
         ck_assert_int_eq(w.actions.refusal.kind, TQ_REFUSAL_QUEUES);
         ck_assert_uint_eq(w.actions.refusal.maximum, TQ_QUEUES_MAX);
         ck_assert_ptr_null(tq_scheduler_job(w.s, 1000));
-        ck_assert_int_eq(step(&w, submission(1, 1000, "q0")), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 0), 0);
-        ck_assert_int_eq(step(&w, submission(1, 1001, "one-more")), 0);
+        ck_assert_int_eq(step(&w, submission_to(1, 1000, "q0")), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 2, 0), 0);
+        ck_assert_int_eq(step(&w, submission_to(1, 1001, "one-more")), 0);
         ck_assert_uint_eq(queues_of(&w, 1), TQ_QUEUES_MAX);
 }
 END_TEST
@@ -614,24 +560,24 @@ END_TEST
 
 START_TEST(start_after) {
         WORLD w = world_new();
-        TqEvent e = submission(1, 1, "q");
+        TqEvent e = submission_to(1, 1, "q");
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
         e.j.not_before = w.now + 5 * SEC;
         ck_assert_int_eq(step(&w, e), 0);
-        expect(&w, "");
+        expect_attempts(&w, "");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_SCHEDULED);
         ck_assert_int_eq(why(&w, 1), TQ_WAIT_START_AFTER);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 1);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 5 * SEC);
         tick(&w, 5 * SEC - 1);
-        expect(&w, "");
+        expect_attempts(&w, "");
         tick(&w, 1);
-        expect(&w, "start 1.1");
+        expect_attempts(&w, "start 1.1");
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
         /* A time that is past is now. */
-        e = submission(1, 2, "q");
+        e = submission_to(1, 2, "q");
         e.j.not_before = w.now;
         ck_assert_int_eq(step(&w, e), 0);
         ck_assert_int_eq(state_of(&w, 2), TQ_JOB_QUEUED);
@@ -649,25 +595,25 @@ END_TEST
 /* A queue stays while a job of it waits for its time, though nothing of it runs or is queued. */
 START_TEST(queue_of_a_scheduled_job) {
         WORLD w = world_new();
-        TqEvent e = submission(1, 2, "q");
+        TqEvent e = submission_to(1, 2, "q");
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
-        submit(&w, 1, 1, "q");
+        submit_to(&w, 1, 1, "q");
         e.j.not_before = w.now + 5 * SEC;
         ck_assert_int_eq(step(&w, e), 0);
         e.job = 3;
         ck_assert_int_eq(step(&w, e), 0);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "start 1.1, finish 1.1 (exit 0)");
+        expect_attempts(&w, "start 1.1, finish 1.1 (exit 0)");
         ck_assert_uint_eq(queues_of(&w, 1), 1);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 3, 0), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 3, 0), 0);
         ck_assert_uint_eq(queues_of(&w, 1), 1);
-        expect(&w, "finish 3.1 (cancelled)");
+        expect_attempts(&w, "finish 3.1 (cancelled)");
         tick(&w, 5 * SEC);
-        expect(&w, "start 2.1");
+        expect_attempts(&w, "start 2.1");
         ck_assert_int_eq(end_as(&w, 2, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 2.1 (exit 0)");
+        expect_attempts(&w, "finish 2.1 (exit 0)");
         ck_assert_uint_eq(queues_of(&w, 1), 0);
 }
 END_TEST
@@ -675,14 +621,14 @@ END_TEST
 /* The same at the end: scheduled jobs share a queue. */
 START_TEST(free_with_scheduled_jobs) {
         World w = world_new();
-        TqEvent e = submission(1, 1, "q");
+        TqEvent e = submission_to(1, 1, "q");
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         for (e.job = 1; e.job <= 5; e.job++) {
                 e.j.not_before = w.now + e.job * SEC;
                 ck_assert_int_eq(step(&w, e), 0);
         }
-        submit(&w, 1, 6, "q");
+        submit_to(&w, 1, 6, "q");
         ck_assert_uint_eq(queues_of(&w, 1), 1);
         world_done(&w);
 }
@@ -708,7 +654,7 @@ static const struct {
 };
 
 START_TEST(runtime) {
-        TqEvent e = submission(1, 1, "q");
+        TqEvent e = submission_to(1, 1, "q");
         WORLD w = world_new();
         uint64_t started;
 
@@ -718,33 +664,34 @@ START_TEST(runtime) {
         e.j.stop_usec = 3 * SEC;
         ck_assert_int_eq(step(&w, e), 0);
         tick(&w, 100 * SEC); /* what it waits at the barrier does not count */
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
-        expect(&w, "start 1.1, run 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect_attempts(&w, "start 1.1, run 1.1");
         started = w.now;
         if (runtime_rows[_i].after == TQ_NEVER) {
                 ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
                 tick(&w, UINT64_C(1) << 60);
-                expect(&w, "");
+                expect_attempts(&w, "");
                 return;
         }
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), started + runtime_rows[_i].after);
         tick(&w, runtime_rows[_i].after - 1);
-        expect(&w, "");
+        expect_attempts(&w, "");
         tick(&w, 1);
-        expect(&w, runtime_rows[_i].term);
+        expect_attempts(&w, runtime_rows[_i].term);
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STOPPING);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 3 * SEC);
         tick(&w, 3 * SEC - 1);
-        expect(&w, "");
+        expect_attempts(&w, "");
         tick(&w, 1);
-        expect(&w, "kill 1.1");
+        expect_attempts(&w, "kill 1.1");
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
         /* The slot is free when the cgroup is empty, not when the kill was sent. */
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SIGNALED, 9), 0);
-        expect(&w, runtime_rows[_i].term[10] == 't' && strstr(runtime_rows[_i].term, "tenant")
-                           ? "finish 1.1 (timeout (tenant))"
-                           : "finish 1.1 (timeout (job))");
+        expect_attempts(&w,
+                        runtime_rows[_i].term[10] == 't' && strstr(runtime_rows[_i].term, "tenant")
+                                ? "finish 1.1 (timeout (tenant))"
+                                : "finish 1.1 (timeout (job))");
 }
 END_TEST
 
@@ -755,9 +702,9 @@ START_TEST(runtime_changes) {
 
         tenant_full(&w, 1, "2", NULL, NULL, 0, true);
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
-        expect(&w, "start 1.1, run 1.1");
+        submit_to(&w, 1, 1, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect_attempts(&w, "start 1.1, run 1.1");
         started = w.now;
         w.now += 5 * SEC;
         tenant_full(&w, 1, "2", "20s", NULL, 0, true);
@@ -767,7 +714,7 @@ START_TEST(runtime_changes) {
         tenant_full(&w, 1, "2", "3s", NULL, 0, true);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), started + 3 * SEC);
         tick(&w, 0);
-        expect(&w, "term 1.1 (timeout-tenant)");
+        expect_attempts(&w, "term 1.1 (timeout-tenant)");
         /* Who is being stopped is stopped, whatever the limit is now. */
         tenant_full(&w, 1, "2", "max", NULL, 0, true);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
@@ -775,20 +722,20 @@ START_TEST(runtime_changes) {
 END_TEST
 
 START_TEST(no_grace) {
-        TqEvent e = submission(1, 1, "q");
+        TqEvent e = submission_to(1, 1, "q");
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
         e.j.stop_usec = 0;
         e.j.runtime_usec = SEC;
         ck_assert_int_eq(step(&w, e), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
-        expect(&w, "start 1.1, run 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect_attempts(&w, "start 1.1, run 1.1");
         tick(&w, SEC);
-        expect(&w, "term 1.1 (timeout-job), kill 1.1");
+        expect_attempts(&w, "term 1.1 (timeout-job), kill 1.1");
         tick(&w, SEC);
-        expect(&w, "");
+        expect_attempts(&w, "");
 }
 END_TEST
 
@@ -797,63 +744,64 @@ START_TEST(timers_in_order) {
         static const uint64_t seconds[] = { 5, 1, 9, 3, 3, 7, 2 };
         WORLD w = world_new();
 
-        tenant(&w, 1, "max");
+        tenant_of(&w, 1, "max");
         open_world(&w);
         for (uint64_t i = 0; i < TQ_ELEMENTSOF(seconds); i++) {
-                TqEvent e = submission(1, i + 1, "q");
+                TqEvent e = submission_to(1, i + 1, "q");
 
                 e.j.runtime_usec = seconds[i] * SEC;
                 ck_assert_int_eq(step(&w, e), 0);
-                ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, i + 1, 1), 0);
+                ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, i + 1, 1), 0);
         }
         w.actions.n = 0;
         tick(&w, SEC);
-        expect(&w, "term 2.1 (timeout-job)");
+        expect_attempts(&w, "term 2.1 (timeout-job)");
         tick(&w, 4 * SEC);
-        expect(&w, "term 7.1 (timeout-job), term 4.1 (timeout-job), term 5.1 (timeout-job), "
-                   "term 1.1 (timeout-job)");
+        expect_attempts(&w,
+                        "term 7.1 (timeout-job), term 4.1 (timeout-job), term 5.1 (timeout-job), "
+                        "term 1.1 (timeout-job)");
         ck_assert_int_eq(end_as(&w, 6, 1, TQ_END_EXITED, 0), 0);
         w.actions.n = 0;
         tick(&w, 5 * SEC);
-        expect(&w, "term 3.1 (timeout-job)");
+        expect_attempts(&w, "term 3.1 (timeout-job)");
 }
 END_TEST
 
 /* Cancel -------------------------------------------------------------------------------------- */
 
 START_TEST(cancel_waiting) {
-        TqEvent e = submission(1, 2, "q");
+        TqEvent e = submission_to(1, 2, "q");
         WORLD w = world_new();
 
-        tenant(&w, 1, "0");
+        tenant_of(&w, 1, "0");
         open_world(&w);
-        submit(&w, 1, 1, "q");
+        submit_to(&w, 1, 1, "q");
         e.j.not_before = w.now + SEC;
         ck_assert_int_eq(step(&w, e), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2, 99), 0); /* the attempt is not asked */
-        expect(&w, "finish 1.1 (cancelled), finish 2.1 (cancelled)");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 2, 99), 0); /* the attempt is not asked */
+        expect_attempts(&w, "finish 1.1 (cancelled), finish 2.1 (cancelled)");
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -ENOENT);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), -ENOENT);
 }
 END_TEST
 
 START_TEST(cancel_starting) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        submit(&w, 1, 2, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
-        expect(&w, "start 1.1, abort 1.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
+        submit_to(&w, 1, 1, "q");
+        submit_to(&w, 1, 2, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect_attempts(&w, "start 1.1, abort 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STARTING); /* holds its slot until it is gone */
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
-        expect(&w, ""); /* too late: not released */
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        expect_attempts(&w, ""); /* too late: not released */
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
-        expect(&w, "finish 1.1 (cancelled), start 2.1");
+        expect_attempts(&w, "finish 1.1 (cancelled), start 2.1");
 }
 END_TEST
 
@@ -861,14 +809,14 @@ END_TEST
 START_TEST(cancel_starting_then_refused) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        submit(&w, 1, 2, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
-        expect(&w, "start 1.1, abort 1.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_REFUSED, 1, 1), 0);
-        expect(&w, "finish 1.1 (cancelled), start 2.1");
+        submit_to(&w, 1, 1, "q");
+        submit_to(&w, 1, 2, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect_attempts(&w, "start 1.1, abort 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+        expect_attempts(&w, "finish 1.1 (cancelled), start 2.1");
         ck_assert_ptr_null(tq_scheduler_job(w.s, 1));
 }
 END_TEST
@@ -876,12 +824,13 @@ END_TEST
 START_TEST(cancel_starting_then_spawn_failed) {
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        submit_to(&w, 1, 1, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), 0);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SPAWN_FAILED, ENOENT), 0);
-        expect(&w, "start 1.1, abort 1.1, finish 1.1 (spawn (exec: No such file or directory))");
+        expect_attempts(
+                &w, "start 1.1, abort 1.1, finish 1.1 (spawn (exec: No such file or directory))");
 }
 END_TEST
 
@@ -890,28 +839,28 @@ START_TEST(cancel_running) {
 
         tenant_full(&w, 1, "1", "60s", NULL, 0, true);
         open_world(&w);
-        submit(&w, 1, 1, "q");
-        submit(&w, 1, 2, "q");
-        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), 0);
-        expect(&w, "start 1.1, run 1.1, term 1.1 (cancelled)");
+        submit_to(&w, 1, 1, "q");
+        submit_to(&w, 1, 2, "q");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), 0);
+        expect_attempts(&w, "start 1.1, run 1.1, term 1.1 (cancelled)");
         ck_assert_int_eq(state_of(&w, 1), TQ_JOB_STOPPING);
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + 10 * SEC);
         tick(&w, 10 * SEC);
-        expect(&w, "kill 1.1");
-        ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
+        expect_attempts(&w, "kill 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_CANCEL, 1, 0), -EALREADY);
         tick(&w, 100 * SEC);
-        expect(&w, "");
+        expect_attempts(&w, "");
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SIGNALED, 9), 0);
-        expect(&w, "finish 1.1 (cancelled), start 2.1");
+        expect_attempts(&w, "finish 1.1 (cancelled), start 2.1");
 }
 END_TEST
 
 /* Recovery ------------------------------------------------------------------------------------ */
 
 START_TEST(adopt) {
-        TqEvent e = submission(1, 5, "q");
+        TqEvent e = submission_to(1, 5, "q");
         WORLD w = world_new();
 
         tenant_full(&w, 1, "2", "10s", NULL, 0, true);
@@ -926,40 +875,40 @@ START_TEST(adopt) {
         e.j.stop = TQ_STOP_CANCELLED;
         ck_assert_int_eq(step(&w, e), 0);
         ck_assert_int_eq(state_of(&w, 6), TQ_JOB_STOPPING);
-        submit(&w, 1, 7, "q");
-        expect(&w, "term 6.3 (cancelled)"); /* recorded, but perhaps never sent */
+        submit_to(&w, 1, 7, "q");
+        expect_attempts(&w, "term 6.3 (cancelled)"); /* recorded, but perhaps never sent */
         open_world(&w);
-        expect(&w, ""); /* both slots are held */
+        expect_attempts(&w, ""); /* both slots are held */
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 2);
         ck_assert_int_eq(end_as(&w, 5, 1, TQ_END_EXITED, 0), -ENOENT);
         ck_assert_int_eq(end_as(&w, 5, 3, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 5.3 (exit 0), start 7.1");
+        expect_attempts(&w, "finish 5.3 (exit 0), start 7.1");
         tick(&w, 10 * SEC);
-        expect(&w, "kill 6.3");
+        expect_attempts(&w, "kill 6.3");
         ck_assert_int_eq(end_as(&w, 6, 3, TQ_END_SIGNALED, 9), 0);
-        expect(&w, "finish 6.3 (cancelled)");
+        expect_attempts(&w, "finish 6.3 (cancelled)");
 }
 END_TEST
 
 /* More may run than is allowed now: they are left alone. */
 START_TEST(adopt_above_the_limit) {
-        TqEvent e = submission(1, 0, "q");
+        TqEvent e = submission_to(1, 0, "q");
         WORLD w = world_new();
 
-        tenant(&w, 1, "1");
+        tenant_of(&w, 1, "1");
         e.type = TQ_EVENT_ADOPT;
         e.attempt = 1;
         e.j.running_since = w.now;
         for (e.job = 1; e.job <= 3; e.job++)
                 ck_assert_int_eq(step(&w, e), 0);
-        submit(&w, 1, 4, "q");
+        submit_to(&w, 1, 4, "q");
         open_world(&w);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 3);
         for (uint64_t job = 1; job <= 2; job++)
                 ck_assert_int_eq(end_as(&w, job, 1, TQ_END_EXITED, 0), 0);
-        expect(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0)");
+        expect_attempts(&w, "finish 1.1 (exit 0), finish 2.1 (exit 0)");
         ck_assert_int_eq(end_as(&w, 3, 1, TQ_END_UNKNOWN, 0), 0);
-        expect(&w, "finish 3.1 (lost), start 4.1");
+        expect_attempts(&w, "finish 3.1 (lost), start 4.1");
         ck_assert_int_eq(step(&w, (TqEvent){ .type = TQ_EVENT_ADOPT,
                                              .tenant = 9,
                                              .job = 99,
@@ -974,9 +923,9 @@ START_TEST(walk) {
         uint64_t sum = 0;
         const TqJob *j;
 
-        tenant(&w, 1, "5");
+        tenant_of(&w, 1, "5");
         for (uint64_t job = 1; job <= 100; job++)
-                submit(&w, 1, job, "q");
+                submit_to(&w, 1, job, "q");
         while ((j = tq_scheduler_next_job(w.s, &position)))
                 sum += j->id;
         ck_assert_uint_eq(sum, 5050);

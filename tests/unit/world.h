@@ -170,21 +170,26 @@ static inline void switches(World *w, uint32_t id, const char *queue, bool pause
                                 .switches = { .is_paused = paused, .is_draining = draining } });
 }
 
-/* Compares what was asked for since the last call: "start 1, run 1, term 3, finish 4 (exit 0)". */
-static inline void expect_at(World *w, int line, const char *want) {
+static inline const char *world_action(TqActionType type) {
         static const char *const words[_TQ_ACTION_MAX] = {
                 [TQ_ACTION_START] = "start",   [TQ_ACTION_RUN] = "run",
                 [TQ_ACTION_ABORT] = "abort",   [TQ_ACTION_TERM] = "term",
                 [TQ_ACTION_KILL] = "kill",     [TQ_ACTION_REQUEUE] = "requeue",
                 [TQ_ACTION_SAMPLE] = "sample", [TQ_ACTION_FINISH] = "finish",
         };
+
+        return words[type];
+}
+
+/* Compares what was asked for since the last call: "start 1, run 1, term 3, finish 4 (exit 0)". */
+static inline void expect_at(World *w, int line, const char *want) {
         TQ_BUFFER_CLEANUP TqBuffer got = {};
 
         for (size_t i = 0; i < w->actions.n; i++) {
                 const TqAction *a = &w->actions.items[i];
                 char verdict[128];
 
-                tq_buffer_printf(&got, "%s%s %ju", i > 0 ? ", " : "", words[a->type],
+                tq_buffer_printf(&got, "%s%s %ju", i > 0 ? ", " : "", world_action(a->type),
                                  (uintmax_t)a->job);
                 if (a->type == TQ_ACTION_FINISH)
                         tq_buffer_printf(&got, " (%s)",

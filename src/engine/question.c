@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+/* Questions to the ledger: asked by the worker, so that nothing waits for the disk, and answered
+ * with what the scheduler knows about the present. */
+
+static void on_question_run(TqTask *task) {
+        Question *q = TQ_CONTAINER_OF(task, Question, task);
+
+        q->result = tq_ledger_jobs(q->engine->ledger, &q->filter, &q->table);
+}
+
+/* The ledger knows what was promised; what a job does at this moment, and why it waits, the
+ * scheduler. */
+static void add_present(Engine *e, TqTable *t) {
+        ssize_t reason = tq_table_find(t, "wait_reason"), state = tq_table_find(t, "state");
+
+        for (size_t row = 0; reason >= 0 && state >= 0 && row < t->n_rows; row++) {
+                uint64_t id = (uint64_t)tq_table_integer(t, row, "job", 0);
+                const TqJob *job = tq_scheduler_job(e->scheduler, id);
+                TqWait why;
+
+                /* An ended job stays ended: the scheduler has forgotten it by then. */
+                if (!job)
+                        continue;
+                (void)tq_table_put_text(t, row, (size_t)state,
+                                        tq_scheduler_state_to_string(job->state));
+                why = tq_scheduler_why(e->scheduler, job, tq_clock_boottime_usec());
+                if (why != TQ_WAIT_NONE)
+                        (void)tq_table_put_text(t, row, (size_t)reason, tq_reason_to_string(why));
+        }
+}
+
+static void on_question_done(TqTask *task, void *userdata) {
+        Question *q = TQ_CONTAINER_OF(task, Question, task);
+        Engine *e = userdata;
+        Connection *c = control_find(e, q->connection);
+        int r;
+
+        if (c)
+                c->n_questions--;
+        if (q->result < 0)
+                r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
+                                      strerror(-q->result));
+        else if (q->wants_one && q->table.n_rows == 0)
+                r = verbs_no_job(q->call, q->filter.job);
+        else if (q->then)
+                r = q->then(q);
+        else {
+                add_present(e, &q->table);
+                r = tq_control_reply_table(q->call, &q->table);
+        }
+        if (r < 0)
+                (void)verbs_reply_error(q->call, TQ_CONTROL_FAILED, "%s", strerror(-r));
+        tq_table_done(&q->table);
+        (void)sd_bus_message_unref(q->call);
+        free(q);
+}
+
+/* Questions share the disk with commits, and answers wait in our memory until they are read. */
+#define QUESTIONS_MAX 8
+#define UNREAD_MAX    32
+
+static int submit(Connection *c, sd_bus_message *call, const Question *template) {
+        Question *q = malloc(sizeof(*q));
+
+        if (!q)
+                return -ENOMEM;
+        *q = *template;
+        q->task = (TqTask){ .run = on_question_run, .done = on_question_done };
+        q->engine = c->engine;
+        q->connection = c->id;
+        q->call = sd_bus_message_ref(call);
+        c->n_questions++;
+        tq_list_init(&q->task.link);
+        tq_worker_submit(c->engine->worker, &q->task, false);
+        return 1;
+}
+
+int question_ask(Connection *c, sd_bus_message *call, const Question *template) {
+        uint64_t unread = 0;
+
+        (void)sd_bus_get_n_queued_write(c->bus, &unread);
+        if (c->n_questions >= QUESTIONS_MAX || unread > UNREAD_MAX)
+                return verbs_reply_error(
+                        call, TQ_CONTROL_REFUSED,
+                        "too many questions at once on one connection; read the answers");
+        return submit(c, call, template);
+}
+
+static Question about_job(uint64_t job, int64_t tenant) {
+        return (Question){
+                .filter = { .job = job, .tenant = tenant, .limit = 1, .with_spec = true },
+                .wants_one = true,
+        };
+}
+
+/* To those who waited: their number is bounded where they began to wait. */
+int question_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
+        Question q = about_job(job, tenant);
+
+        return submit(c, call, &q);
+}
+
+int question_ask_about_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
+        Question q = about_job(job, tenant);
+
+        return question_ask(c, call, &q);
+}
