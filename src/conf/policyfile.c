@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/parse.h"
 #include "core/ids.h"
 
@@ -169,4 +170,44 @@ int tq_policyfile_complete(TqHostPolicy *p, TqError *err) {
                                 " slots of the shared pool, or no long job could ever run",
                                 shared);
         return 0;
+}
+
+static const char *format(int type, uint64_t v, char *buf, size_t size) {
+        switch (type) {
+        case SIZE:
+                return tq_format_size(v, 1024, buf, size);
+        case RATE:
+                return tq_format_size(v, 1000, buf, size);
+        case SLOTS:
+                return tq_limits_format_slots(v, buf, size);
+        case SPAN:
+                return tq_format_span(v, buf, size);
+        default:
+                (void)snprintf(buf, size, "%" PRIu64, v);
+                return buf;
+        }
+}
+
+void tq_policyfile_print(const TqHostPolicy *p, TqBuffer *out) {
+        char text[TQ_VALUE_MAX];
+
+        tq_buffer_append_string(out, "[scheduler]\n");
+        for (size_t i = 0; i < TQ_ELEMENTSOF(numbers); i++) {
+                const char *field = (const char *)p + numbers[i].offset;
+                uint64_t v = *(const uint64_t *)(const void *)field;
+
+                tq_buffer_printf(out, "%s = %s\n", numbers[i].key,
+                                 numbers[i].has_max && v == TQ_LIMIT_MAX
+                                         ? "max"
+                                         : format(numbers[i].type, v, text, sizeof(text)));
+        }
+        for (uint32_t i = 0; i < p->n_pools; i++) {
+                const TqPoolPolicy *pool = &p->pools[i];
+
+                tq_buffer_printf(out, "\n[pool %s]\nslots = %s\n", pool->name,
+                                 tq_limits_format_slots(pool->slots, text, sizeof(text)));
+                if (pool->has_cpus)
+                        tq_buffer_printf(out, "cpus = %s\n",
+                                         tq_limits_format_cpus(pool->cpus, text, sizeof(text)));
+        }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "core/policy.h"
 
@@ -25,3 +26,5 @@ int tq_policyfile_set_pool(TqHostPolicy *p, const char *key, const char *value, 
                            TqError *err);
 /* When all has been read: what is not said follows from the host, and pools fit into it. */
 int tq_policyfile_complete(TqHostPolicy *p, TqError *err);
+/* The sections, as they can be read back. */
+void tq_policyfile_print(const TqHostPolicy *p, TqBuffer *out);

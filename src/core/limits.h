@@ -110,6 +110,7 @@ uint64_t tq_limits_rate_with(uint64_t value, uint64_t n);
 /* A number of slots: as it is, or its share (0 … 100 %, rounded up) of total. */
 uint64_t tq_limits_slots(uint64_t value, uint64_t total);
 int tq_limits_parse_slots(const char *s, uint64_t *ret);
+const char *tq_limits_format_slots(uint64_t value, char *buf, size_t size);
 
 /* Whether a struct that came from another process is well-formed (bounded counts, terminated
  * strings, values in range). */

@@ -178,7 +178,7 @@ int tq_limits_parse_cpus(const char *s, uint64_t ret_bits[TQ_CPUS_MAX / 64]) {
 
 /* To text ------------------------------------------------------------------------------------- */
 
-static const char *format_slots(uint64_t value, char *buf, size_t size) {
+const char *tq_limits_format_slots(uint64_t value, char *buf, size_t size) {
         char percent[TQ_FORMAT_MAX];
 
         if (value & TQ_SHARE)
@@ -215,7 +215,7 @@ const char *tq_limits_format_value(TqKey key, uint64_t value, char *buf, size_t 
         case TQ_TYPE_RATE:
                 return format_rate(value, buf, size);
         case TQ_TYPE_SLOTS:
-                return format_slots(value, buf, size);
+                return tq_limits_format_slots(value, buf, size);
         case TQ_TYPE_WEIGHT:
         case TQ_TYPE_COUNT:
         case TQ_TYPE_CPUSET:

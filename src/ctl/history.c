@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/parse.h"
@@ -61,41 +62,34 @@ static int read_page(const Options *o, TqWorkload *w, uint64_t since, uint64_t *
         return 0;
 }
 
-static int load_limits(const Options *o, TqSimTenant *t) {
-        CALL_CLEANUP Call c = {};
-        TQ_TABLE_CLEANUP TqTable table = {};
+/* The settings that the daemon has now, so that only what --set changes differs. */
+static int load_settings(const Options *o, TqWorkload *w) {
+        TQ_FREE char *text = NULL;
+        char message[1024];
+        TqError err = {};
         int r;
 
-        r = call_open(o, &c, "GetLimits");
+        r = export_get(o, &text);
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(c.request, "s", t->name);
-        r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, &table);
-        for (size_t row = 0; r == 0 && row < table.n_rows; row++) {
-                const char *value = tq_table_text(&table, row, "value");
-                const char *name = tq_table_text(&table, row, "limit");
-                const char *queue = tq_table_text(&table, row, "queue");
-
-                /* What concerns a queue or a device is not part of the picture. */
-                if (value && name && !queue && !strchr(name, '@'))
-                        (void)tq_limits_set(&t->limits, name, value, TQ_SCOPE_TENANT, true, 0,
-                                            NULL);
-        }
-        return r;
+        if (tq_workload_parse(w, text, strlen(text), false, o->seed, &err) < 0)
+                return fail(TQ_EXIT_FAILURE, "the daemon's settings: %s",
+                            tq_error_format(&err, message, sizeof(message)));
+        w->host.cpus = (uint64_t)TQ_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+        return 0;
 }
 
 int history_load(const Options *o, TqWorkload *w) {
         uint64_t span, since, before = 0;
         bool is_last = false;
-        int r = 0;
+        int r;
 
         if (tq_parse_span(o->since, &span) < 0 || span == 0)
                 return fail(TQ_EXIT_USAGE, "--since: expected a time span such as 7d");
         since = tq_sub_u64(tq_clock_realtime_usec(), span);
+        r = load_settings(o, w);
         while (r == 0 && !is_last)
                 r = read_page(o, w, since, &before, &is_last);
         tq_workload_sort(w);
-        for (size_t i = 0; r == 0 && i < w->n_tenants; i++)
-                r = load_limits(o, &w->tenants[i]);
         return r;
 }

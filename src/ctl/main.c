@@ -46,6 +46,9 @@ const Verb verbs[] = {
           verb_simulate },
         { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon",
           verb_validate },
+        { "export", 0, 0, "", "export",
+          "print all settings that hold now, in the form that simulate --tenants reads",
+          verb_export },
         { "reload", 0, 0, "", "reload", "read the configuration files again", verb_reload },
 };
 const size_t n_verbs = TQ_ELEMENTSOF(verbs);

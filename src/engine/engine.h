@@ -271,6 +271,8 @@ int question_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_
 extern const sd_bus_vtable verbs_vtable[];
 int verbs_scope(const Connection *c, int64_t *ret_tenant); /* -1: everything; -EPERM: nothing */
 int verbs_no_job(sd_bus_message *call, uint64_t job);
+/* Those that the caller may know of, by name. The caller frees the array. */
+int verbs_visible_tenants(const Connection *c, const EngineTenant ***ret, size_t *ret_n);
 /* A job that has not ended. NULL, and the call is answered, with *ret of that: ended, never there
  * and somebody else's get one answer. */
 const TqJob *verbs_live_job(const Connection *c, sd_bus_message *call, uint64_t id, int *ret);
@@ -282,6 +284,7 @@ int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fm
         TQ_PRINTF(3, 4);
 int verbs_reply_submitted(sd_bus_message *call, const char *tenant, uint64_t job,
                           const TqRefusal *refusal);
+int export_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
 

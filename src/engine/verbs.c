@@ -404,8 +404,7 @@ static int by_name(const void *a, const void *b) {
                       (*(const EngineTenant *const *)b)->name);
 }
 
-/* Those that the caller may know of, by name. The caller frees the array. */
-static int visible_tenants(const Connection *c, const EngineTenant ***ret, size_t *ret_n) {
+int verbs_visible_tenants(const Connection *c, const EngineTenant ***ret, size_t *ret_n) {
         const EngineTenant **list = calloc(c->engine->tenants.size + 1, sizeof(*list));
         const EngineTenant *t;
         size_t position = 0, n = 0;
@@ -431,7 +430,7 @@ static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int r;
 
         (void)error;
-        r = visible_tenants(c, &list, &n);
+        r = verbs_visible_tenants(c, &list, &n);
         if (r >= 0)
                 r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
         for (size_t i = 0; r >= 0 && i < n; i++)
@@ -492,6 +491,7 @@ const sd_bus_vtable verbs_vtable[] = {
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Queue", "s", TQ_TABLE_SIGNATURE, explain_on_queue,
                       SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Export", "", "s", export_on_get, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

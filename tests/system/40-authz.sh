@@ -70,6 +70,14 @@ matrix() {
 0 0 0 0 6 6 6 6 limits set acme/etl concurrency=3
 0 0 0 0 6 6 6 6 limits unset acme/etl concurrency
 0 0 0 0 6 6 6 6 limits unset acme concurrency
+0 0 0 0 0 5 5 5 explain ACME
+0 0 0 0 0 0 6 6 queue
+0 0 0 0 0 5 6 6 queue acme
+0 0 0 0 0 0 6 6 export
+0 0 0 0 6 6 6 6 pause acme
+0 0 0 0 6 6 6 6 resume acme
+0 0 0 0 6 6 6 6 drain host
+0 0 0 0 6 6 6 6 resume host
 0 0 0 0 6 6 6 6 reload
 END
         t_eq "$bad" "" "differences"

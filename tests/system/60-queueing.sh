@@ -1014,6 +1014,23 @@ simulates_its_history() {
         t_eq "$(d_json '[j["schema"], j["slots"], j["jobs"] > 100, j["idle_while_eligible_s"],
                 sorted(t["tenant"] for t in j["tenants"]) == ["acme", "globex", "initech"]]' <"$D/stage/since")" \
                 '["tenantq.simulate.v1", 2, true, 0.0, true]' report
+        # Without --slots it is the daemon's own picture: what is exported is what is computed with.
+        scheduler max_jobs=7 lane_slots=2 "[pool gold]" slots=3
+        limit acme concurrency=3 weight=250
+        limit acme/etl queue_depth=9
+        ctl export >"$D/stage/export"
+        t_match "$(cat "$D/stage/export")" 'max_jobs = 7' export
+        for want in 'lane_slots = 2' '\[pool gold\]' 'slots = 3' '\[tenant acme\]' 'weight = 250' '\[queue acme/etl\]' 'queue_depth = 9'; do
+                grep -q "^$want$" "$D/stage/export" || t_fail "not exported: $want"
+        done
+        ctl --json simulate --since 1h >"$D/stage/since"
+        t_eq "$(d_json 'j["slots"]' <"$D/stage/since")" 7 "slots of the daemon"
+        ctl simulate --workload tests/sim/mixed.workload --tenants "$D/stage/export" >/dev/null
+        ctl_as "$(d_uid acme)" "$(d_uid acme)" export >"$D/stage/export"
+        t_eq "$(grep -c '^\[tenant\|^\[scheduler\|^\[pool' "$D/stage/export")" 1 "what a tenant's user sees"
+        unlimit acme concurrency weight
+        unlimit acme/etl queue_depth
+        scheduler max_jobs=500
         t_eq "$(ctl --json simulate --since 1h --set acme.concurrency=1 | d_json '"before" in j')" true "what was before"
         d_status 2 ctl simulate --since never 2>/dev/null
         d_status 7 ctl --socket "$D/none" simulate --since 1h 2>/dev/null

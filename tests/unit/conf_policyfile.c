@@ -453,6 +453,46 @@ START_TEST(complete_lane) {
 }
 END_TEST
 
+/* What is printed is read back as the same. */
+START_TEST(printed) {
+        static const char *const lines[][2] = {
+                { "max_jobs", "64" },   { "memory", "48G" },
+                { "io", "500M" },       { "lane_slots", "12.5%" },
+                { "half_life", "90s" }, { "memory_patience", "1h 30min" },
+        };
+        TQ_BUFFER_CLEANUP TqBuffer out = {}, again = {};
+        POLICY p = policy_new();
+        POLICY q = policy_new();
+        char *rest, *line;
+
+        for (size_t i = 0; _i > 0 && i < TQ_ELEMENTSOF(lines); i++)
+                set(p, lines[i][0], lines[i][1]);
+        for (uint32_t i = 0; _i > 1 && i < 2; i++) {
+                pool(p, i ? "etl" : "gold", i ? "3" : "25%", i ? NULL : "0-3,8,900");
+        }
+        tq_policyfile_print(p, &out);
+        rest = strdup(tq_buffer_string(&out));
+        for (char *at = rest; (line = strsep(&at, "\n"));) {
+                char *value = strstr(line, " = ");
+
+                if (strncmp(line, "[pool ", 6) == 0) {
+                        line[strlen(line) - 1] = '\0';
+                        ck_assert_int_eq(tq_policyfile_open_pool(q, line + 6, 1, NULL), 0);
+                } else if (value) {
+                        *value = '\0';
+                        ck_assert_int_eq((q->n_pools > 0
+                                                  ? tq_policyfile_set_pool
+                                                  : tq_policyfile_set)(q, line, value + 3, 1, NULL),
+                                         0);
+                }
+        }
+        free(rest);
+        tq_policyfile_print(q, &again);
+        ck_assert_str_eq(tq_buffer_string(&out), tq_buffer_string(&again));
+        ck_assert_int_eq(memcmp(p, q, sizeof(*p)), 0);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *scheduler = unit_case(s, "scheduler"), *pool_case = unit_case(s, "pool"),
               *complete = unit_case(s, "complete");
@@ -473,6 +513,7 @@ static void fill(Suite *s) {
         unit_add_rows(complete, complete_taken, taken_rows);
         tcase_add_test(complete, complete_common_cpus);
         unit_add_rows(complete, complete_lane, lane_rows);
+        tcase_add_loop_test(unit_case(s, "print"), printed, 0, 3);
 }
 
 int main(void) {

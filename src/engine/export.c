@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "conf/policyfile.h"
+#include "engine/engine.h"
+
+/* What holds now, from all files and live changes together, as one text in the form of
+ * tenantq-workload(5): what is shown is what `simulate` computes with. */
+
+static void print_limits(const EngineTenant *t, TqBuffer *out) {
+        char value[TQ_VALUE_MAX], name[TQ_DEVICE_MAX * 2];
+
+        for (int i = 0; i < _TQ_KEY_MAX; i++) {
+                const TqKeyRow *row = &tq_limits_keys[i];
+
+                if (row->has_effect && tq_limits_has(&t->effective, (TqKey)i))
+                        tq_buffer_printf(
+                                out, "%s = %s\n", row->name,
+                                tq_limits_format(&t->effective, (TqKey)i, value, sizeof(value)));
+        }
+        for (uint32_t i = 0; i < t->effective.n_io; i++) {
+                const TqIoLimit *io = &t->effective.io[i];
+
+                tq_buffer_printf(
+                        out, "%s = %s\n", tq_limits_io_name(io, name, sizeof(name)),
+                        tq_limits_format_value((TqKey)io->key, io->value, value, sizeof(value)));
+        }
+}
+
+static void print_queue(const EngineTenant *t, const TqQueueLimit *q, TqBuffer *out) {
+        char value[TQ_VALUE_MAX];
+
+        tq_buffer_printf(out, "\n[queue %s/%s]\n", t->name, q->name);
+        for (int i = 0; i < _TQ_KEY_MAX; i++)
+                if (q->set >> i & 1)
+                        tq_buffer_printf(out, "%s = %s\n", tq_limits_keys[i].name,
+                                         tq_limits_format_value((TqKey)i,
+                                                                tq_policy_queue_get(q, (TqKey)i, 0),
+                                                                value, sizeof(value)));
+}
+
+static void print_tenant(const EngineTenant *t, TqBuffer *out) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        size_t n = tenants_queues(t, queues);
+
+        tq_buffer_printf(out, "\n[tenant %s]\n", t->name);
+        if (t->pool[0])
+                tq_buffer_printf(out, "pool = %s\n", t->pool);
+        print_limits(t, out);
+        for (size_t i = 0; i < n; i++)
+                print_queue(t, &queues[i], out);
+}
+
+int export_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        TQ_FREE const EngineTenant **list = NULL;
+        TQ_BUFFER_CLEANUP TqBuffer out = {};
+        Connection *c = userdata;
+        size_t n = 0;
+        int r;
+
+        (void)error;
+        r = verbs_visible_tenants(c, &list, &n);
+        if (r < 0)
+                return r;
+        if (!c->is_admin && n == 0)
+                return verbs_reply_error(m, TQ_CONTROL_DENIED, "you are no tenant's user");
+        /* The host's settings say who has what: they are the administrator's. */
+        if (c->is_admin)
+                tq_policyfile_print(&c->engine->policy, &out);
+        for (size_t i = 0; i < n; i++)
+                print_tenant(list[i], &out);
+        r = tq_buffer_error(&out);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "s", tq_buffer_string(&out));
+}
