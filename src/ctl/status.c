@@ -73,29 +73,57 @@ static int show_job(const Options *o, uint64_t job) {
         return 0;
 }
 
-/* Two tables as one object. */
-static void print_json(const char *schema, const TqTable *first, const char *first_key,
-                       const TqTable *jobs) {
-        (void)printf("{\"schema\":\"%s\",", schema);
-        output_json_rows(first, first_key);
-        (void)putchar(',');
-        output_json_rows(jobs, "jobs");
+static const Column pool_columns[] = {
+        { "pool", "POOL", FORMAT_TEXT },
+        { "state", "STATE", FORMAT_TEXT },
+        { "slots", "SLOTS", FORMAT_TEXT },
+        { "running", "RUNNING", FORMAT_TEXT },
+        { "lane_slots", "LANE", FORMAT_TEXT },
+        { "reserved", "RESERVED", FORMAT_TEXT },
+        { "tenants", "TENANTS", FORMAT_TEXT },
+        { "memory_promised_bytes", "PROMISED", FORMAT_SIZE },
+        { "memory_bytes", "MEMORY", FORMAT_SIZE },
+};
+
+/* Several tables as one object; the last one is the jobs. */
+static void print_json(const char *schema, const TqTable *const tables[], const char *const keys[],
+                       size_t n) {
+        (void)printf("{\"schema\":\"%s\"", schema);
+        for (size_t i = 0; i < n; i++) {
+                (void)putchar(',');
+                output_json_rows(tables[i], keys[i]);
+        }
         (void)puts("}");
 }
 
-/* Everything in short: tenants, then what waits or runs. */
-static int show_all(const Options *o) {
-        TQ_TABLE_CLEANUP TqTable tenants = {}, jobs = {};
+static int list_pools(const Options *o, TqTable *ret) {
+        CALL_CLEANUP Call c = {};
         int r;
 
-        r = tenants_list(o, &tenants);
+        r = call_open(o, &c, "ListPools");
+        return r != 0 ? r : call_table(&c, ret);
+}
+
+/* Everything in short: the host, tenants, then what waits or runs. */
+static int show_all(const Options *o) {
+        TQ_TABLE_CLEANUP TqTable pools = {}, tenants = {}, jobs = {};
+        int r;
+
+        r = list_pools(o, &pools);
+        if (r == 0)
+                r = tenants_list(o, &tenants);
         if (r == 0)
                 r = ps_list(o, "", false, &jobs);
         if (r != 0)
                 return r;
         if (o->json) {
-                print_json("tenantq.status.v1", &tenants, "tenants", &jobs);
+                print_json("tenantq.status.v1", (const TqTable *[]){ &pools, &tenants, &jobs },
+                           (const char *[]){ "pools", "tenants", "jobs" }, 3);
                 return 0;
+        }
+        if (pools.n_rows > 0) {
+                output_table(&pools, pool_columns, TQ_ELEMENTSOF(pool_columns));
+                (void)putchar('\n');
         }
         tenants_print(&tenants);
         (void)putchar('\n');
@@ -116,7 +144,8 @@ static int show_tenant(const Options *o, const char *name) {
         if (r != 0)
                 return r;
         if (o->json) {
-                print_json("tenantq.tenant.v1", &limits, "limits", &jobs);
+                print_json("tenantq.tenant.v1", (const TqTable *[]){ &limits, &jobs },
+                           (const char *[]){ "limits", "jobs" }, 2);
                 return 0;
         }
         limits_print(&limits);

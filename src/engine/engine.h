@@ -284,6 +284,7 @@ int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fm
         TQ_PRINTF(3, 4);
 int verbs_reply_submitted(sd_bus_message *call, const char *tenant, uint64_t job,
                           const TqRefusal *refusal);
+int pools_on_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int export_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -491,6 +491,8 @@ const sd_bus_vtable verbs_vtable[] = {
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Queue", "s", TQ_TABLE_SIGNATURE, explain_on_queue,
                       SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListPools", "", TQ_TABLE_SIGNATURE, pools_on_list,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Export", "", "s", export_on_get, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

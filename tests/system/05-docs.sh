@@ -149,6 +149,7 @@ in_program() {
         exit-codes) sed -n 's/^#define TQ_EXIT_[A-Z_]* *\([0-9]*\).*/\1/p' include/tenantq/types.h ;;
         synonyms) sed -n 's/^ *{ "\([A-Za-z]*\)", TQ_KEY_[A-Z_]*, [A-Z_]* },$/\1/p' src/core/limits.c ;;
         tenant-columns) strings_of src/engine/verbs.c 'columns\[\] = ' ;;
+        pool-columns) strings_of src/engine/pools.c 'columns\[\] = ' ;;
         limit-columns) strings_of src/engine/limits.c 'columns\[\] = ' 1 ;;
         change-columns) strings_of src/engine/limits.c 'columns\[\] = ' 2 ;;
         explain-columns) strings_of src/engine/explain.c 'columns\[\] = ' 1 ;;
@@ -358,7 +359,7 @@ exit_codes_are_listed() {
 
 columns_are_listed() {
         local table
-        for table in job-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
+        for table in job-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
                 simulate-fields simulate-columns refusal-fields refusal-codes; do
                 compare tenantqctl.1 "$table"
         done
@@ -369,7 +370,7 @@ marks_are_known() {
         t_eq "$(sed -n 's/^\.\\" table: //p' src/man/* | LC_ALL=C sort | tr '\n' ';')" \
                 "$(printf '%s;' change-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
                         job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits levels \
-                        limit-columns limits options outcomes "policy-keys pool" "policy-keys scheduler" \
+                        limit-columns limits options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
                         queue-columns refusal-codes refusal-fields simulate-columns simulate-fields stages states \
                         stops synonyms tenant-columns verbs waits workload-keys workload-shapes)" "marked tables"
         t_eq "$(grep -c '^\.\\" end table$' src/man/* | awk -F: '{ n += $2 } END { print n }')" \

@@ -1018,6 +1018,12 @@ simulates_its_history() {
         scheduler max_jobs=7 lane_slots=2 "[pool gold]" slots=3
         limit acme concurrency=3 weight=250
         limit acme/etl queue_depth=9
+        ctl pause host
+        t_eq "$(ctl --json status | d_json '[[p[k] for k in ("pool", "state", "slots", "running", "lane_slots")] for p in j["pools"]]')" \
+                '[["host", "paused", 7, 0, null], ["shared", null, 4, 0, 2], ["gold", null, 3, 0, 0]]' "the host in status"
+        ctl resume host
+        t_match "$(ctl status | head -2 | tr -s ' ' | paste -sd ';')" 'POOL STATE SLOTS RUNNING.*;host ready 7 0' "the host in status"
+        t_eq "$(ctl_as "$(d_uid acme)" "$(d_uid acme)" --json status | d_json 'j["pools"]')" "[]" "the host, seen by a tenant's user"
         ctl export >"$D/stage/export"
         t_match "$(cat "$D/stage/export")" 'max_jobs = 7' export
         for want in 'lane_slots = 2' '\[pool gold\]' 'slots = 3' '\[tenant acme\]' 'weight = 250' '\[queue acme/etl\]' 'queue_depth = 9'; do
