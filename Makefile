@@ -110,6 +110,8 @@ $(BUILD)/unit/%.o: tests/unit/%.c
 	$(CC) $(CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
 $(BUILD)/unit/%: $(BUILD)/unit/%.o $(BUILD)/unit/unit.o $(ALL_BELOW)
 	$(CC) $(LDFLAGS) $^ $(CHECK_LIBS) $(PKG_LIBS) -o $@
+# It says which allocation fails.
+$(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))
 .PRECIOUS: $(BUILD)/unit/%.o
 
 check: $(UNIT_PROGRAMS) all

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+
 #include "core/scheduler_private.h"
 
 /* After=: a job waits until other jobs of its tenant have ended well. What is waited for is found
@@ -31,37 +33,46 @@ static uint64_t key_of(const TqScheduler *s, const TqAfter *after, const TqTenan
                                         mix(t->id ^ (uint64_t)(uintptr_t)s);
 }
 
-static int await(TqScheduler *s, TqCondition *c) {
-        TqMap *map = map_of(s, &c->after);
-        TqAwaited *a = tq_map_get(map, key_of(s, &c->after, c->owner->tenant));
+/* Those who wait for that: an entry that is there, or a new one. NULL: out of memory. */
+static TqAwaited *awaited(TqScheduler *s, const TqAfter *after, const TqTenant *t) {
+        TqMap *map = map_of(s, after);
+        TqAwaited *a = tq_map_get(map, key_of(s, after, t));
 
-        if (!a) {
-                int r;
-
-                a = malloc(sizeof(*a));
-                if (!a)
-                        return -ENOMEM;
-                tq_list_init(&a->ring);
-                r = tq_map_put(map, key_of(s, &c->after, c->owner->tenant), a);
-                if (r < 0) {
-                        free(a);
-                        return r;
-                }
+        if (a)
+                return a;
+        a = malloc(sizeof(*a));
+        if (!a)
+                return NULL;
+        tq_list_init(&a->ring);
+        if (tq_map_put(map, key_of(s, after, t), a) < 0) {
+                free(a);
+                return NULL;
         }
+        return a;
+}
+
+static int await(TqScheduler *s, TqCondition *c) {
+        TqAwaited *a = awaited(s, &c->after, c->owner->tenant);
+
+        if (!a)
+                return -ENOMEM;
         tq_list_append(&a->ring, &c->link);
         return 0;
 }
 
-static void forget(TqScheduler *s, TqCondition *c) {
-        TqMap *map = map_of(s, &c->after);
-        TqAwaited *a;
+static void drop_if_empty(TqScheduler *s, const TqAfter *after, const TqTenant *t) {
+        TqMap *map = map_of(s, after);
+        TqAwaited *a = tq_map_get(map, key_of(s, after, t));
 
+        if (a && tq_list_is_empty(&a->ring))
+                free(tq_map_remove(map, key_of(s, after, t)));
+}
+
+static void forget(TqScheduler *s, TqCondition *c) {
         if (tq_list_is_empty(&c->link))
                 return;
         tq_list_unlink(&c->link);
-        a = tq_map_get(map, key_of(s, &c->after, c->owner->tenant));
-        if (a && tq_list_is_empty(&a->ring))
-                free(tq_map_remove(map, key_of(s, &c->after, c->owner->tenant)));
+        drop_if_empty(s, &c->after, c->owner->tenant);
 }
 
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n) {
@@ -87,6 +98,8 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
 }
 
 void tq_condition_drop(TqScheduler *s, TqJob *job) {
+        if (s->awaited_jobs.size > 0)
+                drop_if_empty(s, &(TqAfter){ .job = job->id }, job->tenant);
         for (size_t i = 0; i < job->n_conditions; i++)
                 forget(s, &job->conditions[i]);
         free(job->conditions);
@@ -126,31 +139,33 @@ static void settle_all(TqScheduler *s, const TqJob *job, bool is_well, uint64_t 
         free(a);
 }
 
-/* What was waited for by name is that job. */
-static void bind(TqScheduler *s, TqCondition *c, uint64_t job) {
-        c->after = (TqAfter){ .job = job };
-        /* Without memory it would wait for ever. */
-        if (await(s, c) < 0)
-                (void)settle(s, c, false);
-}
-
 void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
                         TqConditionMet met) {
         if (s->awaited_jobs.size > 0)
                 settle_all(s, job, is_well, now, met);
 }
 
-void tq_condition_named(TqScheduler *s, const TqJob *job) {
-        TqAwaited *a = NULL;
-        TqList taken;
+static TqAwaited *awaits_name_of(const TqScheduler *s, const TqJob *job) {
+        return s->awaited_names.size > 0 && job->name != 0
+                       ? tq_map_get(&s->awaited_names,
+                                    key_of(s, &(TqAfter){ .name = job->name }, job->tenant))
+                       : NULL;
+}
 
-        if (s->awaited_names.size > 0 && job->name != 0)
-                a = tq_map_get(&s->awaited_names,
-                               key_of(s, &(TqAfter){ .name = job->name }, job->tenant));
+int tq_condition_expect(TqScheduler *s, const TqJob *job) {
+        if (!awaits_name_of(s, job))
+                return 0;
+        return awaited(s, &(TqAfter){ .job = job->id }, job->tenant) ? 0 : -ENOMEM;
+}
+
+void tq_condition_named(TqScheduler *s, const TqJob *job) {
+        const TqAfter by_number = { .job = job->id };
+        TqAwaited *a = awaits_name_of(s, job), *of_job;
+
         if (!a)
                 return;
-        /* Taken first: binding one may free the entry. */
-        tq_list_init(&taken);
+        of_job = tq_map_get(&s->awaited_jobs, job->id);
+        assert(of_job);
         TQ_LIST_FOREACH(node, &a->ring) {
                 TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
 
@@ -160,15 +175,11 @@ void tq_condition_named(TqScheduler *s, const TqJob *job) {
                 if (!c->is_open)
                         continue;
                 tq_list_unlink(node);
-                tq_list_append(&taken, node);
+                tq_list_append(&of_job->ring, node);
+                c->after = by_number;
         }
-        if (tq_list_is_empty(&a->ring))
-                free(tq_map_remove(&s->awaited_names,
-                                   key_of(s, &(TqAfter){ .name = job->name }, job->tenant)));
-        TQ_LIST_FOREACH(node, &taken) {
-                tq_list_unlink(node);
-                bind(s, TQ_LIST_ENTRY(node, TqCondition, link), job->id);
-        }
+        drop_if_empty(s, &(TqAfter){ .name = job->name }, job->tenant);
+        drop_if_empty(s, &by_number, job->tenant);
 }
 
 static TqCondition *find(TqJob *job, const TqAfter *after) {
@@ -192,12 +203,18 @@ int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool i
 }
 
 int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id) {
+        const TqAfter by_number = { .job = job_id };
         TqCondition *c = find(job, after);
+        TqAwaited *a;
 
         if (!c)
                 return -ENOENT;
+        a = awaited(s, &by_number, job->tenant);
+        if (!a)
+                return -ENOMEM;
         forget(s, c);
-        bind(s, c, job_id);
+        c->after = by_number;
+        tq_list_append(&a->ring, &c->link);
         return 0;
 }
 

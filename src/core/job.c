@@ -82,30 +82,34 @@ static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
         return 0;
 }
 
-/* Puts a job that does not run where it has to wait. */
+/* Puts a job that does not run where it has to wait. Out of memory, it is tried again: nobody else
+ * would, since what the job waited for has come. */
 static int place(TqScheduler *s, TqJob *job, uint64_t now) {
         bool is_due = job->not_before <= now && job->n_unmet == 0;
         uint64_t due = job->not_before > now ? job->not_before : TQ_NEVER;
         int r;
 
+        tq_list_unlink(&job->unplaced);
         r = timer_set(s, job, TQ_MIN(due, job->start_by));
+        if (r >= 0) {
+                /* Its place counts from when it could first have started, held or not. */
+                if (is_due && job->sequence == 0)
+                        job->sequence = ++s->sequence;
+                job->placed = job->is_held      ? TQ_WAIT_HELD
+                              : job->is_retry   ? TQ_WAIT_LAUNCH_RETRY
+                              : due != TQ_NEVER ? TQ_WAIT_START_AFTER
+                                                : TQ_WAIT_AFTER;
+                r = set_state(s, job,
+                              !is_due        ? TQ_JOB_SCHEDULED
+                              : job->is_held ? TQ_JOB_HELD
+                                             : TQ_JOB_QUEUED);
+        }
         if (r < 0)
-                return r;
-        /* Its place counts from when it could first have started, held or not. */
-        if (is_due && job->sequence == 0)
-                job->sequence = ++s->sequence;
-        job->placed = job->is_held      ? TQ_WAIT_HELD
-                      : job->is_retry   ? TQ_WAIT_LAUNCH_RETRY
-                      : due != TQ_NEVER ? TQ_WAIT_START_AFTER
-                                        : TQ_WAIT_AFTER;
-        return set_state(s, job,
-                         !is_due        ? TQ_JOB_SCHEDULED
-                         : job->is_held ? TQ_JOB_HELD
-                                        : TQ_JOB_QUEUED);
+                tq_list_append(&s->unplaced, &job->unplaced);
+        return r;
 }
 
 static void on_met(TqScheduler *s, TqJob *job, uint64_t now) {
-        /* Without memory it is placed by the next event of its own. */
         if (tq_scheduler_is_waiting(job))
                 (void)place(s, job, now);
 }
@@ -116,6 +120,7 @@ static void job_free(TqScheduler *s, TqJob *job) {
         (void)tq_map_remove(&s->jobs, job->id);
         tq_heap_remove(&s->timers, &job->timer);
         tq_condition_drop(s, job);
+        tq_list_unlink(&job->unplaced);
         free(job);
         q->jobs--;
         tq_tenant_queue_release(q);
@@ -217,6 +222,7 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
         tq_list_init(&job->active);
         tq_list_init(&job->waiting);
         tq_list_init(&job->doomed);
+        tq_list_init(&job->unplaced);
         r = tq_tenant_queue_get(t, e->j.queue, now, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
@@ -245,6 +251,8 @@ int tq_job_on_submit(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *
         if (r < 0)
                 return r;
         r = tq_condition_add(s, job, e->j.after, e->j.n_after);
+        if (r >= 0)
+                r = tq_condition_expect(s, job);
         if (r >= 0)
                 r = place(s, job, now);
         if (r < 0) {
@@ -353,8 +361,6 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
         return 0;
 }
 
-#define RETRY_USEC TQ_USEC_PER_SEC
-
 static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
         if (job->state != TQ_JOB_STARTING)
                 return 0;
@@ -365,7 +371,7 @@ static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
         }
         job->abort = false;
         job->is_retry = true;
-        job->not_before = tq_add_u64(now, RETRY_USEC);
+        job->not_before = tq_add_u64(now, TQ_RETRY_USEC);
         return place(s, job, now);
 }
 
@@ -464,7 +470,14 @@ static int look(TqScheduler *s, uint64_t now, TqActions *actions) {
 
 int tq_job_on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
         TqHeapNode *node;
+        TqList *first;
 
+        while ((first = tq_list_first(&s->unplaced))) {
+                int r = place(s, TQ_LIST_ENTRY(first, TqJob, unplaced), now);
+
+                if (r < 0)
+                        return r;
+        }
         while ((node = tq_heap_top(&s->timers))) {
                 TqJob *job = TQ_CONTAINER_OF(node, TqJob, timer);
                 int r;

@@ -130,6 +130,8 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
 
         uint64_t next = node ? TQ_CONTAINER_OF(node, TqJob, timer)->deadline : TQ_NEVER;
 
+        if (!tq_list_is_empty(&s->unplaced))
+                next = TQ_MIN(next, tq_add_u64(s->now, TQ_RETRY_USEC));
         for (size_t i = 0; i < s->n_pools; i++)
                 next = TQ_MIN(next, tq_charge_next_look(&s->pools[i]));
         return next;
@@ -193,6 +195,7 @@ TqScheduler *tq_scheduler_new(void) {
         s->timers.before = due_before;
         tq_list_init(&s->all);
         tq_list_init(&s->doomed);
+        tq_list_init(&s->unplaced);
         tq_policy_init(&policy);
         (void)tq_pool_set_host(s, &policy);
         return s;

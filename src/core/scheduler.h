@@ -99,6 +99,7 @@ struct TqJob {
         uint64_t stop_usec;     /* from TERM to KILL */
         uint64_t spool_bytes;   /* of its job file */
         TqList doomed;          /* what it waited for has failed */
+        TqList unplaced;        /* there was no memory to queue it: tried again */
 };
 
 struct TqQueue {

@@ -5,8 +5,12 @@
 
 /* What the scheduler's files share. */
 
+/* After what failed for now, a launch or an allocation. */
+#define TQ_RETRY_USEC TQ_USEC_PER_SEC
+
 struct TqScheduler {
         TqMap jobs;
+        TqList unplaced; /* of TqJob.unplaced */
         TqMap tenants;
         TqList all;    /* of TqTenant.all */
         TqHeap timers; /* of TqJob.timer by deadline */
@@ -129,7 +133,9 @@ int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint6
 /* Nobody has it so far: the next job that comes with it is meant. -EAGAIN: one has come meanwhile.
  */
 int tq_condition_name_is_free(TqJob *job, const TqAfter *after);
-/* A job has come: those that wait for its name wait for its number now. */
+/* A job comes: room for those that wait for its name. 0 or -ENOMEM. */
+int tq_condition_expect(TqScheduler *s, const TqJob *job);
+/* It has come: they wait for its number now. */
 void tq_condition_named(TqScheduler *s, const TqJob *job);
 
 /* admission.c: whether a submission is taken; -EDQUOT with *ret. Changes nothing. */
