@@ -73,6 +73,12 @@ static inline uint64_t tq_add_u64(uint64_t a, uint64_t b) {
         return __builtin_add_overflow(a, b, &r) ? UINT64_MAX : r;
 }
 
+static inline uint64_t tq_mul_u64(uint64_t a, uint64_t b) {
+        uint64_t product;
+
+        return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
 static inline uint64_t tq_sub_u64(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }

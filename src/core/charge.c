@@ -11,15 +11,23 @@
 
 #define LOOK_MIN_USEC TQ_USEC_PER_SEC
 #define LOOK_MAX_USEC (60 * TQ_USEC_PER_SEC)
+#define LOOK_MAX_PART 1024 /* of a job's age, if that is longer */
 
 static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
         t->tag = tq_add_u64(tq_sub_u64(t->tag, job->advance), advance);
         job->advance = advance;
         t->pool->max_tag = TQ_MAX(t->pool->max_tag, t->tag);
+        tq_turn_tag_has_moved(t);
 }
 
+/* A job that is said to have used more than this is charged that: counters that somebody made up
+ * must not bring all tags to their end, where nobody is before anybody. */
+#define CHARGE_MAX (UINT64_C(1) << 52) /* ns of the whole host: 52 days */
+
 static uint64_t advance_of(const TqTenant *t, const TqUse *use) {
-        return tq_fair_advance(tq_fair_charge(use, &t->pool->capacity), t->weight);
+        uint64_t charge = TQ_MIN(tq_fair_charge(use, &t->pool->capacity), CHARGE_MAX);
+
+        return TQ_MIN(tq_fair_advance(charge, t->weight), CHARGE_MAX);
 }
 
 static uint64_t age_of(const TqJob *job, uint64_t now) {
@@ -38,12 +46,13 @@ void tq_charge_init(TqPool *p) {
         p->looks.before = look_before;
 }
 
-/* After a second, and again whenever it has become a quarter older: short jobs closely, and a long
- * one costs few looks. What is charged ahead is no more than the longest time between two. */
+/* After a second, and again whenever it has become a quarter older, but each minute at the latest,
+ * or after a thousandth of its age: short jobs closely, and the longest one costs few looks. What
+ * is charged ahead is no more than the time between two. */
 static uint64_t next_look(const TqJob *job, uint64_t now) {
-        uint64_t quarter = age_of(job, now) / 4;
+        uint64_t age = age_of(job, now), most = TQ_MAX(LOOK_MAX_USEC, age / LOOK_MAX_PART);
 
-        return tq_add_u64(now, TQ_MIN(TQ_MAX(quarter, LOOK_MIN_USEC), LOOK_MAX_USEC));
+        return tq_add_u64(now, TQ_MIN(TQ_MAX(age / 4, LOOK_MIN_USEC), most));
 }
 
 int tq_charge_watch(TqJob *job, uint64_t now) {
@@ -55,15 +64,15 @@ void tq_charge_unwatch(TqJob *job) {
         tq_heap_remove(&job->tenant->pool->looks, &job->look);
 }
 
-void tq_charge_move(TqTenant *t, TqPool *from) {
+void tq_charge_move(TqTenant *t, TqPool *to) {
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
 
                 if (!tq_heap_contains(&job->look))
                         continue;
-                tq_heap_remove(&from->looks, &job->look);
+                tq_heap_remove(&t->pool->looks, &job->look);
                 /* Without memory it is charged at its end. */
-                (void)tq_heap_insert(&t->pool->looks, &job->look);
+                (void)tq_heap_insert(&to->looks, &job->look);
         }
 }
 
@@ -152,15 +161,37 @@ static void leave_out(TqJob *job, const TqUse *use) {
         job->base = until;
 }
 
-/* Charges what it will have used at the next look. */
+/* Charges what it will have used at the next look. When nobody competes any more there is none, and
+ * what was charged ahead stays: it is due when somebody comes. */
 static void charge_ahead(TqScheduler *s, TqJob *job, uint64_t now) {
         bool is_looked_at = tq_turn_is_contended(job->tenant->pool);
-        uint64_t next = is_looked_at ? TQ_MAX(job->look_at, now) : now;
+        uint64_t next = is_looked_at ? TQ_MAX(job->look_at, now) : now, advance;
         TqUse use;
 
         use = foresee(job, tq_sub_u64(age_charged(job, now, next), charged_from(job)));
-        set_advance(job->tenant, job, advance_of(job->tenant, &use));
+        advance = advance_of(job->tenant, &use);
+        set_advance(job->tenant, job, is_looked_at ? advance : TQ_MAX(advance, job->advance));
         tq_turn_refresh_tenant(s, job->tenant);
+}
+
+/* What it has used by now, by estimate. */
+static TqUse estimate(const TqJob *job, uint64_t now) {
+        TqUse since = foresee(job, tq_sub_u64(age_of(job, now), job->seen.slot_usec));
+
+        return plus(&job->seen, &since);
+}
+
+void tq_charge_settle(TqTenant *t, uint64_t now) {
+        TQ_LIST_FOREACH(node, &t->active) {
+                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                TqUse use = estimate(job, now), charged;
+
+                leave_out(job, &use);
+                charged = minus(&use, &job->base);
+                set_advance(t, job, advance_of(t, &charged));
+                job->advance = 0;
+                job->base = use;
+        }
 }
 
 TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
@@ -173,8 +204,7 @@ TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
         job->look_at = next_look(job, now);
         tq_heap_update(&p->looks, &job->look);
         /* By estimate until the answer comes. */
-        use = foresee(job, tq_sub_u64(age_of(job, now), job->seen.slot_usec));
-        use = plus(&job->seen, &use);
+        use = estimate(job, now);
         leave_out(job, &use);
         charge_ahead(s, job, now);
         return job;
@@ -219,7 +249,6 @@ void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
         expect(s, job);
         tq_turn_pass_time(t);
         charge_first(s, job, now);
-        t->last_advance = job->advance;
         t->turn = ++s->turns;
 }
 
@@ -239,9 +268,11 @@ void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, b
         charged = minus(use, &job->base);
         set_advance(t, job, advance_of(t, &charged));
         t->largest_advance = TQ_MAX(job->advance, t->largest_advance - t->largest_advance / 8);
-        charge = tq_fair_charge(use, &t->pool->capacity);
-        /* It fades with what is served since, not with how many jobs that was. */
+        /* What others waited for at most. It fades with what is served since, not with how many
+         * jobs that was. */
+        charge = TQ_MIN(tq_fair_charge(&charged, &t->pool->capacity), CHARGE_MAX);
         t->pool->largest_charge = TQ_MAX(charge, tq_sub_u64(t->pool->largest_charge, charge / 64));
+        charge = tq_fair_charge(use, &t->pool->capacity);
         if (charge > job->noted)
                 note_usage(s, t, charge - job->noted, now);
         if (is_typical) {

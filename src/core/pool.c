@@ -10,7 +10,7 @@
 
 static void pool_init(TqPool *p, const char *name) {
         *p = (TqPool){};
-        tq_turn_order(&p->parked);
+        tq_turn_init(p);
         tq_charge_init(p);
         (void)snprintf(p->name, sizeof(p->name), "%s", name);
 }
@@ -18,6 +18,7 @@ static void pool_init(TqPool *p, const char *name) {
 static void pool_done(TqPool *p) {
         tq_tournament_done(&p->ready);
         tq_heap_done(&p->looks);
+        tq_heap_done(&p->resting);
         free(p->players);
 }
 
@@ -65,7 +66,7 @@ void tq_pool_give_slot(TqScheduler *s, TqJob *job) {
 /* Who is in it --------------------------------------------------------------------------------- */
 
 /* A number in the pool's tournament. */
-static int join(TqPool *p, TqTenant *t) {
+static int join(TqPool *p, TqTenant *t, uint32_t *ret) {
         TqPlayer *bigger;
         uint32_t i = 0;
         int r;
@@ -84,33 +85,39 @@ static int join(TqPool *p, TqTenant *t) {
                 p->n_players++;
         }
         p->players[i] = (TqPlayer){ .tenant = t };
-        t->player = i;
+        *ret = i;
         p->n_tenants++;
         return 0;
 }
 
-int tq_pool_move(TqTenant *t, TqPool *pool) {
+static void leave(TqTenant *t, TqPool *to, uint64_t now) {
         TqPool *from = t->pool;
-        uint32_t number = t->player;
+
+        tq_charge_settle(t, now);
+        tq_charge_move(t, to);
+        tq_heap_remove(&from->resting, &t->resting);
+        from->running -= t->running;
+        from->running_long -= t->running_long;
+        from->reserved -= t->reserved;
+        from->players[t->player] = (TqPlayer){};
+        from->n_tenants--;
+}
+
+int tq_pool_move(TqTenant *t, TqPool *pool, uint64_t now) {
+        uint32_t number;
         int r;
 
-        if (from == pool)
+        if (t->pool == pool)
                 return 0;
-        if (from)
+        if (t->pool)
                 tq_turn_leave(t);
-        r = join(pool, t);
+        r = join(pool, t, &number);
         if (r < 0)
                 return r;
-        if (from) {
-                from->running -= t->running;
-                from->running_long -= t->running_long;
-                from->reserved -= t->reserved;
-                from->players[number] = (TqPlayer){};
-                from->n_tenants--;
-        }
+        if (t->pool)
+                leave(t, pool, now);
         t->pool = pool;
-        if (from)
-                tq_charge_move(t, from);
+        t->player = number;
         /* Tags of different pools have nothing to do with each other. */
         t->tag = pool->vtime;
         pool->running += t->running;

@@ -156,13 +156,12 @@ struct TqTenant {
         TqAverages *averages;
         bool enabled;
         bool is_paused, is_draining;
-        bool is_idle;          /* runs nothing and wants nothing, or did until it competes again */
-        bool was_parked;       /* since its last start */
-        uint64_t lag;          /* behind the others, before the start that ended its competing */
-        uint64_t last_advance; /* of that start */
+        bool is_idle;    /* runs nothing and wants nothing, or did until it competes again */
+        bool was_parked; /* since its last start */
         TqWaiting waiting;
 
-        TqTreeNode order;  /* PARKED: in the pool's tree */
+        TqHeapNode resting; /* OUT, but holds slots: in the pool's heap */
+        TqTreeNode order;   /* PARKED: in the pool's tree */
         uint64_t need[2];  /* PARKED: least memory that would start a job: of any, of a short one */
         uint64_t least[2]; /* the same, of the subtree below */
         TqBucket rate;
@@ -199,6 +198,7 @@ struct TqPool {
         uint64_t largest_charge; /* of one job, fading */
         TqTournament ready;      /* of tenants by rank */
         TqTree parked;           /* the same order */
+        TqHeap resting;          /* of TqTenant.resting by tag */
         TqPlayer *players;
         uint32_t n_players;
         TqHeap looks; /* of TqJob.look by look_at */

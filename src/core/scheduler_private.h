@@ -54,7 +54,7 @@ int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **r
 void tq_tenant_queue_release(TqQueue *q); /* frees it if nothing needs it */
 TqTenant *tq_tenant_free(TqTenant *t);
 void tq_tenant_refresh_all(TqScheduler *s);
-int tq_tenant_on_host(TqScheduler *s, const TqEvent *e);
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now);
 int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now);
 int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 
@@ -63,7 +63,8 @@ int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 int tq_pool_set_host(TqScheduler *s, const TqHostPolicy *policy);
 void tq_pool_done_all(TqScheduler *s);
 TqPool *tq_pool_by_name(const TqScheduler *s, const char *name); /* NULL: not configured */
-int tq_pool_move(TqTenant *t, TqPool *pool); /* -ENOMEM: it stays where it is, and out */
+/* -ENOMEM: it stays where it is, and out. */
+int tq_pool_move(TqTenant *t, TqPool *pool, uint64_t now);
 void tq_pool_set_reserved(TqTenant *t, uint64_t reserved);
 void tq_pool_take_slot(TqScheduler *s, TqJob *job);
 void tq_pool_give_slot(TqScheduler *s, TqJob *job);
@@ -71,7 +72,9 @@ bool tq_pool_has_slot(const TqPool *p);
 bool tq_pool_allows_long(const TqPool *p); /* a job that is not short may have the next one */
 
 /* turn.c: whose turn it is. */
-void tq_turn_order(TqTree *parked);
+void tq_turn_init(TqPool *p);
+/* Whoever changes a tag says so, unless refresh() follows before anything else. */
+void tq_turn_tag_has_moved(TqTenant *t);
 void tq_turn_refresh(TqScheduler *s, TqQueue *q);
 void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t);
 void tq_turn_leave(TqTenant *t);
@@ -111,8 +114,10 @@ void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, b
  * 0 or -ENOMEM. */
 int tq_charge_watch(TqJob *job, uint64_t now);
 void tq_charge_unwatch(TqJob *job);
-/* The tenant is in another pool now. */
-void tq_charge_move(TqTenant *t, TqPool *from);
+/* The tenant leaves its pool for that one. */
+void tq_charge_move(TqTenant *t, TqPool *to);
+/* A weight or a capacity is about to change: what was used until now is charged by the old one. */
+void tq_charge_settle(TqTenant *t, uint64_t now);
 /* When a job of the pool is looked at next, or TQ_NEVER. */
 uint64_t tq_charge_next_look(const TqPool *p);
 /* A job that is to be looked at now, each once; then NULL. */

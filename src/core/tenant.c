@@ -129,10 +129,12 @@ static void sort_lanes(TqScheduler *s) {
         }
 }
 
-int tq_tenant_on_host(TqScheduler *s, const TqEvent *e) {
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
         uint64_t lane = s->policy.lane_runtime_usec;
         int r;
 
+        TQ_LIST_FOREACH(node, &s->all)
+        tq_charge_settle(TQ_LIST_ENTRY(node, TqTenant, all), now);
         r = tq_pool_set_host(s, e->host);
         if (r < 0)
                 return r;
@@ -173,6 +175,7 @@ static void tenant_set_limits(TqTenant *t, const TqLimits *l, uint64_t now) {
         t->limits = *l;
         t->concurrency = tq_limits_get(l, TQ_KEY_CONCURRENCY, TQ_LIMIT_MAX);
         t->runtime = tq_limits_get(l, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
+        tq_charge_settle(t, now);
         t->weight = (uint32_t)tq_limits_get(l, TQ_KEY_WEIGHT, TQ_WEIGHT_DEFAULT);
         tq_pool_set_reserved(t, tq_limits_get(l, TQ_KEY_RESERVED, 0));
         tq_admit_set_rate(&t->rate, tq_limits_get(l, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX), now);
@@ -191,7 +194,7 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         if (!t)
                 return -ENOMEM;
         (void)snprintf(t->name, sizeof(t->name), "%s", e->t.name);
-        r = tq_pool_move(t, pool);
+        r = tq_pool_move(t, pool, now);
         if (r < 0 && !t->pool) {
                 (void)tq_map_remove(&s->tenants, t->id);
                 tq_list_unlink(&t->all);

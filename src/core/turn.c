@@ -14,12 +14,17 @@
  * starts, by what it is seen to use while it runs, and what it really was in the end; a wrong
  * estimate is put right, it does not buy anything. A running job is charged up to its next look,
  * and not up to its end: so tenants of short and of long jobs hold their shares of the slots at
- * each moment, and not one after the other. Virtual time is the tag of the latest start by share,
- * or the smallest tag of those that compete if that has moved on. Who was idle begins there: what
- * it did not use meanwhile is gone, so it gets its share and no more. Who was kept from competing
- * by its own running jobs comes back no further behind the others than it was before the last of
- * them. While nobody competes there is nothing to be fair about, and all begin anew. Who is ahead
- * by more than the host's `debt` (and one of its own jobs) is not held back for longer than that.
+ * each moment, and not one after the other.
+ *
+ * Virtual time is the tag of the latest start by share, or the smallest tag of those that compete
+ * or hold a slot if that has moved on. It is not the tag of whoever happens to compete alone for a
+ * moment: a tenant that was far ahead would pull up the others, whom only their own limits keep out
+ * until their short jobs end, and its debt would be forgotten. Who was idle begins at virtual time:
+ * what it did not use meanwhile is gone, so it gets its share and no more. Who was kept out by its
+ * own running jobs may be behind by the largest charge of late for each slot that it has and the
+ * one that it wants. While the pool is empty there is nothing to be fair about, and all begin anew.
+ * Who is ahead by more than the host's `debt` (and one of its own jobs) is not held back for longer
+ * than that.
  *
  * So two tenants that compete throughout an interval get use in proportion to their weights, to
  * within (D + 1) (l₁/w₁ + l₂/w₂), where l is a tenant's largest charge of one job: the bound of
@@ -157,10 +162,6 @@ static bool tenant_fits(const TqTreeNode *node, const void *data) {
         const Need *n = data;
 
         return need_fits(tenant_of(node)->need[n->kind], n->free);
-}
-
-void tq_turn_order(TqTree *parked) {
-        *parked = (TqTree){ .before = node_before, .summarise = summarise };
 }
 
 static void prefetch(const void *object, size_t size) {
@@ -323,47 +324,76 @@ bool tq_turn_is_contended(const TqPool *p) {
         return first_ready(p) || p->parked.size > 0;
 }
 
-/* Where those stand who compete: the smallest tag of those that go by their share. */
-static bool front_of(const TqPool *p, uint64_t *ret) {
-        const TqTenant *first = first_ready(p);
+/* Tenants that do not compete but hold slots, by their tags. */
+static bool tag_before(const TqHeapNode *a, const TqHeapNode *b) {
+        const TqTenant *x = TQ_CONTAINER_OF(a, TqTenant, resting);
+        const TqTenant *y = TQ_CONTAINER_OF(b, TqTenant, resting);
 
-        if (!tq_turn_is_contended(p))
-                return false;
-        *ret = first && first->shortfall == 0 ? first->tag : p->vtime;
-        return true;
+        return x->tag != y->tag ? x->tag < y->tag : x->id < y->id;
 }
 
-/* The tenant begins to compete, or does so again. Who was idle begins where the others are. Who was
- * kept out by its own running jobs is at most as far behind as it was before the last of them: what
- * the others used meanwhile was theirs to use. */
+void tq_turn_init(TqPool *p) {
+        p->parked = (TqTree){ .before = node_before, .summarise = summarise };
+        p->resting = (TqHeap){ .before = tag_before };
+}
+
+/* Without memory the tenant is not counted among those. */
+static void rest(TqTenant *t) {
+        TqHeap *resting = &t->pool->resting;
+        bool want = t->stand == TQ_STAND_OUT && t->running > 0;
+
+        if (want && !tq_heap_contains(&t->resting))
+                (void)tq_heap_insert(resting, &t->resting);
+        else if (!want)
+                tq_heap_remove(resting, &t->resting);
+}
+
+void tq_turn_tag_has_moved(TqTenant *t) {
+        if (tq_heap_contains(&t->resting))
+                tq_heap_update(&t->pool->resting, &t->resting);
+}
+
+/* Where virtual time stands: nobody who competes or holds a slot is behind that, but for those whom
+ * a limit of their own or a reservation of others held back. */
+static uint64_t virtual_time(const TqPool *p) {
+        const TqTenant *first = first_ready(p);
+        const TqHeapNode *node = tq_heap_top(&p->resting);
+        uint64_t least = TQ_NEVER;
+
+        /* Of these the first one is not the one with the smallest tag. */
+        if (p->parked.size > 0 || (first && first->shortfall > 0))
+                return p->vtime;
+        if (first)
+                least = first->tag;
+        if (node)
+                least = TQ_MIN(least, TQ_CONTAINER_OF(node, TqTenant, resting)->tag);
+        return least == TQ_NEVER ? p->vtime : TQ_MAX(p->vtime, least);
+}
+
+/* The tenant begins to compete, or does so again. Who was idle begins where virtual time is. Who
+ * was kept out by its own running jobs was owed a job for each of its slots at most: what the
+ * others used beyond that was theirs to use. */
 static void catch_up(const TqScheduler *s, TqTenant *t) {
         TqPool *p = t->pool;
-        uint64_t front, least;
+        uint64_t owed;
 
-        if (front_of(p, &front)) {
-                p->vtime = TQ_MAX(p->vtime, front);
-                least = t->is_idle ? p->vtime : tq_sub_u64(front, t->lag);
-                t->tag = TQ_MAX(t->tag, least);
-        } else {
-                /* Nobody competed, so there was nothing to be fair about: all begin anew. */
+        if (!tq_turn_is_contended(p))
                 p->contended_since = s->now;
-                if (t->is_idle) {
-                        p->vtime = TQ_MAX(p->vtime, p->max_tag);
-                        t->tag = TQ_MAX(t->tag, p->vtime);
-                }
-        }
+        /* Nobody is there, so there is nothing to be fair about: all begin anew. */
+        if (t->is_idle && p->running == 0 && !tq_turn_is_contended(p))
+                p->vtime = TQ_MAX(p->vtime, p->max_tag);
+        p->vtime = virtual_time(p);
+        tq_heap_remove(&p->resting, &t->resting);
+        owed = t->is_idle
+                       ? 0
+                       : tq_fair_advance(tq_mul_u64(p->largest_charge, t->running + 1), t->weight);
+        t->tag = TQ_MAX(t->tag, tq_sub_u64(p->vtime, owed));
         t->is_idle = false;
 }
 
 static void stop_competing(TqTenant *t) {
-        uint64_t front;
-
-        if (t->stand != TQ_STAND_OUT) {
-                tq_turn_leave(t);
-                t->lag = 0;
-                if (front_of(t->pool, &front))
-                        t->lag = tq_sub_u64(tq_add_u64(front, t->last_advance), t->tag);
-        }
+        tq_turn_leave(t);
+        rest(t);
         t->is_idle |= t->running == 0;
 }
 

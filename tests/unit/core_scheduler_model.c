@@ -242,7 +242,9 @@ static uint64_t deadline_of(const Model *m, const ModelJob *j) {
 }
 
 static uint64_t next_sample(const Model *m, const ModelJob *j) {
-        return m->now + TQ_MIN(TQ_MAX((m->now - j->slot_since) / 4, SEC), 60 * SEC);
+        uint64_t age = m->now - j->slot_since;
+
+        return m->now + TQ_MIN(TQ_MAX(age / 4, SEC), TQ_MAX(60 * SEC, age / 1024));
 }
 
 /* Somebody waits there for nothing but a slot or memory. */

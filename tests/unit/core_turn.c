@@ -327,10 +327,10 @@ START_TEST(crowd) {
         }
         sim_run(s, 1000 * SEC);
         m = sim_marks(s);
-        sim_run(s, 20000 * SEC);
+        sim_run(s, 60000 * SEC);
         ck_assert_double_ge(sim_jain(s, &m, 100), 0.99);
         for (uint32_t id = 1; id <= 100; id++)
-                ck_assert_double_eq_tol(sim_share(s, &m, id, 100), 0.01, 0.0015);
+                ck_assert_double_eq_tol(sim_share(s, &m, id, 100), 0.01, 0.001);
 }
 END_TEST
 
@@ -346,6 +346,15 @@ static const struct {
         { { "concurrency=max", "" }, { 2, 200 }, 1, { 0.5, 0.5 } },
         { { "", "", "concurrency=max" }, { 2, 50, 10 }, 2, { 1 / 3.0, 1 / 3.0, 1 / 3.0 } },
         { { "weight=300", "" }, { 2, 200 }, 1, { 0.75, 0.25 } },
+        { { "", "", "" }, { 1000, 1, 1 }, 2, { 1 / 3.0, 1 / 3.0, 1 / 3.0 } },
+        { { "concurrency=2", "" }, { 300, 3 }, 2, { 0.5, 0.5 } },
+        { { "concurrency=2", "weight=300" }, { 300, 1 }, 2, { 0.5, 0.5 } },
+        { { "concurrency=4", "concurrency=3" }, { 300, 3 }, 4, { 0.5, 0.5 } },
+        { { "concurrency=2", "concurrency=2" }, { 300, 3 }, 3, { 0.5, 0.5 } },
+        { { "concurrency=2", "concurrency=2", "concurrency=2" },
+          { 300, 30, 3 },
+          5,
+          { 1 / 3.0, 1 / 3.0, 1 / 3.0 } },
 };
 
 START_TEST(one_by_one) {
@@ -364,7 +373,73 @@ START_TEST(one_by_one) {
         sim_run(s, 100000 * SEC);
         for (uint32_t id = 1; id <= n; id++)
                 ck_assert_double_eq_tol(sim_share(s, &m, id, n), one_by_one_rows[_i].want[id - 1],
-                                        0.02);
+                                        0.015);
+}
+END_TEST
+
+/* The first tenant hands in some long jobs, waits until all have ended, and does so again: while
+ * it has none waiting its debt stays. The others keep short ones waiting. */
+static const struct {
+        uint64_t slots, jobs, others;
+        const char *limits; /* of the others */
+        double want;
+} loop_rows[] = {
+        { 1, 1, 1, "", 0.5 },
+        { 2, 2, 1, "", 0.5 },
+        { 2, 2, 2, "", 1 / 3.0 },
+        { 4, 4, 4, "", 0.2 },
+        { 4, 4, 2, "concurrency=2", 1 / 3.0 },
+        { 4, 4, 2, "concurrency=max", 1 / 3.0 },
+};
+
+START_TEST(submits_and_waits) {
+        uint32_t n = 1 + (uint32_t)loop_rows[_i].others;
+        SIM *s = sim_new();
+        Marks m;
+
+        sim_open(s, loop_rows[_i].slots);
+        for (uint32_t id = 1; id <= n; id++) {
+                tenant(&s->w, id, id == 1 ? "concurrency=max" : loop_rows[_i].limits);
+                s->tenants[id].length_usec = (id == 1 ? 200 : 2) * SEC;
+                if (id > 1)
+                        sim_backlog(s, id, 5);
+        }
+        m = sim_marks(s);
+        for (int seconds = 0; seconds < 100000; seconds++) {
+                const TqTenant *t = tq_scheduler_tenant(s->w.s, 1);
+
+                for (uint64_t i = 0; t->running + t->waiting.jobs == 0 || i > 0; i++) {
+                        if (i == loop_rows[_i].jobs)
+                                break;
+                        sim_submit(s, 1);
+                }
+                sim_run(s, SEC);
+        }
+        ck_assert_double_eq_tol(sim_share(s, &m, 1, n), loop_rows[_i].want, 0.03);
+}
+END_TEST
+
+/* A tenant with a job that sleeps is not idle, and has saved up nothing for all that. */
+START_TEST(sleeper_saves_nothing) {
+        SIM *s = sim_new();
+        Marks m;
+
+        sim_open(s, 4);
+        tenant(&s->w, 1, "concurrency=max");
+        tenant(&s->w, 2, "concurrency=3");
+        s->tenants[1].length_usec = 200000 * SEC;
+        sim_submit(s, 1);
+        s->tenants[2].length_usec = 10 * SEC;
+        sim_backlog(s, 2, BACKLOG);
+        sim_run(s, 43201 * SEC);
+        s->tenants[1].length_usec = 10 * SEC;
+        sim_backlog(s, 1, BACKLOG);
+        m = sim_marks(s);
+        sim_run(s, 200 * SEC);
+        ck_assert_double_eq_tol(sim_share(s, &m, 2, 2), 0.5, 0.06);
+        m = sim_marks(s);
+        sim_run(s, 2000 * SEC);
+        ck_assert_double_eq_tol(sim_share(s, &m, 2, 2), 0.5, 0.01);
 }
 END_TEST
 
@@ -497,6 +572,51 @@ START_TEST(burner) {
 END_TEST
 
 /* A new weight counts from now on. */
+/* What a job has used so far was charged by what held then: a new weight, more slots or another
+ * pool don't price ten hours anew. */
+static const struct {
+        const char *before, *after;
+        uint64_t slots;
+        bool moves;
+        double want; /* of the tenant that changes, in the hour after it */
+} reprice_rows[] = {
+        { "concurrency=max", "concurrency=max weight=200", 4, false, 2 / 3.0 },
+        { "concurrency=max weight=1", "concurrency=max", 4, false, 0.5 },
+        { "concurrency=max weight=200", "concurrency=max", 4, false, 0.5 },
+        { "concurrency=max", "concurrency=max", 8, false, 0.5 },
+        { "concurrency=max", "concurrency=max", 4, true, 0.5 },
+};
+
+START_TEST(nothing_is_priced_anew) {
+        SIM *s = sim_new();
+        Marks m;
+
+        pool(&s->w, "x", "2");
+        sim_open(s, 6);
+        tenant_with(&s->w, 1, reprice_rows[_i].before, reprice_rows[_i].moves ? "x" : NULL, NULL,
+                    0);
+        tenant(&s->w, 2, "concurrency=max");
+        s->tenants[1].length_usec = 38000 * SEC;
+        s->tenants[2].length_usec = 10 * SEC;
+        sim_submit(s, 1);
+        sim_submit(s, 1);
+        s->tenants[1].length_usec = 10 * SEC;
+        sim_settle(s);
+        sim_backlog(s, 2, BACKLOG);
+        sim_backlog(s, 1, BACKLOG);
+        sim_run(s, 36000 * SEC);
+        if (reprice_rows[_i].slots != 4) {
+                s->w.host.max_jobs = 2 + reprice_rows[_i].slots;
+                host(&s->w);
+        }
+        tenant(&s->w, 1, reprice_rows[_i].after);
+        sim_run(s, 10 * SEC);
+        m = sim_marks(s);
+        sim_run(s, 3600 * SEC);
+        ck_assert_double_eq_tol(sim_share(s, &m, 1, 2), reprice_rows[_i].want, 0.03);
+}
+END_TEST
+
 START_TEST(weight_changes) {
         SIM *s = sim_new();
         Marks m;
@@ -1510,6 +1630,9 @@ static void fill_shares(Suite *s) {
         tcase_add_test(of_two, flood);
         unit_add_rows(of_two, burner, burner_rows);
         tcase_add_test(of_two, weight_changes);
+        unit_add_rows(of_two, nothing_is_priced_anew, reprice_rows);
+        unit_add_rows(returns, submits_and_waits, loop_rows);
+        tcase_add_test(returns, sleeper_saves_nothing);
         tcase_add_test(returns, idle_returns);
         tcase_add_test(returns, long_job_alone);
         tcase_add_test(returns, own_limit_saves_nothing);
