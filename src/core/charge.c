@@ -68,6 +68,7 @@ void tq_charge_move(TqTenant *t, TqPool *to) {
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
 
+                job->advance = 0; /* it was of the tag that is left behind */
                 if (!tq_heap_contains(&job->look))
                         continue;
                 tq_heap_remove(&t->pool->looks, &job->look);
@@ -185,11 +186,14 @@ void tq_charge_settle(TqTenant *t, uint64_t now) {
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
                 TqUse use = estimate(job, now), charged;
+                uint64_t advance;
 
                 leave_out(job, &use);
                 charged = minus(&use, &job->base);
-                set_advance(t, job, advance_of(t, &charged));
-                job->advance = 0;
+                advance = advance_of(t, &charged);
+                /* What was charged ahead stays so: others may have begun at this tag. */
+                set_advance(t, job, TQ_MAX(advance, job->advance));
+                job->advance -= advance;
                 job->base = use;
         }
 }

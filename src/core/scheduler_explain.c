@@ -12,7 +12,8 @@ static bool comes_later(const TqScheduler *s, const TqJob *job, uint64_t now, Tq
         if (t->stand == TQ_STAND_OUT || tq_list_is_empty(&job->queue->ready))
                 return false; /* another reason says why */
         next = tq_turn_next(s, t->pool, now);
-        if (!next || next == job)
+        /* Of its own queue it is behind, which another reason says. */
+        if (!next || next->queue == job->queue)
                 return false;
         /* Nobody passes it whose turn is later; one that fits may pass one that does not. */
         if (next->tenant != t && tq_turn_before(t, next->tenant) && next != s->kept_for)

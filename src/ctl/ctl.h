@@ -74,6 +74,8 @@ void call_done(Call *c);
 int call_open(const Options *o, Call *c, const char *method);
 int call_send(Call *c);                      /* waits as long as it takes */
 int call_again(Call *c, const char *method); /* another method on the same connection */
+/* 0; -E2BIG, or why it can't be read. */
+int input_read(const char *name, size_t max, TqBuffer *ret);
 int call_table(Call *c, TqTable *ret);
 int fail(int code, const char *fmt, ...) TQ_PRINTF(2, 3);
 int parse_job(const char *text, uint64_t *ret);

@@ -75,6 +75,7 @@ static int load_settings(const Options *o, TqWorkload *w) {
         if (tq_workload_parse(w, text, strlen(text), false, o->seed, &err) < 0)
                 return fail(TQ_EXIT_FAILURE, "the daemon's settings: %s",
                             tq_error_format(&err, message, sizeof(message)));
+        w->one_per_queue = true;
         w->host.cpus = (uint64_t)TQ_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
         return 0;
 }

@@ -14,8 +14,8 @@
 
 #define FILE_MAX (UINT64_C(4) << 30)
 
-static int read_input(const char *name, char **ret, size_t *ret_size) {
-        int r = tq_fs_read_file(AT_FDCWD, name, FILE_MAX, ret, ret_size);
+static int read_input(const char *name, TqBuffer *ret) {
+        int r = input_read(name, FILE_MAX, ret);
 
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s: %s", name, strerror(-r)) : 0;
 }
@@ -28,15 +28,15 @@ static int invalid(const char *file, TqError *err) {
 }
 
 static int load_swf(const Options *o, TqWorkload *w) {
-        TQ_FREE char *data = NULL;
+        TQ_BUFFER_CLEANUP TqBuffer data = {};
         TqError err = {};
-        size_t size, skipped;
+        size_t skipped;
         int r;
 
-        r = read_input(o->swf, &data, &size);
+        r = read_input(o->swf, &data);
         if (r != 0)
                 return r;
-        if (tq_workload_parse_swf(w, data, size, &skipped, &err) < 0)
+        if (tq_workload_parse_swf(w, tq_buffer_string(&data), data.size, &skipped, &err) < 0)
                 return invalid(o->swf, &err);
         if (skipped > 0)
                 (void)fprintf(stderr, "tenantqctl: %s: %zu jobs without a run time are left out\n",
@@ -45,16 +45,17 @@ static int load_swf(const Options *o, TqWorkload *w) {
 }
 
 static int load_file(const Options *o, const char *name, bool may_submit, TqWorkload *w) {
-        TQ_FREE char *data = NULL;
+        TQ_BUFFER_CLEANUP TqBuffer data = {};
         TqError err = {};
-        size_t size;
         int r;
 
-        r = read_input(name, &data, &size);
+        r = read_input(name, &data);
         if (r != 0)
                 return r;
-        return tq_workload_parse(w, data, size, may_submit, o->seed, &err) < 0 ? invalid(name, &err)
-                                                                               : 0;
+        return tq_workload_parse(w, tq_buffer_string(&data), data.size, may_submit, o->seed, &err) <
+                               0
+                       ? invalid(name, &err)
+                       : 0;
 }
 
 static int load(const Options *o, TqWorkload *w) {

@@ -59,34 +59,18 @@ int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_
         return 0;
 }
 
-static int read_all(FILE *f, const char *name, TqBuffer *ret) {
-        char piece[8192];
-        size_t n;
-
-        while ((n = fread(piece, 1, sizeof(piece), f)) > 0 && ret->size <= TQ_JOB_FILE_MAX)
-                tq_buffer_append(ret, piece, n);
-        if (ferror(f))
-                return fail(TQ_EXIT_FAILURE, "%s: can't be read", name);
-        if (ret->size > TQ_JOB_FILE_MAX)
-                return fail(TQ_EXIT_INVALID, "%s: larger than %d bytes", name, TQ_JOB_FILE_MAX);
-        return tq_buffer_error(ret) < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
-}
-
 int verb_submit(const Options *o, int argc, char *argv[]) {
         TQ_BUFFER_CLEANUP TqBuffer data = {};
-        FILE *f;
         uint64_t job = 0;
         int r;
 
         (void)argc;
-        f = strcmp(argv[0], "-") == 0 ? stdin : fopen(argv[0], "re");
-        if (!f)
-                return fail(TQ_EXIT_FAILURE, "%s: %s", argv[0], strerror(errno));
-        r = read_all(f, argv[0], &data);
-        if (f != stdin)
-                (void)fclose(f);
-        if (r == 0)
-                r = submit_bytes(o, data.data ? data.data : "", data.size, &job);
+        r = input_read(argv[0], TQ_JOB_FILE_MAX, &data);
+        if (r == -E2BIG)
+                return fail(TQ_EXIT_INVALID, "%s: larger than %d bytes", argv[0], TQ_JOB_FILE_MAX);
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "%s: %s", argv[0], strerror(-r));
+        r = submit_bytes(o, data.data ? data.data : "", data.size, &job);
         if (r != 0)
                 return r;
         (void)printf(o->json ? "{\"schema\":\"tenantq.submit.v1\",\"job\":%" PRIu64 "}\n"

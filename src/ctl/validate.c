@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/format.h"
-#include "base/fs.h"
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
 
@@ -39,19 +37,19 @@ static void on_note(void *userdata, unsigned line, const char *key, const char *
 }
 
 static int validate(Report *report) {
-        TQ_FREE char *data = NULL;
+        TQ_BUFFER_CLEANUP TqBuffer data = {};
         char text[1024];
         TqJobSpec spec;
         TqError err = {};
         unsigned line;
-        size_t size;
         int r;
 
-        r = tq_fs_read_file(AT_FDCWD, report->file, TQ_JOB_FILE_MAX, &data, &size);
+        r = input_read(report->file, TQ_JOB_FILE_MAX, &data);
         if (r < 0 && r != -E2BIG)
                 return fail(TQ_EXIT_FAILURE, "%s: %s", report->file, strerror(-r));
         r = r == -E2BIG ? tq_error(&err, r, "larger than %d bytes", TQ_JOB_FILE_MAX)
-                        : tq_jobfile_parse(data, size, &spec, on_note, report, &err);
+                        : tq_jobfile_parse(tq_buffer_string(&data), data.size, &spec, on_note,
+                                           report, &err);
         if (r >= 0) {
                 tq_jobspec_done(&spec);
                 return 0;

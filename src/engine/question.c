@@ -108,5 +108,8 @@ int question_reply_job(Connection *c, sd_bus_message *call, uint64_t job, int64_
 int question_ask_about_job(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant) {
         Question q = about_job(job, tenant);
 
+        /* To the filter it would mean any. */
+        if (job == 0)
+                return verbs_no_job(call, job);
         return question_ask(c, call, &q);
 }

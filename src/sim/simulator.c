@@ -453,9 +453,9 @@ static int add_tenant(Simulation *m, uint32_t i, TqError *err) {
         uint64_t left;
         int r;
 
-        /* Who says nothing about it is not bound to one job at a time here: the slots are what is
-         * competed for. */
-        if (!tq_limits_has(&limits, TQ_KEY_CONCURRENCY)) {
+        /* In a workload who says nothing about it is not bound to one job at a time: the slots are
+         * what is competed for. */
+        if (!m->w->one_per_queue && !tq_limits_has(&limits, TQ_KEY_CONCURRENCY)) {
                 limits.set |= UINT64_C(1) << TQ_KEY_CONCURRENCY;
                 limits.value[TQ_KEY_CONCURRENCY] = TQ_LIMIT_MAX;
         }

@@ -92,7 +92,8 @@ static int read_line(TqWorkload *w, const char *line, const char *end, unsigned 
         if (fields[RUN] > SECONDS_MAX || fields[SUBMIT] > SECONDS_MAX ||
             fields[REQUESTED_TIME] > SECONDS_MAX)
                 return tq_error_at(err, -EBADMSG, number, NULL,
-                                   "expected times below 1e11 seconds");
+                                   "expected submission, run and requested time below 1e11 "
+                                   "seconds");
         return add_job(w, fields, skipped);
 }
 

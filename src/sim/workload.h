@@ -33,6 +33,7 @@ typedef struct TqSimJob {
 /* Owns all it points to (tq_workload_done). */
 typedef struct TqWorkload {
         TqHostPolicy host;
+        bool one_per_queue; /* who has no concurrency has one job at a time in each queue */
         TqSimTenant *tenants;
         size_t n_tenants, allocated_tenants;
         TqMap by_name; /* hash of the name → uint32_t index: a hint, the name decides */

@@ -271,7 +271,10 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         " j.submitted_usec, j.start_after_usec, a.started_usec, j.ended_usec,"                     \
         " max(0, coalesce(a.started_usec, a.released_usec)"                                        \
         "  - max(j.submitted_usec, coalesce(j.start_after_usec, 0))) AS wait_usec,"                \
-        " a.run_usec, j.verdict, j.outcome, j.level, j.stage, j.code, j.stop, a.cpu_usec,"         \
+        " a.run_usec, j.verdict, j.outcome, j.level, j.stage,"                                     \
+        " CASE WHEN j.outcome IN ('deadline', 'dependency') OR j.outcome = 'cancelled' AND "       \
+        "j.code = 0"                                                                               \
+        "  THEN NULL ELSE j.code END AS code, j.stop, a.cpu_usec,"                                 \
         " a.memory_peak_bytes, a.oom_kills, a.io_read_bytes, a.io_write_bytes, a.pids_peak,"       \
         " a.pids_denied, a.dropped_bytes, j.correlation_id, j.labels, j.submitter_uid,"            \
         " j.held, j.deadline_usec, j.after, NULL AS wait_reason "

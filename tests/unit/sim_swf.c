@@ -205,7 +205,7 @@ START_TEST(largest) {
 END_TEST
 
 #define FIELD(n) "field " #n ": expected 18 numbers in a line (Standard Workload Format)"
-#define TIMES    "expected times below 1e11 seconds"
+#define TIMES    "expected submission, run and requested time below 1e11 seconds"
 #define GOOD     "1 0 -1 1" REST
 
 static const struct {
