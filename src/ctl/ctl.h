@@ -48,6 +48,7 @@ int verb_status(const Options *o, int argc, char *argv[]);
 int verb_logs(const Options *o, int argc, char *argv[]);
 int verb_cancel(const Options *o, int argc, char *argv[]);
 int verb_wait(const Options *o, int argc, char *argv[]);
+int verb_events(const Options *o, int argc, char *argv[]);
 int verb_export(const Options *o, int argc, char *argv[]);
 int export_get(const Options *o, char **ret); /* the text; the caller frees it */
 int verb_tenants(const Options *o, int argc, char *argv[]);

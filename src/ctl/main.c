@@ -46,6 +46,8 @@ const Verb verbs[] = {
           verb_simulate },
         { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon",
           verb_validate },
+        { "events", 0, 0, "n", "events [-n ROWS]",
+          "list what was done, by whom and why, the newest first", verb_events },
         { "export", 0, 0, "", "export",
           "print all settings that hold now, in the form that simulate --tenants reads",
           verb_export },

@@ -258,6 +258,7 @@ typedef struct Question {
         sd_bus_message *call;
         TqLedgerFilter filter;
         bool wants_one;                  /* none is an error */
+        bool wants_events;               /* instead of jobs */
         int (*then)(struct Question *q); /* instead of the reply */
         uint32_t stream;
         TqTable table;

@@ -34,6 +34,13 @@ static void put(char *buf, size_t size, const char *fmt, ...) {
 
 #define PUT(field, ...) put((field), sizeof(field), __VA_ARGS__)
 
+/* What only an administrator may do is said as such to others. */
+#define PUT_ADMIN(s, ...)                                                                          \
+        do {                                                                                       \
+                PUT((s)->change, "%s", (s)->is_admin ? "" : "an administrator: ");                 \
+                PUT((s)->change, __VA_ARGS__);                                                     \
+        } while (0)
+
 static const char *tenant_name(Engine *e, uint32_t id) {
         const TqTenant *t = tq_scheduler_tenant(e->scheduler, id);
 
@@ -194,6 +201,7 @@ static void say_after(Engine *e, const TqJob *job, const TqReason *r, Sentence *
 
 static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
         const TqTenant *t = job->tenant;
+        uint64_t left;
 
         if (r->tenant == t->id) {
                 PUT(s->text, "it is the turn of another queue of the tenant");
@@ -201,25 +209,37 @@ static void say_share(Engine *e, const TqJob *job, const TqReason *r, Sentence *
                 PUT(s->change, "tenantqctl hold %" PRIu64, r->job);
                 return;
         }
-        PUT(s->text, "%" PRIu64 " tenants that have used less of their share come first",
+        PUT(s->text,
+            "%" PRIu64 " tenants come first that have used less of their share, or have less than "
+            "is reserved for them",
             r->current);
         if (!s->is_admin) {
                 PUT(s->blocker, "a job of another tenant");
                 return;
         }
         PUT(s->blocker, "job %" PRIu64 " of tenant %s", r->job, tenant_name(e, r->tenant));
-        PUT(s->change, "tenantqctl limits set %s reserved=%" PRIu64, t->name, t->running + 1);
+        if (tq_scheduler_check_reserved(e->scheduler, t->id, t->pool->name, t->running + 1,
+                                        &left) == 0)
+                PUT(s->change, "tenantqctl limits set %s reserved=%" PRIu64, t->name,
+                    t->running + 1);
+        else
+                PUT(s->change, "tenantqctl hold %" PRIu64, r->job);
 }
 
 /* What was said about the job, its queue, its tenant or the host. */
 static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
         const TqTenant *t = job->tenant;
         const EngineTenant *et = tq_map_get(&e->tenants, t->id);
+        const EngineJob *ej = job->userdata;
 
         switch (r->wait) {
         case TQ_WAIT_HELD:
-                PUT(s->text, "it is held");
-                PUT(s->change, "tenantqctl release %" PRIu64, job->id);
+                PUT(s->text, "%s",
+                    ej->is_held_by_admin ? "an administrator holds it" : "it is held");
+                if (ej->is_held_by_admin)
+                        PUT_ADMIN(s, "tenantqctl release %" PRIu64, job->id);
+                else
+                        PUT(s->change, "tenantqctl release %" PRIu64, job->id);
                 break;
         case TQ_WAIT_START_AFTER:
                 PUT(s->text, "its time is ");
@@ -237,15 +257,15 @@ static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *
                 break;
         case TQ_WAIT_HOST_PAUSED:
                 PUT(s->text, "the host is paused");
-                PUT(s->change, "tenantqctl resume host");
+                PUT_ADMIN(s, "tenantqctl resume host");
                 break;
         case TQ_WAIT_TENANT_PAUSED:
                 PUT(s->text, "tenant %s is paused", t->name);
-                PUT(s->change, "tenantqctl resume %s", t->name);
+                PUT_ADMIN(s, "tenantqctl resume %s", t->name);
                 break;
         case TQ_WAIT_QUEUE_PAUSED:
                 PUT(s->text, "queue %s is paused", job->queue->name);
-                PUT(s->change, "tenantqctl resume %s/%s", t->name, job->queue->name);
+                PUT_ADMIN(s, "tenantqctl resume %s/%s", t->name, job->queue->name);
                 break;
         default:
                 return false;
@@ -260,8 +280,8 @@ static void say_concurrency(const TqJob *job, const TqReason *r, Sentence *s) {
         PUT(s->text, "the %s runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
             is_queue ? "queue" : "tenant", r->current, r->maximum);
         name_running(job->tenant, is_queue ? job->queue : NULL, s);
-        PUT(s->change, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->tenant->name,
-            is_queue ? "/" : "", is_queue ? job->queue->name : "", r->current + 1);
+        PUT_ADMIN(s, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->tenant->name,
+                  is_queue ? "/" : "", is_queue ? job->queue->name : "", r->current + 1);
 }
 
 static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {

@@ -10,7 +10,8 @@
 static void on_question_run(TqTask *task) {
         Question *q = TQ_CONTAINER_OF(task, Question, task);
 
-        q->result = tq_ledger_jobs(q->engine->ledger, &q->filter, &q->table);
+        q->result = (q->wants_events ? tq_ledger_events : tq_ledger_jobs)(q->engine->ledger,
+                                                                          &q->filter, &q->table);
 }
 
 /* The ledger knows what was promised; what a job does at this moment, and why it waits, the

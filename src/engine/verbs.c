@@ -155,6 +155,23 @@ static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         return question_ask(c, m, &q);
 }
 
+/* What was done to the host, by whom and why, is the administrator's to know. */
+static int on_list_events(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Question q = { .filter = { .tenant = -1 }, .wants_events = true };
+        Connection *c = userdata;
+        uint32_t limit;
+        int r;
+
+        (void)error;
+        if (!c->is_admin)
+                return denied(m);
+        r = sd_bus_message_read(m, "tu", &q.filter.before, &limit);
+        if (r < 0)
+                return r;
+        q.filter.limit = TQ_MIN(limit, (uint32_t)ROWS_MAX);
+        return question_ask(c, m, &q);
+}
+
 static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         int64_t tenant;
@@ -372,9 +389,32 @@ static const char *state_of(const EngineTenant *t, const TqTenant *view) {
         return view && view->is_draining ? "draining" : "ready";
 }
 
+/* Why it is not ready, what of it is switched off, and whether files wait to be taken. */
+static void fault_of(const EngineTenant *t, const TqTenant *view, char *buf, size_t size) {
+        size_t at = 0;
+
+        buf[0] = '\0';
+        if (!t->is_ready || !t->is_applied || t->scheduler_fault) {
+                (void)snprintf(buf, size, "%s", t->fault);
+                return;
+        }
+        if (t->is_full)
+                at = (size_t)snprintf(buf, size, "files stay in its spool (see events)");
+        TQ_LIST_FOREACH(node, &view->queues) {
+                const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
+
+                if (at < size && (q->is_paused || q->is_draining))
+                        at += (size_t)snprintf(buf + at, size - at, "%squeue %s is %s%s%s",
+                                               at > 0 ? "; " : "", q->name,
+                                               q->is_paused ? "paused" : "",
+                                               q->is_paused && q->is_draining ? ", " : "",
+                                               q->is_draining ? "draining" : "");
+        }
+}
+
 static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         const TqTenant *view = tq_scheduler_tenant(e->scheduler, tenant->id);
-        bool has_fault = !tenant->is_ready || !tenant->is_applied || tenant->scheduler_fault;
+        char fault[512];
         char concurrency[TQ_FORMAT_MAX];
         int r;
 
@@ -396,7 +436,10 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
                                                                  TQ_KEY_CONCURRENCY, concurrency,
                                                                  sizeof(concurrency))
                                               : "1 per queue");
-        return r < 0 || !has_fault ? r : tq_table_set_text(t, 7, tenant->fault);
+        if (r < 0 || !view)
+                return r < 0 ? r : tq_table_set_text(t, 7, tenant->fault);
+        fault_of(tenant, view, fault, sizeof(fault));
+        return tq_table_set_text(t, 7, fault[0] ? fault : NULL);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -490,6 +533,8 @@ const sd_bus_vtable verbs_vtable[] = {
         SD_BUS_METHOD("Explain", "t", TQ_TABLE_SIGNATURE, explain_on_job,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Queue", "s", TQ_TABLE_SIGNATURE, explain_on_queue,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListEvents", "tu", TQ_TABLE_SIGNATURE, on_list_events,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListPools", "", TQ_TABLE_SIGNATURE, pools_on_list,
                       SD_BUS_VTABLE_UNPRIVILEGED),

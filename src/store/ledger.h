@@ -154,6 +154,8 @@ typedef struct TqLedgerFilter {
 } TqLedgerFilter;
 
 int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
+/* What was done, by whom and why: the newest `limit` events below `before`. */
+int tq_ledger_events(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
 
 /* The stored job file. The caller frees. -ENOENT. */
 int tq_ledger_spec(TqLedger *l, uint64_t job, char **ret, size_t *ret_size);

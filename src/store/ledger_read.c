@@ -346,6 +346,15 @@ int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
                            f, ret);
 }
 
+int tq_ledger_events(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
+        return query_table(l,
+                           "SELECT e.id AS event, e.time_usec, e.kind, t.name AS tenant, e.job,"
+                           " e.uid, e.text "
+                           "FROM events e LEFT JOIN tenants t ON t.id = e.tenant "
+                           "WHERE e.id < ?3 AND ?1 = 0 AND ?2 < 0 ORDER BY e.id DESC LIMIT ?4",
+                           f, ret);
+}
+
 int tq_ledger_spec(TqLedger *l, uint64_t job, char **ret, size_t *ret_size) {
         sqlite3_stmt *s = tq_ledger_statement(l, Q_SPEC);
         TQ_FREE char *copy = NULL;

@@ -48,6 +48,11 @@ static void print_columns(const char *path) {
         for (size_t i = 0; i < t.n_columns; i++)
                 printf("job-columns %s\n", t.columns[i]);
         tq_table_done(&t);
+        if (tq_ledger_events(l, &(TqLedgerFilter){ .tenant = -1, .limit = 1 }, &t) < 0)
+                exit(1);
+        for (size_t i = 0; i < t.n_columns; i++)
+                printf("event-columns %s\n", t.columns[i]);
+        tq_table_done(&t);
         (void)tq_ledger_close(l);
 }
 
@@ -359,7 +364,7 @@ exit_codes_are_listed() {
 
 columns_are_listed() {
         local table
-        for table in job-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
+        for table in job-columns event-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
                 simulate-fields simulate-columns refusal-fields refusal-codes; do
                 compare tenantqctl.1 "$table"
         done
@@ -368,7 +373,7 @@ columns_are_listed() {
 # Every marked table is compared above: a misspelt mark would hide one.
 marks_are_known() {
         t_eq "$(sed -n 's/^\.\\" table: //p' src/man/* | LC_ALL=C sort | tr '\n' ';')" \
-                "$(printf '%s;' change-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
+                "$(printf '%s;' change-columns event-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
                         job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits levels \
                         limit-columns limits options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
                         queue-columns refusal-codes refusal-fields simulate-columns simulate-fields stages states \

@@ -74,6 +74,7 @@ matrix() {
 0 0 0 0 0 0 6 6 queue
 0 0 0 0 0 5 6 6 queue acme
 0 0 0 0 0 0 6 6 export
+0 0 0 0 6 6 6 6 events
 0 0 0 0 6 6 6 6 pause acme
 0 0 0 0 6 6 6 6 resume acme
 0 0 0 0 6 6 6 6 drain host

@@ -1018,10 +1018,22 @@ simulates_its_history() {
         scheduler max_jobs=7 lane_slots=2 "[pool gold]" slots=3
         limit acme concurrency=3 weight=250
         limit acme/etl queue_depth=9
-        ctl pause host
+        ctl pause -m "disk swap" host
+        t_eq "$(ctl --json events -n 1 | d_json '[[e["kind"], e["uid"], "disk swap" in e["text"]] for e in j["events"]]')" \
+                '[["pause", 0, true]]' "who paused it, and why"
+        t_match "$(ctl events -n 3 | head -1 | tr -s ' ')" 'TIME EVENT TENANT JOB UID TEXT' "the list of events"
         t_eq "$(ctl --json status | d_json '[[p[k] for k in ("pool", "state", "slots", "running", "lane_slots")] for p in j["pools"]]')" \
                 '[["host", "paused", 7, 0, null], ["shared", null, 4, 0, 2], ["gold", null, 3, 0, 0]]' "the host in status"
         ctl resume host
+        ctl pause acme/etl
+        ctl drain acme/etl
+        t_eq "$(ctl --json tenants | d_json '[t["fault"] for t in j["tenants"] if t["tenant"] == "acme"][0]')" \
+                "queue etl is paused, draining" "a queue that is switched off"
+        job Queue=etl | drop acme stays
+        t_wait 5 eval 'ctl tenants | grep -q "files stay in its spool"'
+        ctl resume acme/etl
+        t_wait 10 eval "! ls '$D/spool/acme' | grep -q stays"
+        t_wait 5 d_is_idle
         t_match "$(ctl status | head -2 | tr -s ' ' | paste -sd ';')" 'POOL STATE SLOTS RUNNING.*;host ready 7 0' "the host in status"
         t_eq "$(ctl_as "$(d_uid acme)" "$(d_uid acme)" --json status | d_json 'j["pools"]')" "[]" "the host, seen by a tenant's user"
         ctl export >"$D/stage/export"
