@@ -377,6 +377,69 @@ START_TEST(one_by_one) {
 }
 END_TEST
 
+/* What each should have of the slots: in proportion to the weights, but to nobody more than its
+ * limit, and what that leaves again by weight (max-min fairness). */
+static void fill_by_weight(const double *weight, const double *limit, uint32_t n, double slots,
+                           double *ret) {
+        bool is_full[SIM_TENANTS] = {};
+        double left = slots, weights;
+
+        for (bool again = true; again;) {
+                weights = 0;
+                again = false;
+                for (uint32_t i = 0; i < n; i++)
+                        weights += is_full[i] ? 0 : weight[i];
+                for (uint32_t i = 0; i < n && !again; i++)
+                        if (!is_full[i] && left * weight[i] / weights >= limit[i]) {
+                                is_full[i] = again = true;
+                                ret[i] = limit[i];
+                                left -= limit[i];
+                        }
+        }
+        for (uint32_t i = 0; i < n; i++)
+                if (!is_full[i])
+                        ret[i] = left * weight[i] / weights;
+}
+
+#define WORLDS 32
+
+/* Any weights, any limits of their own, any lengths: over a day each gets what it should. */
+START_TEST(any_world) {
+        static const uint64_t lengths[] = { 1, 3, 10, 30, 100, 300, 1000 };
+        static const unsigned weights[] = { 50, 100, 100, 200, 400 };
+        uint64_t random = 0x9E3779B97F4A7C15 * (uint64_t)(_i + 1);
+        uint64_t slots = 1 + unit_random(&random) % 8;
+        uint32_t n = 2 + (uint32_t)(unit_random(&random) % 5);
+        double weight[8], limit[8], want[8], all = 0;
+        SIM *s = sim_new();
+        Marks m;
+
+        sim_open(s, slots);
+        for (uint32_t i = 0; i < n; i++) {
+                unsigned w = weights[unit_random(&random) % TQ_ELEMENTSOF(weights)];
+                uint64_t most = 1 + unit_random(&random) % (slots + 1);
+                char text[64];
+
+                weight[i] = w;
+                limit[i] = (double)TQ_MIN(most, slots);
+                (void)snprintf(text, sizeof(text), "weight=%u concurrency=%ju", w, (uintmax_t)most);
+                tenant(&s->w, i + 1, text);
+                s->tenants[i + 1].length_usec =
+                        lengths[unit_random(&random) % TQ_ELEMENTSOF(lengths)] * SEC;
+                s->tenants[i + 1].spread_usec = s->tenants[i + 1].length_usec / 2 + 1;
+                sim_backlog(s, i + 1, 12);
+        }
+        fill_by_weight(weight, limit, n, (double)slots, want);
+        for (uint32_t i = 0; i < n; i++)
+                all += want[i];
+        sim_run(s, 5000 * SEC);
+        m = sim_marks(s);
+        sim_run(s, 100000 * SEC);
+        for (uint32_t i = 0; i < n; i++)
+                ck_assert_double_eq_tol(sim_share(s, &m, i + 1, n), want[i] / all, 0.02);
+}
+END_TEST
+
 /* The first tenant hands in some long jobs, waits until all have ended, and does so again: while
  * it has none waiting its debt stays. The others keep short ones waiting. */
 static const struct {
@@ -1631,6 +1694,7 @@ static void fill_shares(Suite *s) {
         unit_add_rows(of_two, burner, burner_rows);
         tcase_add_test(of_two, weight_changes);
         unit_add_rows(of_two, nothing_is_priced_anew, reprice_rows);
+        tcase_add_loop_test(of_two, any_world, 0, WORLDS);
         unit_add_rows(returns, submits_and_waits, loop_rows);
         tcase_add_test(returns, sleeper_saves_nothing);
         tcase_add_test(returns, idle_returns);
