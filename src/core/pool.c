@@ -187,6 +187,8 @@ int tq_pool_set_host(TqScheduler *s, const TqHostPolicy *policy) {
         for (uint32_t i = 0; i < policy->n_pools; i++)
                 if (!place_for(s, policy, policy->pools[i].name))
                         return -ENOSPC;
+        TQ_LIST_FOREACH(node, &s->all)
+        tq_charge_settle(TQ_LIST_ENTRY(node, TqTenant, all), s->now);
         s->policy = *policy;
         for (size_t i = 1; i < s->n_pools; i++)
                 s->pools[i].slots = 0;

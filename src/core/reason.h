@@ -41,7 +41,6 @@ typedef struct TqReason {
         uint64_t current, maximum; /* jobs, slots or bytes, by the reason */
         uint64_t until_usec;       /* CLOCK_BOOTTIME: when it ends by itself; 0: unknown */
         uint64_t job;              /* that stands before it */
-        uint64_t name;             /* hash of the name that it waits for */
         TqWait wait;
         uint32_t tenant; /* that comes first */
 } TqReason;

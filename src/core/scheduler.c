@@ -48,7 +48,7 @@ void tq_scheduler_actions_done(TqActions *a) {
 static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
         switch (e->type) {
         case TQ_EVENT_HOST:
-                return tq_tenant_on_host(s, e, now);
+                return tq_tenant_on_host(s, e);
         case TQ_EVENT_TENANT:
                 return tq_tenant_on_tenant(s, e, now);
         case TQ_EVENT_SWITCH:

@@ -73,7 +73,6 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
                 for (size_t i = 0; i < job->n_conditions; i++)
                         if (!job->conditions[i].is_met) {
                                 r->job = job->conditions[i].after.job;
-                                r->name = job->conditions[i].after.name;
                                 break;
                         }
                 return job->n_unmet > 0;

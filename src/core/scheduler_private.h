@@ -54,7 +54,7 @@ int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **r
 void tq_tenant_queue_release(TqQueue *q); /* frees it if nothing needs it */
 TqTenant *tq_tenant_free(TqTenant *t);
 void tq_tenant_refresh_all(TqScheduler *s);
-int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now);
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e);
 int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now);
 int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now);
 

@@ -129,12 +129,10 @@ static void sort_lanes(TqScheduler *s) {
         }
 }
 
-int tq_tenant_on_host(TqScheduler *s, const TqEvent *e, uint64_t now) {
+int tq_tenant_on_host(TqScheduler *s, const TqEvent *e) {
         uint64_t lane = s->policy.lane_runtime_usec;
         int r;
 
-        TQ_LIST_FOREACH(node, &s->all)
-        tq_charge_settle(TQ_LIST_ENTRY(node, TqTenant, all), now);
         r = tq_pool_set_host(s, e->host);
         if (r < 0)
                 return r;

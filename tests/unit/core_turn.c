@@ -256,6 +256,10 @@ static void sim_open(Sim *s, uint64_t slots) {
         open_world(&s->w);
 }
 
+static uint64_t tag_of(const World *w, uint32_t id) {
+        return tq_scheduler_tenant(w->s, id)->tag;
+}
+
 /* Shares -------------------------------------------------------------------------------------- */
 
 #define BACKLOG 40 /* more than there are slots: nobody runs out of jobs when many end at once */
@@ -437,6 +441,43 @@ START_TEST(any_world) {
         sim_run(s, 100000 * SEC);
         for (uint32_t i = 0; i < n; i++)
                 ck_assert_double_eq_tol(sim_share(s, &m, i + 1, n), want[i] / all, 0.02);
+}
+END_TEST
+
+/* Pools stay while a tenant is in them: when there is no place for more, a reload changes nothing,
+ * not even what was charged. */
+START_TEST(no_place_for_pools) {
+        WORLD w = world_new();
+        uint64_t tag;
+        char name[16];
+
+        w.host.max_jobs = 1000;
+        for (uint32_t round = 0; round < 3; round++) {
+                w.host.n_pools = 0;
+                for (uint32_t i = 0; i < TQ_POOLS_MAX - 1; i++) {
+                        (void)snprintf(name, sizeof(name), "p%u-%u", round, i);
+                        pool(&w, name, "1");
+                }
+                if (round == 2)
+                        break;
+                host(&w);
+                for (uint32_t i = 0; i < TQ_POOLS_MAX - 1; i++)
+                        tenant_with(&w, 1 + round * 100 + i, "", w.host.pools[i].name, NULL, 0);
+        }
+        open_world(&w);
+        submit(&w, 101, 1);
+        ck_assert_int_eq(say(&w, TQ_EVENT_SPAWNED, 1), 0);
+        w.now += 100 * SEC;
+        tag = tag_of(&w, 101);
+        w.host.max_jobs = 2000;
+        ck_assert_int_eq(step(&w, (TqEvent){ .type = TQ_EVENT_HOST, .host = &w.host }), -ENOSPC);
+        ck_assert_uint_eq(tag_of(&w, 101), tag);
+        ck_assert_uint_eq(tq_scheduler_pool(w.s, 0)->slots, 1000 - (TQ_POOLS_MAX - 1));
+        /* The places of pools that nobody is in are taken again. */
+        for (uint32_t i = 0; i < TQ_POOLS_MAX - 1; i++)
+                tenant(&w, 1 + i, "");
+        host(&w);
+        ck_assert_uint_eq(tq_scheduler_pool(w.s, 0)->slots, 2000 - (TQ_POOLS_MAX - 1));
 }
 END_TEST
 
@@ -779,10 +820,6 @@ START_TEST(memory_of_another) {
 END_TEST
 
 /* Debt ---------------------------------------------------------------------------------------- */
-
-static uint64_t tag_of(const World *w, uint32_t id) {
-        return tq_scheduler_tenant(w->s, id)->tag;
-}
 
 /* Who has far more than its share because nobody else was there is not made to pay for all of it.
  */
@@ -1695,6 +1732,7 @@ static void fill_shares(Suite *s) {
         tcase_add_test(of_two, weight_changes);
         unit_add_rows(of_two, nothing_is_priced_anew, reprice_rows);
         tcase_add_loop_test(of_two, any_world, 0, WORLDS);
+        tcase_add_test(of_two, no_place_for_pools);
         unit_add_rows(returns, submits_and_waits, loop_rows);
         tcase_add_test(returns, sleeper_saves_nothing);
         tcase_add_test(returns, idle_returns);
