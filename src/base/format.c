@@ -99,17 +99,58 @@ const char *tq_format_timestamp(uint64_t usec, char *buf, size_t size) {
         return buf;
 }
 
-/* Bytes of the well-formed, printable character at s, or 0. */
-static size_t printable(const char *s) {
+/* Bytes of a well-formed character at s, 0 if it is none, -EAGAIN if it may become one. */
+static ssize_t well_formed(const char *s, size_t n) {
+        static const char rest[] = "\x80\xA0\x90"; /* continues any start byte, with or without a bound */
         unsigned char c = (unsigned char)*s;
-        size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+        size_t wanted = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+        char whole[4];
 
-        if (c < 0x20 || c == 0x7F || strnlen(s, n) < n || !tq_parse_is_utf8(s, n))
+        if (n >= wanted)
+                return tq_parse_is_utf8(s, wanted) ? (ssize_t)wanted : 0;
+        /* Cut off: would anything make it whole? The bounds are on the second byte only. */
+        for (size_t i = 0; i + 1 < sizeof(rest); i++) {
+                memcpy(whole, s, n);
+                memset(whole + n, 0x80, wanted - n);
+                if (n == 1)
+                        whole[1] = rest[i];
+                if (tq_parse_is_utf8(whole, wanted))
+                        return -EAGAIN;
+        }
+        return 0;
+}
+
+ssize_t tq_format_printable(const char *s, size_t n) {
+        unsigned char c = (unsigned char)*s;
+        ssize_t r = well_formed(s, n);
+
+        if (c < 0x20 || c == 0x7F)
                 return 0;
         /* U+0080…U+009F are control characters too (C1). */
-        if (c == 0xC2 && (unsigned char)s[1] < 0xA0)
-                return 0;
-        return n;
+        return r == 2 && c == 0xC2 && (unsigned char)s[1] < 0xA0 ? 0 : r;
+}
+
+const char *tq_format_utf8(const char *s, char *buf, size_t size) {
+        size_t left = strlen(s), at = 0;
+
+        while (left > 0) {
+                ssize_t step = well_formed(s, left);
+                char piece[5];
+                size_t n = step > 0 ? (size_t)step : 4;
+
+                if (step > 0)
+                        memcpy(piece, s, n);
+                else
+                        (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned char)*s);
+                if (at + n + 1 > size)
+                        break;
+                memcpy(buf + at, piece, n);
+                at += n;
+                s += step > 0 ? step : 1;
+                left -= step > 0 ? (size_t)step : 1;
+        }
+        buf[at] = '\0';
+        return buf;
 }
 
 const char *tq_format_escape(const char *s, char *buf, size_t size) {
@@ -117,7 +158,8 @@ const char *tq_format_escape(const char *s, char *buf, size_t size) {
 
         while (*s) {
                 char piece[5];
-                size_t n = printable(s), step = n > 0 ? n : 1;
+                ssize_t whole = tq_format_printable(s, strnlen(s, 4));
+                size_t n = whole > 0 ? (size_t)whole : 0, step = n > 0 ? n : 1;
 
                 if (*s == '\\')
                         n = (size_t)snprintf(piece, sizeof(piece), "\\\\");

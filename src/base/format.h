@@ -27,5 +27,14 @@ const char *tq_format_decimal(uint64_t v, unsigned digits, char *buf, size_t siz
 const char *tq_format_timestamp(uint64_t usec, char *buf, size_t size);
 
 /* Makes bytes that a tenant chose safe for a terminal, a log line or a reason file: control bytes
- * and malformed UTF-8 become \xHH, a backslash \\. A result that does not fit ends in "...". */
+ * and malformed UTF-8 become \xHH, a backslash \\. A result that does not fit ends in "...". It is
+ * called once, where the text leaves tenantq: called twice, it doubles the backslashes. */
 const char *tq_format_escape(const char *s, char *buf, size_t size);
+
+/* Only what can't travel as text: malformed UTF-8 becomes \xHH. For what is stored or sent and
+ * escaped where it is shown. Changes nothing the second time; cut at a character's end. */
+const char *tq_format_utf8(const char *s, char *buf, size_t size);
+
+/* Bytes of the character at s that may go to a terminal as it is; 0: a control character (C0, DEL,
+ * C1) or malformed; -EAGAIN: the n bytes end within what may become one. */
+ssize_t tq_format_printable(const char *s, size_t n);

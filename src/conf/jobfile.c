@@ -169,7 +169,10 @@ static int set_labels(TqJobSpec *spec, const char *value, const char **ret_expec
 
 static int set_deadline(TqJobSpec *spec, const char *value, const char **ret_expected) {
         *ret_expected = timestamp_form;
-        return tq_parse_timestamp(value, &spec->deadline_usec) < 0 ? -EINVAL : 0;
+        if (tq_parse_timestamp(value, &spec->deadline_usec) < 0)
+                return -EINVAL;
+        spec->has_deadline = true;
+        return 0;
 }
 
 /* Numbers and names; each line adds some. */

@@ -85,8 +85,9 @@ static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
 /* Puts a job that does not run where it has to wait. Out of memory, it is tried again: nobody else
  * would, since what the job waited for has come. */
 static int place(TqScheduler *s, TqJob *job, uint64_t now) {
-        bool is_due = job->not_before <= now && job->n_unmet == 0;
-        uint64_t due = job->not_before > now ? job->not_before : TQ_NEVER;
+        uint64_t from = TQ_MAX(job->not_before, job->is_retry ? job->retry_at : 0);
+        bool is_due = from <= now && job->n_unmet == 0;
+        uint64_t due = from > now ? from : TQ_NEVER;
         int r;
 
         tq_list_unlink(&job->unplaced);
@@ -212,7 +213,7 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
                 .is_held = e->j.is_held,
                 .is_short = e->j.runtime_usec <= s->policy.lane_runtime_usec,
                 .not_before = e->j.not_before,
-                .start_by = e->j.start_by > 0 ? e->j.start_by : TQ_NEVER,
+                .start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER,
                 .runtime_usec = e->j.runtime_usec,
                 .stop_usec = e->j.stop_usec,
                 .memory_bytes = e->j.memory_bytes,
@@ -299,6 +300,7 @@ static int on_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
                 return 0;
         job->running_since = now;
         job->is_retry = false;
+        job->retries = 0;
         r = tq_job_follow_runtime(s, job);
         if (r >= 0)
                 r = tq_charge_watch(job, now);
@@ -361,7 +363,12 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
         return 0;
 }
 
-static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
+/* What the host lacks for now is waited for, less and less impatiently; what the job's own limits
+ * may be too tight for is tried a few times and is its verdict then. */
+static int on_refused(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now,
+                      TqActions *actions) {
+        TqVerdict verdict;
+
         if (job->state != TQ_JOB_STARTING)
                 return 0;
         charge_end(s, job, NULL, now);
@@ -369,9 +376,25 @@ static int on_refused(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
                 tq_job_finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
                 return 0;
         }
+        if (e->is_own && job->retries >= TQ_RETRIES_OWN) {
+                verdict = tq_verdict_judge(e->end, job->stop);
+                finish(s, job, &verdict, now, actions);
+                return 0;
+        }
         job->abort = false;
         job->is_retry = true;
-        job->not_before = tq_add_u64(now, TQ_RETRY_USEC);
+        job->retry_at = tq_add_u64(
+                now, TQ_MIN(TQ_RETRY_USEC << TQ_MIN(job->retries, 6U), TQ_RETRY_MOST_USEC));
+        job->retries++;
+        return place(s, job, now);
+}
+
+/* The clock of the day was set: StartAfter= and Deadline= mean other instants now. */
+static int on_times(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) {
+        if (!tq_scheduler_is_waiting(job))
+                return 0;
+        job->not_before = e->j.not_before;
+        job->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
         return place(s, job, now);
 }
 
@@ -514,7 +537,9 @@ int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
         case TQ_EVENT_ENDED:
                 return on_ended(s, job, e->end, now, actions);
         case TQ_EVENT_REFUSED:
-                return on_refused(s, job, now, actions);
+                return on_refused(s, job, e, now, actions);
+        case TQ_EVENT_TIMES:
+                return on_times(s, job, e, now);
         case TQ_EVENT_AFTER:
                 return on_after(s, job, e, now);
         case TQ_EVENT_HOLD:

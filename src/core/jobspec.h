@@ -26,7 +26,8 @@ typedef struct TqJobSpec {
         char *labels; /* as written: blank-separated KEY=VALUE */
         int priority;
         uint64_t start_after_usec;         /* CLOCK_REALTIME; 0: now */
-        uint64_t deadline_usec;            /* CLOCK_REALTIME: not started later; 0: none */
+        bool has_deadline;
+        uint64_t deadline_usec;            /* CLOCK_REALTIME: not started later */
         char *after;                       /* blank-separated numbers and names of jobs, or NULL */
         uint64_t stop_timeout_usec;        /* between TERM and KILL */
         TqLimits limits;                   /* RuntimeMaxSec= is its `runtime` */

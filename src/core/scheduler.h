@@ -86,7 +86,7 @@ struct TqJob {
         void *userdata; /* the engine's */
         TqCondition *conditions;
         size_t n_conditions, n_unmet;
-        uint64_t not_before; /* CLOCK_BOOTTIME usec */
+        uint64_t not_before; /* StartAfter=, CLOCK_BOOTTIME usec */
 
         TqUse expected;  /* of the whole job */
         TqUse seen;      /* at the last look; slot_usec 0: there was none */
@@ -98,6 +98,8 @@ struct TqJob {
         uint64_t running_since; /* CLOCK_BOOTTIME usec */
         uint64_t stop_usec;     /* from TERM to KILL */
         uint64_t spool_bytes;   /* of its job file */
+        uint64_t retry_at;      /* is_retry: when the launch is tried again */
+        unsigned retries;       /* launches that failed for now, one after the other */
         TqList doomed;          /* what it waited for has failed */
         TqList unplaced;        /* there was no memory to queue it: tried again */
 };
@@ -213,8 +215,8 @@ typedef enum TqEventType {
         TQ_EVENT_SPAWNED, /* launched and waiting at the barrier */
         TQ_EVENT_USED,    /* what a running job has used so far: use */
         TQ_EVENT_ENDED,   /* its cgroup is empty: end */
-        TQ_EVENT_REFUSED, /* the launch failed before there was a cgroup, for now: try again later
-                           */
+        TQ_EVENT_REFUSED, /* the launch failed before anything ran, for now: end, is_own */
+        TQ_EVENT_TIMES,   /* the clock of the day was set: j.not_before, j.start_by */
         TQ_EVENT_AFTER,   /* a condition that ended before the job came: after, is_met */
         TQ_EVENT_HOLD,
         TQ_EVENT_RELEASE,
@@ -250,7 +252,8 @@ typedef struct TqEvent {
                 int priority;
                 uint64_t name;         /* tq_scheduler_name() */
                 uint64_t not_before;   /* CLOCK_BOOTTIME usec */
-                uint64_t start_by;     /* CLOCK_BOOTTIME usec; 0: no deadline */
+                bool has_start_by;     /* else there is no deadline */
+                uint64_t start_by;     /* CLOCK_BOOTTIME usec */
                 uint64_t runtime_usec; /* or TQ_LIMIT_MAX */
                 uint64_t stop_usec;
                 uint64_t memory_bytes; /* of its limit; 0: none */
@@ -270,6 +273,7 @@ typedef struct TqEvent {
         bool is_none;     /* AFTER: nobody has the name yet; else is_met says what became of it */
         const TqUse *use;
         const TqEnd *end;
+        bool is_own; /* REFUSED: the job's own limits may be the cause, so it is not tried for ever */
 } TqEvent;
 
 typedef enum TqActionType {

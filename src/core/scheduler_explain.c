@@ -77,7 +77,7 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
                         }
                 return job->n_unmet > 0;
         case TQ_WAIT_LAUNCH_RETRY:
-                r->until_usec = job->not_before;
+                r->until_usec = job->retry_at;
                 return job->state == TQ_JOB_SCHEDULED && job->is_retry;
         case TQ_WAIT_TENANT_DISABLED:
                 return !t->enabled;

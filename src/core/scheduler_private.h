@@ -6,7 +6,9 @@
 /* What the scheduler's files share. */
 
 /* After what failed for now, a launch or an allocation. */
-#define TQ_RETRY_USEC TQ_USEC_PER_SEC
+#define TQ_RETRY_USEC      TQ_USEC_PER_SEC
+#define TQ_RETRY_MOST_USEC (60 * TQ_USEC_PER_SEC) /* doubling until then */
+#define TQ_RETRIES_OWN     4 /* of a launch that the job's own limits may be too tight for */
 
 struct TqScheduler {
         TqMap jobs;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/format.h"
 #include "base/parse.h"
 #include "ctl/ctl.h"
@@ -31,34 +33,52 @@ void call_done(Call *c) {
         c->bus = sd_bus_flush_close_unref(c->bus);
 }
 
+/* Of a connection that could not be made, or that ended: nobody has said anything. */
 static int unavailable(const Options *o, int r) {
-        if (r == -ENOENT || r == -ECONNREFUSED)
+        switch (-r) {
+        case ENOENT:
+        case ECONNREFUSED:
                 return fail(
                         TQ_EXIT_UNAVAILABLE,
                         "no daemon answers at %s; is tenantq running? (systemctl status tenantq)",
                         o->socket);
-        return fail(TQ_EXIT_UNAVAILABLE, "%s: %s", o->socket, strerror(-r));
+        case EAGAIN: /* connect(2): its backlog is full */
+                return fail(TQ_EXIT_BUSY, "the daemon has too many callers; try again");
+        case ENOTCONN:
+        case ECONNRESET:
+        case EPIPE:
+                return fail(TQ_EXIT_UNAVAILABLE,
+                            "the daemon went away before it answered: whether it did what you "
+                            "asked for is not known (tenantqctl ps -a, limits get)");
+        default:
+                return fail(TQ_EXIT_UNAVAILABLE, "%s: %s", o->socket, strerror(-r));
+        }
 }
 
-int call_again(Call *c, const char *method) {
-        int r;
-
+static int renew(Call *c, const char *method) {
         c->request = sd_bus_message_unref(c->request);
         c->reply = sd_bus_message_unref(c->reply);
         sd_bus_error_free(&c->error);
-        r = sd_bus_message_new_method_call(c->bus, &c->request, NULL, TQ_CONTROL_PATH,
-                                           TQ_CONTROL_INTERFACE, method);
+        return sd_bus_message_new_method_call(c->bus, &c->request, NULL, TQ_CONTROL_PATH,
+                                              TQ_CONTROL_INTERFACE, method);
+}
+
+int call_again(Call *c, const char *method) {
+        int r = renew(c, method);
+
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s: %s", method, strerror(-r)) : 0;
 }
 
 int call_open(const Options *o, Call *c, const char *method) {
         int r;
 
+        c->options = o;
         r = tq_control_connect(o->socket, &c->bus);
         return r < 0 ? unavailable(o, r) : call_again(c, method);
 }
 
-int call_send(Call *c) {
+/* 0; an exit code, and it is said; negative: there is no daemon, or no more. */
+static int try(Call *c) {
         int r;
 
         r = sd_bus_call(c->bus, c->request, UINT64_MAX, &c->error, &c->reply);
@@ -67,17 +87,64 @@ int call_send(Call *c) {
         if (sd_bus_error_is_set(&c->error) && strncmp(c->error.name, "org.tenantq.", 12) == 0)
                 return fail(tq_control_exit_code(c->error.name), "%s", c->error.message);
         if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE)
-                return fail(TQ_EXIT_UNAVAILABLE,
-                            "the daemon went away before it answered; try again");
+                return -ECONNRESET;
         return fail(TQ_EXIT_FAILURE, "%s", c->error.message ? c->error.message : strerror(-r));
+}
+
+int call_send(Call *c) {
+        int r = try(c);
+
+        return r < 0 ? unavailable(c->options, r) : r;
+}
+
+static int try_about_job(const Options *o, Call *c, const char *method, uint64_t job,
+                         const char *stream) {
+        int r = 0;
+
+        c->options = o;
+        if (!c->bus)
+                r = tq_control_connect(o->socket, &c->bus);
+        if (r >= 0)
+                r = renew(c, method);
+        if (r >= 0)
+                r = sd_bus_message_append(c->request, "t", job);
+        if (r >= 0 && stream)
+                r = sd_bus_message_append(c->request, "s", stream);
+        if (r >= 0)
+                r = try(c);
+        if (r < 0)
+                c->bus = sd_bus_close_unref(c->bus);
+        return r;
+}
+
+int call_about_job(const Options *o, Call *c, const char *method, uint64_t job,
+                   const char *stream) {
+        uint64_t delay = CALL_RETRY_USEC, since = 0;
+
+        for (bool was_there = c->options;;) {
+                int r = try_about_job(o, c, method, job, stream);
+
+                if (r >= 0)
+                        return r;
+                was_there |= r == -ECONNRESET;
+                if (since == 0)
+                        since = tq_clock_monotonic_usec();
+                if (!was_there || tq_clock_monotonic_usec() - since > CALL_PATIENCE_USEC)
+                        return unavailable(o, r);
+                (void)usleep((useconds_t)delay);
+                delay = TQ_MIN(delay * 2, TQ_USEC_PER_SEC);
+        }
 }
 
 int call_table(Call *c, TqTable *ret) {
         int r = call_send(c);
 
-        if (r != 0)
-                return r;
-        r = tq_control_read_table(c->reply, ret);
+        return r != 0 ? r : call_read_table(c, ret);
+}
+
+int call_read_table(Call *c, TqTable *ret) {
+        int r = tq_control_read_table(c->reply, ret);
+
         return r < 0 ? fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read: %s", strerror(-r))
                      : 0;
 }

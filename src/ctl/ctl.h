@@ -66,6 +66,7 @@ int verb_reload(const Options *o, int argc, char *argv[]);
 
 /* call.c: connections and calls. Errors are said on stderr and returned as exit codes (> 0). */
 typedef struct Call {
+        const Options *options;
         sd_bus *bus;
         sd_bus_message *request, *reply;
         sd_bus_error error;
@@ -75,9 +76,15 @@ void call_done(Call *c);
 int call_open(const Options *o, Call *c, const char *method);
 int call_send(Call *c);                      /* waits as long as it takes */
 int call_again(Call *c, const char *method); /* another method on the same connection */
+/* Asks (job), or (job, stream), what can be asked twice; when the daemon goes away meanwhile, the
+ * next one is asked, for so long as that takes at most. */
+#define CALL_RETRY_USEC    (50 * TQ_USEC_PER_MSEC) /* doubles up to a second */
+#define CALL_PATIENCE_USEC (60 * TQ_USEC_PER_SEC)
+int call_about_job(const Options *o, Call *c, const char *method, uint64_t job, const char *stream);
 /* 0; -E2BIG, or why it can't be read. */
 int input_read(const char *name, size_t max, TqBuffer *ret);
-int call_table(Call *c, TqTable *ret);
+int call_table(Call *c, TqTable *ret);      /* call_send, call_read_table */
+int call_read_table(Call *c, TqTable *ret); /* the answer is a table */
 int fail(int code, const char *fmt, ...) TQ_PRINTF(2, 3);
 int parse_job(const char *text, uint64_t *ret);
 

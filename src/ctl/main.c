@@ -234,11 +234,14 @@ static const struct option options[] = {
         {},
 };
 
-/* Options may stand before and after the verb; what is behind `--` is the verb's. */
-static int parse_options(Options *o, int argc, char *argv[]) {
+#define LETTERS "t:q:l:C:wan:fm:h"
+
+/* Options may stand before and after the verb; what is behind `--` is the verb's. `letters` begins
+ * with "+" to end at the first word that is no option: whatever follows is not ours to read. */
+static int parse_options(Options *o, int argc, char *argv[], const char *letters) {
         int c;
 
-        while ((c = getopt_long(argc, argv, "t:q:l:C:wan:fm:h", options, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
                 int r;
 
                 if (c == 'h' || c == OPTION_VERSION) {
@@ -267,30 +270,37 @@ static int check_options(const Options *o, const Verb *verb) {
 int main(int argc, char *argv[]) {
         Options o = { .rows = 100, .seed = 1, .socket = getenv("TENANTQ_SOCKET") };
         const Verb *verb;
-        int n, r;
+        int at, n, r;
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");
         (void)signal(SIGPIPE, SIG_IGN);
         if (!o.socket)
                 o.socket = TQ_CONTROL_SOCKET;
-        r = parse_options(&o, argc, argv);
+        r = parse_options(&o, argc, argv, "+" LETTERS);
         if (r != 0)
                 return r;
         if (optind >= argc) {
                 usage(stderr);
                 return TQ_EXIT_USAGE;
         }
-        verb = find_verb(argv[optind]);
+        verb = find_verb(argv[optind++]);
         if (!verb)
                 return TQ_EXIT_USAGE;
-        r = check_options(&o, verb);
+        /* The words of a command have options of their own. */
+        at = optind - 1;
+        argv[at] = argv[0];
+        optind = 0;
+        r = parse_options(&o, argc - at, argv + at, verb->run == verb_run ? "+" LETTERS : LETTERS);
+        if (r == 0)
+                r = check_options(&o, verb);
         if (r != 0)
                 return r;
-        n = argc - optind - 1;
+        argv += at + optind;
+        n = argc - at - optind;
         if (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args))
                 r = fail(TQ_EXIT_USAGE, "usage: tenantqctl %s", verb->usage);
         else
-                r = verb->run(&o, n, argv + optind + 1);
+                r = verb->run(&o, n, argv);
         free((void *)o.limits);
         return r == 0 ? output_finish() : r;
 }

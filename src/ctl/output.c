@@ -133,6 +133,8 @@ void output_json_string(const char *s) {
                         (void)printf("\\%c", c);
                 else if (c < 0x20 || c == 0x7F)
                         (void)printf("\\u%04x", c);
+                else if (c == 0xC2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xA0)
+                        (void)printf("\\u%04x", (unsigned char)*++s); /* C1 */
                 else
                         (void)putchar(c);
         }

@@ -86,6 +86,8 @@ int verb_run(const Options *o, int argc, char *argv[]) {
                              job);
                 return 0;
         }
+        /* The number first: whatever happens to us, the job can be found. */
+        (void)fprintf(stderr, "job %" PRIu64 "\n", job);
         r = wait_for_job(o, job, &ended);
         if (r != 0)
                 return r;

@@ -8,11 +8,8 @@ int wait_for_job(const Options *o, uint64_t job, TqTable *ret) {
         CALL_CLEANUP Call c = {};
         int r;
 
-        r = call_open(o, &c, "Wait");
-        if (r != 0)
-                return r;
-        (void)sd_bus_message_append(c.request, "t", job);
-        return call_table(&c, ret);
+        r = call_about_job(o, &c, "Wait", job, NULL);
+        return r != 0 ? r : call_read_table(&c, ret);
 }
 
 /* As a shell says it: the code, 128 + signal, or TQ_EXIT_NOT_RUN when the job has none of its own.

@@ -216,6 +216,8 @@ static void on_finish(Engine *e, const TqAction *a) {
                 effect->job = a->job;
                 (void)tq_map_put(&e->ending, a->job, e);
         }
+        if (e->submitting == a->job)
+                e->submitting = 0;
         (void)dispatch_job_free(e, a->userdata);
 }
 

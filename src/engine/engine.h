@@ -54,6 +54,11 @@ typedef struct EngineJob {
         char *after;     /* After=, as it was written; NULL: none */
         bool is_sent;    /* START is with the supervisor */
         bool is_held_by_admin;
+        /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */
+        bool has_deadline;
+        uint64_t start_after_usec, deadline_usec; /* start_after_usec 0: at once */
+        TqStage failed_stage; /* of the last launch that failed for now; NONE: none did */
+        int failed_error;
 } EngineJob;
 
 /* What is done when the changes of a turn are committed. */
@@ -133,6 +138,7 @@ struct Engine {
         TqActions actions;
         TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
+        uint64_t submitting; /* a job that is being taken; 0 once it has ended (intake.c) */
         uint64_t armed; /* what the timer is set to */
         /* intake.c */
         sd_event_source *full_timer;
@@ -197,8 +203,6 @@ typedef struct Answer {
 int intake_submit(Engine *e, const Submission *s, Answer *ret);
 /* One of its jobs waits no more, or another reason to look at files that were left. */
 void intake_has_room(Engine *e, EngineTenant *t);
-/* A time of day by CLOCK_BOOTTIME: 0 stays 0, what is past is 1. */
-uint64_t intake_boottime(uint64_t realtime);
 void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t size);
 void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason);
 
@@ -208,6 +212,10 @@ void dispatch_arm(Engine *e);
 EngineJob *dispatch_job_new(uint64_t id);
 EngineJob *dispatch_job_free(Engine *e, EngineJob *job);
 void dispatch_send(Engine *e, TqMessageType type, uint32_t handle, uint64_t job, unsigned attempt);
+
+/* daytime.c: StartAfter= and Deadline= follow the clock of the day */
+void daytime_fill(const EngineJob *job, TqEvent *event);
+int daytime_start(Engine *e);
 
 /* after.c: what became of the jobs that After= names */
 /* Parses After= (NULL: none) into ret (TQ_JOB_AFTER_MAX) and keeps its text in the job. 0, -EINVAL,

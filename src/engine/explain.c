@@ -249,7 +249,8 @@ static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *
                 say_after(e, job, r, s);
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
-                PUT(s->text, "its launch failed for now; it is tried again at ");
+                PUT(s->text, "its launch failed for now (%s: %s); it is tried again at ",
+                    tq_verdict_stage_to_string(ej->failed_stage), strerror(ej->failed_error));
                 say_time(s->text, sizeof(s->text), r->until_usec);
                 break;
         case TQ_WAIT_TENANT_DISABLED:

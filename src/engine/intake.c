@@ -73,22 +73,13 @@ static int record(Engine *e, const Submission *s, const TqJobSpec *spec, uint64_
         }
         memcpy(op->accept.spec, s->data, s->size);
         op->accept.spec_size = s->size;
+        op->accept.has_deadline = spec->has_deadline;
         op->accept.deadline_usec = spec->deadline_usec;
         op->accept.after = copy_or_null(spec->after);
         op->accept.runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
         op->accept.stop_usec = spec->stop_timeout_usec;
         op->accept.memory_bytes = promised_memory(spec);
         return 0;
-}
-
-/* StartAfter= and Deadline= are times of day; the scheduler counts from boot, so that a clock that
- * jumps starts nothing early. What is past is 1; 0 stays "none". */
-uint64_t intake_boottime(uint64_t realtime) {
-        uint64_t now = tq_clock_realtime_usec();
-
-        if (realtime == 0)
-                return 0;
-        return realtime <= now ? 1 : tq_add_u64(tq_clock_boottime_usec(), realtime - now);
 }
 
 static int keep_spec(Engine *e, EngineJob *job, TqJobSpec *spec) {
@@ -113,8 +104,6 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
                 .j = {
                         .priority = spec->priority,
                         .name = tq_scheduler_name(spec->name),
-                        .not_before = intake_boottime(spec->start_after_usec),
-                        .start_by = intake_boottime(spec->deadline_usec),
                         .runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX),
                         .stop_usec = spec->stop_timeout_usec,
                         .memory_bytes = promised_memory(spec),
@@ -124,22 +113,31 @@ static int schedule(Engine *e, const Submission *s, TqJobSpec *spec, uint64_t id
                 },
         };
         char queue[TQ_QUEUE_NAME_MAX + 1], text[512];
+        const TqJob *live;
         int r;
 
         (void)snprintf(queue, sizeof(queue), "%s", spec->queue);
         event.j.queue = queue;
+        if (job) {
+                job->start_after_usec = spec->start_after_usec;
+                job->has_deadline = spec->has_deadline;
+                job->deadline_usec = spec->deadline_usec;
+                daytime_fill(job, &event);
+        }
         r = job ? after_keep(job, spec->after, after, &event.j.n_after) : -ENOMEM;
         if (r >= 0)
                 r = keep_spec(e, job, spec);
+        e->submitting = id;
         if (r >= 0)
                 r = dispatch_step(e, &event);
         ret->refusal = e->actions.refusal;
+        /* The step may have ended the job (its Deadline= is past): then `job` is gone too. */
+        live = tq_scheduler_job(e->scheduler, id);
+        if (live && ((EngineJob *)live->userdata)->after)
+                after_ask(e, id, s->tenant->id, ((EngineJob *)live->userdata)->after);
         /* Out of memory after it was taken: it is started by the next event. */
-        if (r >= 0 || tq_scheduler_job(e->scheduler, id)) {
-                if (job && job->after && tq_scheduler_job(e->scheduler, id))
-                        after_ask(e, id, s->tenant->id, job->after);
+        if (r >= 0 || live || e->submitting == 0)
                 return 0;
-        }
         (void)dispatch_job_free(e, job);
         if (r == -EDQUOT)
                 (void)tq_error(&ret->err, r, "%s",
@@ -324,8 +322,8 @@ void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason) {
         const EngineTenant *t = tq_map_get(&e->handles, m->tenant);
         char name[512], text[1024];
 
-        (void)tq_format_escape(m->name, name, sizeof(name));
-        (void)tq_format_escape(reason, text, sizeof(text));
+        (void)tq_format_utf8(m->name, name, sizeof(name));
+        (void)tq_format_utf8(reason, text, sizeof(text));
         batch_event(e, "refused", t ? t->id : 0, 0, m->uid, "%s: %s", name, text);
 }
 
@@ -344,7 +342,7 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
                 .size = size,
         };
         Answer a = {};
-        char text[1024], shown[1200];
+        char text[1024];
 
         /* What is switched off concerns also what an earlier engine did not answer. */
         if (m->is_recovered && !e->has_switches && switches_load(e) < 0)
@@ -364,8 +362,6 @@ void intake_claim(Engine *e, const TqClaimMessage *m, const char *data, size_t s
                         hold_claim(e, m, s.tenant, &a.refusal);
                         return;
                 }
-                (void)tq_error_format(&a.err, text, sizeof(text));
-                (void)tq_format_escape(text, shown, sizeof(shown));
-                reject_claim(e, m, shown);
+                reject_claim(e, m, tq_error_format(&a.err, text, sizeof(text)));
         }
 }

@@ -144,6 +144,8 @@ static int on_stock_taken(Engine *e) {
         if (r >= 0)
                 r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_OPEN });
         if (r >= 0)
+                r = daytime_start(e);
+        if (r >= 0)
                 r = control_start(e);
         if (r < 0) {
                 engine_say(SD_ERR, "recovery: %s", strerror(-r));
@@ -169,15 +171,36 @@ static void on_ended(Engine *e, const TqEndedMessage *m) {
                 dispatch_send(e, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);
 }
 
+/* Its own memory or pids may be too small for the launch itself; everything else that passes is the
+ * host's or the tenant's affair, and no reason to end a job. */
+static bool is_own_fault(const EngineJob *job, const TqAttemptMessage *m) {
+        static const TqKey keys[] = { TQ_KEY_MEMORY, TQ_KEY_MEMORY_HIGH, TQ_KEY_SWAP, TQ_KEY_PIDS };
+
+        if ((m->error != ENOMEM && m->error != EAGAIN) || m->stage < TQ_STAGE_LIMITS || !job->spec)
+                return false;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(keys); i++)
+                if (tq_limits_has(&job->spec->limits, keys[i]))
+                        return true;
+        return false;
+}
+
 static void on_start_failed(Engine *e, const TqAttemptMessage *m) {
         TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = m->stage, .code = m->error };
 
+        const TqJob *live = tq_scheduler_job(e->scheduler, m->job);
+        EngineJob *job = live && live->attempt == m->attempt ? live->userdata : NULL;
+
         memset(&end.counters, 0xFF, sizeof(end.counters));
+        if (job) {
+                job->failed_stage = (TqStage)m->stage;
+                job->failed_error = m->error;
+        }
         (void)dispatch_step(e,
                             &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
                                         .job = m->job,
                                         .attempt = m->attempt,
-                                        .end = &end });
+                                        .end = &end,
+                                        .is_own = job && is_own_fault(job, m) });
 }
 
 static int on_message(void *userdata, const TqMessage *m, const char *blob, int *fd) {

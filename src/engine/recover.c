@@ -130,14 +130,12 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                 .j = { .queue = row->queue,
                        .priority = row->priority,
                        .name = tq_scheduler_name(row->name),
-                       .start_by = intake_boottime(row->deadline_usec),
                        .spool_bytes = row->spec_size,
                        .is_held = row->hold != TQ_HOLD_NONE,
                        .after = after,
                        .userdata = job,
                        .is_promised = true },
         };
-        uint64_t now = tq_clock_realtime_usec();
         int r = job ? 0 : -ENOMEM;
 
         /* What runs has waited already. */
@@ -148,8 +146,10 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                 free(item);
                 return r;
         }
-        if (row->start_after_usec > now)
-                event.j.not_before = tq_clock_boottime_usec() + (row->start_after_usec - now);
+        job->start_after_usec = row->start_after_usec;
+        job->has_deadline = row->has_deadline;
+        job->deadline_usec = row->deadline_usec;
+        daytime_fill(job, &event);
         job->is_held_by_admin = row->hold == TQ_HOLD_ADMIN;
         read_bounds(row, &event);
         if (row->was_running)

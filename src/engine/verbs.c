@@ -14,13 +14,15 @@
  * else's job is answered as one that does not exist. */
 
 int verbs_reply_error(sd_bus_message *call, TqControlError error, const char *fmt, ...) {
-        char text[1024];
+        char text[1024], whole[1200];
         va_list ap;
 
         va_start(ap, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        return sd_bus_reply_method_errorf(call, tq_control_error_name(error), "%s", text);
+        /* What was cut within a character would be no string to D-Bus. */
+        return sd_bus_reply_method_errorf(call, tq_control_error_name(error), "%s",
+                                          tq_format_utf8(text, whole, sizeof(whole)));
 }
 
 /* What the caller may see: -1: everything; a tenant's number; -EPERM: nothing. */
@@ -60,10 +62,7 @@ static int find_tenant(const Connection *c, const char *name, EngineTenant **ret
 }
 
 static int no_tenant(sd_bus_message *call, const char *name) {
-        char shown[256];
-
-        return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"",
-                                 tq_format_escape(name, shown, sizeof(shown)));
+        return verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no tenant \"%.200s\"", name);
 }
 
 /* "acme" or "acme/etl". */
@@ -90,13 +89,10 @@ int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tena
 }
 
 int verbs_reply_target(sd_bus_message *call, int r, const char *target) {
-        char shown[256];
-
-        (void)tq_format_escape(target, shown, sizeof(shown));
         return r == -EINVAL
-                       ? verbs_reply_error(call, TQ_CONTROL_INVALID, "\"%s\": not a queue's name",
-                                           shown)
-                       : verbs_reply_error(call, TQ_CONTROL_NOT_FOUND, "no tenant \"%s\"", shown);
+                       ? verbs_reply_error(call, TQ_CONTROL_INVALID,
+                                           "\"%.200s\": not a queue's name", target)
+                       : no_tenant(call, target);
 }
 
 int verbs_no_job(sd_bus_message *call, uint64_t job) {

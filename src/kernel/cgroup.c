@@ -4,10 +4,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -289,56 +287,6 @@ int tq_cgroup_is_populated(int fd) {
 
 int tq_cgroup_kill(int fd) {
         return tq_fs_write_attr(fd, "cgroup.kill", "1");
-}
-
-static bool lists_pid(const char *procs, pid_t pid) {
-        for (const char *p = procs; *p; p += strcspn(p, "\n") + 1)
-                if (strtol(p, NULL, 10) == pid)
-                        return true;
-        return false;
-}
-
-#define PROCS_MAX (1024 * 1024)
-#define CHUNK     256
-
-/* Pins a few processes, asks once more who is in the cgroup, and signals those. Returns where the
- * list goes on. */
-static char *signal_some(int fd, char *list, int sig) {
-        TQ_FREE char *now = NULL;
-        struct {
-                pid_t pid;
-                int pidfd;
-        } pinned[CHUNK];
-        size_t n = 0, size;
-
-        for (; *list && n < CHUNK; list += strcspn(list, "\n") + 1) {
-                pinned[n].pid = (pid_t)strtol(list, NULL, 10);
-                pinned[n].pidfd = pinned[n].pid > 0 ? pidfd_open(pinned[n].pid, 0) : -EBADF;
-                if (pinned[n].pidfd >= 0)
-                        n++;
-        }
-        /* A pidfd pins whoever has the pid now; still being listed, it is of the cgroup. */
-        if (tq_fs_read_file(fd, "cgroup.procs", PROCS_MAX, &now, &size) < 0)
-                now = NULL;
-        for (size_t i = 0; i < n; i++) {
-                if (now && lists_pid(now, pinned[i].pid))
-                        (void)pidfd_send_signal(pinned[i].pidfd, sig, NULL, 0);
-                (void)tq_close(pinned[i].pidfd);
-        }
-        return list;
-}
-
-int tq_cgroup_signal(int fd, int sig) {
-        TQ_FREE char *before = NULL;
-        size_t size;
-        int r;
-
-        r = tq_fs_read_file(fd, "cgroup.procs", PROCS_MAX, &before, &size);
-        if (r < 0)
-                return r;
-        for (char *p = before; *p;)
-                p = signal_some(fd, p, sig);
-        return 0;
 }
 
 /* Counters ------------------------------------------------------------------------------------ */

@@ -64,10 +64,6 @@ int tq_cgroup_is_populated(int fd);
 /* Kills everything in it and below, also what forks meanwhile (cgroup.kill, Linux 5.14). */
 int tq_cgroup_kill(int fd);
 
-/* Sends a signal to each process of the cgroup. A process is signalled through a pidfd that is
- * checked to be still of this cgroup, so a reused pid is never hit. */
-int tq_cgroup_signal(int fd, int sig);
-
 /* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
 void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);
 

@@ -153,7 +153,7 @@ static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
         bind_text(s, 10, op->accept.correlation_id);
         bind_text(s, 11, op->accept.labels);
         (void)sqlite3_bind_blob64(s, 12, op->accept.spec, op->accept.spec_size, SQLITE_STATIC);
-        if (op->accept.deadline_usec > 0)
+        if (op->accept.has_deadline)
                 tq_ledger_bind_u64(s, 13, op->accept.deadline_usec);
         bind_text(s, 14, op->accept.after);
         tq_ledger_bind_u64(s, 15, op->accept.runtime_usec);

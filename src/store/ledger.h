@@ -43,7 +43,9 @@ typedef struct TqLedgerOp {
                         char queue[TQ_QUEUE_NAME_MAX + 1];
                         char *name, *correlation_id, *labels;
                         int priority;
-                        uint64_t start_after_usec, deadline_usec;
+                        uint64_t start_after_usec; /* 0: at once */
+                        bool has_deadline;
+                        uint64_t deadline_usec;
                         uint64_t runtime_usec, stop_usec, memory_bytes;
                         char *after;
                         char *spec;
@@ -99,8 +101,10 @@ typedef struct TqLedgerLive {
         const char *after; /* as written; NULL: none */
         int priority;
         TqHoldLevel hold;
-        uint64_t start_after_usec, deadline_usec; /* 0: none */
-        bool has_bounds;                          /* else they are in the spec only */
+        uint64_t start_after_usec; /* 0: at once */
+        bool has_deadline;
+        uint64_t deadline_usec;
+        bool has_bounds; /* else they are in the spec only */
         uint64_t runtime_usec, stop_usec, memory_bytes;
         bool was_running;       /* its last attempt was released or was about to be */
         uint64_t released_usec; /* of the last attempt, CLOCK_REALTIME */

@@ -95,6 +95,7 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
                 .released_usec = column_u64(s, LIVE_RELEASED),
                 .name = column_text(s, LIVE_NAME),
                 .hold = (TqHoldLevel)sqlite3_column_int(s, LIVE_HELD),
+                .has_deadline = sqlite3_column_type(s, LIVE_DEADLINE) != SQLITE_NULL,
                 .deadline_usec = column_u64(s, LIVE_DEADLINE),
                 .after = column_text(s, LIVE_AFTER),
                 .has_bounds = sqlite3_column_type(s, LIVE_STOP_USEC) != SQLITE_NULL,

@@ -121,6 +121,7 @@ static int run(void) {
                 .null_fd = -EBADF,
                 .helper_fd = -EBADF,
                 .listen_fd = -EBADF,
+                .lock_fd = -EBADF,
                 .inotify_fd = -EBADF,
                 .engine_pidfd = -EBADF,
                 .next_claim = 1,

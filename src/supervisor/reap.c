@@ -30,6 +30,8 @@ Attempt *reap_free(Supervisor *s, Attempt *a) {
                 return NULL;
         if (tq_map_get(&s->attempts, a->job) == a)
                 (void)tq_map_remove(&s->attempts, a->job);
+        (void)sd_event_source_disable_unref(a->term_source);
+        (void)tq_procs_free(a->term_procs);
         (void)sd_event_source_disable_unref(a->exit_source);
         (void)sd_event_source_disable_unref(a->events_source);
         (void)tq_close(a->events_fd);
@@ -131,6 +133,8 @@ static void finish(Supervisor *s, Attempt *a) {
         a->exit_source = sd_event_source_disable_unref(a->exit_source);
         a->events_source = sd_event_source_disable_unref(a->events_source);
         a->events_fd = tq_close(a->events_fd);
+        a->term_source = sd_event_source_disable_unref(a->term_source);
+        a->term_procs = tq_procs_free(a->term_procs);
         a->pidfd = tq_close(a->pidfd);
         a->leaf_fd = tq_close(a->leaf_fd);
         a->barrier_fd = tq_close(a->barrier_fd);
@@ -221,16 +225,44 @@ void reap_abort(Supervisor *s, uint64_t job, unsigned attempt) {
         (void)tq_cgroup_kill(a->leaf_fd);
 }
 
+#define SIGNALS_PER_TURN 256
+
+/* Some of its processes; between two turns the loop does everything else. */
+static int on_term(sd_event_source *source, void *userdata) {
+        Attempt *a = userdata;
+        int r = tq_procs_signal(a->term_procs, SIGTERM, SIGNALS_PER_TURN);
+
+        (void)source;
+        if (r < 0)
+                report_error("job %" PRIu64 ": SIGTERM: %s", a->job, strerror(-r));
+        if (r > 0)
+                return 0;
+        a->term_source = sd_event_source_disable_unref(a->term_source);
+        a->term_procs = tq_procs_free(a->term_procs);
+        return 0;
+}
+
 void reap_term(Supervisor *s, uint64_t job, unsigned attempt) {
         Attempt *a = find(s, job, attempt);
         int r;
 
-        if (!a)
+        if (!a || a->term_source)
                 return;
         /* tenantq-exec, being an init without a handler, does not notice. */
-        r = tq_cgroup_signal(a->leaf_fd, SIGTERM);
-        if (r < 0)
-                report_error("job %" PRIu64 ": SIGTERM: %s", job, strerror(-r));
+        r = tq_procs_open(a->leaf_fd, &a->term_procs);
+        if (r >= 0)
+                r = sd_event_add_defer(s->event, &a->term_source, on_term, a);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(a->term_source, SD_EVENT_ON);
+        if (r >= 0)
+                r = sd_event_source_set_priority(a->term_source, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0) {
+                (void)on_term(a->term_source, a);
+                return;
+        }
+        report_error("job %" PRIu64 ": SIGTERM: %s", job, strerror(-r));
+        a->term_source = sd_event_source_disable_unref(a->term_source);
+        a->term_procs = tq_procs_free(a->term_procs);
 }
 
 void reap_kill(Supervisor *s, uint64_t job, unsigned attempt) {

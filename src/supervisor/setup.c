@@ -144,14 +144,25 @@ static int open_directories(Supervisor *s, TqError *err) {
         return ledger_fd < 0 ? ledger_fd : 0;
 }
 
-/* One supervisor: two would launch the same job twice. The lock ends with the process. */
+/* One supervisor: two would launch the same job twice. The lock ends with the process. Whoever can
+ * open a file can lock it, for reading too (flock(2)): so it is one that only root can reach. */
 static int lock(Supervisor *s, TqError *err) {
-        if (flock(s->state_fd, LOCK_EX | LOCK_NB) < 0)
+        TQ_CLOSE int dir_fd = -EBADF, fd = -EBADF;
+
+        dir_fd = open_child(s->state_fd, "lock", 0, 0, 0700, err);
+        if (dir_fd < 0)
+                return dir_fd;
+        fd = openat(dir_fd, "tenantqd", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return tq_error_errno(err, tq_errno(), "%s/lock/tenantqd", s->config.state);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK
                                ? tq_error(err, -EALREADY,
-                                          "another tenantqd is running (%s is locked)",
+                                          "another tenantqd is running (%s/lock/tenantqd is locked)",
                                           s->config.state)
-                               : tq_error_errno(err, tq_errno(), "lock %s", s->config.state);
+                               : tq_error_errno(err, tq_errno(), "%s/lock/tenantqd",
+                                                s->config.state);
+        s->lock_fd = tq_take_fd(&fd);
         return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "ipc/channel.h"
 #include "kernel/filter.h"
 #include "kernel/iodevice.h"
+#include "kernel/procs.h"
 #include "store/result.h"
 
 /* tenantqd's state, shared by its files. Each field is changed by the file named beside it. */
@@ -79,6 +80,8 @@ typedef struct Attempt {
         sd_event_source *exit_source;   /* pidfd */
         sd_event_source *events_source; /* cgroup.events, where there is nothing to wait for */
         int events_fd;
+        sd_event_source *term_source; /* SIGTERM is being sent to its processes */
+        TqProcs *term_procs;
 } Attempt;
 
 typedef struct Claim {
@@ -95,7 +98,7 @@ struct Supervisor {
         char helpers[PATH_MAX];
         uint8_t boot_id[16];
         int cgroup_fd, spool_fd, claims_fd, logs_fd, state_fd, results_fd, null_fd, helper_fd;
-        int listen_fd;
+        int listen_fd, lock_fd;
         unsigned controllers;
         uid_t engine_uid, exec_uid;
         gid_t engine_gid, exec_gid, admin_gid;

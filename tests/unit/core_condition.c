@@ -324,6 +324,7 @@ START_TEST(waiter_goes_first) {
 
         submit(&w, 1, 1);
         submit_after(&w, 1, 2, 1);
+        e.j.has_start_by = true;
         e.j.start_by = w.now + SEC;
         must_step(&w, e);
         ck_assert_int_eq(say(&w, TQ_EVENT_CANCEL, 2), 0);

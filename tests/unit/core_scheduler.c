@@ -330,6 +330,89 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* What the host lacks is waited for, for longer each time, at most a minute. */
+START_TEST(refused_for_long) {
+        static const unsigned seconds[] = { 1, 2, 4, 8, 16, 32, 60, 60, 60 };
+        WORLD w = world_new();
+
+        tenant_of(&w, 1, "1");
+        open_world(&w);
+        submit_to(&w, 1, 1, "q");
+        expect_attempts(&w, "start 1.1");
+        for (size_t i = 0; i < TQ_ELEMENTSOF(seconds); i++) {
+                ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 1), 0);
+                ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + seconds[i] * SEC);
+                tick(&w, seconds[i] * SEC);
+                expect_attempts(&w, "start 1.1");
+        }
+        /* One that worked begins anew. */
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_NEVER_STARTED, 0), 0);
+        expect_attempts(&w, "run 1.1, requeue 1.1, start 1.2");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_REFUSED, 1, 2), 0);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + SEC);
+}
+END_TEST
+
+/* What may be the job's own limits is tried five times, and then is its verdict. */
+START_TEST(refused_by_itself) {
+        TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_CLONE, .code = ENOMEM };
+        TqEvent e = {
+                .type = TQ_EVENT_REFUSED, .job = 1, .attempt = 1, .end = &end, .is_own = true
+        };
+        WORLD w = world_new();
+
+        tenant_of(&w, 1, "1");
+        open_world(&w);
+        submit_to(&w, 1, 1, "q");
+        expect_attempts(&w, "start 1.1");
+        for (unsigned i = 0; i < 4; i++) {
+                ck_assert_int_eq(step(&w, e), 0);
+                expect_attempts(&w, "");
+                tick(&w, (UINT64_C(1) << i) * SEC);
+                expect_attempts(&w, "start 1.1");
+        }
+        ck_assert_int_eq(step(&w, e), 0);
+        expect_attempts(&w, "finish 1.1 (spawn (clone: Cannot allocate memory))");
+}
+END_TEST
+
+/* The clock of the day is set: the same time is another instant. */
+START_TEST(clock_set) {
+        TqEvent e = submission_to(1, 1, "q");
+        TqEvent times = { .type = TQ_EVENT_TIMES, .job = 1 };
+        WORLD w = world_new();
+
+        tenant_of(&w, 1, "1");
+        open_world(&w);
+        e.j.not_before = w.now + 30 * SEC;
+        must_step(&w, e);
+        times.j.not_before = w.now + 50 * SEC; /* back by 20 s */
+        must_step(&w, times);
+        tick(&w, 49 * SEC);
+        expect_attempts(&w, "");
+        times.j.not_before = 0; /* forward */
+        must_step(&w, times);
+        expect_attempts(&w, "start 1.1");
+        must_step(&w, times); /* of one that has started: nothing */
+        /* A deadline that has come by that, and one at the very beginning of time. */
+        for (uint64_t job = 2; job < 4; job++) {
+                e = submission_to(1, job, "q");
+                e.j.has_start_by = true;
+                e.j.start_by = job == 2 ? w.now + SEC : 0;
+                must_step(&w, e);
+        }
+        times.job = 2;
+        times.j.has_start_by = true;
+        times.j.start_by = 0;
+        must_step(&w, times);
+        tick(&w, 0);
+        expect_attempts(&w, "finish 2.1 (deadline), finish 3.1 (deadline)");
+        times.job = 4;
+        ck_assert_int_eq(step(&w, times), -ENOENT);
+}
+END_TEST
+
 /* Limits -------------------------------------------------------------------------------------- */
 
 /* Of six jobs, two in each of three queues, so many start. queue "a" has a limit of its own. */
@@ -948,6 +1031,9 @@ static void fill(Suite *s) {
         tcase_add_test(life, never_started);
         tcase_add_test(life, requeue_takes_the_timer_back);
         tcase_add_test(life, refused);
+        tcase_add_test(life, refused_for_long);
+        tcase_add_test(life, refused_by_itself);
+        tcase_add_test(life, clock_set);
         unit_add_rows(limits, concurrency, concurrency_rows);
         tcase_add_test(limits, limit_of_a_queue);
         tcase_add_test(limits, tenants_are_apart);

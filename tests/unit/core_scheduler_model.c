@@ -30,6 +30,8 @@ typedef struct ModelJob {
         bool is_aborted, is_killed;
         TqStopReason stop;
         uint64_t not_before, start_by, runtime, grace, memory, bytes;
+        uint64_t retry_at;
+        unsigned retries;
         uint64_t timer; /* of WAITING */
         uint64_t since, slot_since, kill_at, sample_at, queued_since;
         uint64_t after; /* the job that it waits for; 0: none */
@@ -276,15 +278,16 @@ static ModelJob *find(Model *m, uint64_t id) {
 
 /* Where a job that does not run has to wait. */
 static void model_wait(Model *m, ModelJob *j) {
-        bool is_due = j->not_before <= m->now && (j->after == 0 || j->is_met);
+        uint64_t from = TQ_MAX(j->not_before, j->retry_at);
+        bool is_due = from <= m->now && (j->after == 0 || j->is_met);
         bool was_queued = is_queued(j);
 
         j->phase = WAITING;
-        j->timer = TQ_MIN(j->not_before > m->now ? j->not_before : TQ_NEVER, j->start_by);
+        j->timer = TQ_MIN(from > m->now ? from : TQ_NEVER, j->start_by);
         j->place = !is_due ? TQ_JOB_SCHEDULED : j->is_held ? TQ_JOB_HELD : TQ_JOB_QUEUED;
         j->placed = j->is_held               ? TQ_WAIT_HELD
                     : j->is_retry            ? TQ_WAIT_LAUNCH_RETRY
-                    : j->not_before > m->now ? TQ_WAIT_START_AFTER
+                    : from > m->now ? TQ_WAIT_START_AFTER
                                              : TQ_WAIT_AFTER;
         if (is_due && j->sequence == 0)
                 j->sequence = ++m->sequence;
@@ -386,6 +389,8 @@ static void model_action(Model *m, const TqAction *a) {
                 unit_must(j->phase == STARTING && !j->is_aborted, "differs");
                 j->phase = RUNNING;
                 j->is_retry = false;
+                j->retry_at = 0;
+                j->retries = 0;
                 j->since = m->now;
                 j->sample_at = next_sample(m, j);
                 break;
@@ -761,7 +766,8 @@ static void model_submit(Model *m) {
                               .priority = j->priority,
                               .name = dice(m, 4),
                               .not_before = j->not_before,
-                              .start_by = j->start_by == TQ_NEVER ? 0 : j->start_by,
+                              .has_start_by = j->start_by != TQ_NEVER,
+                              .start_by = j->start_by,
                               .runtime_usec = j->runtime,
                               .stop_usec = j->grace,
                               .memory_bytes = j->memory,
@@ -865,7 +871,8 @@ static void model_launch(Model *m, ModelJob *j) {
         }
         e.type = TQ_EVENT_REFUSED;
         if (!is_aborted) {
-                j->not_before = m->now + SEC;
+                j->retry_at = m->now + TQ_MIN(SEC << TQ_MIN(j->retries, 6U), 60 * SEC);
+                j->retries++;
                 j->is_retry = true;
                 model_wait(m, j);
         }

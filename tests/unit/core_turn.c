@@ -1549,6 +1549,7 @@ END_TEST
 static TqEvent due_by(uint32_t id, uint64_t job, uint64_t start_by) {
         TqEvent e = submission(id, job);
 
+        e.j.has_start_by = true;
         e.j.start_by = start_by;
         return e;
 }
@@ -1561,6 +1562,7 @@ START_TEST(deadline) {
         open_world(&w);
         must_step(&w, due_by(1, 1, w.now + 5 * SEC)); /* starts at once */
         must_step(&w, due_by(1, 2, w.now + 5 * SEC));
+        e.j.has_start_by = true;
         e.j.start_by = w.now + 6 * SEC; /* before it may start at all */
         e.j.not_before = w.now + 7 * SEC;
         must_step(&w, e);
@@ -1590,6 +1592,7 @@ START_TEST(deadline_after_start) {
         open_world(&w);
         submit(&w, 1, 1);
         e.j.not_before = w.now + 2 * SEC;
+        e.j.has_start_by = true;
         e.j.start_by = w.now + 4 * SEC;
         must_step(&w, e);
         expect(&w, "start 1");

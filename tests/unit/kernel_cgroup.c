@@ -317,37 +317,6 @@ START_TEST(leaf_without_files) {
 }
 END_TEST
 
-/* Only who is listed is signalled. */
-START_TEST(signals) {
-        int fd = unit_dir_open(), status;
-        pid_t in, out;
-        char text[64];
-
-        in = fork();
-        if (in == 0) {
-                (void)pause();
-                _exit(0);
-        }
-        out = fork();
-        if (out == 0) {
-                (void)pause();
-                _exit(0);
-        }
-        (void)snprintf(text, sizeof(text), "%d\n0\n999999999\n", in);
-        put(fd, "cgroup.procs", text);
-        ck_assert_int_eq(tq_cgroup_signal(fd, SIGUSR1), 0);
-        status = unit_wait(in);
-        ck_assert(WIFSIGNALED(status));
-        ck_assert_int_eq(WTERMSIG(status), SIGUSR1);
-        ck_assert_int_eq(kill(out, 0), 0);
-        ck_assert_int_eq(kill(out, SIGKILL), 0);
-        status = unit_wait(out);
-        ck_assert_int_eq(WTERMSIG(status), SIGKILL);
-        put(fd, "cgroup.procs", "");
-        ck_assert_int_eq(tq_cgroup_signal(fd, SIGUSR1), 0);
-}
-END_TEST
-
 static void fill(Suite *s) {
         TCase *tables = unit_case(s, "tables"), *files = unit_case(s, "files");
 
@@ -359,7 +328,6 @@ static void fill(Suite *s) {
         tcase_add_test(files, counters);
         tcase_add_test(files, available);
         tcase_add_test(files, leaf_without_files);
-        tcase_add_test(files, signals);
 }
 
 int main(void) {

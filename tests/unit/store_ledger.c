@@ -650,6 +650,7 @@ START_TEST(bounds) {
         FIXTURE f = fixture_new();
         TQ_TABLE_CLEANUP TqTable t = {};
 
+        all.accept.has_deadline = true;
         all.accept.deadline_usec = 123456;
         all.accept.after = (char *)"7 nightly";
         all.accept.runtime_usec = 90;

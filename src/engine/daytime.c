@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+/* Times of day. StartAfter= and Deadline= follow CLOCK_REALTIME, while the scheduler counts from
+ * boot, so that durations know nothing of a clock that is set. The kernel tells when it is set
+ * (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET): then each waiting job that names a time is told by
+ * what that time is now. Slewing needs no care: both clocks are slewed alike. */
+
+static uint64_t to_boottime(uint64_t realtime) {
+        uint64_t now = tq_clock_realtime_usec();
+
+        return realtime <= now ? 0 : tq_add_u64(tq_clock_boottime_usec(), realtime - now);
+}
+
+/* j.not_before, j.has_start_by and j.start_by of an event about the job. */
+void daytime_fill(const EngineJob *job, TqEvent *event) {
+        event->j.not_before = to_boottime(job->start_after_usec);
+        event->j.has_start_by = job->has_deadline;
+        event->j.start_by = to_boottime(job->deadline_usec);
+}
+
+static int retell(Engine *e) {
+        TQ_FREE uint64_t *ids = NULL;
+        size_t position = 0, n = 0, allocated = 0;
+        const TqJob *job;
+
+        /* Their numbers first: an event may end a job, and others with it. */
+        while ((job = tq_scheduler_next_job(e->scheduler, &position))) {
+                const EngineJob *ej = job->userdata;
+
+                if (job->state > TQ_JOB_QUEUED || (ej->start_after_usec == 0 && !ej->has_deadline))
+                        continue;
+                if (n == allocated) {
+                        uint64_t *bigger;
+
+                        allocated = TQ_MAX(allocated * 2, (size_t)256);
+                        bigger = realloc(ids, allocated * sizeof(*ids));
+                        if (!bigger)
+                                return -ENOMEM;
+                        ids = bigger;
+                }
+                ids[n++] = job->id;
+        }
+        for (size_t i = 0; i < n; i++) {
+                TqEvent event = { .type = TQ_EVENT_TIMES, .job = ids[i] };
+
+                job = tq_scheduler_job(e->scheduler, ids[i]);
+                if (!job)
+                        continue;
+                daytime_fill(job->userdata, &event);
+                (void)dispatch_step(e, &event);
+        }
+        return 0;
+}
+
+/* Never expires; it is there to be cancelled. */
+static int arm(int fd) {
+        const struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+
+        return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0
+                       ? tq_errno()
+                       : 0;
+}
+
+static int on_clock(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Engine *e = userdata;
+        uint64_t expirations;
+
+        (void)source;
+        (void)revents;
+        (void)!read(fd, &expirations, sizeof(expirations));
+        if (arm(fd) < 0)
+                engine_say(SD_ERR, "the clock of the day can't be watched");
+        engine_say(SD_INFO, "the clock of the day was set");
+        if (retell(e) < 0)
+                engine_say(SD_ERR, "out of memory; StartAfter= and Deadline= keep the old clock");
+        return 0;
+}
+
+int daytime_start(Engine *e) {
+        TQ_CLOSE int fd = -EBADF;
+        sd_event_source *source;
+        int r;
+
+        fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (fd < 0)
+                return tq_errno();
+        r = arm(fd);
+        if (r >= 0)
+                r = sd_event_add_io(e->event, &source, fd, EPOLLIN, on_clock, e);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_io_fd_own(source, true);
+        (void)tq_take_fd(&fd);
+        return sd_event_source_set_floating(source, true);
+}
