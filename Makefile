@@ -110,6 +110,9 @@ $(BUILD)/unit/%.o: tests/unit/%.c
 	$(CC) $(CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
 $(BUILD)/unit/%: $(BUILD)/unit/%.o $(BUILD)/unit/unit.o $(ALL_BELOW)
 	$(CC) $(LDFLAGS) $^ $(CHECK_LIBS) $(PKG_LIBS) -o $@
+# A room of the engine, alone.
+$(BUILD)/unit/engine_callers: LDFLAGS += $(BUILD)/engine/callers.o
+$(BUILD)/unit/engine_callers: | $(BUILD)/engine/callers.o
 # It says which allocation fails.
 $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))
 .PRECIOUS: $(BUILD)/unit/%.o

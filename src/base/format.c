@@ -101,7 +101,8 @@ const char *tq_format_timestamp(uint64_t usec, char *buf, size_t size) {
 
 /* Bytes of a well-formed character at s, 0 if it is none, -EAGAIN if it may become one. */
 static ssize_t well_formed(const char *s, size_t n) {
-        static const char rest[] = "\x80\xA0\x90"; /* continues any start byte, with or without a bound */
+        static const char rest[] =
+                "\x80\xA0\x90"; /* continues any start byte, with or without a bound */
         unsigned char c = (unsigned char)*s;
         size_t wanted = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
         char whole[4];

@@ -30,6 +30,25 @@ static int take_u64(const char **s, uint64_t *ret) {
         return 0;
 }
 
+/* ".25" from *s on, as 25 of 100; digits beyond the eighteenth change nothing and are passed over.
+ */
+static int take_fraction(const char **s, uint64_t *ret, uint64_t *ret_scale) {
+        const char *p = *s + 1;
+        uint64_t v = 0, scale = 1;
+
+        if (!is_digit(*p))
+                return -EINVAL;
+        for (; is_digit(*p); p++)
+                if (scale < UINT64_C(1000000000000000000)) {
+                        v = v * 10 + (uint64_t)(*p - '0');
+                        scale *= 10;
+                }
+        *s = p;
+        *ret = v;
+        *ret_scale = scale;
+        return 0;
+}
+
 int tq_parse_u64(const char *s, uint64_t *ret) {
         uint64_t v;
         int r;
@@ -74,21 +93,27 @@ int tq_parse_i64_in(const char *s, int64_t min, int64_t max, int64_t *ret) {
 
 int tq_parse_size(const char *s, uint64_t base, uint64_t *ret_bytes) {
         static const char suffixes[] = "KMGTPE";
+        uint64_t v, fraction = 0, scale = 1, unit = 1;
         const char *suffix;
-        uint64_t v;
         int r;
 
         r = take_u64(&s, &v);
         if (r < 0)
                 return r;
-        if (*s != '\0') {
-                suffix = strchr(suffixes, *s);
-                if (!suffix || s[1] != '\0')
-                        return -EINVAL;
-                for (ptrdiff_t i = 0; i <= suffix - suffixes; i++)
-                        if (__builtin_mul_overflow(v, base, &v))
-                                return -ERANGE;
+        if (*s == '.') {
+                r = take_fraction(&s, &fraction, &scale);
+                if (r < 0 || *s == '\0' || *s == 'B')
+                        return -EINVAL; /* of a byte there is no part */
         }
+        suffix = *s != '\0' ? strchr(suffixes, *s) : NULL;
+        for (ptrdiff_t i = 0; suffix && i <= suffix - suffixes; i++)
+                unit *= base;
+        s += suffix != NULL || *s == 'B';
+        if (*s != '\0')
+                return -EINVAL;
+        if (__builtin_mul_overflow(v, unit, &v) ||
+            __builtin_add_overflow(v, (uint64_t)((unsigned __int128)fraction * unit / scale), &v))
+                return -ERANGE;
         *ret_bytes = v;
         return 0;
 }
@@ -167,10 +192,12 @@ int tq_parse_span(const char *s, uint64_t *ret_usec) {
         uint64_t sum = 0;
 
         do {
-                uint64_t v, unit;
+                uint64_t v, unit, fraction = 0, scale = 1;
                 int r;
 
                 r = take_u64(&s, &v);
+                if (r >= 0 && *s == '.')
+                        r = take_fraction(&s, &fraction, &scale);
                 if (r < 0)
                         return r;
                 while (is_blank(*s) && s[1] >= 'a' && s[1] <= 'z')
@@ -178,7 +205,9 @@ int tq_parse_span(const char *s, uint64_t *ret_usec) {
                 unit = take_span_unit(&s);
                 if (unit == 0)
                         return -EINVAL;
-                if (__builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(sum, v, &sum))
+                fraction = (uint64_t)((unsigned __int128)fraction * unit / scale);
+                if (__builtin_mul_overflow(v, unit, &v) || __builtin_add_overflow(sum, v, &sum) ||
+                    __builtin_add_overflow(sum, fraction, &sum))
                         return -ERANGE;
                 while (is_blank(*s) && s[1] != '\0')
                         s++;

@@ -17,15 +17,16 @@ int tq_parse_u64_in(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 int tq_parse_i64_in(const char *s, int64_t min, int64_t max, int64_t *ret);
 
 /* Digits, optionally one of K M G T P E: multiples of base (1024 for memory, 1000 for bandwidth;
- * systemd.syntax(7)). */
+ * systemd.syntax(7)). With such a unit also a fraction ("1.5G"), cut to whole bytes as systemd
+ * does. B is the unit of one. */
 int tq_parse_size(const char *s, uint64_t base, uint64_t *ret_bytes);
 
 /* A non-negative decimal fraction such as "0.5", scaled by 10^digits ("0.5", 6 → 500000); more
  * decimals than that are -EINVAL, not rounded. */
 int tq_parse_decimal(const char *s, unsigned digits, uint64_t *ret);
 
-/* A time span of systemd.time(7): "1h 30min", "90", "2.5s" is not taken. A bare number is seconds.
- * Units: us ms s sec min m h hr d w (and their long forms). */
+/* A time span of systemd.time(7): "1h 30min", "90", "2.5s". A bare number is seconds; what is below
+ * a microsecond is cut. Units: us ms s sec min m h hr d w (and their long forms). */
 int tq_parse_span(const char *s, uint64_t *ret_usec);
 
 /* "YYYY-MM-DD", "YYYY-MM-DD HH:MM" or "YYYY-MM-DD HH:MM:SS", optionally followed by " UTC";

@@ -25,6 +25,7 @@ const TqHostKey tq_hostfile_keys[] = {
         { "host", "admin_group", "who besides root may change things" },
         { "host", "log_max", "cap of each of a job's two outputs" },
         { "tenant", "user", "who the jobs run as, instead of the directory's owner" },
+        { "tenant", "former_owner", "the user that it belonged to before, whose jobs go on" },
         { "tenant", "submitters", "other users whose files are taken" },
         { "tenant", "allow_root", "whether the jobs may run as root" },
         { "tenant", "pool", "whose slots its jobs use" },
@@ -232,6 +233,12 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
                           TqError *err) {
         if (strcmp(key, "user") == 0) {
                 if (value[0] == '\0' || copy_text(c->user, sizeof(c->user), value) < 0)
+                        return bad(err, line, key, "a user's name or number");
+                return 0;
+        }
+        if (strcmp(key, "former_owner") == 0) {
+                if (value[0] == '\0' ||
+                    copy_text(c->former_owner, sizeof(c->former_owner), value) < 0)
                         return bad(err, line, key, "a user's name or number");
                 return 0;
         }

@@ -29,7 +29,8 @@ typedef struct TqHostConfig {
 } TqHostConfig;
 
 typedef struct TqTenantConfig {
-        char user[TQ_USER_MAX + 1]; /* empty: the directory's owner */
+        char user[TQ_USER_MAX + 1];         /* empty: the directory's owner */
+        char former_owner[TQ_USER_MAX + 1]; /* whose jobs and output go on as its own; or empty */
         char submitters[TQ_SUBMITTERS_MAX][TQ_USER_MAX + 1];
         size_t n_submitters;
         bool allow_root;

@@ -39,6 +39,8 @@ static int set_exec(TqJobSpec *spec, const char *value, const char **ret_expecte
 
         *ret_expected = "words with balanced quotes and known escapes";
         r = tq_parse_words(value, TQ_JOB_ARGS_MAX, &argv, &argc);
+        if (r == -ERANGE)
+                *ret_expected = "at most 4096 words";
         if (r < 0)
                 return r == -ENOMEM ? r : -EINVAL;
         *ret_expected = "an absolute path and its arguments (no shell is involved)";
@@ -93,6 +95,8 @@ static int set_environment(TqJobSpec *spec, const char *value, const char **ret_
 
         *ret_expected = "NAME=VALUE, quoted if it has blanks";
         r = tq_parse_words(value, TQ_JOB_ENV_MAX, &words, &n);
+        if (r == -ERANGE)
+                *ret_expected = "at most 1024 variables";
         if (r < 0)
                 return r == -ENOMEM ? r : -EINVAL;
         for (size_t i = 0; i < n; i++) {
@@ -252,7 +256,7 @@ static int check_paths(TqJobSpec *spec, const char *value, const char **ret_expe
         int r;
 
         (void)spec;
-        *ret_expected = "absolute paths";
+        *ret_expected = "absolute paths, at most 64 on a line";
         r = tq_parse_words(value, 64, &words, &n);
         if (r == -ENOMEM)
                 return r;
@@ -393,7 +397,7 @@ static int set_limit(Parser *p, const char *key, const char *value, unsigned lin
         if (p->spec.limits.n_io + one.n_io > TQ_IO_DEVICES)
                 return tq_error_at(err, -EBADMSG, line, key, "at most %d limits with @device",
                                    TQ_IO_DEVICES);
-        tq_limits_overlay(&p->spec.limits, &one);
+        (void)tq_limits_overlay(&p->spec.limits, &one);
         if (k >= 0)
                 p->spec.limit_lines[k] = line;
         if (k >= 0 && !tq_limits_keys[k].has_effect)

@@ -25,7 +25,7 @@ typedef struct TqJobSpec {
         char *correlation_id;
         char *labels; /* as written: blank-separated KEY=VALUE */
         int priority;
-        uint64_t start_after_usec;         /* CLOCK_REALTIME; 0: now */
+        uint64_t start_after_usec; /* CLOCK_REALTIME; 0: now */
         bool has_deadline;
         uint64_t deadline_usec;            /* CLOCK_REALTIME: not started later */
         char *after;                       /* blank-separated numbers and names of jobs, or NULL */

@@ -13,6 +13,11 @@
  * its bounds, its file or where it may stand. Values are kept in the row's unit and printed in the
  * largest unit that is exact, so that what is echoed can be typed back.
  *
+ * The bounds are those of the kernel (block/blk-throttle.c takes no 0 and 1, and holds UINT32_MAX
+ * operations for "max"). A tenant's are higher where less would let nothing start: what
+ * tenantq-exec needs is added to a job's limits (supervisor/launch.c), but it is within its
+ * tenant's.
+ *
  * Unset, unlimited and zero are three values: unset means that the next scope out decides (or the
  * kernel's default), `max` stands over a lower scope's number, and 0 is a number. */
 
@@ -20,74 +25,76 @@
 #define QUEUE  TQ_SCOPE_QUEUE
 #define JOB    TQ_SCOPE_JOB
 
+#define MIB (UINT64_C(1) << 20)
 #define EIB (UINT64_C(1) << 60)
 
 const TqKeyRow tq_limits_keys[_TQ_KEY_MAX] = {
-        [TQ_KEY_CPU] = { "cpu", TQ_TYPE_CORES, TENANT | JOB, 10000, UINT64_C(100000) * 1000000,
+        [TQ_KEY_CPU] = { "cpu", TQ_TYPE_CORES, TENANT | JOB, 10000, UINT64_C(100000) * 1000000, 0,
                          "cpu", "cpu.max", "max 100000", true, true, false, true,
                          "CPU time per second, in cores" },
-        [TQ_KEY_CPU_WEIGHT] = { "cpu_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, "cpu",
+        [TQ_KEY_CPU_WEIGHT] = { "cpu_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, 0, "cpu",
                                 "cpu.weight", "100", false, false, false, true,
                                 "share of the CPU among siblings that compete" },
-        [TQ_KEY_CPU_BURST] = { "cpu_burst", TQ_TYPE_SPAN, TENANT | JOB, 0, 1000000, "cpu",
+        [TQ_KEY_CPU_BURST] = { "cpu_burst", TQ_TYPE_SPAN, TENANT | JOB, 0, 1000000, 0, "cpu",
                                "cpu.max.burst", "0", false, true, false, false,
                                "unused quota that may be carried over" },
-        [TQ_KEY_CPUS] = { "cpus", TQ_TYPE_CPUSET, TENANT | JOB, 0, 0, "cpuset", "cpuset.cpus", "",
-                          false, false, false, true, "the CPUs that may be used" },
-        [TQ_KEY_MEMORY] = { "memory", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, "memory",
+        [TQ_KEY_CPUS] = { "cpus", TQ_TYPE_CPUSET, TENANT | JOB, 0, 0, 0, "cpuset", "cpuset.cpus",
+                          "", false, false, false, true, "the CPUs that may be used" },
+        [TQ_KEY_MEMORY] = { "memory", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, MIB, "memory",
                             "memory.max", "max", true, true, false, true,
                             "memory; over it the job is killed" },
-        [TQ_KEY_MEMORY_HIGH] = { "memory_high", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, "memory",
-                                 "memory.high", "max", true, true, false, true,
+        [TQ_KEY_MEMORY_HIGH] = { "memory_high", TQ_TYPE_BYTES, TENANT | JOB, 4096, EIB, MIB,
+                                 "memory", "memory.high", "max", true, true, false, true,
                                  "memory; over it the job is slowed and reclaimed from" },
-        [TQ_KEY_MEMORY_LOW] = { "memory_low", TQ_TYPE_BYTES, TENANT | JOB, 0, EIB, "memory",
+        [TQ_KEY_MEMORY_LOW] = { "memory_low", TQ_TYPE_BYTES, TENANT | JOB, 0, EIB, 0, "memory",
                                 "memory.low", "0", false, true, false, true,
                                 "memory that is reclaimed last" },
-        [TQ_KEY_SWAP] = { "swap", TQ_TYPE_BYTES, TENANT | JOB, 0, EIB, "memory", "memory.swap.max",
-                          "max", true, true, false, true, "swap space" },
-        [TQ_KEY_PIDS] = { "pids", TQ_TYPE_COUNT, TENANT | JOB, 1, 4194304, "pids", "pids.max",
+        [TQ_KEY_SWAP] = { "swap", TQ_TYPE_BYTES, TENANT | JOB, 0, EIB, 0, "memory",
+                          "memory.swap.max", "max", true, true, false, true, "swap space" },
+        [TQ_KEY_PIDS] = { "pids", TQ_TYPE_COUNT, TENANT | JOB, 1, 4194304, 2, "pids", "pids.max",
                           "max", true, true, false, true, "processes and threads" },
-        [TQ_KEY_IO_READ] = { "io_read", TQ_TYPE_BANDWIDTH, TENANT | JOB, 1, EIB, "io", NULL, NULL,
-                             true, true, true, true, "bytes read per second from a device" },
-        [TQ_KEY_IO_WRITE] = { "io_write", TQ_TYPE_BANDWIDTH, TENANT | JOB, 1, EIB, "io", NULL, NULL,
-                              true, true, true, true, "bytes written per second to a device" },
-        [TQ_KEY_IO_RIOPS] = { "io_riops", TQ_TYPE_IOPS, TENANT | JOB, 1, UINT32_MAX, "io", NULL,
-                              NULL, true, true, true, true, "read operations per second" },
-        [TQ_KEY_IO_WIOPS] = { "io_wiops", TQ_TYPE_IOPS, TENANT | JOB, 1, UINT32_MAX, "io", NULL,
-                              NULL, true, true, true, true, "write operations per second" },
-        [TQ_KEY_IO_WEIGHT] = { "io_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, "io",
+        [TQ_KEY_IO_READ] = { "io_read", TQ_TYPE_BANDWIDTH, TENANT | JOB, 2, EIB, 0, "io", NULL,
+                             NULL, true, true, true, true, "bytes read per second from a device" },
+        [TQ_KEY_IO_WRITE] = { "io_write", TQ_TYPE_BANDWIDTH, TENANT | JOB, 2, EIB, 0, "io", NULL,
+                              NULL, true, true, true, true,
+                              "bytes written per second to a device" },
+        [TQ_KEY_IO_RIOPS] = { "io_riops", TQ_TYPE_IOPS, TENANT | JOB, 2, UINT32_MAX - 1, 0, "io",
+                              NULL, NULL, true, true, true, true, "read operations per second" },
+        [TQ_KEY_IO_WIOPS] = { "io_wiops", TQ_TYPE_IOPS, TENANT | JOB, 2, UINT32_MAX - 1, 0, "io",
+                              NULL, NULL, true, true, true, true, "write operations per second" },
+        [TQ_KEY_IO_WEIGHT] = { "io_weight", TQ_TYPE_WEIGHT, TENANT | JOB, 1, 10000, 0, "io",
                                "io.weight", "default 100", false, false, false, true,
                                "share of the device among siblings that compete" },
-        [TQ_KEY_CONCURRENCY] = { "concurrency", TQ_TYPE_COUNT, TENANT | QUEUE, 0, 1000000, NULL,
+        [TQ_KEY_CONCURRENCY] = { "concurrency", TQ_TYPE_COUNT, TENANT | QUEUE, 0, 1000000, 0, NULL,
                                  NULL, NULL, true, true, false, true,
                                  "jobs that run at the same time" },
-        [TQ_KEY_ENQUEUE_RATE] = { "enqueue_rate", TQ_TYPE_RATE, TENANT | QUEUE, 0, EIB, NULL, NULL,
-                                  NULL, true, true, false, true, "jobs accepted per time" },
-        [TQ_KEY_QUEUE_DEPTH] = { "queue_depth", TQ_TYPE_COUNT, TENANT | QUEUE, 0, EIB, NULL, NULL,
-                                 NULL, true, true, false, true, "jobs that wait" },
-        [TQ_KEY_SCHEDULED_JOBS] = { "scheduled_jobs", TQ_TYPE_COUNT, TENANT, 0, EIB, NULL, NULL,
+        [TQ_KEY_ENQUEUE_RATE] = { "enqueue_rate", TQ_TYPE_RATE, TENANT | QUEUE, 0, EIB, 0, NULL,
+                                  NULL, NULL, true, true, false, true, "jobs accepted per time" },
+        [TQ_KEY_QUEUE_DEPTH] = { "queue_depth", TQ_TYPE_COUNT, TENANT | QUEUE, 0, EIB, 0, NULL,
+                                 NULL, NULL, true, true, false, true, "jobs that wait" },
+        [TQ_KEY_SCHEDULED_JOBS] = { "scheduled_jobs", TQ_TYPE_COUNT, TENANT, 0, EIB, 0, NULL, NULL,
                                     NULL, true, true, false, true,
                                     "jobs that wait for their time" },
-        [TQ_KEY_SPOOL_BYTES] = { "spool_bytes", TQ_TYPE_BYTES, TENANT, 0, EIB, NULL, NULL, NULL,
+        [TQ_KEY_SPOOL_BYTES] = { "spool_bytes", TQ_TYPE_BYTES, TENANT, 0, EIB, 0, NULL, NULL, NULL,
                                  true, true, false, true, "bytes of the job files that wait" },
-        [TQ_KEY_WEIGHT] = { "weight", TQ_TYPE_WEIGHT, TENANT, 1, 10000, NULL, NULL, NULL, false,
+        [TQ_KEY_WEIGHT] = { "weight", TQ_TYPE_WEIGHT, TENANT, 1, 10000, 0, NULL, NULL, NULL, false,
                             false, false, true, "share of the host among tenants" },
-        [TQ_KEY_RESERVED] = { "reserved", TQ_TYPE_SLOTS, TENANT, 0, TQ_SHARE | 10000, NULL, NULL,
+        [TQ_KEY_RESERVED] = { "reserved", TQ_TYPE_SLOTS, TENANT, 0, TQ_SHARE | 10000, 0, NULL, NULL,
                               NULL, false, false, false, true,
                               "slots that the tenant gets first: a number or a share" },
-        [TQ_KEY_RUNTIME] = { "runtime", TQ_TYPE_SPAN, TENANT | JOB, 1, UINT64_MAX / 4, NULL, NULL,
-                             NULL, true, true, false, true, "how long a job may run" },
+        [TQ_KEY_RUNTIME] = { "runtime", TQ_TYPE_SPAN, TENANT | JOB, 1, UINT64_MAX / 4, 0, NULL,
+                             NULL, NULL, true, true, false, true, "how long a job may run" },
 };
 
 /* systemd's names for the same things (systemd.resource-control(5)); values in systemd's syntax. */
 static const struct {
         const char *name;
         TqKey key;
-        enum { SAME, PERCENT, DEVICE_FIRST } syntax;
+        enum { SAME, PERCENT, DEVICE_FIRST, CPU_LIST } syntax;
 } synonyms[] = {
         { "CPUQuota", TQ_KEY_CPU, PERCENT },
         { "CPUWeight", TQ_KEY_CPU_WEIGHT, SAME },
-        { "AllowedCPUs", TQ_KEY_CPUS, SAME },
+        { "AllowedCPUs", TQ_KEY_CPUS, CPU_LIST },
         { "MemoryMax", TQ_KEY_MEMORY, SAME },
         { "MemoryHigh", TQ_KEY_MEMORY_HIGH, SAME },
         { "MemoryLow", TQ_KEY_MEMORY_LOW, SAME },
@@ -203,6 +210,23 @@ static int resolve_name(const char *name, unsigned line, Assignment *a, TqError 
         return 0;
 }
 
+/* systemd separates CPUs by blanks, commas or both; here it is one comma. */
+static void join_with_commas(char *s) {
+        char *to = s;
+
+        for (const char *p = s; *p; p++) {
+                bool is_separator = *p == ',' || *p == ' ' || *p == '\t';
+
+                if (!is_separator)
+                        *to++ = *p;
+                else if (to > s && to[-1] != ',')
+                        *to++ = ',';
+        }
+        if (to > s && to[-1] == ',')
+                to--;
+        *to = '\0';
+}
+
 /* systemd's "DEVICE VALUE" becomes device and value. */
 static int resolve_value(const char *value, unsigned line, Assignment *a, TqError *err) {
         int syntax = syntax_of(a->name);
@@ -224,11 +248,32 @@ static int resolve_value(const char *value, unsigned line, Assignment *a, TqErro
                 return tq_error_at(err, -EBADMSG, line, a->name, "value too long");
         (void)snprintf(a->value, sizeof(a->value), "%s",
                        strcmp(value, "infinity") == 0 ? "max" : value);
+        if (syntax == CPU_LIST)
+                join_with_commas(a->value);
         return 0;
 }
 
-static int parse_number(const Assignment *a, unsigned line, uint64_t *ret, TqError *err) {
+/* What systemd knows and this does not: said as such, not as a wrong number. */
+static int check_subset(const Assignment *a, unsigned line, TqError *err) {
         const TqKeyRow *row = &tq_limits_keys[a->key];
+        size_t n = strlen(a->value);
+
+        if ((row->type == TQ_TYPE_BYTES || row->type == TQ_TYPE_COUNT) && n > 1 &&
+            a->value[n - 1] == '%' && strspn(a->value, "0123456789.") == n - 1)
+                return tq_error_at(err, -EBADMSG, line, a->name,
+                                   "a share of the host is not taken here; expected %s",
+                                   tq_limits_expected(row->type));
+        if (a->key == TQ_KEY_CPU_WEIGHT && strcmp(a->value, "idle") == 0)
+                return tq_error_at(err, -EBADMSG, line, a->name,
+                                   "\"idle\" is not taken here; expected %s",
+                                   tq_limits_expected(row->type));
+        return 0;
+}
+
+static int parse_number(const Assignment *a, unsigned scope, unsigned line, uint64_t *ret,
+                        TqError *err) {
+        const TqKeyRow *row = &tq_limits_keys[a->key];
+        uint64_t min = scope == TENANT && row->min_tenant > 0 ? row->min_tenant : row->min;
         bool percent = syntax_of(a->name) == PERCENT;
         char low[TQ_FORMAT_MAX], high[TQ_FORMAT_MAX];
         uint64_t v;
@@ -238,6 +283,9 @@ static int parse_number(const Assignment *a, unsigned line, uint64_t *ret, TqErr
                 *ret = TQ_LIMIT_MAX;
                 return 0;
         }
+        r = check_subset(a, line, err);
+        if (r < 0)
+                return r;
         r = percent ? tq_limits_parse_percent(a->value, &v)
                     : tq_limits_parse_value(row->type, a->value, &v);
         if (r == -EINVAL)
@@ -245,9 +293,9 @@ static int parse_number(const Assignment *a, unsigned line, uint64_t *ret, TqErr
                                    percent ? "a percentage of one CPU such as 50%"
                                            : tq_limits_expected(row->type),
                                    row->has_max ? ", or max" : "");
-        if (r < 0 || v < row->min || v > row->max)
+        if (r < 0 || v < min || v > row->max)
                 return tq_error_at(err, -EBADMSG, line, a->name, "out of range: expected %s to %s",
-                                   tq_limits_format_value(a->key, row->min, low, sizeof(low)),
+                                   tq_limits_format_value(a->key, min, low, sizeof(low)),
                                    tq_limits_format_value(a->key, row->max, high, sizeof(high)));
         *ret = v;
         return 0;
@@ -272,6 +320,16 @@ static int store_io(TqLimits *l, const Assignment *a, uint64_t value) {
         }
         io->value = value;
         return 0;
+}
+
+/* At least one CPU, and few enough ranges to be written whole into an attribute. */
+static bool cpus_are_sane(const uint64_t *bits) {
+        char text[TQ_VALUE_MAX * 2];
+        uint64_t any = 0;
+
+        for (size_t i = 0; i < TQ_CPUS_MAX / 64; i++)
+                any |= bits[i];
+        return any != 0 && strlen(tq_limits_format_cpus(bits, text, sizeof(text))) < TQ_VALUE_MAX;
 }
 
 static int check_scope(const Assignment *a, unsigned scope, bool allow_inert, unsigned line,
@@ -306,13 +364,20 @@ int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned sco
         if (r < 0)
                 return r;
         if (tq_limits_keys[a.key].type == TQ_TYPE_CPUSET) {
-                if (tq_limits_parse_cpus(a.value, l->cpus) < 0)
+                uint64_t cpus[TQ_ELEMENTSOF(l->cpus)];
+
+                if (tq_limits_parse_cpus(a.value, cpus) < 0)
                         return tq_error_at(err, -EBADMSG, line, a.name, "expected %s",
                                            tq_limits_expected(TQ_TYPE_CPUSET));
+                if (!cpus_are_sane(cpus))
+                        return tq_error_at(err, -EBADMSG, line, a.name,
+                                           "too many ranges: they take more than %d bytes",
+                                           TQ_VALUE_MAX - 1);
+                memcpy(l->cpus, cpus, sizeof(cpus));
                 l->set |= UINT64_C(1) << a.key;
                 return 0;
         }
-        r = parse_number(&a, line, &v, err);
+        r = parse_number(&a, scope, line, &v, err);
         if (r < 0)
                 return r;
         if (a.device[0] != '\0') {
@@ -350,7 +415,9 @@ int tq_limits_unset(TqLimits *l, const char *name, TqError *err) {
         return 0;
 }
 
-void tq_limits_overlay(TqLimits *base, const TqLimits *over) {
+int tq_limits_overlay(TqLimits *base, const TqLimits *over) {
+        int r = 0;
+
         for (int i = 0; i < _TQ_KEY_MAX; i++)
                 if (tq_limits_has(over, (TqKey)i))
                         base->value[i] = over->value[i];
@@ -361,8 +428,10 @@ void tq_limits_overlay(TqLimits *base, const TqLimits *over) {
                 Assignment a = { .key = (TqKey)over->io[i].key };
 
                 (void)snprintf(a.device, sizeof(a.device), "%s", over->io[i].device);
-                (void)store_io(base, &a, over->io[i].value);
+                if (store_io(base, &a, over->io[i].value) < 0)
+                        r = -E2BIG;
         }
+        return r;
 }
 
 /* What the outer scope allows on a device: what it says of it, and what it says of none in
@@ -389,7 +458,9 @@ static void clamp_cpus(TqLimits *l, const TqLimits *ceiling) {
         l->set |= UINT64_C(1) << TQ_KEY_CPUS;
 }
 
-void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
+int tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
+        int r = 0;
+
         clamp_cpus(l, ceiling);
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
                 if (!tq_limits_keys[i].is_cap || !tq_limits_has(ceiling, (TqKey)i))
@@ -408,11 +479,10 @@ void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling) {
                 (void)snprintf(a.device, sizeof(a.device), "%s", ceiling->io[i].device);
                 if (find_io(l, a.key, a.device))
                         continue;
-                /* Root's word comes before the eighth device that somebody thought of. */
-                if (l->n_io == TQ_IO_DEVICES)
-                        l->n_io--;
-                (void)store_io(l, &a, ceiling->io[i].value);
+                if (store_io(l, &a, ceiling->io[i].value) < 0)
+                        r = -E2BIG;
         }
+        return r;
 }
 
 static int exceeds(TqKey key, uint64_t asked, uint64_t allowed, const char *whose, TqError *err) {
@@ -453,16 +523,6 @@ int tq_limits_check_within(const TqLimits *l, const TqLimits *outer, const char 
                                 err, -EBADMSG, 0, "cpus", "asks for CPUs outside the %s of %s",
                                 tq_limits_format_cpus(outer->cpus, text, sizeof(text)), whose);
         return 0;
-}
-
-/* At least one CPU, and few enough ranges to be written whole into an attribute. */
-static bool cpus_are_sane(const uint64_t *bits) {
-        char text[TQ_VALUE_MAX * 2];
-        uint64_t any = 0;
-
-        for (size_t i = 0; i < TQ_CPUS_MAX / 64; i++)
-                any |= bits[i];
-        return any != 0 && strlen(tq_limits_format_cpus(bits, text, sizeof(text))) < TQ_VALUE_MAX;
 }
 
 bool tq_limits_is_sane(const TqLimits *l) {

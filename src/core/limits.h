@@ -58,6 +58,8 @@ typedef struct TqKeyRow {
         TqKeyType type;
         unsigned scopes;
         uint64_t min, max;
+        uint64_t
+                min_tenant; /* of a tenant, where it has to be larger than a job's; 0: it has not */
         const char *controller; /* NULL: the engine enforces it */
         const char *attribute;  /* file of the cgroup; NULL with a controller: composed (io.max) */
         const char *unset_text; /* what the attribute holds when nobody limits */
@@ -132,11 +134,13 @@ int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned sco
 /* Removes NAME[@DEVICE]. -EBADMSG with err if the name is not one. */
 int tq_limits_unset(TqLimits *l, const char *name, TqError *err);
 
-/* What stands in `over` replaces what stands in `base`. */
-void tq_limits_overlay(TqLimits *base, const TqLimits *over);
+/* What stands in `over` replaces what stands in `base`. 0; -E2BIG: together more than TQ_IO_DEVICES
+ * limits with @device; base is then not what was asked for, and not to be used. */
+int tq_limits_overlay(TqLimits *base, const TqLimits *over);
 
-/* Lowers each cap of l to that of ceiling, also where l leaves it unset; likewise the CPUs. */
-void tq_limits_clamp(TqLimits *l, const TqLimits *ceiling);
+/* Lowers each cap of l to that of ceiling, also where l leaves it unset; likewise the CPUs. 0,
+ * -E2BIG as above. */
+int tq_limits_clamp(TqLimits *l, const TqLimits *ceiling);
 
 /* Whether every cap set in l is at most that of outer; else -EBADMSG with err naming the key, the
  * value asked and the value allowed (whose: "tenant acme", "[ceilings]"). */

@@ -12,10 +12,9 @@
 static const char *const type_words[] = {
         [TQ_TYPE_CORES] = "a number of cores from 0.01, such as 2 or 0.5",
         [TQ_TYPE_WEIGHT] = "a whole number from 1 to 10000",
-        [TQ_TYPE_BYTES] = "a whole number of bytes with K, M, G, T, P or E (1024), like 512M",
-        [TQ_TYPE_BANDWIDTH] =
-                "a whole number of bytes per second with K, M, G or T (1000), like 10M",
-        [TQ_TYPE_IOPS] = "a whole number of operations per second, such as 500 or 2K",
+        [TQ_TYPE_BYTES] = "a number of bytes with K, M, G, T, P or E (1024), like 512M or 1.5G",
+        [TQ_TYPE_BANDWIDTH] = "a number of bytes per second with K, M, G or T (1000), like 10M",
+        [TQ_TYPE_IOPS] = "a number of operations per second, such as 500 or 2K",
         [TQ_TYPE_COUNT] = "a whole number",
         [TQ_TYPE_SPAN] = "a time span such as 90, 30min or 1h 30min",
         [TQ_TYPE_RATE] = "a rate such as 10/s, 100/min or 5/h",

@@ -5,7 +5,8 @@
 
 const TqWaitRow tq_reason_waits[_TQ_WAIT_MAX] = {
         [TQ_WAIT_NONE] = { "none", "nothing holds it" },
-        [TQ_WAIT_RECOVERY] = { "recovery", "the daemon is taking stock after its start" },
+        [TQ_WAIT_RECOVERY] = { "recovery", "the daemon is taking stock after its start, or its "
+                                           "ledger can't be written" },
         [TQ_WAIT_HELD] = { "held", "somebody holds the job" },
         [TQ_WAIT_START_AFTER] = { "start-after", "its StartAfter= has not come" },
         [TQ_WAIT_AFTER] = { "after", "a job of its After= has not ended well yet" },

@@ -58,7 +58,8 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         case TQ_EVENT_ADOPT:
                 return tq_job_on_adopt(s, e, now, actions);
         case TQ_EVENT_OPEN:
-                s->is_open = true;
+        case TQ_EVENT_CLOSE:
+                s->is_open = e->type == TQ_EVENT_OPEN;
                 tq_tenant_refresh_all(s);
                 return 0;
         case TQ_EVENT_TICK:

@@ -221,8 +221,9 @@ typedef enum TqEventType {
         TQ_EVENT_HOLD,
         TQ_EVENT_RELEASE,
         TQ_EVENT_CANCEL,
-        TQ_EVENT_OPEN, /* taking stock is over: jobs may start */
-        TQ_EVENT_TICK, /* only the time has passed */
+        TQ_EVENT_OPEN,  /* taking stock is over: jobs may start */
+        TQ_EVENT_CLOSE, /* what starts could not be recorded: nothing starts any more */
+        TQ_EVENT_TICK,  /* only the time has passed */
         _TQ_EVENT_MAX,
 } TqEventType;
 
@@ -234,7 +235,9 @@ typedef struct TqSwitches {
 
 typedef struct TqEvent {
         TqEventType type;
-        bool more; /* another event of the same instant follows: nothing is decided before it */
+        bool more;   /* another event of the same instant follows: nothing is decided before it */
+        bool is_own; /* REFUSED: the job's own limits may be the cause, so it is not tried for ever
+                      */
         uint32_t tenant; /* SWITCH: 0 for the host */
         uint64_t job;
         unsigned attempt;
@@ -252,7 +255,6 @@ typedef struct TqEvent {
                 int priority;
                 uint64_t name;         /* tq_scheduler_name() */
                 uint64_t not_before;   /* CLOCK_BOOTTIME usec */
-                bool has_start_by;     /* else there is no deadline */
                 uint64_t start_by;     /* CLOCK_BOOTTIME usec */
                 uint64_t runtime_usec; /* or TQ_LIMIT_MAX */
                 uint64_t stop_usec;
@@ -263,7 +265,8 @@ typedef struct TqEvent {
                 uint64_t running_since; /* ADOPT: CLOCK_BOOTTIME usec */
                 TqStopReason stop;      /* ADOPT: it was already asked to stop */
                 bool is_held;
-                bool is_promised; /* of the ledger: no limit on taking jobs concerns it */
+                bool has_start_by; /* else there is no deadline */
+                bool is_promised;  /* of the ledger: no limit on taking jobs concerns it */
                 void *userdata;
         } j;
         TqSwitches switches;
@@ -273,7 +276,6 @@ typedef struct TqEvent {
         bool is_none;     /* AFTER: nobody has the name yet; else is_met says what became of it */
         const TqUse *use;
         const TqEnd *end;
-        bool is_own; /* REFUSED: the job's own limits may be the cause, so it is not tried for ever */
 } TqEvent;
 
 typedef enum TqActionType {

@@ -106,3 +106,46 @@ int64_t tq_table_integer(const TqTable *t, size_t row, const char *column, int64
         cell = tq_table_cell(t, row, (size_t)i);
         return cell->type == TQ_CELL_INTEGER ? cell->integer : fallback;
 }
+
+void tq_table_drop_row(TqTable *t, size_t row) {
+        TqCell *cells = cell_at(t, row, 0);
+
+        for (size_t i = 0; i < t->n_columns; i++)
+                free(cells[i].text);
+        memmove(cells, cells + t->n_columns, (t->n_rows - row - 1) * t->n_columns * sizeof(*cells));
+        t->n_rows--;
+}
+
+static bool has_key(const TqTable *t, size_t n_rows, size_t column, int64_t key) {
+        for (size_t row = 0; row < n_rows; row++)
+                if (tq_table_cell(t, row, column)->integer == key)
+                        return true;
+        return false;
+}
+
+int tq_table_merge(TqTable *t, TqTable *from, const char *key, size_t max) {
+        ssize_t column = key ? tq_table_find(from, key) : -ENOENT;
+        size_t before = t->n_rows;
+
+        for (size_t i = 0; t->n_columns < from->n_columns; i++) {
+                int r = tq_table_add_column(t, from->columns[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        for (size_t row = 0; row < from->n_rows && t->n_rows < max; row++) {
+                TqCell *cells = &from->cells[row * from->n_columns];
+                int r;
+
+                if (column >= 0 && has_key(t, before, (size_t)column, cells[column].integer))
+                        continue;
+                r = tq_table_add_row(t);
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < from->n_columns; i++) {
+                        *cell_at(t, t->n_rows - 1, i) = cells[i];
+                        cells[i] = (TqCell){};
+                }
+        }
+        return 0;
+}

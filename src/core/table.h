@@ -22,6 +22,7 @@ typedef struct TqTable {
         TqCell *cells; /* row by row */
         size_t n_rows;
         size_t allocated; /* cells */
+        bool is_cut;      /* there were more rows than fitted */
 } TqTable;
 
 void tq_table_done(TqTable *t);
@@ -37,6 +38,13 @@ void tq_table_set_integer(TqTable *t, size_t column, int64_t value);
 
 /* Sets a cell of any row. */
 int tq_table_put_text(TqTable *t, size_t row, size_t column, const char *text);
+
+/* Moves the rows of `from`, which has the same columns or finds none, behind those of t, up to
+ * `max` in all; with a key (a column of numbers) without those whose key t has already. 0 or
+ * -ENOMEM. */
+int tq_table_merge(TqTable *t, TqTable *from, const char *key, size_t max);
+
+void tq_table_drop_row(TqTable *t, size_t row);
 
 /* Column by name, or -ENOENT. */
 ssize_t tq_table_find(const TqTable *t, const char *name);

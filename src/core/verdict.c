@@ -11,7 +11,7 @@ static const char *const outcomes[_TQ_OUTCOME_MAX] = {
         [TQ_OUTCOME_TIMEOUT] = "timeout",     [TQ_OUTCOME_SECCOMP] = "seccomp",
         [TQ_OUTCOME_CANCELLED] = "cancelled", [TQ_OUTCOME_LOST] = "lost",
         [TQ_OUTCOME_DEADLINE] = "deadline",   [TQ_OUTCOME_DEPENDENCY] = "dependency",
-        [TQ_OUTCOME_SPAWN] = "spawn",
+        [TQ_OUTCOME_SPAWN] = "spawn",         [TQ_OUTCOME_INTERRUPTED] = "interrupted",
 };
 
 static const char *const levels[_TQ_LEVEL_MAX] = {
@@ -38,6 +38,7 @@ static const char *const stages[_TQ_STAGE_MAX] = {
         [TQ_STAGE_SECCOMP] = "seccomp",
         [TQ_STAGE_BARRIER] = "barrier",
         [TQ_STAGE_EXEC] = "exec",
+        [TQ_STAGE_INTERPRETER] = "interpreter",
 };
 
 static const char *const stops[_TQ_STOP_MAX] = {
@@ -99,7 +100,8 @@ TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
         else if (end->kind == TQ_END_SIGNALED)
                 v.outcome = end->code == SIGSYS ? TQ_OUTCOME_SECCOMP : TQ_OUTCOME_SIGNAL;
         else
-                v.outcome = TQ_OUTCOME_LOST;
+                v.outcome =
+                        end->kind == TQ_END_INTERRUPTED ? TQ_OUTCOME_INTERRUPTED : TQ_OUTCOME_LOST;
         return v;
 }
 
@@ -121,6 +123,14 @@ const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
                 (void)snprintf(buf, size, "%s (%s)", word, tq_verdict_level_to_string(v->level));
                 break;
         case TQ_OUTCOME_SPAWN:
+                if (v->stage == TQ_STAGE_INTERPRETER) {
+                        (void)snprintf(buf, size, "%s (%s: %s)", word,
+                                       tq_verdict_stage_to_string(v->stage),
+                                       v->code == EILSEQ
+                                               ? "its first line ends with a carriage return"
+                                               : "the program is there, its interpreter is not");
+                        break;
+                }
                 (void)snprintf(buf, size, "%s (%s: %s)", word, tq_verdict_stage_to_string(v->stage),
                                strerror(v->code));
                 break;

@@ -5,17 +5,18 @@
 
 /* How a job ended, in the words that the ledger, the command line and JSON share. */
 typedef enum TqOutcome {
-        TQ_OUTCOME_NONE,       /* not ended */
-        TQ_OUTCOME_EXIT,       /* code: the exit code */
-        TQ_OUTCOME_SIGNAL,     /* code: the signal */
-        TQ_OUTCOME_OOM,        /* the kernel killed it for memory; level says whose limit */
-        TQ_OUTCOME_TIMEOUT,    /* RuntimeMaxSec= or the tenant's runtime */
-        TQ_OUTCOME_SECCOMP,    /* killed by its filter (SIGSYS) */
-        TQ_OUTCOME_CANCELLED,  /* somebody cancelled it */
-        TQ_OUTCOME_LOST,       /* nobody can know: the host went down while it ran */
-        TQ_OUTCOME_DEADLINE,   /* not started by its Deadline= */
-        TQ_OUTCOME_DEPENDENCY, /* a job of its After= did not end well, or there is none such */
-        TQ_OUTCOME_SPAWN,      /* never ran: stage and code (errno) say why */
+        TQ_OUTCOME_NONE,        /* not ended */
+        TQ_OUTCOME_EXIT,        /* code: the exit code */
+        TQ_OUTCOME_SIGNAL,      /* code: the signal */
+        TQ_OUTCOME_OOM,         /* the kernel killed it for memory; level says whose limit */
+        TQ_OUTCOME_TIMEOUT,     /* RuntimeMaxSec= or the tenant's runtime */
+        TQ_OUTCOME_SECCOMP,     /* killed by its filter (SIGSYS) */
+        TQ_OUTCOME_CANCELLED,   /* somebody cancelled it */
+        TQ_OUTCOME_LOST,        /* nobody can know: the host went down while it ran */
+        TQ_OUTCOME_DEADLINE,    /* not started by its Deadline= */
+        TQ_OUTCOME_DEPENDENCY,  /* a job of its After= did not end well, or there is none such */
+        TQ_OUTCOME_SPAWN,       /* never ran: stage and code (errno) say why */
+        TQ_OUTCOME_INTERRUPTED, /* the host was shut down while it ran */
         _TQ_OUTCOME_MAX,
         _TQ_OUTCOME_INVALID = -EINVAL,
 } TqOutcome;
@@ -51,6 +52,8 @@ typedef enum TqStage {
         TQ_STAGE_SECCOMP,     /* installing the filter */
         TQ_STAGE_BARRIER,     /* it was never released */
         TQ_STAGE_EXEC,        /* executing ExecStart= */
+        TQ_STAGE_INTERPRETER, /* it is there, but what its first line or its header names is not;
+                                 code EILSEQ: the first line ends with a carriage return */
         _TQ_STAGE_MAX,
 } TqStage;
 
@@ -75,6 +78,7 @@ typedef enum TqEndKind {
         TQ_END_SIGNALED,      /* code: the signal */
         TQ_END_NEVER_STARTED, /* the barrier was never released: it is safe to start it again */
         TQ_END_SPAWN_FAILED,  /* stage, code: errno */
+        TQ_END_INTERRUPTED,   /* by the signals of a shutdown, in an earlier boot */
         _TQ_END_MAX,
 } TqEndKind;
 
@@ -82,8 +86,9 @@ typedef struct TqEnd {
         uint32_t kind;  /* TqEndKind */
         uint32_t stage; /* TqStage */
         int32_t code;
-        uint32_t oom_level;    /* TqLevel: where memory ran out, if oom_kills says that it did */
-        uint64_t started_usec; /* CLOCK_REALTIME; 0: never */
+        uint32_t output_failed; /* 1: some of the output could not be written, but for its cap */
+        uint32_t oom_level;     /* TqLevel: where memory ran out, if oom_kills says that it did */
+        uint64_t started_usec;  /* CLOCK_REALTIME; 0: never */
         uint64_t ended_usec;
         uint64_t run_usec;      /* by CLOCK_BOOTTIME */
         uint64_t dropped_bytes; /* output beyond the cap */

@@ -126,7 +126,12 @@ int call_about_job(const Options *o, Call *c, const char *method, uint64_t job,
 
                 if (r >= 0)
                         return r;
-                was_there |= r == -ECONNRESET;
+                /* It was there till now: patience begins anew. */
+                if (r == -ECONNRESET) {
+                        was_there = true;
+                        since = 0;
+                        delay = CALL_RETRY_USEC;
+                }
                 if (since == 0)
                         since = tq_clock_monotonic_usec();
                 if (!was_there || tq_clock_monotonic_usec() - since > CALL_PATIENCE_USEC)
@@ -147,4 +152,32 @@ int call_read_table(Call *c, TqTable *ret) {
 
         return r < 0 ? fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read: %s", strerror(-r))
                      : 0;
+}
+
+int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata, uint64_t rows,
+               TqTable *ret) {
+        CALL_CLEANUP Call c = {};
+        uint64_t next = 0;
+        int r;
+
+        r = call_open(o, &c, method);
+        if (r != 0)
+                return r;
+        do {
+                TQ_TABLE_CLEANUP TqTable page = {};
+
+                r = ask(&c, userdata, next, (uint32_t)(rows - ret->n_rows));
+                if (r < 0)
+                        return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
+                r = call_table(&c, &page);
+                if (r != 0)
+                        return r;
+                if (sd_bus_message_read(c.reply, "t", &next) < 0)
+                        return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
+                if (tq_table_merge(ret, &page, NULL, rows) < 0)
+                        return fail(TQ_EXIT_FAILURE, "out of memory");
+                if (next > 0 && ret->n_rows < rows)
+                        r = call_again(&c, method);
+        } while (r == 0 && next > 0 && ret->n_rows < rows);
+        return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/ctl.h"
 
-int verb_cancel(const Options *o, int argc, char *argv[]) {
+static int each(const Options *o, int argc, char *argv[], const char *method) {
         int worst = 0;
 
         for (int i = 0; i < argc; i++) {
@@ -11,7 +11,7 @@ int verb_cancel(const Options *o, int argc, char *argv[]) {
 
                 r = parse_job(argv[i], &job);
                 if (r == 0)
-                        r = call_open(o, &c, "Cancel");
+                        r = call_open(o, &c, method);
                 if (r != 0)
                         return r;
                 (void)sd_bus_message_append(c.request, "t", job);
@@ -20,4 +20,12 @@ int verb_cancel(const Options *o, int argc, char *argv[]) {
                         worst = r;
         }
         return worst;
+}
+
+int verb_cancel(const Options *o, int argc, char *argv[]) {
+        return each(o, argc, argv, "Cancel");
+}
+
+int verb_abandon(const Options *o, int argc, char *argv[]) {
+        return each(o, argc, argv, "Abandon");
 }

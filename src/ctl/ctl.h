@@ -46,6 +46,7 @@ int verb_run(const Options *o, int argc, char *argv[]);
 int verb_ps(const Options *o, int argc, char *argv[]);
 int verb_status(const Options *o, int argc, char *argv[]);
 int verb_logs(const Options *o, int argc, char *argv[]);
+int verb_abandon(const Options *o, int argc, char *argv[]);
 int verb_cancel(const Options *o, int argc, char *argv[]);
 int verb_wait(const Options *o, int argc, char *argv[]);
 int verb_events(const Options *o, int argc, char *argv[]);
@@ -85,6 +86,10 @@ int call_about_job(const Options *o, Call *c, const char *method, uint64_t job, 
 int input_read(const char *name, size_t max, TqBuffer *ret);
 int call_table(Call *c, TqTable *ret);      /* call_send, call_read_table */
 int call_read_table(Call *c, TqTable *ret); /* the answer is a table */
+/* Asks page by page, until there is no more or `rows` are there. ask() appends the arguments. */
+typedef int (*CallAsk)(Call *c, void *userdata, uint64_t from, uint32_t rows);
+int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata, uint64_t rows,
+               TqTable *ret);
 int fail(int code, const char *fmt, ...) TQ_PRINTF(2, 3);
 int parse_job(const char *text, uint64_t *ret);
 
@@ -112,8 +117,9 @@ void tenants_print(const TqTable *t);
 
 /* submit.c */
 int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job);
-/* wait.c: waits, prints nothing, and gives the job's row. */
-int wait_for_job(const Options *o, uint64_t job, TqTable *ret);
+/* wait.c: waits, prints nothing, and gives the job's row. With was_there a daemon has answered just
+ * now: one that doesn't is waited for. */
+int wait_for_job(const Options *o, uint64_t job, bool was_there, TqTable *ret);
 int wait_exit_code(const TqTable *t);
 /* logs.c: copies what there is to stdout and stderr. */
-int logs_copy(const Options *o, uint64_t job);
+int logs_copy(const Options *o, uint64_t job, bool was_there);

@@ -11,18 +11,18 @@ static const Column columns[] = {
         { "uid", "UID", FORMAT_TEXT },        { "text", "TEXT", FORMAT_TEXT },
 };
 
+static int ask(Call *c, void *userdata, uint64_t from, uint32_t rows) {
+        (void)userdata;
+        return sd_bus_message_append(c->request, "tu", from, rows);
+}
+
 int verb_events(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
-        CALL_CLEANUP Call c = {};
         int r;
 
         (void)argc;
         (void)argv;
-        r = call_open(o, &c, "ListEvents");
-        if (r != 0)
-                return r;
-        r = sd_bus_message_append(c.request, "tu", (uint64_t)0, (uint32_t)o->rows);
-        r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, &t);
+        r = call_pages(o, "ListEvents", ask, NULL, o->rows, &t);
         if (r != 0)
                 return r;
         if (o->json)

@@ -5,12 +5,11 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
+#include "ipc/control.h"
 #include "ctl/simulate.h"
 
 /* The ledger's own history as a workload: what was submitted when, and how long it really ran. The
  * daemon holds the ledger alone, so it is asked, page by page from the newest job backwards. */
-
-#define PAGE 10000
 
 static int add_row(TqWorkload *w, const TqTable *t, size_t row, uint64_t since) {
         const char *tenant = tq_table_text(t, row, "tenant"), *queue;
@@ -45,11 +44,13 @@ static int read_page(const Options *o, TqWorkload *w, uint64_t since, uint64_t *
         if (r != 0)
                 return r;
         r = sd_bus_message_append(c.request, "sbtu", o->tenant ? o->tenant : "", 1, *before,
-                                  (uint32_t)PAGE);
+                                  (uint32_t)TQ_PAGE_ROWS);
         r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, &t);
         if (r != 0)
                 return r;
-        *ret_is_last = t.n_rows < PAGE;
+        if (sd_bus_message_read(c.reply, "t", before) < 0)
+                return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
+        *ret_is_last = *before == 0;
         for (size_t row = 0; row < t.n_rows; row++) {
                 if ((uint64_t)tq_table_integer(&t, row, "submitted_usec", 0) < since) {
                         *ret_is_last = true;
@@ -57,7 +58,6 @@ static int read_page(const Options *o, TqWorkload *w, uint64_t since, uint64_t *
                 }
                 if (add_row(w, &t, row, since) < 0)
                         return fail(TQ_EXIT_FAILURE, "out of memory");
-                *before = (uint64_t)tq_table_integer(&t, row, "job", 0);
         }
         return 0;
 }

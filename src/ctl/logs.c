@@ -101,8 +101,8 @@ static void close_streams(Streams *s) {
         s->err.fd = tq_close(s->err.fd);
 }
 
-int logs_copy(const Options *o, uint64_t job) {
-        CALL_CLEANUP Call c = {};
+int logs_copy(const Options *o, uint64_t job, bool was_there) {
+        CALL_CLEANUP Call c = { .options = was_there ? o : NULL };
         Streams s;
         int r;
 
@@ -115,8 +115,8 @@ int logs_copy(const Options *o, uint64_t job) {
         return r;
 }
 
-/* Following: the output is watched by its descriptors, which outlive the daemon; its end is asked of
- * the daemon, and of the next one when that goes away. */
+/* Following: the output is watched by its descriptors, which outlive the daemon; its end is asked
+ * of the daemon, and of the next one when that goes away. */
 typedef struct Follow {
         const Options *options;
         uint64_t job;
@@ -172,9 +172,8 @@ static int on_ended(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
                 return try_later(f); /* the connection's end, not an answer */
         finish(&f->streams.out);
         finish(&f->streams.err);
-        return sd_event_exit(f->event, said ? fail(tq_control_exit_code(said->name), "%s",
-                                                   said->message)
-                                            : 0);
+        return sd_event_exit(
+                f->event, said ? fail(tq_control_exit_code(said->name), "%s", said->message) : 0);
 }
 
 static int ask(Follow *f) {
@@ -231,7 +230,7 @@ int verb_logs(const Options *o, int argc, char *argv[]) {
         if (r != 0)
                 return r;
         if (!o->follow)
-                return logs_copy(o, job);
+                return logs_copy(o, job, false);
         f.job = job;
         /* A job that waits has no output yet. */
         r = call_about_job(o, &f.call, "WaitStart", job, NULL);

@@ -21,6 +21,8 @@ const Verb verbs[] = {
           verb_logs },
         { "cancel", 1, -1, "", "cancel JOB…",
           "end jobs: SIGTERM, then SIGKILL after TimeoutStopSec=", verb_cancel },
+        { "abandon", 1, -1, "", "abandon JOB…",
+          "give back the slot of a job that was told to stop and can't be removed", verb_abandon },
         { "wait", 1, -1, "", "wait JOB…", "wait until jobs have ended; of one, exit with its code",
           verb_wait },
         { "explain", 1, 1, "", "explain JOB",

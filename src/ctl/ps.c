@@ -12,16 +12,45 @@ static const Column columns[] = {
         { "verdict", "VERDICT", FORMAT_TEXT },
 };
 
-int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
-        CALL_CLEANUP Call c = {};
+/* Where a list goes on. */
+typedef struct Ask {
+        const char *tenant;
+        bool all;
+} Ask;
+
+static int ask_jobs(Call *c, void *userdata, uint64_t from, uint32_t rows) {
+        const Ask *a = userdata;
+
+        return sd_bus_message_append(c->request, "sbtu", a->tenant, (int)a->all, from, rows);
+}
+
+static int ask_active(Call *c, void *userdata, uint64_t from, uint32_t rows) {
+        const Ask *a = userdata;
+
+        return sd_bus_message_append(c->request, "stu", a->tenant, from, rows);
+}
+
+/* What runs, however old it is, then the newest of what waits. */
+static int list_live(const Options *o, Ask *ask, TqTable *ret) {
+        TQ_TABLE_CLEANUP TqTable live = {};
         int r;
 
-        r = call_open(o, &c, "ListJobs");
+        r = call_pages(o, "ListActive", ask_active, ask, o->rows, ret);
+        if (r != 0 || ret->n_rows >= o->rows)
+                return r;
+        r = call_pages(o, "ListJobs", ask_jobs, ask, o->rows, &live);
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(c.request, "sbtu", tenant, (int)all, (uint64_t)0,
-                                  (uint32_t)o->rows);
-        return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, ret);
+        return tq_table_merge(ret, &live, "job", o->rows) < 0
+                       ? fail(TQ_EXIT_FAILURE, "out of memory")
+                       : 0;
+}
+
+int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
+        Ask ask = { tenant, all };
+
+        return all ? call_pages(o, "ListJobs", ask_jobs, &ask, o->rows, ret)
+                   : list_live(o, &ask, ret);
 }
 
 void ps_print(const Options *o, const TqTable *t, bool all) {
@@ -30,7 +59,10 @@ void ps_print(const Options *o, const TqTable *t, bool all) {
         else
                 output_table(t, columns, TQ_ELEMENTSOF(columns));
         if (t->n_rows == o->rows)
-                (void)printf("(the newest %zu; more with -n)\n", t->n_rows);
+                (void)printf(
+                        all ? "(the newest %zu; more with -n)\n"
+                            : "(those that run, and the newest that wait: %zu; more with -n)\n",
+                        t->n_rows);
 }
 
 int verb_ps(const Options *o, int argc, char *argv[]) {

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/format.h"
 #include "base/parse.h"
+#include "conf/jobfile.h"
 #include "ctl/ctl.h"
 
 /* A command line becomes a job file: there is one format and one way in. */
+
+static bool is_program(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) >= 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
 
 /* The program as an absolute path: a job has no PATH to be looked up in. */
 static int find_program(const char *name, TqBuffer *ret) {
@@ -17,15 +26,22 @@ static int find_program(const char *name, TqBuffer *ret) {
                 tq_buffer_append_string(ret, name);
                 return 0;
         }
+        if (name[0] == '\0')
+                return fail(TQ_EXIT_USAGE, "the command is empty: expected a program");
         if (strchr(name, '/') || !path)
                 return fail(TQ_EXIT_USAGE, "%s: expected an absolute path or a name in PATH", name);
         for (char *dir = strtok_r(path, ":", &save); dir; dir = strtok_r(NULL, ":", &save)) {
                 tq_buffer_reset(ret);
                 tq_buffer_printf(ret, "%s/%s", dir, name);
-                if (dir[0] == '/' && tq_buffer_string(ret) && access(ret->data, X_OK) == 0)
+                if (dir[0] == '/' && tq_buffer_string(ret) && is_program(ret->data))
                         return 0;
         }
         return fail(TQ_EXIT_USAGE, "%s: no such program in PATH", name);
+}
+
+/* A byte order mark, which a job file may not have anywhere. */
+static bool is_mark(const char *s) {
+        return strncmp(s, "\xEF\xBB\xBF", 3) == 0;
 }
 
 /* One word as ExecStart= reads it. */
@@ -40,10 +56,41 @@ static void append_quoted(TqBuffer *b, const char *word) {
                         tq_buffer_printf(b, "\\%c", c);
                 else if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_utf8))
                         tq_buffer_printf(b, "\\x%02x", c);
-                else
+                else if (is_mark(word)) {
+                        tq_buffer_append_string(b, "\\xef\\xbb\\xbf");
+                        word += 2;
+                } else
                         tq_buffer_append(b, word, 1);
         }
         tq_buffer_append_string(b, "\"");
+}
+
+/* What goes into a line as it is: it must be a line's worth. */
+static int check_plain(const char *what, const char *value) {
+        size_t n = strlen(value);
+        char shown[512];
+
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F || is_mark(value + i))
+                        n = 0;
+        if (n > 0 && tq_parse_is_utf8(value, n) && value[0] != ' ' && value[n - 1] != ' ')
+                return 0;
+        return fail(
+                TQ_EXIT_INVALID,
+                "%s \"%s\" can't stand in a job file: expected text without control characters, "
+                "in UTF-8, that does not begin or end with a blank",
+                what, tq_format_utf8(value, shown, sizeof(shown)));
+}
+
+static int check_limit(const char *assignment) {
+        const char *equals = strchr(assignment, '=');
+        int r = check_plain("-l", assignment);
+
+        if (r != 0)
+                return r;
+        return !equals || equals == assignment || strchr("[#;", assignment[0])
+                       ? fail(TQ_EXIT_INVALID, "-l \"%s\": expected KEY=VALUE", assignment)
+                       : 0;
 }
 
 static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
@@ -51,6 +98,12 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         int r;
 
         r = find_program(argv[0], &program);
+        if (r == 0 && o->queue)
+                r = check_plain("-q", o->queue);
+        if (r == 0 && o->directory)
+                r = check_plain("-C", o->directory);
+        for (size_t i = 0; r == 0 && i < o->n_limits; i++)
+                r = check_limit(o->limits[i]);
         if (r != 0)
                 return r;
         tq_buffer_append_string(ret, "[Job]\nExecStart=");
@@ -69,13 +122,53 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         return tq_buffer_error(ret) < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
 }
 
+static const char *first_difference(const TqJobSpec *spec, const Options *o, int argc,
+                                    char *argv[]) {
+        if (spec->argc != (size_t)argc)
+                return "the command";
+        for (int i = 1; i < argc; i++)
+                if (strcmp(spec->argv[i], argv[i]) != 0)
+                        return argv[i];
+        if (o->queue && strcmp(spec->queue, o->queue) != 0)
+                return o->queue;
+        if (o->directory && strcmp(spec->working_directory, o->directory) != 0)
+                return o->directory;
+        return NULL;
+}
+
+/* The daemon's own parser reads back what was composed: a job is just what was asked for, or it is
+ * none. */
+static int check_back(const Options *o, int argc, char *argv[], const TqBuffer *text) {
+        const char *differs;
+        TqJobSpec spec = {};
+        char message[1024], shown[256];
+        TqError err = {};
+        int r;
+
+        if (text->size > TQ_JOB_FILE_MAX)
+                return fail(TQ_EXIT_INVALID,
+                            "the command takes %zu bytes as a job file, which may have %d",
+                            text->size, TQ_JOB_FILE_MAX);
+        r = tq_jobfile_parse(text->data, text->size, &spec, NULL, NULL, &err);
+        if (r < 0)
+                return fail(TQ_EXIT_INVALID, "%s", tq_error_format(&err, message, sizeof(message)));
+        differs = first_difference(&spec, o, argc, argv);
+        r = differs ? fail(TQ_EXIT_INVALID, "\"%s\" can't be said in a job file",
+                           tq_format_utf8(differs, shown, sizeof(shown)))
+                    : 0;
+        tq_jobspec_done(&spec);
+        return r;
+}
+
 int verb_run(const Options *o, int argc, char *argv[]) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         TQ_TABLE_CLEANUP TqTable ended = {};
         uint64_t job;
-        int r;
+        int r, code, copied = 0;
 
         r = build(o, argc, argv, &text);
+        if (r == 0)
+                r = check_back(o, argc, argv, &text);
         if (r == 0)
                 r = submit_bytes(o, text.data, text.size, &job);
         if (r != 0)
@@ -88,13 +181,20 @@ int verb_run(const Options *o, int argc, char *argv[]) {
         }
         /* The number first: whatever happens to us, the job can be found. */
         (void)fprintf(stderr, "job %" PRIu64 "\n", job);
-        r = wait_for_job(o, job, &ended);
+        r = wait_for_job(o, job, true, &ended);
         if (r != 0)
                 return r;
         if (o->json)
                 output_json(&ended, "tenantq.jobs.v1", "jobs");
-        else
-                (void)logs_copy(o, job);
+        else if (tq_table_integer(&ended, 0, "started_usec", 0) > 0)
+                copied = logs_copy(o, job, true);
         r = output_finish();
-        return r != 0 ? r : wait_exit_code(&ended);
+        code = wait_exit_code(&ended);
+        /* What its code doesn't say. */
+        if (code == TQ_EXIT_NOT_RUN)
+                (void)fprintf(stderr, "job %" PRIu64 ": %s\n", job,
+                              tq_table_text(&ended, 0, "verdict"));
+        if (r == 0 && code == 0)
+                r = copied;
+        return r != 0 ? r : code;
 }

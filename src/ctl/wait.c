@@ -4,8 +4,8 @@
 
 #include "ctl/ctl.h"
 
-int wait_for_job(const Options *o, uint64_t job, TqTable *ret) {
-        CALL_CLEANUP Call c = {};
+int wait_for_job(const Options *o, uint64_t job, bool was_there, TqTable *ret) {
+        CALL_CLEANUP Call c = { .options = was_there ? o : NULL };
         int r;
 
         r = call_about_job(o, &c, "Wait", job, NULL);
@@ -35,7 +35,7 @@ int verb_wait(const Options *o, int argc, char *argv[]) {
 
                 r = parse_job(argv[i], &job);
                 if (r == 0)
-                        r = wait_for_job(o, job, &t);
+                        r = wait_for_job(o, job, i > 0, &t);
                 if (r != 0)
                         return r;
                 if (o->json)

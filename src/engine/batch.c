@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -62,7 +61,9 @@ TqLedgerOp *batch_op(Engine *e, TqLedgerOpType type) {
                 return NULL;
         }
         op = &b->ops[b->n_ops++];
-        *op = (TqLedgerOp){ .type = type, .time_usec = tq_clock_realtime_usec() };
+        *op = (TqLedgerOp){ .type = type,
+                            .time_usec = tq_clock_realtime_usec(),
+                            .boottime_usec = tq_clock_boottime_usec() };
         return op;
 }
 
@@ -81,23 +82,6 @@ Effect *batch_effect(Engine *e, EffectType type) {
         return effect;
 }
 
-void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
-                 const char *fmt, ...) {
-        TqLedgerOp *op = batch_op(e, TQ_LEDGER_EVENT);
-        va_list ap;
-
-        if (!op)
-                return;
-        op->kind = kind;
-        op->tenant = tenant;
-        op->job = job;
-        op->uid = uid;
-        va_start(ap, fmt);
-        if (vasprintf(&op->text, fmt, ap) < 0)
-                op->text = NULL;
-        va_end(ap);
-}
-
 static void perform(Engine *e, Effect *effect, int result) {
         const EngineTenant *tenant;
         TqMessage m = {};
@@ -113,6 +97,9 @@ static void perform(Engine *e, Effect *effect, int result) {
                     (effect->message == TQ_MESSAGE_TERM || effect->message == TQ_MESSAGE_KILL))
                         dispatch_send(e, effect->message, effect->handle, effect->job,
                                       effect->attempt);
+                if (effect->type == EFFECT_ATTEMPT && effect->message == TQ_MESSAGE_RELEASE)
+                        dispatch_send(e, TQ_MESSAGE_ABORT, effect->handle, effect->job,
+                                      effect->attempt);
                 if (effect->type == EFFECT_SUBMITTED)
                         (void)verbs_reply_error(
                                 effect->call, TQ_CONTROL_REFUSED,
@@ -125,6 +112,8 @@ static void perform(Engine *e, Effect *effect, int result) {
                 (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &m, NULL, 0, -EBADF);
                 break;
         case EFFECT_ATTEMPT:
+                if (effect->message == TQ_MESSAGE_RELEASE)
+                        control_job_started(e, effect->job);
                 dispatch_send(e, effect->message, effect->handle, effect->job, effect->attempt);
                 break;
         case EFFECT_SUBMITTED:
@@ -148,6 +137,9 @@ static void on_run(TqTask *task) {
          * a power cut could bring both back. */
         if (b->result >= 0 && b->has_claims && fsync(b->engine->claims_fd) < 0)
                 b->result = tq_errno();
+        /* What is written to a file that was removed is promised to nobody. */
+        if (b->result >= 0)
+                b->result = tq_ledger_is_there(b->engine->ledger);
         if (b->result >= 0 && b->n_ops > 0)
                 b->result = tq_ledger_apply(b->engine->ledger, b->ops, b->n_ops);
 }

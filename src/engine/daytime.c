@@ -12,6 +12,8 @@
  * (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET): then each waiting job that names a time is told by
  * what that time is now. Slewing needs no care: both clocks are slewed alike. */
 
+#define END_OF_TIME INT64_C(9223372035) /* seconds; the kernel's own is in 2262 */
+
 static uint64_t to_boottime(uint64_t realtime) {
         uint64_t now = tq_clock_realtime_usec();
 
@@ -61,7 +63,7 @@ static int retell(Engine *e) {
 
 /* Never expires; it is there to be cancelled. */
 static int arm(int fd) {
-        const struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+        const struct itimerspec never = { .it_value.tv_sec = END_OF_TIME };
 
         return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0
                        ? tq_errno()

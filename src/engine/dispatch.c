@@ -61,6 +61,7 @@ static int send_start(Engine *e, EngineJob *job, const EngineTenant *t, unsigned
                 .start = { .job = job->id,
                            .attempt = attempt,
                            .tenant = t->handle,
+                           .owner = t->owner,
                            .limits = job->spec->limits },
         };
         int r;
@@ -211,6 +212,7 @@ static void on_finish(Engine *e, const TqAction *a) {
                 op->verdict = a->verdict;
         effect_attempt(e, TQ_MESSAGE_ACK, a);
         intake_has_room(e, tq_map_get(&e->tenants, a->tenant));
+        tenants_job_ended(e, tq_map_get(&e->tenants, a->tenant));
         effect = batch_effect(e, EFFECT_ENDED);
         if (effect) {
                 effect->job = a->job;

@@ -7,6 +7,8 @@
 #include "base/buffer.h"
 #include "core/jobspec.h"
 #include "core/scheduler.h"
+#include "engine/callers.h"
+#include "engine/control.h"
 #include "ipc/channel.h"
 #include "ipc/control.h"
 #include "kernel/slice.h"
@@ -16,14 +18,48 @@
 /* tenantq-engine's state, shared by its files. Each field is changed by the file named beside it.
  */
 
-typedef struct Engine Engine;
+/* Callers come after the ends of jobs and what the supervisor says. */
+#define CONTROL_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
+/* A revision of the ledger that this version does not understand, or that is not possible any more.
+ */
+typedef struct LimitFault {
+        TqList link;
+        char *queue, *name; /* as they were recorded */
+        char text[256];
+} LimitFault;
+
+/* Rows of events that a tenant may still cause, and those that it has caused beyond that. */
+#define BUDGET_KINDS 12
+typedef struct EventBudget {
+        TqBucket tokens;
+        struct {
+                const char *kind;
+                uint64_t n;
+        } beyond[BUDGET_KINDS];
+} EventBudget;
+
+/* A tenant is a name and an owner: the same name with another owner is another tenant. */
 typedef struct EngineTenant {
         uint32_t id;     /* the ledger's */
-        uint32_t handle; /* the supervisor's, 0: not known to it in this run */
+        uint32_t handle; /* the supervisor's, 0: not known to it in this run, or not any more */
         char name[TQ_TENANT_NAME_MAX + 1];
-        uid_t uid;
+        uid_t uid; /* TQ_UID_UNKNOWN: its directory never was in order */
         char user[64];
+        TqList same_name;   /* in the ring of all owners that the name has had */
+        uint32_t owner;     /* as the supervisor counts them */
+        bool is_former;     /* the name belongs to another owner now */
+        bool is_user_gone;  /* the number is nobody's now, or not known to be the owner's */
+        bool is_blocked;    /* jobs of a former owner still run in its slice */
+        TqList faults;      /* of LimitFault */
+        EventBudget budget; /* batch.c */
+        char supervisor_fault[TQ_MESSAGE_TEXT_MAX];
+        char apply_fault[TQ_MESSAGE_TEXT_MAX]; /* its limits can't be applied */
+        char said_fault[TQ_MESSAGE_TEXT_MAX];  /* the one that was logged: it is tried again */
+        char share_fault[TQ_MESSAGE_TEXT_MAX]; /* its pool or reservation can't be had */
+        char note[TQ_MESSAGE_TEXT_MAX]; /* what somebody should mend, though it is in order */
+        bool output_fails;              /* of the latest job that ended */
+        char launch_note[256];          /* why launches fail for now; empty: they don't */
         char home[256];
         char pool[TQ_POOL_NAME_MAX + 1];
         bool holds_when_full;
@@ -35,10 +71,11 @@ typedef struct EngineTenant {
         uint64_t warned_usec; /* when the journal was last told that a limit is near */
         bool is_ready;        /* its directory is in order, says the supervisor */
         bool is_gone;
-        bool scheduler_fault; /* its pool or reservation can not be had: fault says so */
-        bool is_applied;      /* its slice has its limits */
-        bool is_changing;     /* a change of its limits is under way */
-        char fault[TQ_MESSAGE_TEXT_MAX];
+        bool is_applied;  /* its slice has its limits */
+        bool is_applying; /* an APPLY has not been answered: at most one at a time */
+        bool must_apply;  /* what is to be applied has changed since */
+        bool is_changing; /* a change of its limits is under way */
+        void *parked;     /* a change that waits for an APPLY: limits.c */
         /* From the lowest to the highest: [defaults], the file, the live revisions. */
         TqLimits file, live, effective;
         TqQueueLimit file_queues[TQ_QUEUE_LIMITS], live_queues[TQ_QUEUE_LIMITS];
@@ -112,6 +149,7 @@ struct Engine {
         int exit_code;
         /* main.c */
         bool has_greeted, is_open, is_degraded, is_leaving;
+        int degraded_by;   /* negative errno */
         bool is_reserving; /* a change of a reservation is under way: limits.c */
         bool has_switches; /* they were read: switches.c */
         uint8_t boot_id[16];
@@ -126,9 +164,13 @@ struct Engine {
         TqWorker *worker;
         Batch *batch; /* of this turn */
         bool is_committing;
+        EventBudget budget; /* of events that concern no tenant */
+        sd_event_source *budget_timer;
         /* tenants.c */
         TqMap tenants; /* EngineTenant.id → */
         TqMap handles; /* EngineTenant.handle → */
+        TqMap names;   /* a hash of the name → the EngineTenant that has it now */
+        TqMap uids;    /* uid → the EngineTenant that it owns now */
         TqLedgerNumbers numbers;
         /* requests.c */
         TqMap requests;
@@ -139,7 +181,7 @@ struct Engine {
         TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
         uint64_t submitting; /* a job that is being taken; 0 once it has ended (intake.c) */
-        uint64_t armed; /* what the timer is set to */
+        uint64_t armed;      /* what the timer is set to */
         /* intake.c */
         sd_event_source *full_timer;
         size_t n_full;
@@ -147,18 +189,27 @@ struct Engine {
         TqMap stock;    /* job → StockItem, until stock is taken */
         TqMap aborting; /* job → Held: queued, but an old launch of it is still going away */
         /* control.c */
-        int listen_fd;
-        TqList connections;
-        size_t n_connections;
+        int listen_fd, spare_fd;
+        Callers callers;
+        TqMap connections; /* Connection.id → */
+        TqMap waits;       /* job → one of the ring of Connections that wait for it */
+        TqList all_connections, gone;
+        sd_event_source *listen_source, *turn_source, *gone_source;
         uint64_t next_connection;
-        TqList waiters;
 };
 
 /* batch.c */
+#define BATCH_NOBODY ((uid_t)-1)                      /* as uid of an event: tenantq itself */
 TqLedgerOp *batch_op(Engine *e, TqLedgerOpType type); /* NULL: out of memory */
 Effect *batch_effect(Engine *e, EffectType type);
+/* kind: a constant. What an administrator does is always recorded. */
 void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
                  const char *fmt, ...) TQ_PRINTF(6, 7);
+/* What a tenant can bring about as often as it likes (t NULL: of none): within its budget of rows;
+ * beyond it they are counted, and the sum is a row. */
+void batch_event_of(Engine *e, EngineTenant *t, const char *kind, uint64_t job, uid_t uid,
+                    const char *fmt, ...) TQ_PRINTF(6, 7);
+void batch_flush_budgets(Engine *e); /* what was counted so far becomes rows */
 int batch_start(Engine *e);
 void batch_flush(Engine *e);
 
@@ -167,12 +218,26 @@ EngineTenant *tenants_by_name(Engine *e, const char *name);
 EngineTenant *tenants_by_uid(Engine *e, uid_t uid);
 int tenants_on_message(Engine *e, const TqTenantMessage *m);
 int tenants_load(Engine *e);
-void tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret);
+/* What holds with these live limits. -E2BIG with err: more limits with @device than there is room
+ * for. */
+int tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret,
+                    TqError *err);
 void tenants_tell_scheduler(Engine *e, EngineTenant *t);
+void tenants_apply(Engine *e, EngineTenant *t); /* now, or when what is under way has ended */
+/* Why nothing of it starts, or NULL. */
+const char *tenants_fault(const EngineTenant *t, char *buf, size_t size);
+void tenants_job_ended(Engine *e, EngineTenant *t);
+/* A launch failed for the host's or the tenant's sake (text), or worked (NULL). */
+void tenants_note_launch(Engine *e, EngineTenant *t, const char *text);
+/* A revision that replaces one which was not understood. NULL in name: is there one of that name?
+ */
+bool tenants_has_limit_fault(const EngineTenant *t, const char *queue, const char *name);
+void tenants_mend_limit(EngineTenant *t, const char *queue, const char *name);
 void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size);
 /* Whether its pool exists and has room for its reservation: -EBADMSG with err. */
 int tenants_check_share(Engine *e, const EngineTenant *t, const TqLimits *limits, TqError *err);
-size_t tenants_queues(const EngineTenant *t, TqQueueLimit *ret);
+/* Those of its file and the live ones together: how many; -E2BIG: more than TQ_QUEUE_LIMITS. */
+int tenants_queues(const EngineTenant *t, TqQueueLimit ret[TQ_QUEUE_LIMITS]);
 /* Sets (value: TqKey's) or unsets a queue's own limit among the live ones. -E2BIG. */
 int tenants_set_live_queue(EngineTenant *t, const char *queue, const TqQueueLimit *set);
 void tenants_unset_live_queue(EngineTenant *t, const char *queue, TqKey key);
@@ -238,35 +303,19 @@ int recover_note(Engine *e, uint64_t job, unsigned attempt, uint32_t handle, con
 int recover_settle(Engine *e);
 bool recover_on_ended(Engine *e, const TqEndedMessage *m);
 
-/* control.c */
-typedef struct Connection {
-        Engine *engine;
-        uint64_t id; /* never used twice */
-        sd_bus *bus;
-        uid_t uid;
-        bool is_admin, is_stranger;
-        size_t n_questions, n_waiters; /* not answered yet */
-        sd_event_source *goodbye;
-        TqList link;
-} Connection;
-int control_start(Engine *e);
-void control_job_ended(Engine *e, uint64_t job);
-/* Answers the call when the job has ended: with its row, or empty for a cancel. -EBUSY: too many.
- */
-int control_wait_for(Connection *c, sd_bus_message *call, uint64_t job, int64_t tenant,
-                     bool is_cancel);
-Connection *control_find(Engine *e, uint64_t id); /* NULL: it has gone */
-void control_stop(Engine *e);
-
 /* question.c: what the ledger is asked for a caller. 1, or a negative errno */
 typedef struct Question {
         TqTask task;
         Engine *engine;
         uint64_t connection; /* its id: it may have gone when the answer comes */
+        uid_t uid;
         sd_bus_message *call;
         TqLedgerFilter filter;
         bool wants_one;                  /* none is an error */
         bool wants_events;               /* instead of jobs */
+        bool wants_page;                 /* the answer ends with where the next page begins */
+        uint64_t *ids;                   /* these jobs only; owned */
+        size_t n_ids, n_looked;          /* n_looked: those that the answer is about */
         int (*then)(struct Question *q); /* instead of the reply */
         uint32_t stream;
         TqTable table;
@@ -297,6 +346,8 @@ int pools_on_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int export_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error);
+void limits_go_on(Engine *e,
+                  EngineTenant *t); /* the APPLY that a change has waited for is answered */
 
 /* main.c */
 void engine_degrade(Engine *e, int error);

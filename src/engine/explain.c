@@ -125,7 +125,8 @@ static void say_memory(Engine *e, const TqReason *r, Sentence *s) {
         PUT(s->text, "it is promised %s of memory, and of the host's %s only %s are left", need,
             all, left);
         PUT(s->change, "memory=%s in its [Limits], or a larger memory= in [scheduler]",
-            tq_format_size(TQ_MAX(r->maximum, UINT64_C(4096)), 1024, left, sizeof(left)));
+            tq_format_size(TQ_MAX(r->maximum, tq_limits_keys[TQ_KEY_MEMORY].min), 1024, left,
+                           sizeof(left)));
 }
 
 #define WALK_MAX 256 /* jobs that wait for each other; beyond that no circle is looked for */
@@ -231,6 +232,7 @@ static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *
         const TqTenant *t = job->tenant;
         const EngineTenant *et = tq_map_get(&e->tenants, t->id);
         const EngineJob *ej = job->userdata;
+        char fault[TQ_MESSAGE_TEXT_MAX];
 
         switch (r->wait) {
         case TQ_WAIT_HELD:
@@ -254,7 +256,8 @@ static bool say_order(Engine *e, const TqJob *job, const TqReason *r, Sentence *
                 say_time(s->text, sizeof(s->text), r->until_usec);
                 break;
         case TQ_WAIT_TENANT_DISABLED:
-                PUT(s->text, "the tenant is disabled: %s", et ? et->fault : "");
+                PUT(s->text, "the tenant is disabled: %s",
+                    et && tenants_fault(et, fault, sizeof(fault)) ? fault : "");
                 break;
         case TQ_WAIT_HOST_PAUSED:
                 PUT(s->text, "the host is paused");

@@ -39,15 +39,22 @@ static void print_queue(const EngineTenant *t, const TqQueueLimit *q, TqBuffer *
                                                                 value, sizeof(value)));
 }
 
+static int by_name(const void *a, const void *b) {
+        return strcmp(((const TqQueueLimit *)a)->name, ((const TqQueueLimit *)b)->name);
+}
+
+/* In one order, whatever was set and unset since: two exports can be compared. */
 static void print_tenant(const EngineTenant *t, TqBuffer *out) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
-        size_t n = tenants_queues(t, queues);
+        int n = tenants_queues(t, queues);
 
+        if (n > 0)
+                qsort(queues, (size_t)n, sizeof(*queues), by_name);
         tq_buffer_printf(out, "\n[tenant %s]\n", t->name);
         if (t->pool[0])
                 tq_buffer_printf(out, "pool = %s\n", t->pool);
         print_limits(t, out);
-        for (size_t i = 0; i < n; i++)
+        for (int i = 0; i < n; i++)
                 print_queue(t, &queues[i], out);
 }
 
@@ -68,7 +75,8 @@ int export_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (c->is_admin)
                 tq_policyfile_print(&c->engine->policy, &out);
         for (size_t i = 0; i < n; i++)
-                print_tenant(list[i], &out);
+                if (!list[i]->is_former)
+                        print_tenant(list[i], &out);
         r = tq_buffer_error(&out);
         return r < 0 ? r : sd_bus_reply_method_return(m, "s", tq_buffer_string(&out));
 }

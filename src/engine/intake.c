@@ -157,7 +157,7 @@ static void warn(Engine *e, EngineTenant *t, const TqRefusal *near) {
         t->warned_usec = now;
         (void)tq_admit_format(near, t->name, text, sizeof(text));
         engine_say(SD_WARNING, "%s", text);
-        batch_event(e, "limit-near", t->id, 0, 0, "%s", text);
+        batch_event_of(e, t, "limit-near", 0, BATCH_NOBODY, "%s", text);
 }
 
 /* Takes a parsed job: recorded before it is scheduled, since the START that may follow at once is
@@ -268,8 +268,8 @@ static void hold_claim(Engine *e, const TqClaimMessage *m, EngineTenant *t,
 
         (void)tq_channel_send(e->channel, TQ_MESSAGE_CLAIM_DONE, &answer, NULL, 0, -EBADF);
         if (!e->is_degraded && (t->told_usec == 0 || now - t->told_usec > RETRY_MOST_USEC)) {
-                batch_event(e, "files-held", t->id, 0, 0, "%s",
-                            tq_admit_format(refusal, t->name, text, sizeof(text)));
+                batch_event_of(e, t, "files-held", 0, BATCH_NOBODY, "%s",
+                               tq_admit_format(refusal, t->name, text, sizeof(text)));
                 t->told_usec = now;
         }
         /* Files of one look that are held together count once. */
@@ -319,12 +319,12 @@ static void reject_claim(Engine *e, const TqClaimMessage *m, const char *reason)
 }
 
 void intake_refused(Engine *e, const TqClaimMessage *m, const char *reason) {
-        const EngineTenant *t = tq_map_get(&e->handles, m->tenant);
+        EngineTenant *t = tq_map_get(&e->handles, m->tenant);
         char name[512], text[1024];
 
         (void)tq_format_utf8(m->name, name, sizeof(name));
         (void)tq_format_utf8(reason, text, sizeof(text));
-        batch_event(e, "refused", t ? t->id : 0, 0, m->uid, "%s: %s", name, text);
+        batch_event_of(e, t, "refused", 0, m->uid, "%s: %s", name, text);
 }
 
 static void accepted_before(Engine *e, const TqClaimMessage *m) {

@@ -9,7 +9,8 @@
 /* limits get and set. A change is one unit: every assignment is checked before anything happens,
  * the whole result is written to the tenant's slice and read back by the supervisor, then recorded
  * as numbered revisions, and only then answered, with what the kernel holds. A change that the
- * kernel refuses leaves no trace; one that can't be recorded is taken back. */
+ * kernel refuses leaves no trace; one that can't be recorded is taken back. What is as it was makes
+ * no revision. While another APPLY of the tenant is under way, a change waits for its answer. */
 
 typedef struct Change {
         Engine *engine;
@@ -21,12 +22,13 @@ typedef struct Change {
         TqLimits before, after; /* effective */
         char **names;           /* of the assignments: KEY or KEY@DEVICE */
         char **olds, **news;    /* values; NULL in news: unset */
+        bool *unchanged;        /* it stands so already */
         size_t n;
         uid_t uid;
         char *why;
         sd_bus_message *call;
-        uint64_t first_revision;
-        bool reserves; /* it changes a reservation */
+        uint64_t first_revision; /* of those that change anything, one after the other */
+        bool reserves;           /* it changes a reservation */
 } Change;
 
 static Change *change_free(Change *c) {
@@ -40,12 +42,15 @@ static Change *change_free(Change *c) {
         free((void *)c->names);
         free((void *)c->olds);
         free((void *)c->news);
+        free(c->unchanged);
         free(c->why);
         (void)sd_bus_message_unref(c->call);
-        if (c->tenant)
-                c->tenant->is_changing = false;
         if (c->reserves)
                 c->engine->is_reserving = false;
+        c->tenant->is_changing = false;
+        /* What came meanwhile: a reload, a message of the supervisor's. */
+        if (c->tenant->must_apply)
+                tenants_apply(c->engine, c->tenant);
         free(c);
         return NULL;
 }
@@ -76,8 +81,8 @@ static const char *value_of(const TqLimits *l, const char *name, char *buf, size
 static const char *queue_value(const EngineTenant *t, const char *queue, TqKey key, char *buf,
                                size_t size) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
-        size_t n = tenants_queues(t, queues);
-        const TqQueueLimit *q = tenants_find_queue(queues, n, queue);
+        int n = tenants_queues(t, queues);
+        const TqQueueLimit *q = tenants_find_queue(queues, (size_t)TQ_MAX(n, 0), queue);
 
         if (!q || !(q->set >> key & 1))
                 return NULL;
@@ -156,7 +161,7 @@ static int add_queue_limits(const EngineTenant *t, const TqQueueLimit *q, TqTabl
 static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         char value[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
-        size_t n_queues = tenants_queues(t, queues);
+        int n_queues = tenants_queues(t, queues);
         int r = 0;
 
         for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++) {
@@ -183,7 +188,7 @@ static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
                         kernel_value(t, name, kernel, sizeof(kernel)),
                         tq_limits_keys[io->key].help);
         }
-        for (size_t i = 0; r >= 0 && i < n_queues; i++)
+        for (int i = 0; r >= 0 && i < n_queues; i++)
                 r = add_queue_limits(t, &queues[i], table);
         return r;
 }
@@ -218,6 +223,7 @@ static int reply_change(const Change *c) {
         static const char *const columns[] = { "tenant", "queue",  "limit",   "old",
                                                "new",    "kernel", "revision" };
         TQ_TABLE_CLEANUP TqTable table = {};
+        uint64_t revision = c->first_revision;
         char kernel[1024];
         int r;
 
@@ -239,34 +245,22 @@ static int reply_change(const Change *c) {
                                               c->queue[0] ? NULL
                                                           : kernel_value(c->tenant, c->names[i],
                                                                          kernel, sizeof(kernel)));
-                if (r >= 0)
-                        tq_table_set_integer(&table, 6, (int64_t)(c->first_revision + i));
+                if (r >= 0 && !c->unchanged[i])
+                        tq_table_set_integer(&table, 6, (int64_t)revision++);
         }
         return r < 0 ? r : tq_control_reply_table(c->call, &table);
-}
-
-static void on_ignored(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
-        (void)fd;
-        (void)e;
-        if (result >= 0)
-                tenants_set_kernel(r->tenant, blob, size);
 }
 
 /* The kernel has it, the ledger does not: back to what is recorded. */
 static void take_back(Engine *e, Change *c) {
         EngineTenant *t = c->tenant;
-        Request *r;
 
+        (void)e;
         if (c->queue[0] != '\0') {
                 memcpy(t->live_queues, c->old_queues, sizeof(t->live_queues));
                 t->n_live_queues = c->n_old_queues;
-                return;
-        }
-        r = requests_new(e);
-        if (!r)
-                return;
-        r->answered = on_ignored;
-        requests_apply(e, r, t, &c->before);
+        } else
+                t->must_apply = true; /* when the change is done with */
 }
 
 static void on_recorded(Engine *e, void *data, int result) {
@@ -281,9 +275,11 @@ static void on_recorded(Engine *e, void *data, int result) {
                 (void)change_free(c);
                 return;
         }
+        for (size_t i = 0; i < c->n; i++)
+                tenants_mend_limit(t, c->queue, c->names[i]);
         if (c->queue[0] == '\0') {
                 t->live = c->live;
-                tenants_resolve(e, t, &t->live, &t->effective);
+                (void)tenants_resolve(e, t, &t->live, &t->effective, NULL);
         }
         tenants_tell_scheduler(e, t);
         (void)reply_change(c);
@@ -296,9 +292,12 @@ static void record(Engine *e, Change *c) {
 
         c->first_revision = e->numbers.next_revision;
         for (size_t i = 0; i < c->n; i++) {
-                TqLedgerOp *op = batch_op(e, TQ_LEDGER_LIMIT);
                 const char *held = kernel_value(c->tenant, c->names[i], kernel, sizeof(kernel));
+                TqLedgerOp *op;
 
+                if (c->unchanged[i])
+                        continue;
+                op = batch_op(e, TQ_LEDGER_LIMIT);
                 if (!op)
                         break;
                 op->tenant = c->tenant->id;
@@ -324,20 +323,48 @@ static void on_applied(Engine *e, Request *r, int result, const char *blob, size
         Change *c = r->data;
 
         (void)fd;
+        c->tenant->is_applying = false;
         if (result < 0) {
                 (void)verbs_reply_error(c->call, TQ_CONTROL_INVALID, "%s; nothing was changed",
                                         blob);
                 (void)change_free(c);
                 return;
         }
+        c->tenant->is_applied = c->tenant->is_ready;
+        c->tenant->apply_fault[0] = c->tenant->said_fault[0] = '\0';
         tenants_set_kernel(c->tenant, blob, size);
         record(e, c);
 }
 
-static int add_assignment(Change *c, const char *name, const char *old_value,
-                          const char *new_value) {
+/* Among the live limits, so far: what comes of a file or a default may change by itself. */
+static bool stands_so(const Change *c, const char *name, const char *new_value) {
+        const EngineTenant *t = c->tenant;
+        const TqQueueLimit *q = tenants_find_queue(t->live_queues, t->n_live_queues, c->queue);
+        TqKey key = tq_limits_find(name);
+        char text[TQ_VALUE_MAX];
+        const char *now;
+
+        if (tenants_has_limit_fault(t, c->queue, name))
+                return false;
+        if (c->queue[0] != '\0')
+                now = q && key >= 0 && q->set >> key & 1
+                              ? tq_limits_format_value(key, tq_policy_queue_get(q, key, 0), text,
+                                                       sizeof(text))
+                              : NULL;
+        else
+                now = value_of(&c->live, name, text, sizeof(text));
+        return now && new_value ? strcmp(now, new_value) == 0 : !now && !new_value;
+}
+
+static int add_assignment(Change *c, const char *name, const char *old_value, const char *new_value,
+                          TqError *err) {
         size_t n = c->n + 1;
         char **names, **olds, **news;
+        bool *unchanged;
+
+        for (size_t i = 0; i < c->n; i++)
+                if (strcmp(c->names[i], name) == 0)
+                        return tq_error_at(err, -EBADMSG, 0, name, "given twice");
 
         names = (char **)realloc((void *)c->names, n * sizeof(char *));
         if (names)
@@ -348,11 +375,15 @@ static int add_assignment(Change *c, const char *name, const char *old_value,
         news = (char **)realloc((void *)c->news, n * sizeof(char *));
         if (news)
                 c->news = news;
-        if (!names || !olds || !news)
+        unchanged = realloc(c->unchanged, n * sizeof(bool));
+        if (unchanged)
+                c->unchanged = unchanged;
+        if (!names || !olds || !news || !unchanged)
                 return -ENOMEM;
         c->names[c->n] = strdup(name);
         c->olds[c->n] = old_value ? strdup(old_value) : NULL;
         c->news[c->n] = new_value ? strdup(new_value) : NULL;
+        c->unchanged[c->n] = stands_so(c, name, new_value);
         c->n++;
         return c->names[c->n - 1] ? 0 : -ENOMEM;
 }
@@ -373,6 +404,7 @@ static void canonical(const char *name, const TqLimits *parsed, char *ret, size_
 }
 
 static int assign(Change *c, const char *assignment, TqError *err) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
         char name[256], shown[TQ_DEVICE_MAX * 2], old_text[TQ_VALUE_MAX], new_text[TQ_VALUE_MAX];
         const char *equals = strchr(assignment, '='), *old_value, *new_value;
         unsigned scope = c->queue[0] ? TQ_SCOPE_QUEUE : TQ_SCOPE_TENANT;
@@ -392,19 +424,23 @@ static int assign(Change *c, const char *assignment, TqError *err) {
 
                 old_value = queue_value(c->tenant, c->queue, tq_limits_find(shown), old_text,
                                         sizeof(old_text));
-                r = add_assignment(c, shown, old_value, new_value);
+                r = add_assignment(c, shown, old_value, new_value, err);
                 if (r >= 0)
                         r = tq_policy_queue_set(&set, name, equals + 1, 0, err);
-                if (r >= 0 && tenants_set_live_queue(c->tenant, c->queue, &set) < 0)
-                        return tq_error(err, -EBADMSG, "more than %d queues with limits",
-                                        TQ_QUEUE_LIMITS);
+                if (r >= 0 && (tenants_set_live_queue(c->tenant, c->queue, &set) < 0 ||
+                               tenants_queues(c->tenant, queues) < 0))
+                        return tq_error(
+                                err, -EBADMSG,
+                                "more than %d queues with limits, those of its file included",
+                                TQ_QUEUE_LIMITS);
                 return r;
         }
         if (new_value && new_value != new_text)
                 (void)snprintf(new_text, sizeof(new_text), "%s", new_value);
         old_value = value_of(&c->before, shown, old_text, sizeof(old_text));
-        r = add_assignment(c, shown, old_value, new_value ? new_text : NULL);
-        tq_limits_overlay(&c->live, &one);
+        r = add_assignment(c, shown, old_value, new_value ? new_text : NULL, err);
+        if (r >= 0 && tq_limits_overlay(&c->live, &one) < 0)
+                return tq_error(err, -EBADMSG, "at most %d limits with @device", TQ_IO_DEVICES);
         return r;
 }
 
@@ -413,6 +449,10 @@ static int unassign(Change *c, const char *name, TqError *err) {
         TqLimits scratch = c->live;
         int r;
 
+        /* A name that only an older version knew can be taken back all the same. */
+        if (tenants_has_limit_fault(c->tenant, c->queue, name) &&
+            tq_limits_unset(&scratch, name, NULL) < 0)
+                return add_assignment(c, name, NULL, NULL, err);
         r = tq_limits_unset(&scratch, name, err);
         if (r < 0)
                 return r;
@@ -424,11 +464,12 @@ static int unassign(Change *c, const char *name, TqError *err) {
                         return tq_error_at(err, -EBADMSG, 0, shown, "is not a limit of a queue");
                 r = add_assignment(
                         c, shown, queue_value(c->tenant, c->queue, key, old_text, sizeof(old_text)),
-                        NULL);
+                        NULL, err);
                 tenants_unset_live_queue(c->tenant, c->queue, key);
                 return r;
         }
-        r = add_assignment(c, shown, value_of(&c->before, shown, old_text, sizeof(old_text)), NULL);
+        r = add_assignment(c, shown, value_of(&c->before, shown, old_text, sizeof(old_text)), NULL,
+                           err);
         c->live = scratch;
         return r;
 }
@@ -447,6 +488,17 @@ static int read_list(sd_bus_message *m, Change *c, int (*apply)(Change *, const 
         return failed < 0 ? failed : r;
 }
 
+/* Against the files and the host, as they are now. */
+static int check(Change *c, TqError *err) {
+        int r;
+
+        r = tq_limits_check_within(&c->live, &c->engine->ceilings, "[ceilings] in tenantq.conf",
+                                   err);
+        if (r >= 0)
+                r = tenants_resolve(c->engine, c->tenant, &c->live, &c->after, err);
+        return r < 0 ? r : tenants_check_share(c->engine, c->tenant, &c->after, err);
+}
+
 static int prepare(Change *c, sd_bus_message *m, TqError *err) {
         const char *why;
         int r;
@@ -462,11 +514,9 @@ static int prepare(Change *c, sd_bus_message *m, TqError *err) {
                 return tq_error(err, -EBADMSG, "nothing to change: expected KEY=VALUE");
         if (why[0] != '\0')
                 c->why = strdup(why);
-        r = tq_limits_check_within(&c->live, &c->engine->ceilings, "[ceilings] in tenantq.conf",
-                                   err);
+        r = check(c, err);
         if (r < 0)
                 return r;
-        tenants_resolve(c->engine, c->tenant, &c->live, &c->after);
         /* Two at once would each see the slots that the other takes. */
         c->reserves = tq_limits_get(&c->after, TQ_KEY_RESERVED, 0) !=
                       tq_limits_get(&c->before, TQ_KEY_RESERVED, 0);
@@ -475,25 +525,61 @@ static int prepare(Change *c, sd_bus_message *m, TqError *err) {
                 return tq_error(err, -EBUSY, "another reservation is being changed; try again");
         }
         c->engine->is_reserving |= c->reserves;
-        return tenants_check_share(c->engine, c->tenant, &c->after, err);
+        return 0;
+}
+
+static bool changes_anything(const Change *c) {
+        for (size_t i = 0; i < c->n; i++)
+                if (!c->unchanged[i])
+                        return true;
+        return false;
 }
 
 static void start(Engine *e, Change *c) {
-        bool reaches_kernel = c->queue[0] == '\0' && c->tenant->is_ready;
+        TqError err = {};
+        char text[512];
         Request *r;
 
-        if (!reaches_kernel) {
+        if (!changes_anything(c)) {
+                (void)reply_change(c);
+                (void)change_free(c);
+                return;
+        }
+        /* The supervisor checks those of a tenant that is not in order too: what is recorded must
+         * hold when it is. */
+        if (c->queue[0] != '\0') {
                 record(e, c);
+                return;
+        }
+        if (c->tenant->is_applying) {
+                c->tenant->parked = c;
+                return;
+        }
+        /* The files may have changed while it waited. */
+        if (check(c, &err) < 0) {
+                (void)verbs_reply_error(c->call, TQ_CONTROL_INVALID, "%s; nothing was changed",
+                                        tq_error_format(&err, text, sizeof(text)));
+                (void)change_free(c);
                 return;
         }
         r = requests_new(e);
         if (!r) {
+                (void)verbs_reply_error(c->call, TQ_CONTROL_FAILED, "out of memory");
                 (void)change_free(c);
                 return;
         }
         r->answered = on_applied;
         r->data = c;
+        c->tenant->is_applying = true;
         requests_apply(e, r, c->tenant, &c->after);
+}
+
+void limits_go_on(Engine *e, EngineTenant *t) {
+        Change *c = t->parked;
+
+        t->parked = NULL;
+        if (c)
+                start(e, c);
 }
 
 int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -4,6 +4,7 @@
  * through tenantq-exec with three descriptors: the channel to the supervisor, the control socket,
  * and the directory of claims (to sync it). */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +43,10 @@ static void send_status(Engine *e) {
         }
         switches = tq_scheduler_host_switches(e->scheduler);
         (void)snprintf(text, sizeof(text), "%s%s%s%llu running, %llu waiting, %zu tenants",
-                       e->is_degraded ? "DEGRADED (ledger can't be written): " : "",
+                       !e->is_degraded             ? ""
+                       : e->degraded_by == -ENOMEM ? "DEGRADED (memory ran out): "
+                       : e->degraded_by == -ESTALE ? "DEGRADED (the ledger's file is gone): "
+                                                   : "DEGRADED (ledger can't be written): ",
                        switches.is_paused ? "PAUSED: " : "",
                        switches.is_draining ? "DRAINING: " : "", (unsigned long long)running,
                        (unsigned long long)waiting, e->tenants.size);
@@ -76,14 +80,38 @@ void engine_touch_status(Engine *e) {
         (void)sd_event_source_set_enabled(e->status_timer, SD_EVENT_ONESHOT);
 }
 
+/* What stands at its barrier can't be recorded as running any more: it is undone, and waits for
+ * better days. */
+static void stop_starting(Engine *e) {
+        size_t position = 0;
+        const TqJob *job;
+
+        (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_CLOSE });
+        while ((job = tq_scheduler_next_job(e->scheduler, &position))) {
+                const EngineTenant *t = tq_map_get(&e->tenants, job->tenant->id);
+
+                if (job->state == TQ_JOB_STARTING)
+                        dispatch_send(e, TQ_MESSAGE_ABORT, t ? t->handle : 0, job->id,
+                                      job->attempt);
+        }
+}
+
 void engine_degrade(Engine *e, int error) {
         if (e->is_degraded)
                 return;
         e->is_degraded = true;
         engine_say(SD_CRIT,
-                   "DEGRADED: the ledger could not be written (%s). Nothing is accepted or "
-                   "started any more; running jobs go on. Mend the disk, then restart tenantq",
-                   strerror(-error));
+                   "DEGRADED: %s (%s). Nothing is accepted or started any more; running jobs go "
+                   "on. %s",
+                   error == -ENOMEM ? "memory ran out" : "the ledger could not be written",
+                   error == -ESTALE ? "its file was removed or replaced" : strerror(-error),
+                   error == -ENOMEM ? "Give it memory, then restart tenantq"
+                   : error == -ESTALE
+                           ? "Bring the file back, from a backup if need be, then restart "
+                             "tenantq"
+                           : "Mend the disk, then restart tenantq");
+        e->degraded_by = error;
+        stop_starting(e);
         send_status(e);
 }
 
@@ -158,9 +186,28 @@ static int on_stock_taken(Engine *e) {
 
 /* Messages ------------------------------------------------------------------------------------ */
 
+/* Only the job's row would tell of it: said where an operator looks. */
+static void note_output(Engine *e, const TqEndedMessage *m) {
+        EngineTenant *t = tq_map_get(&e->handles, m->tenant);
+
+        if (!t)
+                return;
+        if (m->end.output_failed && !t->output_fails) {
+                engine_say(SD_ERR,
+                           "tenant %s: output of job %llu could not be written: is the disk of "
+                           "the logs full?",
+                           t->name, (unsigned long long)m->job);
+                batch_event_of(e, t, "output-lost", m->job, BATCH_NOBODY,
+                               "%llu bytes could not be written: is the disk of the logs full?",
+                               (unsigned long long)m->end.dropped_bytes);
+        }
+        t->output_fails = m->end.output_failed;
+}
+
 static void on_ended(Engine *e, const TqEndedMessage *m) {
         int r;
 
+        note_output(e, m);
         if (recover_on_ended(e, m))
                 return;
         r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_ENDED,
@@ -191,6 +238,13 @@ static void on_start_failed(Engine *e, const TqAttemptMessage *m) {
         EngineJob *job = live && live->attempt == m->attempt ? live->userdata : NULL;
 
         memset(&end.counters, 0xFF, sizeof(end.counters));
+        if (job && m->is_temporary && m->stage != TQ_STAGE_TENANT && !is_own_fault(job, m)) {
+                char text[128];
+
+                (void)snprintf(text, sizeof(text), "%s: %s",
+                               tq_verdict_stage_to_string((TqStage)m->stage), strerror(m->error));
+                tenants_note_launch(e, tq_map_get(&e->tenants, live->tenant->id), text);
+        }
         if (job) {
                 job->failed_stage = (TqStage)m->stage;
                 job->failed_error = m->error;
@@ -201,6 +255,24 @@ static void on_start_failed(Engine *e, const TqAttemptMessage *m) {
                                         .attempt = m->attempt,
                                         .end = &end,
                                         .is_own = job && is_own_fault(job, m) });
+}
+
+static int on_descriptor(Engine *e, uint64_t which, int fd) {
+        if (which == TQ_DESCRIPTOR_LISTEN)
+                return control_listen(e, fd);
+        /* In place: the worker may be using the number. */
+        if (dup3(fd, e->claims_fd, O_CLOEXEC) < 0)
+                engine_say(SD_ERR, "the directory of claims can't be replaced: %s",
+                           strerror(errno));
+        (void)tq_close(fd);
+        return 0;
+}
+
+static void on_worked(Engine *e, uint64_t job) {
+        const TqJob *live = tq_scheduler_job(e->scheduler, job);
+
+        if (live)
+                tenants_note_launch(e, tq_map_get(&e->tenants, live->tenant->id), NULL);
 }
 
 static int on_message(void *userdata, const TqMessage *m, const char *blob, int *fd) {
@@ -219,6 +291,7 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
                 intake_refused(e, &m->claim, blob);
                 return 0;
         case TQ_MESSAGE_SPAWNED:
+                on_worked(e, m->attempt.job);
                 (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_SPAWNED,
                                                    .job = m->attempt.job,
                                                    .attempt = m->attempt.attempt });
@@ -245,6 +318,8 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
         case TQ_MESSAGE_ANSWER:
                 requests_answer(e, &m->number, blob, m->header.blob_size, fd);
                 return 0;
+        case TQ_MESSAGE_DESCRIPTOR:
+                return *fd >= 0 ? on_descriptor(e, m->number.cookie, tq_take_fd(fd)) : 0;
         case TQ_MESSAGE_PING:
                 pong = (TqMessage){ .number = m->number };
                 return tq_channel_send(e->channel, TQ_MESSAGE_PONG, &pong, NULL, 0, -EBADF);
@@ -268,7 +343,8 @@ static int leave(Engine *e, int code) {
         e->is_leaving = true;
         e->worker = tq_worker_free(e->worker);
         /* What came during the last commit. */
-        if (e->batch && e->ledger && !e->is_degraded &&
+        batch_flush_budgets(e);
+        if (e->batch && e->ledger && !e->is_degraded && tq_ledger_is_there(e->ledger) >= 0 &&
             (!e->batch->has_claims || fsync(e->claims_fd) >= 0))
                 (void)tq_ledger_apply(e->ledger, e->batch->ops, e->batch->n_ops);
         control_stop(e);
@@ -277,7 +353,10 @@ static int leave(Engine *e, int code) {
 }
 
 int main(int argc, char *argv[]) {
-        static Engine e = { .armed = TQ_NEVER, .listen_fd = FD_LISTEN, .claims_fd = FD_CLAIMS };
+        static Engine e = { .armed = TQ_NEVER,
+                            .listen_fd = FD_LISTEN,
+                            .spare_fd = -EBADF,
+                            .claims_fd = FD_CLAIMS };
         int r;
 
         if (argc != 3) {
@@ -286,8 +365,6 @@ int main(int argc, char *argv[]) {
         }
         (void)signal(SIGPIPE, SIG_IGN);
         e.ledger_path = argv[1];
-        tq_list_init(&e.connections);
-        tq_list_init(&e.waiters);
         e.scheduler = tq_scheduler_new();
         r = e.scheduler ? sd_event_default(&e.event) : -ENOMEM;
         if (r >= 0)

@@ -5,13 +5,18 @@
 #include "engine/engine.h"
 
 /* Questions to the ledger: asked by the worker, so that nothing waits for the disk, and answered
- * with what the scheduler knows about the present. */
+ * with what the scheduler knows about the present. Lists come in pages of bounded rows and bytes,
+ * so that no question keeps the worker from the next commit for long. */
 
 static void on_question_run(TqTask *task) {
         Question *q = TQ_CONTAINER_OF(task, Question, task);
 
-        q->result = (q->wants_events ? tq_ledger_events : tq_ledger_jobs)(q->engine->ledger,
-                                                                          &q->filter, &q->table);
+        if (q->ids)
+                q->result = tq_ledger_jobs_of(q->engine->ledger, q->ids, &q->n_looked,
+                                              q->filter.max_bytes, &q->table);
+        else
+                q->result = (q->wants_events ? tq_ledger_events : tq_ledger_jobs)(
+                        q->engine->ledger, &q->filter, &q->table);
 }
 
 /* The ledger knows what was promised; what a job does at this moment, and why it waits, the
@@ -35,14 +40,25 @@ static void add_present(Engine *e, TqTable *t) {
         }
 }
 
+/* Where the rest begins; 0: there is none. A page that is full may be followed by an empty one. */
+static uint64_t next_page(const Question *q) {
+        const char *key = q->wants_events ? "event" : "job";
+
+        /* One that is not in the ledger yet has no row. */
+        if (q->ids)
+                return q->n_looked < q->n_ids || q->n_ids == q->filter.limit
+                               ? q->ids[q->n_looked - 1]
+                               : 0;
+        if (q->table.n_rows == 0 || (q->table.n_rows < q->filter.limit && !q->table.is_cut))
+                return 0;
+        return (uint64_t)tq_table_integer(&q->table, q->table.n_rows - 1, key, 0);
+}
+
 static void on_question_done(TqTask *task, void *userdata) {
         Question *q = TQ_CONTAINER_OF(task, Question, task);
         Engine *e = userdata;
-        Connection *c = control_find(e, q->connection);
         int r;
 
-        if (c)
-                c->n_questions--;
         if (q->result < 0)
                 r = verbs_reply_error(q->call, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
                                       strerror(-q->result));
@@ -52,43 +68,39 @@ static void on_question_done(TqTask *task, void *userdata) {
                 r = q->then(q);
         else {
                 add_present(e, &q->table);
-                r = tq_control_reply_table(q->call, &q->table);
+                r = q->wants_page ? tq_control_reply_page(q->call, &q->table, next_page(q))
+                                  : tq_control_reply_table(q->call, &q->table);
         }
         if (r < 0)
                 (void)verbs_reply_error(q->call, TQ_CONTROL_FAILED, "%s", strerror(-r));
         tq_table_done(&q->table);
         (void)sd_bus_message_unref(q->call);
+        control_has_asked(e, q->uid);
+        free(q->ids);
         free(q);
 }
-
-/* Questions share the disk with commits, and answers wait in our memory until they are read. */
-#define QUESTIONS_MAX 8
-#define UNREAD_MAX    32
 
 static int submit(Connection *c, sd_bus_message *call, const Question *template) {
         Question *q = malloc(sizeof(*q));
 
-        if (!q)
+        if (!q) {
+                free(template->ids);
                 return -ENOMEM;
+        }
         *q = *template;
         q->task = (TqTask){ .run = on_question_run, .done = on_question_done };
         q->engine = c->engine;
         q->connection = c->id;
+        q->uid = c->uid;
         q->call = sd_bus_message_ref(call);
-        c->n_questions++;
+        /* One of a user at a time: the next call of any of his connections waits for it. */
+        c->caller->is_asking = true;
         tq_list_init(&q->task.link);
         tq_worker_submit(c->engine->worker, &q->task, false);
         return 1;
 }
 
 int question_ask(Connection *c, sd_bus_message *call, const Question *template) {
-        uint64_t unread = 0;
-
-        (void)sd_bus_get_n_queued_write(c->bus, &unread);
-        if (c->n_questions >= QUESTIONS_MAX || unread > UNREAD_MAX)
-                return verbs_reply_error(
-                        call, TQ_CONTROL_REFUSED,
-                        "too many questions at once on one connection; read the answers");
         return submit(c, call, template);
 }
 

@@ -81,10 +81,13 @@ static int recover_running(Engine *e, const TqLedgerLive *row, TqEvent *event,
         event->type = TQ_EVENT_ADOPT;
         event->attempt = row->attempt;
         event->j.stop = row->stop;
-        /* By the clock that the deadline is measured with, as near as can be known after a restart.
-         */
-        event->j.running_since = tq_sub_u64(
-                tq_clock_boottime_usec(), tq_sub_u64(tq_clock_realtime_usec(), row->released_usec));
+        /* By the clock that durations are measured with; of another boot, or written by an older
+         * version, as near as the clock of the day tells. */
+        event->j.running_since =
+                row->has_boottime
+                        ? row->released_boottime_usec
+                        : tq_sub_u64(tq_clock_boottime_usec(),
+                                     tq_sub_u64(tq_clock_realtime_usec(), row->released_usec));
         ((EngineJob *)event->j.userdata)->is_sent = true;
         r = dispatch_step(e, event);
         if (r < 0)

@@ -142,8 +142,12 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                          (unsigned long long)id);
         if (r < 0)
                 return r;
-        batch_event(e, hold ? "hold" : "release", tenant, id, c->uid, "by user %u%s%.200s", c->uid,
-                    why[0] ? ": " : "", why);
+        if (c->is_admin)
+                batch_event(e, hold ? "hold" : "release", tenant, id, c->uid, "by user %u%s%.200s",
+                            c->uid, why[0] ? ": " : "", why);
+        else
+                batch_event_of(e, tq_map_get(&e->tenants, tenant), hold ? "hold" : "release", id,
+                               c->uid, "by user %u%s%.200s", c->uid, why[0] ? ": " : "", why);
         op = batch_op(e, TQ_LEDGER_HOLD);
         if (!op)
                 return -ENOMEM;

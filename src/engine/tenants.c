@@ -12,43 +12,152 @@
  * ever. */
 
 EngineTenant *tenants_by_name(Engine *e, const char *name) {
+        EngineTenant *t = tq_map_get(&e->names, tq_scheduler_name(name));
         size_t position = 0;
-        EngineTenant *t;
 
+        if (!t || strcmp(t->name, name) == 0)
+                return t;
+        /* Two names with one hash: root made both. */
         while ((t = tq_map_next(&e->tenants, &position)))
-                if (strcmp(t->name, name) == 0)
+                if (strcmp(t->name, name) == 0 && !t->is_former)
                         return t;
         return NULL;
 }
 
 EngineTenant *tenants_by_uid(Engine *e, uid_t uid) {
-        size_t position = 0;
-        EngineTenant *t;
+        EngineTenant *t = tq_map_get(&e->uids, uid);
 
-        while ((t = tq_map_next(&e->tenants, &position)))
-                if (t->handle > 0 && t->uid == uid && !t->is_gone)
-                        return t;
-        return NULL;
+        return t && t->handle > 0 && t->uid == uid && !t->is_gone && !t->is_user_gone ? t : NULL;
 }
 
-static EngineTenant *tenant_new(Engine *e, uint32_t id, const char *name) {
-        EngineTenant *t = calloc(1, sizeof(*t));
+static EngineTenant *tenant_new(Engine *e, uint32_t id, const char *name, uid_t uid,
+                                const char *user) {
+        EngineTenant *t = calloc(1, sizeof(*t)), *same = tenants_by_name(e, name);
 
         if (!t)
                 return NULL;
         t->id = id;
-        (void)snprintf(t->name, sizeof(t->name), "%s", name);
-        (void)snprintf(t->fault, sizeof(t->fault), "it has no directory in the spool");
+        t->uid = uid;
         t->is_gone = true;
-        if (tq_map_put(&e->tenants, id, t) < 0) {
+        (void)snprintf(t->name, sizeof(t->name), "%s", name);
+        (void)snprintf(t->user, sizeof(t->user), "%s", user);
+        (void)snprintf(t->supervisor_fault, sizeof(t->supervisor_fault),
+                       "it has no directory in the spool");
+        tq_list_init(&t->same_name);
+        tq_list_init(&t->faults);
+        if (tq_map_put(&e->tenants, id, t) < 0 ||
+            (!same && tq_map_put(&e->names, tq_scheduler_name(name), t) == -ENOMEM)) {
+                (void)tq_map_remove(&e->tenants, id);
                 free(t);
                 return NULL;
+        }
+        if (same) {
+                tq_list_append(&same->same_name, &t->same_name);
+                t->is_former = true; /* until it is said whose the name is now */
         }
         return t;
 }
 
+/* What is wrong ------------------------------------------------------------------------------- */
+
+const char *tenants_fault(const EngineTenant *t, char *buf, size_t size) {
+        const LimitFault *f = NULL;
+
+        if (t->is_former)
+                (void)snprintf(
+                        buf, size,
+                        "tenant %s belongs to another user now; its jobs wait until somebody "
+                        "cancels them",
+                        t->name);
+        else if (t->is_ready && t->is_user_gone)
+                (void)snprintf(buf, size,
+                               "user %s (%u) does not exist any more: chown the directory to the "
+                               "tenant's user, or make the user again",
+                               t->user, t->uid);
+        else if (!t->is_ready)
+                (void)snprintf(buf, size, "%s", t->supervisor_fault);
+        else if (t->is_blocked)
+                (void)snprintf(buf, size,
+                               "jobs of its former owner still run; it starts when they have ended "
+                               "(ps, cancel)");
+        else if (!tq_list_is_empty(&t->faults)) {
+                f = TQ_LIST_ENTRY(tq_list_first(&t->faults), LimitFault, link);
+                (void)snprintf(buf, size,
+                               "a limit of the ledger can't hold: %s; set or unset %s of %s%s%s",
+                               f->text, f->name, t->name, f->queue[0] ? "/" : "", f->queue);
+        } else if (t->apply_fault[0] != '\0' || t->share_fault[0] != '\0')
+                (void)snprintf(buf, size, "%s",
+                               t->apply_fault[0] ? t->apply_fault : t->share_fault);
+        else if (!t->is_applied)
+                (void)snprintf(buf, size, "its limits are being applied");
+        else
+                return NULL;
+        return buf;
+}
+
+bool tenants_has_limit_fault(const EngineTenant *t, const char *queue, const char *name) {
+        TQ_LIST_FOREACH(node, &t->faults) {
+                const LimitFault *f = TQ_LIST_ENTRY(node, LimitFault, link);
+
+                if (strcmp(f->queue, queue) == 0 && strcmp(f->name, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void limit_fault_free(LimitFault *f) {
+        tq_list_unlink(&f->link);
+        free(f->queue);
+        free(f->name);
+        free(f);
+}
+
+void tenants_mend_limit(EngineTenant *t, const char *queue, const char *name) {
+        TQ_LIST_FOREACH(node, &t->faults) {
+                LimitFault *f = TQ_LIST_ENTRY(node, LimitFault, link);
+
+                if (strcmp(f->queue, queue) == 0 && strcmp(f->name, name) == 0)
+                        limit_fault_free(f);
+        }
+}
+
+/* Starting without a limit that was set would be worse than not starting; but it is this tenant's
+ * affair, not the others'. */
+static int add_limit_fault(EngineTenant *t, const TqLedgerLimit *row, const char *text) {
+        LimitFault *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return -ENOMEM;
+        tq_list_init(&f->link);
+        f->queue = strdup(row->queue);
+        f->name = strdup(row->name);
+        (void)snprintf(f->text, sizeof(f->text), "%.120s=%.80s", row->name, row->value);
+        if (!f->queue || !f->name) {
+                limit_fault_free(f);
+                return -ENOMEM;
+        }
+        tq_list_append(&t->faults, &f->link);
+        engine_say(SD_ERR, "tenant %s: revision %llu of the ledger is not understood: %s", t->name,
+                   (unsigned long long)row->revision, text);
+        return 0;
+}
+
+void tenants_note_launch(Engine *e, EngineTenant *t, const char *text) {
+        if (!text) {
+                t->launch_note[0] = '\0';
+                return;
+        }
+        if (t->launch_note[0] == '\0') {
+                engine_say(SD_ERR, "tenant %s: jobs can't be launched for now: %s", t->name, text);
+                batch_event_of(e, t, "launch-failed", 0, BATCH_NOBODY, "%s", text);
+        }
+        (void)snprintf(t->launch_note, sizeof(t->launch_note), "%s", text);
+}
+
+/* Limits -------------------------------------------------------------------------------------- */
+
 /* CPUs of a pool are its tenants', and nobody else's. */
-static void clamp_to_pool(const Engine *e, const EngineTenant *t, TqLimits *l) {
+static int clamp_to_pool(const Engine *e, const EngineTenant *t, TqLimits *l) {
         TqLimits cpus = { .set = UINT64_C(1) << TQ_KEY_CPUS };
         const TqPoolPolicy *own = NULL;
         bool is_divided = false;
@@ -70,16 +179,27 @@ static void clamp_to_pool(const Engine *e, const EngineTenant *t, TqLimits *l) {
         /* The pools have all CPUs: the others share them, since they must run somewhere. */
         for (size_t k = 0; k < TQ_ELEMENTSOF(cpus.cpus); k++)
                 any |= cpus.cpus[k];
-        if (is_divided && any != 0)
-                tq_limits_clamp(l, &cpus);
+        return is_divided && any != 0 ? tq_limits_clamp(l, &cpus) : 0;
 }
 
-void tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret) {
+int tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret,
+                    TqError *err) {
+        int r;
+
         *ret = e->defaults;
-        tq_limits_overlay(ret, &t->file);
-        tq_limits_overlay(ret, live);
-        tq_limits_clamp(ret, &e->ceilings);
-        clamp_to_pool(e, t, ret);
+        r = tq_limits_overlay(ret, &t->file);
+        if (r >= 0)
+                r = tq_limits_overlay(ret, live);
+        if (r >= 0)
+                r = tq_limits_clamp(ret, &e->ceilings);
+        if (r >= 0)
+                r = clamp_to_pool(e, t, ret);
+        if (r < 0)
+                return tq_error(err, r,
+                                "at most %d limits with @device, those of [defaults], the tenant's "
+                                "file and [ceilings] included",
+                                TQ_IO_DEVICES);
+        return 0;
 }
 
 const TqQueueLimit *tenants_find_queue(const TqQueueLimit *queues, size_t n, const char *queue) {
@@ -104,13 +224,14 @@ static int add_queue(TqQueueLimit *queues, size_t *n, const char *queue, const T
         return 0;
 }
 
-size_t tenants_queues(const EngineTenant *t, TqQueueLimit *ret) {
+int tenants_queues(const EngineTenant *t, TqQueueLimit ret[TQ_QUEUE_LIMITS]) {
         size_t n = t->n_file_queues;
+        int r = 0;
 
         memcpy(ret, t->file_queues, n * sizeof(*ret));
-        for (size_t i = 0; i < t->n_live_queues; i++)
-                (void)add_queue(ret, &n, t->live_queues[i].name, &t->live_queues[i]);
-        return n;
+        for (size_t i = 0; r >= 0 && i < t->n_live_queues; i++)
+                r = add_queue(ret, &n, t->live_queues[i].name, &t->live_queues[i]);
+        return r < 0 ? r : (int)n;
 }
 
 int tenants_set_live_queue(EngineTenant *t, const char *queue, const TqQueueLimit *set) {
@@ -154,13 +275,27 @@ static void reconsider(Engine *e) {
         TqError err = {};
 
         while ((t = tq_map_next(&e->tenants, &position)))
-                if (t->scheduler_fault && tenants_check_share(e, t, &t->effective, &err) == 0)
+                if (t->share_fault[0] != '\0' &&
+                    tenants_check_share(e, t, &t->effective, &err) == 0)
                         tenants_tell_scheduler(e, t);
+}
+
+static bool former_runs(Engine *e, const EngineTenant *t) {
+        TQ_LIST_FOREACH(node, &t->same_name) {
+                const EngineTenant *former = TQ_LIST_ENTRY(node, EngineTenant, same_name);
+                const TqTenant *view = tq_scheduler_tenant(e->scheduler, former->id);
+
+                if (view && view->running > 0)
+                        return true;
+        }
+        return false;
 }
 
 void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        int n_queues = tenants_queues(t, queues);
         TqLimits limits = t->effective;
+        char fault[TQ_MESSAGE_TEXT_MAX];
         TqError err = {};
         TqEvent event = {
                 .type = TQ_EVENT_TENANT,
@@ -169,24 +304,39 @@ void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
                         .name = t->name,
                         .limits = &limits,
                         .queue_limits = queues,
-                        .n_queue_limits = tenants_queues(t, queues),
+                        .n_queue_limits = (size_t)TQ_MAX(n_queues, 0),
                         .pool = t->pool,
                 },
         };
+        bool had_fault = t->share_fault[0] != '\0';
 
-        t->scheduler_fault = tenants_check_share(e, t, &limits, &err) < 0;
+        t->share_fault[0] = '\0';
+        if (tenants_check_share(e, t, &limits, &err) < 0)
+                (void)tq_error_format(&err, t->share_fault, sizeof(t->share_fault));
         /* What can't be had is not half given: the tenant waits until it is mended. */
-        if (t->scheduler_fault) {
+        if (t->share_fault[0] != '\0') {
                 event.t.pool = NULL;
                 limits.set &= ~(UINT64_C(1) << TQ_KEY_RESERVED);
-                (void)tq_error_format(&err, t->fault, sizeof(t->fault));
-                engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->fault);
-        }
-        event.t.enabled = t->is_ready && t->is_applied && !t->scheduler_fault;
+        } else if (n_queues < 0)
+                (void)snprintf(t->share_fault, sizeof(t->share_fault),
+                               "more than %d queues with limits, of its file and set together",
+                               TQ_QUEUE_LIMITS);
+        if (t->share_fault[0] != '\0' && !had_fault)
+                engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->share_fault);
+        t->is_blocked = !t->is_former && former_runs(e, t);
+        event.t.enabled = !tenants_fault(t, fault, sizeof(fault));
         (void)dispatch_step(e, &event);
         intake_has_room(e, t);
-        if (!t->scheduler_fault)
+        if (t->share_fault[0] == '\0')
                 reconsider(e);
+}
+
+/* The last job of a former owner makes way for the present one. */
+void tenants_job_ended(Engine *e, EngineTenant *t) {
+        EngineTenant *now = t && t->is_former ? tenants_by_name(e, t->name) : NULL;
+
+        if (now && now->is_blocked)
+                tenants_tell_scheduler(e, now);
 }
 
 void tenants_set_kernel(EngineTenant *t, const char *blob, size_t size) {
@@ -203,23 +353,43 @@ static void on_applied(Engine *e, Request *r, int result, const char *blob, size
         EngineTenant *t = r->tenant;
 
         (void)fd;
+        t->is_applying = false;
+        t->is_applied = result >= 0;
+        t->apply_fault[0] = '\0';
         if (result < 0) {
-                t->is_applied = false;
-                (void)snprintf(t->fault, sizeof(t->fault), "its limits can't be applied: %.400s",
-                               blob);
-                engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->fault);
-        } else {
-                t->is_applied = true;
+                (void)snprintf(t->apply_fault, sizeof(t->apply_fault),
+                               "its limits can't be applied: %.400s", blob);
+                if (strcmp(t->said_fault, t->apply_fault) != 0)
+                        engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->apply_fault);
+        } else
                 tenants_set_kernel(t, blob, size);
-        }
-        tenants_tell_scheduler(e, t);
+        memcpy(t->said_fault, t->apply_fault, sizeof(t->said_fault));
+        if (t->must_apply)
+                tenants_apply(e, t);
+        else
+                tenants_tell_scheduler(e, t);
+        if (!t->is_applying)
+                limits_go_on(e, t);
 }
 
-static void apply(Engine *e, EngineTenant *t) {
+/* One at a time for each tenant, and the newest last: two on the way could overtake each other in
+ * what they were computed from. */
+void tenants_apply(Engine *e, EngineTenant *t) {
+        TqError err = {};
         Request *r;
 
-        tenants_resolve(e, t, &t->live, &t->effective);
-        if (!t->is_ready) {
+        if (t->is_applying || t->is_changing) {
+                t->must_apply = true;
+                return;
+        }
+        t->must_apply = false;
+        t->apply_fault[0] = '\0';
+        if (tenants_resolve(e, t, &t->live, &t->effective, &err) < 0) {
+                t->is_applied = false;
+                (void)tq_error_format(&err, t->apply_fault, sizeof(t->apply_fault));
+                engine_say(SD_ERR, "tenant %s is disabled: %s", t->name, t->apply_fault);
+        }
+        if (!t->is_ready || t->apply_fault[0] != '\0') {
                 tenants_tell_scheduler(e, t);
                 return;
         }
@@ -229,17 +399,144 @@ static void apply(Engine *e, EngineTenant *t) {
                 return;
         }
         r->answered = on_applied;
+        t->is_applying = true;
         requests_apply(e, r, t, &t->effective);
 }
 
-static void take_message(EngineTenant *t, const TqTenantMessage *m) {
-        t->handle = m->tenant;
+/* Who it is ----------------------------------------------------------------------------------- */
+
+static bool is_user(const EngineTenant *t, const char *who) {
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%u", t->uid);
+        return who[0] != '\0' && (strcmp(who, number) == 0 || strcmp(who, t->user) == 0);
+}
+
+/* Whether a tenant of the ledger is whom the supervisor speaks of. A number whose name was not
+ * known is the same with a name. */
+static bool is_owner(const EngineTenant *t, const TqTenantMessage *m) {
+        return t->uid == TQ_UID_UNKNOWN ||
+               (t->uid == m->uid && (strcmp(t->user, m->user) == 0 || t->user[0] == '\0'));
+}
+
+/* One of the owners that the name has had; NULL: it is a new one. */
+static EngineTenant *find_owner(EngineTenant *present, const TqTenantMessage *m,
+                                bool (*matches)(const EngineTenant *, const TqTenantMessage *)) {
+        if (matches(present, m))
+                return present;
+        TQ_LIST_FOREACH(node, &present->same_name) {
+                EngineTenant *t = TQ_LIST_ENTRY(node, EngineTenant, same_name);
+
+                if (matches(t, m))
+                        return t;
+        }
+        return NULL;
+}
+
+/* The number had a name once, and has none now: its user was deleted. */
+static bool is_nameless(const EngineTenant *t, const TqTenantMessage *m) {
+        return t->uid == m->uid && m->user[0] == '\0';
+}
+
+static bool is_said_to_be(const EngineTenant *t, const TqTenantMessage *m) {
+        return is_user(t, m->former_owner);
+}
+
+/* The name is t's now; who had it before is told so. */
+static int make_present(Engine *e, EngineTenant *t, uint32_t handle) {
+        EngineTenant *before = tenants_by_name(e, t->name);
+
+        if (before && before != t) {
+                before->is_former = true;
+                before->is_ready = false;
+                before->handle = 0;
+                if (tq_map_get(&e->uids, before->uid) == before)
+                        (void)tq_map_remove(&e->uids, before->uid);
+                if (tq_scheduler_tenant(e->scheduler, before->id))
+                        tenants_tell_scheduler(e, before);
+        }
+        t->is_former = false;
+        (void)tq_map_remove(&e->names, tq_scheduler_name(t->name));
+        (void)tq_map_remove(&e->handles, handle);
+        if (tq_map_put(&e->names, tq_scheduler_name(t->name), t) < 0 ||
+            tq_map_put(&e->handles, handle, t) < 0)
+                return -ENOMEM;
+        t->handle = handle;
+        return 0;
+}
+
+static int record(Engine *e, EngineTenant *t) {
+        TqLedgerOp *op = batch_op(e, TQ_LEDGER_TENANT);
+
+        if (!op)
+                return -ENOMEM;
+        op->tenant = t->id;
+        op->uid = t->uid;
+        op->text = strdup(t->name);
+        op->user = strdup(t->user);
+        return op->text && op->user ? 0 : -ENOMEM;
+}
+
+/* A new owner, one that is known, or the same under another name or number because the
+ * administrator says so. */
+static int identify(Engine *e, const TqTenantMessage *m, EngineTenant **ret) {
+        EngineTenant *present = tenants_by_name(e, m->name), *t = present;
+        uid_t uid;
+
+        /* Whose it is is only known of a directory that is in order. */
+        if (m->is_enabled && present) {
+                t = find_owner(present, m, is_owner);
+                if (!t)
+                        t = find_owner(present, m, is_nameless);
+                if (!t && is_said_to_be(present, m))
+                        t = present;
+        }
+        if (!t) {
+                t = tenant_new(e, e->numbers.next_tenant, m->name, TQ_UID_UNKNOWN, "");
+                if (!t)
+                        return -ENOMEM;
+                e->numbers.next_tenant++;
+                if (record(e, t) < 0)
+                        return -ENOMEM;
+                if (present)
+                        batch_event(e, "new-owner", t->id, 0, BATCH_NOBODY,
+                                    "belongs to user %s (%u) now; before to %s (%u)", m->user,
+                                    m->uid, present->user, present->uid);
+        }
+        *ret = t;
+        t->is_user_gone = m->is_enabled
+                                  ? m->user[0] == '\0' && t->user[0] != '\0' && t->uid == m->uid
+                                  : t->uid != m->uid || strcmp(m->user, t->user) != 0;
+        if (t->handle != m->tenant && make_present(e, t, m->tenant) < 0)
+                return -ENOMEM;
+        uid = t->uid;
+        /* Not in order, it speaks for its user only if no other tenant does. */
+        if (!m->is_enabled)
+                return t->is_user_gone || uid == TQ_UID_UNKNOWN || tq_map_get(&e->uids, uid)
+                               ? 0
+                               : tq_map_put(&e->uids, uid, t);
+        if (t->is_user_gone ||
+            (uid == m->uid && strcmp(t->user, m->user) == 0 && tq_map_get(&e->uids, uid) == t))
+                return 0;
+        if (tq_map_get(&e->uids, uid) == t)
+                (void)tq_map_remove(&e->uids, uid);
         t->uid = m->uid;
+        (void)snprintf(t->user, sizeof(t->user), "%s", m->user);
+        (void)tq_map_remove(&e->uids, t->uid);
+        if (tq_map_put(&e->uids, t->uid, t) < 0)
+                return -ENOMEM;
+        return record(e, t);
+}
+
+static void take_message(Engine *e, EngineTenant *t, const TqTenantMessage *m) {
+        t->owner = m->owner;
         t->is_ready = m->is_enabled;
         t->is_gone = m->is_gone;
-        (void)snprintf(t->user, sizeof(t->user), "%s", m->user);
         (void)snprintf(t->home, sizeof(t->home), "%s", m->home);
-        (void)snprintf(t->fault, sizeof(t->fault), "%s", m->fault);
+        (void)snprintf(t->supervisor_fault, sizeof(t->supervisor_fault), "%s", m->fault);
+        if (m->note[0] != '\0' && strcmp(t->note, m->note) != 0)
+                batch_event_of(e, t, "note", 0, BATCH_NOBODY, "%s", m->note);
+        (void)snprintf(t->note, sizeof(t->note), "%s", m->note);
         (void)snprintf(t->pool, sizeof(t->pool), "%s", m->pool);
         t->holds_when_full = m->holds_when_full;
         t->file = m->limits;
@@ -248,38 +545,36 @@ static void take_message(EngineTenant *t, const TqTenantMessage *m) {
 }
 
 int tenants_on_message(Engine *e, const TqTenantMessage *m) {
-        EngineTenant *t = tenants_by_name(e, m->name);
-        TqLedgerOp *op;
+        EngineTenant *t;
+        int r;
 
-        if (!t) {
-                t = tenant_new(e, e->numbers.next_tenant, m->name);
-                if (!t)
-                        return -ENOMEM;
-                e->numbers.next_tenant++;
-        }
-        if (t->handle == 0 || t->uid != m->uid) {
-                op = batch_op(e, TQ_LEDGER_TENANT);
-                if (!op)
-                        return -ENOMEM;
-                op->tenant = t->id;
-                op->uid = m->uid;
-                op->text = strdup(t->name);
-                (void)tq_map_remove(&e->handles, m->tenant);
-                if (tq_map_put(&e->handles, m->tenant, t) < 0)
-                        return -ENOMEM;
-        }
-        take_message(t, m);
+        r = identify(e, m, &t);
+        if (r < 0)
+                return r;
+        take_message(e, t, m);
         /* Known at once, if only as one that can't start yet: claims may come before the answer. */
         if (!tq_scheduler_tenant(e->scheduler, t->id))
                 tenants_tell_scheduler(e, t);
-        apply(e, t);
+        tenants_apply(e, t);
         return 0;
 }
 
 /* Start-up: the tenants and live limits that the ledger knows. */
 
+/* The latest owner of a name has it until the supervisor says who has. */
 static int load_tenant(void *userdata, const TqLedgerTenant *row) {
-        return tenant_new(userdata, row->id, row->name) ? 0 : -ENOMEM;
+        Engine *e = userdata;
+        EngineTenant *before = tenants_by_name(e, row->name);
+        EngineTenant *t = tenant_new(e, row->id, row->name, row->uid, row->user);
+
+        if (!t)
+                return -ENOMEM;
+        if (!before)
+                return 0;
+        before->is_former = true;
+        t->is_former = false;
+        (void)tq_map_remove(&e->names, tq_scheduler_name(t->name));
+        return tq_map_put(&e->names, tq_scheduler_name(t->name), t);
 }
 
 static int load_limit(void *userdata, const TqLedgerLimit *row) {
@@ -292,17 +587,16 @@ static int load_limit(void *userdata, const TqLedgerLimit *row) {
         int r;
 
         if (!t)
-                return 0;
+                return 0; /* of no tenant: nobody's */
         r = is_queue ? tq_policy_queue_set(&one, row->name, row->value, 0, &err)
                      : tq_limits_set(&t->live, row->name, row->value, TQ_SCOPE_TENANT, true, 0,
                                      &err);
-        if (r < 0) {
-                engine_say(SD_ERR, "tenant %s: limit of revision %llu is not understood: %s",
-                           t->name, (unsigned long long)row->revision,
-                           tq_error_format(&err, text, sizeof(text)));
-                return -EBADMSG; /* starting without a limit that was set would be worse */
+        if (r >= 0 && is_queue) {
+                r = tenants_set_live_queue(t, row->queue, &one);
+                if (r < 0)
+                        (void)tq_error(&err, r, "more than %d queues with limits", TQ_QUEUE_LIMITS);
         }
-        return is_queue ? tenants_set_live_queue(t, row->queue, &one) : 0;
+        return r < 0 ? add_limit_fault(t, row, tq_error_format(&err, text, sizeof(text))) : 0;
 }
 
 int tenants_load(Engine *e) {

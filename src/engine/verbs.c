@@ -55,7 +55,7 @@ static int not_a_tenant(sd_bus_message *call) {
 static int find_tenant(const Connection *c, const char *name, EngineTenant **ret) {
         EngineTenant *t = tenants_by_name(c->engine, name);
 
-        if (!t || (!c->is_admin && (t->uid != c->uid || t->handle == 0)))
+        if (!t || (!c->is_admin && t != tenants_by_uid(c->engine, c->uid)))
                 return -ENOENT;
         *ret = t;
         return 0;
@@ -78,7 +78,7 @@ int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tena
         memcpy(name, target, n);
         name[n] = '\0';
         *ret_tenant = tenants_by_name(c->engine, name);
-        if (!*ret_tenant || (!c->is_admin && (*ret_tenant)->uid != c->uid))
+        if (!*ret_tenant || (!c->is_admin && *ret_tenant != tenants_by_uid(c->engine, c->uid)))
                 return -ENOENT;
         if (!slash)
                 return 0;
@@ -89,10 +89,9 @@ int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tena
 }
 
 int verbs_reply_target(sd_bus_message *call, int r, const char *target) {
-        return r == -EINVAL
-                       ? verbs_reply_error(call, TQ_CONTROL_INVALID,
-                                           "\"%.200s\": not a queue's name", target)
-                       : no_tenant(call, target);
+        return r == -EINVAL ? verbs_reply_error(call, TQ_CONTROL_INVALID,
+                                                "\"%.200s\": not a queue's name", target)
+                            : no_tenant(call, target);
 }
 
 int verbs_no_job(sd_bus_message *call, uint64_t job) {
@@ -123,8 +122,6 @@ int verbs_add_columns(TqTable *table, const char *const *columns, size_t n) {
 
 /* What the ledger knows ------------------------------------------------------------------------ */
 
-#define ROWS_MAX 10000
-
 static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
         Question q = {};
@@ -147,7 +144,9 @@ static int on_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *error) 
         }
         q.filter.live_only = !all;
         q.filter.before = before;
-        q.filter.limit = TQ_MIN(limit, (uint32_t)ROWS_MAX);
+        q.filter.limit = TQ_MIN(limit, (uint32_t)TQ_PAGE_ROWS);
+        q.filter.max_bytes = TQ_PAGE_BYTES;
+        q.wants_page = true;
         return question_ask(c, m, &q);
 }
 
@@ -164,7 +163,73 @@ static int on_list_events(sd_bus_message *m, void *userdata, sd_bus_error *error
         r = sd_bus_message_read(m, "tu", &q.filter.before, &limit);
         if (r < 0)
                 return r;
-        q.filter.limit = TQ_MIN(limit, (uint32_t)ROWS_MAX);
+        q.filter.limit = TQ_MIN(limit, (uint32_t)TQ_PAGE_ROWS);
+        q.filter.max_bytes = TQ_PAGE_BYTES;
+        q.wants_page = true;
+        return question_ask(c, m, &q);
+}
+
+/* What holds a slot now, however old: the scheduler knows which, the ledger what they are. */
+static void add_active(const TqTenant *t, uint64_t after, uint64_t *ids, size_t *n, size_t max) {
+        TQ_LIST_FOREACH(node, &t->active) {
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                size_t at;
+
+                if (job->id <= after)
+                        continue;
+                /* The smallest `max` of them, in order. */
+                for (at = *n; at > 0 && ids[at - 1] > job->id; at--)
+                        if (at < max)
+                                ids[at] = ids[at - 1];
+                if (at < max)
+                        ids[at] = job->id;
+                *n = TQ_MIN(*n + 1, max);
+        }
+}
+
+/* ListActive(tenant, after, rows): those with a slot, the oldest first; next: the `after` of the
+ * next page. */
+static int on_list_active(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        Engine *e = c->engine;
+        Question q = { .wants_page = true };
+        EngineTenant *t = NULL;
+        size_t position = 0;
+        const char *name;
+        uint64_t after;
+        uint32_t limit;
+        int64_t scope;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "stu", &name, &after, &limit);
+        if (r < 0)
+                return r;
+        if (verbs_scope(c, &scope) < 0)
+                return not_a_tenant(m);
+        if (name[0] != '\0' && find_tenant(c, name, &t) < 0)
+                return no_tenant(m, name);
+        if (!t && scope >= 0)
+                t = tq_map_get(&e->tenants, (uint64_t)scope);
+        q.filter.limit = TQ_MAX(TQ_MIN(limit, (uint32_t)TQ_PAGE_ROWS), 1U);
+        q.ids = calloc(q.filter.limit, sizeof(*q.ids));
+        if (!q.ids)
+                return -ENOMEM;
+        if (t) {
+                const TqTenant *view = tq_scheduler_tenant(e->scheduler, t->id);
+
+                if (view)
+                        add_active(view, after, q.ids, &q.n_ids, q.filter.limit);
+        }
+        while (!t && (t = tq_map_next(&e->tenants, &position))) {
+                const TqTenant *view = tq_scheduler_tenant(e->scheduler, t->id);
+
+                if (view)
+                        add_active(view, after, q.ids, &q.n_ids, q.filter.limit);
+                t = NULL;
+        }
+        q.n_looked = q.n_ids;
+        q.filter.max_bytes = TQ_PAGE_BYTES;
         return question_ask(c, m, &q);
 }
 
@@ -183,14 +248,36 @@ static int on_get_job(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return question_ask_about_job(c, m, job, tenant);
 }
 
-static int wait_for(Connection *c, sd_bus_message *m, uint64_t job, int64_t tenant,
-                    bool is_cancel) {
-        int r = control_wait_for(c, m, job, tenant, is_cancel);
+static int wait_for(Connection *c, sd_bus_message *m, WaitKind kind, uint64_t job, int64_t scope) {
+        int r = control_wait_for(c, m, kind, job, scope);
 
         if (r == -EBUSY)
-                return verbs_reply_error(m, TQ_CONTROL_REFUSED,
-                                         "too many waits at once on one connection");
+                return verbs_reply_error(m, TQ_CONTROL_BUSY,
+                                         "you wait for too many jobs at the same time (%d)",
+                                         CALLERS_WAITING_UID);
         return r < 0 ? r : 1;
+}
+
+/* Until the job has a process, or never will have: its output can be followed from then on. */
+static int on_wait_start(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        const TqJob *live;
+        int64_t tenant;
+        uint64_t job;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "t", &job);
+        if (r < 0)
+                return r;
+        if (verbs_scope(c, &tenant) < 0)
+                return verbs_no_job(m, job);
+        live = tq_scheduler_job(c->engine->scheduler, job);
+        if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
+                return verbs_no_job(m, job);
+        if (live && live->state < TQ_JOB_RUNNING)
+                return wait_for(c, m, WAIT_START, job, tenant);
+        return sd_bus_reply_method_return(m, "");
 }
 
 static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -211,7 +298,7 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return verbs_no_job(m, job);
         if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
                 return question_ask_about_job(c, m, job, tenant);
-        return wait_for(c, m, job, tenant, false);
+        return wait_for(c, m, WAIT_END, job, tenant);
 }
 
 /* Jobs ---------------------------------------------------------------------------------------- */
@@ -258,8 +345,9 @@ static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                 "you are no tenant's user: say which tenant with -t");
         } else if (find_tenant(c, name, &t) < 0)
                 return no_tenant(m, name);
-        if (t->is_gone)
-                return verbs_reply_error(m, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name, t->fault);
+        if (t->is_gone || t->is_user_gone)
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name,
+                                         tenants_fault(t, text, sizeof(text)));
         r = intake_submit(
                 c->engine,
                 &(Submission){ .tenant = t, .uid = c->uid, .data = data, .size = size, .call = m },
@@ -302,21 +390,57 @@ static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (!job)
                 return r;
         tenant = job->tenant->id;
-        batch_event(e, "cancel", tenant, id, c->uid, "cancelled by user %u", c->uid);
         /* A launch at its barrier is recorded nowhere yet: the answer is its end, since a crash
          * before that would start the job after all. */
         is_starting = job->state == TQ_JOB_STARTING;
         r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
         if (r < 0 && r != -EALREADY)
                 return r;
+        /* Only what changed something; the second time it does not. */
+        if (r >= 0 && c->is_admin)
+                batch_event(e, "cancel", tenant, id, c->uid, "cancelled by user %u", c->uid);
+        else if (r >= 0)
+                batch_event_of(e, tq_map_get(&e->tenants, tenant), "cancel", id, c->uid,
+                               "cancelled by user %u", c->uid);
         if (is_starting)
-                return wait_for(c, m, id, (int64_t)tenant, true);
+                return wait_for(c, m, WAIT_CANCEL, id, (int64_t)tenant);
         effect = batch_effect(e, EFFECT_CALLBACK);
         if (!effect)
                 return -ENOMEM;
         effect->callback = on_cancel_recorded;
         effect->data = sd_bus_message_ref(m);
         return 1;
+}
+
+/* A job whose processes don't die, or whose cgroup can't be removed: its slot is given back on an
+ * administrator's word. */
+static int on_abandon(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Connection *c = userdata;
+        Engine *e = c->engine;
+        const EngineTenant *t;
+        const TqJob *job;
+        uint64_t id;
+        int r;
+
+        (void)error;
+        r = sd_bus_message_read(m, "t", &id);
+        if (r < 0)
+                return r;
+        if (!c->is_admin)
+                return denied(m);
+        job = verbs_live_job(c, m, id, &r);
+        if (!job)
+                return r;
+        if (job->state != TQ_JOB_STOPPING)
+                return verbs_reply_error(
+                        m, TQ_CONTROL_INVALID,
+                        "job %llu is %s: only one that was told to stop can be given "
+                        "up; cancel it first",
+                        (unsigned long long)id, tq_scheduler_state_to_string(job->state));
+        batch_event(e, "abandon", job->tenant->id, id, c->uid, "given up by user %u", c->uid);
+        t = tq_map_get(&e->tenants, job->tenant->id);
+        dispatch_send(e, TQ_MESSAGE_ABANDON, t ? t->handle : 0, id, job->attempt);
+        return wait_for(c, m, WAIT_CANCEL, id, -1);
 }
 
 /* Output: the supervisor opens the file, the caller gets the descriptor. */
@@ -331,8 +455,15 @@ static void on_log_opened(Engine *e, Request *r, int result, const char *blob, s
         else if (result < 0 || *fd < 0)
                 (void)verbs_reply_error(r->call, TQ_CONTROL_FAILED, "can't open the output: %s",
                                         strerror(result < 0 ? -result : EBADF));
-        else
-                (void)sd_bus_reply_method_return(r->call, "h", *fd);
+        else {
+                int failed = sd_bus_reply_method_return(r->call, "h", *fd);
+
+                /* Without a descriptor to spare the call would never be answered. */
+                if (failed < 0)
+                        (void)verbs_reply_error(r->call, TQ_CONTROL_BUSY,
+                                                "the output can't be handed over now: %s",
+                                                strerror(-failed));
+        }
 }
 
 static int open_log(Question *q) {
@@ -376,9 +507,13 @@ static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 /* Tenants ------------------------------------------------------------------------------------- */
 
 static const char *state_of(const EngineTenant *t, const TqTenant *view) {
+        char fault[TQ_MESSAGE_TEXT_MAX];
+
+        if (t->is_former)
+                return "former";
         if (t->is_gone)
                 return "gone";
-        if (!t->is_ready || !t->is_applied || t->scheduler_fault)
+        if (tenants_fault(t, fault, sizeof(fault)))
                 return "disabled";
         if (view && view->is_paused)
                 return view->is_draining ? "paused, draining" : "paused";
@@ -390,12 +525,25 @@ static void fault_of(const EngineTenant *t, const TqTenant *view, char *buf, siz
         size_t at = 0;
 
         buf[0] = '\0';
-        if (!t->is_ready || !t->is_applied || t->scheduler_fault) {
-                (void)snprintf(buf, size, "%s", t->fault);
+        if (tenants_fault(t, buf, size))
                 return;
-        }
-        if (t->is_full)
-                at = (size_t)snprintf(buf, size, "files stay in its spool (see events)");
+        if (t->launch_note[0] != '\0')
+                at = (size_t)snprintf(buf, size, "jobs can't be launched for now: %s",
+                                      t->launch_note);
+        if (t->output_fails && at < size)
+                at += (size_t)snprintf(
+                        buf + at, size - at,
+                        "%soutput of its latest job could not be written (disk of the "
+                        "logs full?)",
+                        at > 0 ? "; " : "");
+        if (t->note[0] != '\0' && at < size)
+                at += (size_t)snprintf(buf + at, size - at, "%s%s", at > 0 ? "; " : "", t->note);
+        if (t->is_full && at < size)
+                at += (size_t)snprintf(buf + at, size - at,
+                                       "%sfiles stay in its spool (see events)",
+                                       at > 0 ? "; " : "");
+        if (!view)
+                return;
         TQ_LIST_FOREACH(node, &view->queues) {
                 const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
 
@@ -410,15 +558,19 @@ static void fault_of(const EngineTenant *t, const TqTenant *view, char *buf, siz
 
 static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         const TqTenant *view = tq_scheduler_tenant(e->scheduler, tenant->id);
-        char fault[512];
+        char fault[1024], name[TQ_TENANT_NAME_MAX + 24];
         char concurrency[TQ_FORMAT_MAX];
         int r;
 
         r = tq_table_add_row(t);
         if (r < 0)
                 return r;
-        r = tq_table_set_text(t, 0, tenant->name);
-        tq_table_set_integer(t, 1, tenant->uid);
+        /* Its name is another one's now. */
+        (void)snprintf(name, sizeof(name), tenant->is_former ? "%s.former-%u" : "%s", tenant->name,
+                       tenant->id);
+        r = tq_table_set_text(t, 0, name);
+        if (tenant->uid != TQ_UID_UNKNOWN)
+                tq_table_set_integer(t, 1, tenant->uid);
         if (r >= 0)
                 r = tq_table_set_text(t, 2, tenant->user[0] ? tenant->user : NULL);
         if (r >= 0)
@@ -432,8 +584,8 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
                                                                  TQ_KEY_CONCURRENCY, concurrency,
                                                                  sizeof(concurrency))
                                               : "1 per queue");
-        if (r < 0 || !view)
-                return r < 0 ? r : tq_table_set_text(t, 7, tenant->fault);
+        if (r < 0)
+                return r;
         fault_of(tenant, view, fault, sizeof(fault));
         return tq_table_set_text(t, 7, fault[0] ? fault : NULL);
 }
@@ -441,6 +593,13 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
 static int by_name(const void *a, const void *b) {
         return strcmp((*(const EngineTenant *const *)a)->name,
                       (*(const EngineTenant *const *)b)->name);
+}
+
+/* A former owner is of interest as long as it has jobs. */
+static bool has_jobs(const Engine *e, const EngineTenant *t) {
+        const TqTenant *view = tq_scheduler_tenant(e->scheduler, t->id);
+
+        return view && (view->running > 0 || view->waiting.jobs > 0);
 }
 
 int verbs_visible_tenants(const Connection *c, const EngineTenant ***ret, size_t *ret_n) {
@@ -451,8 +610,11 @@ int verbs_visible_tenants(const Connection *c, const EngineTenant ***ret, size_t
         if (!list)
                 return -ENOMEM;
         while ((t = tq_map_next(&c->engine->tenants, &position)))
-                if (c->is_admin || (t->uid == c->uid && t->handle > 0))
+                if (c->is_admin && (!t->is_former || has_jobs(c->engine, t)))
                         list[n++] = t;
+        t = c->is_admin ? NULL : tenants_by_uid(c->engine, c->uid);
+        if (t)
+                list[n++] = t;
         qsort((void *)list, n, sizeof(*list), by_name);
         *ret = list;
         *ret_n = n;
@@ -512,10 +674,14 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 const sd_bus_vtable verbs_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Submit", "say", "tsssttt", on_submit, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("ListJobs", "sbtu", TQ_TABLE_SIGNATURE, on_list_jobs,
+        SD_BUS_METHOD("ListJobs", "sbtu", TQ_PAGE_SIGNATURE, on_list_jobs,
+                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListActive", "stu", TQ_PAGE_SIGNATURE, on_list_active,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetJob", "t", TQ_TABLE_SIGNATURE, on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("WaitStart", "t", "", on_wait_start, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Wait", "t", TQ_TABLE_SIGNATURE, on_wait, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Abandon", "t", "", on_abandon, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Cancel", "t", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("OpenLog", "ts", "h", on_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListTenants", "", TQ_TABLE_SIGNATURE, on_list_tenants,
@@ -530,7 +696,7 @@ const sd_bus_vtable verbs_vtable[] = {
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Queue", "s", TQ_TABLE_SIGNATURE, explain_on_queue,
                       SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("ListEvents", "tu", TQ_TABLE_SIGNATURE, on_list_events,
+        SD_BUS_METHOD("ListEvents", "tu", TQ_PAGE_SIGNATURE, on_list_events,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListPools", "", TQ_TABLE_SIGNATURE, pools_on_list,
                       SD_BUS_VTABLE_UNPRIVILEGED),

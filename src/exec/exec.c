@@ -20,9 +20,11 @@
 #include <grp.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -47,6 +49,7 @@ typedef struct Output {
         int file;
         uint64_t room; /* bytes that may still be written */
         uint64_t dropped;
+        bool has_failed; /* what was dropped had room, but not on the disk */
 } Output;
 
 #define MARKER_ROOM 80 /* kept free below the cap for the line that tells of the cut */
@@ -108,6 +111,22 @@ static void default_signals(void) {
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* execve(2) says ENOENT of a script or a program whose interpreter is missing, too. */
+static int why_not(const char *program, int error, TqStage *ret_stage) {
+        char line[256];
+        TQ_CLOSE int fd = -EBADF;
+        ssize_t n;
+        char *end;
+
+        if (error != -ENOENT || access(program, F_OK) < 0)
+                return error;
+        *ret_stage = TQ_STAGE_INTERPRETER;
+        fd = open(program, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        n = fd < 0 ? 0 : read(fd, line, sizeof(line));
+        end = n > 2 && line[0] == '#' && line[1] == '!' ? memchr(line, '\n', (size_t)n) : NULL;
+        return end && end[-1] == '\r' ? -EILSEQ : error;
+}
+
 /* Only returns on failure. The body is parsed here, by the tenant's own process. */
 static int execute(const TqPlan *plan, TqStage *ret_stage) {
         const void *bytes = tq_plan_part(plan, plan->body_offset);
@@ -134,7 +153,7 @@ static int execute(const TqPlan *plan, TqStage *ret_stage) {
                 return tq_errno();
         *ret_stage = TQ_STAGE_EXEC;
         (void)execve(body.argv[0], body.argv, body.envp);
-        return tq_errno();
+        return why_not(body.argv[0], tq_errno(), ret_stage);
 }
 
 /* One byte: go. End of file: whoever launched us is gone, or gave up, and has recorded nothing. */
@@ -146,6 +165,53 @@ static int wait_at_barrier(int fd) {
                 n = read(fd, &byte, 1);
         while (n < 0 && errno == EINTR);
         return n == 1 ? 0 : n == 0 ? -ECANCELED : tq_errno();
+}
+
+/* A mount point of mountinfo, where blanks and the like are \\NNN (proc(5)). */
+static void unescape(char *s) {
+        char *to = s;
+
+        for (; *s; s++) {
+                if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+                        *to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+                        s += 3;
+                } else
+                        *to++ = *s;
+        }
+        *to = '\0';
+}
+
+/* A payload that is root owns the files of the cgroup file system, though it has no capability: its
+ * limits, its tenant's, and the way out of them. So it gets a mount namespace in which these are
+ * read-only, and a /proc of its own, since /proc/PID/root of another process leads to where they
+ * are not. Without capabilities it can't undo that. What else obeys root (systemd, cron) obeys it
+ * too: tenantq.conf(5) says so. */
+static int hide_cgroups(void) {
+        static char text[256 * 1024];
+        struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+        char *save = NULL;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+                return tq_errno();
+        if (tq_fs_read_at(AT_FDCWD, "/proc/self/mountinfo", text, sizeof(text)) < 0)
+                return -EIO;
+        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+                char *type = strstr(line, " - "), *field = line;
+
+                if (!type || strncmp(type, " - cgroup", 9) != 0)
+                        continue;
+                for (int i = 0; i < 4 && field; i++)
+                        field = strchr(field, ' ') ? strchr(field, ' ') + 1 : NULL;
+                if (!field)
+                        return -EBADMSG;
+                field[strcspn(field, " ")] = '\0';
+                unescape(field);
+                if (mount_setattr(AT_FDCWD, field, 0, &read_only, sizeof(read_only)) < 0)
+                        return tq_errno();
+        }
+        return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0
+                       ? tq_errno()
+                       : 0;
 }
 
 static int prepare_payload(const TqPlan *plan, const int stdio[3], TqStage *ret_stage) {
@@ -166,6 +232,11 @@ static int prepare_payload(const TqPlan *plan, const int stdio[3], TqStage *ret_
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_CREDENTIALS;
+        if (plan->uid == 0) {
+                r = hide_cgroups();
+                if (r < 0)
+                        return r;
+        }
         r = become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset), plan->n_groups);
         if (r < 0)
                 return r;
@@ -197,8 +268,10 @@ static void store(Output *o, const char *data, size_t size) {
         size_t fits = (size_t)TQ_MIN(o->room, (uint64_t)size);
 
         /* A full or failing disk costs output, never the job. */
-        if (fits > 0 && tq_fs_write_all(o->file, data, fits) < 0)
+        if (fits > 0 && tq_fs_write_all(o->file, data, fits) < 0) {
                 fits = o->room = 0;
+                o->has_failed = true;
+        }
         o->room -= fits;
         o->dropped += size - fits;
 }
@@ -320,6 +393,8 @@ static void watch(Watch *w) {
         for (int i = 0; i < 2; i++) {
                 finish_output(&w->outputs[i]);
                 w->record.dropped_bytes += w->outputs[i].dropped;
+                if (w->outputs[i].has_failed)
+                        w->record.flags |= TQ_RESULT_OUTPUT_FAILED;
         }
         if (w->record.kind == TQ_END_NEVER_STARTED || w->record.kind == TQ_END_SPAWN_FAILED)
                 w->record.started_usec = w->record.run_usec = 0;

@@ -87,13 +87,8 @@ static int queue_up(TqChannel *c, const struct iovec *iov, size_t n_iov, int fd)
         if (!p)
                 return -ENOMEM;
         p->size = size;
+        /* None free: the message goes without, as it would arrive if the other end had none. */
         p->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -EBADF;
-        if (fd >= 0 && p->fd < 0) {
-                int r = tq_errno();
-
-                free(p);
-                return r;
-        }
         at = p->data;
         for (size_t i = 0; i < n_iov; i++) {
                 if (iov[i].iov_len > 0)
@@ -123,6 +118,10 @@ int tq_channel_send(TqChannel *c, TqMessageType type, TqMessage *m, const void *
                 r = send_now(c, iov, 2, fd);
         if (r == 0)
                 r = queue_up(c, iov, 2, fd);
+        /* Nobody asks twice: with one message missing the two would not agree any more on what
+         * there is. So they part, and what begins anew is told everything. */
+        if (r < 0)
+                break_off(c, r == -ECONNRESET || r == -EPIPE ? 0 : r);
         return r < 0 ? r : 0;
 }
 
@@ -188,7 +187,9 @@ static int receive_one(TqChannel *c) {
         r = take_descriptor(&mh, &fd);
         if (r < 0)
                 return r;
-        if (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        /* MSG_CTRUNC: we have no descriptor free for the one that came along. That is no fault of
+         * the other end: the message is handled without it. */
+        if (mh.msg_flags & MSG_TRUNC)
                 return -EBADMSG;
         r = tq_message_check(&c->in.message, (size_t)n);
         if (r < 0)

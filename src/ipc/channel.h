@@ -25,8 +25,9 @@ int tq_channel_new(sd_event *event, int fd, int64_t priority, TqChannelHandler h
 TqChannel *tq_channel_free(TqChannel *c);
 
 /* Fills in the header and sends or queues. fd (or -EBADF) is duplicated by the kernel and stays the
- * caller's; a message with a descriptor that can't be sent at once keeps a copy. 0, -EPIPE,
- * -ENOMEM. */
+ * caller's; a message with a descriptor that can't be sent at once keeps a copy, if one is free. 0;
+ * -E2BIG: the blob is too large, nothing was sent; -EPIPE, -ENOMEM: the channel is closed, and
+ * closed() was or will be called: no message is ever left out. */
 int tq_channel_send(TqChannel *c, TqMessageType type, TqMessage *m, const void *blob,
                     size_t blob_size, int fd);
 

@@ -71,6 +71,18 @@ int tq_control_reply_table(sd_bus_message *call, const TqTable *t) {
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+int tq_control_reply_page(sd_bus_message *call, const TqTable *t, uint64_t next) {
+        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = tq_control_append_table(reply, t);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "t", next);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 static int read_cell(sd_bus_message *m, TqTable *t, size_t column) {
         const char *contents, *text;
         int64_t integer;

@@ -12,6 +12,9 @@
 #define TQ_CONTROL_INTERFACE "org.tenantq.Manager1"
 
 #define TQ_TABLE_SIGNATURE "asaav"
+#define TQ_PAGE_SIGNATURE  TQ_TABLE_SIGNATURE "t"
+#define TQ_PAGE_ROWS       500          /* of one answer, at most */
+#define TQ_PAGE_BYTES      (128 * 1024) /* of their texts, about */
 
 /* Errors that a method answers with, and tenantqctl's exit code for each. */
 typedef enum TqControlError {
@@ -33,8 +36,10 @@ int tq_control_exit_code(const char *error_name);
 int tq_control_append_table(sd_bus_message *m, const TqTable *t);
 int tq_control_read_table(sd_bus_message *m, TqTable *ret);
 
-/* Answers a method call with a table. */
+/* Answers a method call with a table; or with a page of one, and where the next begins (0:
+ * nowhere). */
 int tq_control_reply_table(sd_bus_message *call, const TqTable *t);
+int tq_control_reply_page(sd_bus_message *call, const TqTable *t, uint64_t next);
 
 /* Connects to the socket at path. -ECONNREFUSED or -ENOENT when nobody listens. */
 int tq_control_connect(const char *path, sd_bus **ret);

@@ -21,6 +21,7 @@ static const struct {
         [TQ_MESSAGE_STOCK_TAKEN] = { 0, false },
         [TQ_MESSAGE_ANSWER] = { BODY(number), true },
         [TQ_MESSAGE_PING] = { BODY(number), false },
+        [TQ_MESSAGE_DESCRIPTOR] = { BODY(number), false },
         [TQ_MESSAGE_READY] = { 0, false },
         [TQ_MESSAGE_NEXT_CLAIM] = { BODY(number), false },
         [TQ_MESSAGE_CLAIM_DONE] = { BODY(claim_done), true },
@@ -29,6 +30,7 @@ static const struct {
         [TQ_MESSAGE_ABORT] = { BODY(attempt), false },
         [TQ_MESSAGE_TERM] = { BODY(attempt), false },
         [TQ_MESSAGE_KILL] = { BODY(attempt), false },
+        [TQ_MESSAGE_ABANDON] = { BODY(attempt), false },
         [TQ_MESSAGE_SAMPLE] = { BODY(attempt), false },
         [TQ_MESSAGE_TAKE] = { BODY(attempt), false },
         [TQ_MESSAGE_ACK] = { BODY(attempt), false },
@@ -54,6 +56,8 @@ static bool is_terminated(const char *s, size_t size) {
 static bool tenant_is_sane(const TqTenantMessage *t) {
         if (!is_terminated(t->name, sizeof(t->name)) || !is_terminated(t->user, sizeof(t->user)) ||
             !is_terminated(t->home, sizeof(t->home)) || !is_terminated(t->pool, sizeof(t->pool)) ||
+            !is_terminated(t->former_owner, sizeof(t->former_owner)) ||
+            !is_terminated(t->note, sizeof(t->note)) ||
             !is_terminated(t->fault, sizeof(t->fault)) || t->n_queues > TQ_QUEUE_LIMITS ||
             !tq_limits_is_sane(&t->limits))
                 return false;

@@ -12,9 +12,10 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  2
+#define TQ_MESSAGE_VERSION  3
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512
+#define TQ_UID_UNKNOWN      ((uid_t)-1)
 
 typedef enum TqMessageType {
         /* supervisor → engine */
@@ -30,6 +31,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_STOCK_TAKEN, /* everything has been told */
         TQ_MESSAGE_ANSWER, /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
         TQ_MESSAGE_PING,
+        TQ_MESSAGE_DESCRIPTOR, /* what was made again; cookie: TQ_DESCRIPTOR_*; descriptor */
         /* engine → supervisor */
         TQ_MESSAGE_READY,
         TQ_MESSAGE_NEXT_CLAIM,
@@ -39,9 +41,10 @@ typedef enum TqMessageType {
         TQ_MESSAGE_ABORT,
         TQ_MESSAGE_TERM,
         TQ_MESSAGE_KILL,
-        TQ_MESSAGE_SAMPLE, /* what has this attempt used so far? */
-        TQ_MESSAGE_TAKE,   /* a tenant whose files were left where they are has room again */
-        TQ_MESSAGE_ACK,    /* the verdict is committed */
+        TQ_MESSAGE_ABANDON, /* its cgroup can't be removed: the slot is given back all the same */
+        TQ_MESSAGE_SAMPLE,  /* what has this attempt used so far? */
+        TQ_MESSAGE_TAKE,    /* a tenant whose files were left where they are has room again */
+        TQ_MESSAGE_ACK,     /* the verdict is committed */
         TQ_MESSAGE_APPLY,
         TQ_MESSAGE_OPEN_LOG,
         TQ_MESSAGE_RELOAD,
@@ -67,6 +70,7 @@ typedef struct TqHello {
 
 typedef struct TqTenantMessage {
         uint32_t tenant;
+        uint32_t owner; /* counts those that it has had */
         uint32_t uid, gid;
         uint8_t is_enabled;
         uint8_t is_gone; /* its directory is */
@@ -75,7 +79,9 @@ typedef struct TqTenantMessage {
         char name[TQ_TENANT_NAME_MAX + 1];
         char user[64];
         char home[256];
+        char former_owner[64];           /* who the administrator says it was, too; empty: nobody */
         char fault[TQ_MESSAGE_TEXT_MAX]; /* why it is not enabled */
+        char note[TQ_MESSAGE_TEXT_MAX];  /* what somebody should mend all the same; escaped */
         TqLimits limits;                 /* of its file */
         uint32_t n_queues;
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
@@ -116,6 +122,7 @@ typedef struct TqStartMessage {
         uint64_t job;
         uint32_t attempt;
         uint32_t tenant;
+        uint32_t owner; /* as the tenant's message had it: it may be another's by now */
         TqLimits limits;
 } TqStartMessage;
 
@@ -140,7 +147,10 @@ typedef struct TqOpenLogMessage {
         uint32_t stream;
 } TqOpenLogMessage;
 
-/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM */
+/* What a DESCRIPTOR is. */
+enum { TQ_DESCRIPTOR_LISTEN, TQ_DESCRIPTOR_CLAIMS };
+
+/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM, DESCRIPTOR */
 typedef struct TqNumberMessage {
         uint64_t cookie;
         int32_t result; /* 0 or negative errno */

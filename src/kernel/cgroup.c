@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kernel/cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -87,6 +88,7 @@ int tq_cgroup_enable(int fd, unsigned mask) {
 /* One line of io.max for a disk: the four numbers that the limits name for it. */
 typedef struct IoLine {
         char device[TQ_IODEVICE_MAX];
+        TqKey first;       /* that named it */
         uint64_t value[4]; /* by key - TQ_KEY_IO_READ; 0: not named */
 } IoLine;
 
@@ -98,7 +100,7 @@ static int io_add(IoLine *lines, size_t *n, const char *device, uint32_t key, ui
         while (i < *n && strcmp(lines[i].device, device) != 0)
                 i++;
         if (i == *n) {
-                lines[i] = (IoLine){};
+                lines[i] = (IoLine){ .first = (TqKey)key };
                 (void)snprintf(lines[i].device, sizeof(lines[i].device), "%s", device);
                 (*n)++;
         }
@@ -141,7 +143,7 @@ static int io_attrs(const TqLimits *l, const char *device, TqAttr *attrs, size_t
                 TqAttr *a = &attrs[(*n)++];
                 size_t at;
 
-                *a = (TqAttr){ .controller = "io", .file = "io.max", .key = TQ_KEY_IO_READ };
+                *a = (TqAttr){ .controller = "io", .file = "io.max", .key = lines[i].first };
                 at = (size_t)snprintf(a->value, sizeof(a->value), "%s", lines[i].device);
                 for (size_t k = 0; k < TQ_ELEMENTSOF(io_words); k++) {
                         uint64_t v = lines[i].value[k];
@@ -257,6 +259,45 @@ int tq_cgroup_leaf_new(int slice_fd, const char *name, unsigned controllers, con
         }
         *ret_fd = tq_take_fd(&fd);
         return 0;
+}
+
+#define DEPTH_MAX 128 /* of descriptors that are open at the same time */
+
+static int remove_below(int parent_fd, const char *name, unsigned depth, unsigned *left) {
+        int fd, r = 0;
+        struct dirent *e;
+        DIR *dir;
+
+        if (unlinkat(parent_fd, name, AT_REMOVEDIR) >= 0)
+                return 0;
+        if (errno != EBUSY && errno != ENOTEMPTY)
+                return tq_errno();
+        if (depth == 0)
+                return -ELOOP;
+        fd = tq_fs_open_dir(parent_fd, name);
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir) {
+                (void)tq_close(fd);
+                return -ENOMEM;
+        }
+        while (r >= 0 && (e = readdir(dir))) {
+                if (e->d_type != DT_DIR || e->d_name[0] == '.')
+                        continue;
+                r = *left == 0 ? -EAGAIN : remove_below(dirfd(dir), e->d_name, depth - 1, left);
+                *left -= *left > 0;
+        }
+        (void)closedir(dir);
+        if (r < 0)
+                return r;
+        return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? tq_errno() : 0;
+}
+
+int tq_cgroup_remove(int slice_fd, const char *name) {
+        unsigned left = TQ_CGROUP_REMOVE_MAX;
+
+        return remove_below(slice_fd, name, DEPTH_MAX, &left);
 }
 
 /* The number behind a word of a flat-keyed file ("populated 1"). */

@@ -58,6 +58,12 @@ int tq_cgroup_check(const TqLimits *l, unsigned controllers, TqError *err);
 int tq_cgroup_leaf_new(int slice_fd, const char *name, unsigned controllers, const TqAttr *attrs,
                        size_t n_attrs, int *ret_fd, TqStage *ret_stage, TqError *err);
 
+/* Removes an unpopulated cgroup and what its processes have made below it, from the bottom up: at
+ * most TQ_CGROUP_REMOVE_MAX of them at once (-EAGAIN: call again). -ENOENT: it has gone; -EBUSY:
+ * something lives in it or below. */
+#define TQ_CGROUP_REMOVE_MAX 256
+int tq_cgroup_remove(int slice_fd, const char *name);
+
 /* 1 if any process lives in it or below, 0 if none. */
 int tq_cgroup_is_populated(int fd);
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -60,10 +61,20 @@ static int add_job_conditions(scmp_filter_ctx filter) {
 }
 
 static int add_engine_conditions(scmp_filter_ctx filter) {
+        int r;
+
         /* Threads of its own, no process and no namespace. */
-        return seccomp_rule_add(
+        r = seccomp_rule_add(
                 filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                 SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES | CLONE_THREAD, CLONE_THREAD));
+        /* A pair leads nowhere but to itself; FIONREAD only counts. */
+        if (r >= 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+                                     SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, AF_UNIX));
+        if (r >= 0)
+                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, MASK32, FIONREAD));
+        return r;
 }
 
 /* libseccomp 2.5 exports to a descriptor only. */

@@ -9,25 +9,31 @@
 #include <sys/pidfd.h>
 
 #include "base/fs.h"
+#include "base/map.h"
 
 /* The kernel's list is read piece by piece: it goes on where it was (kernel/cgroup/cgroup.c,
  * cgroup_procs_next()), so the whole of it is never in memory.
  *
- * Whether a process is of this cgroup, /proc/PID/cgroup says (cgroups(7)): its line "0::PATH" must end
- * like the path of our descriptor. The pidfd comes first. If it is of somebody who had the pid before,
- * that one is dead and pidfd_send_signal(2) says ESRCH, whoever the file was read of. */
+ * Whether a process is of this cgroup, /proc/PID/cgroup says (cgroups(7)): its line "0::PATH" must
+ * end like the path of our descriptor. The pidfd comes first. If it is of somebody who had the pid
+ * before, that one is dead and pidfd_send_signal(2) says ESRCH, whoever the file was read of. */
 
 #define PIECE 4096
 
+#define PASSES_MAX 32
+
 struct TqProcs {
         int fd;
-        size_t n;         /* of the piece */
+        TqMap met; /* pid → anything */
+        unsigned passes;
+        bool has_new; /* of this pass */
+        size_t n;     /* of the piece */
         char piece[PIECE];
         char path[PATH_MAX]; /* the end of it: from the third directory above */
 };
 
-/* The last three parts of a path: our root, the tenant's slice, the job's leaf. Where the file system
- * is mounted differs from what /proc says; how it ends does not. */
+/* The last three parts of a path: our root, the tenant's slice, the job's leaf. Where the file
+ * system is mounted differs from what /proc says; how it ends does not. */
 static const char *end_of_path(const char *path) {
         const char *p = path + strlen(path);
 
@@ -57,8 +63,10 @@ int tq_procs_open(int cgroup_fd, TqProcs **ret) {
 }
 
 TqProcs *tq_procs_free(TqProcs *p) {
-        if (p)
+        if (p) {
+                tq_map_done(&p->met);
                 (void)tq_close(p->fd);
+        }
         free(p);
         return NULL;
 }
@@ -79,11 +87,26 @@ static bool is_ours(const TqProcs *p, pid_t pid) {
         return n > end && memcmp(line + n - end, p->path, end) == 0;
 }
 
-static void signal_one(const TqProcs *p, pid_t pid, int sig) {
-        TQ_CLOSE int pidfd = pid > 0 ? pidfd_open(pid, 0) : -EBADF;
+static void signal_one(TqProcs *p, pid_t pid, int sig) {
+        TQ_CLOSE int pidfd = -EBADF;
 
-        if (pidfd >= 0 && is_ours(p, pid))
-                (void)pidfd_send_signal(pidfd, sig, NULL, 0);
+        if (pid <= 0 || tq_map_get(&p->met, (uint64_t)pid))
+                return;
+        pidfd = pidfd_open(pid, 0);
+        if (pidfd < 0 || !is_ours(p, pid))
+                return;
+        (void)pidfd_send_signal(pidfd, sig, NULL, 0);
+        /* Out of memory it is signalled once more. */
+        p->has_new |= tq_map_put(&p->met, (uint64_t)pid, p) >= 0;
+}
+
+/* From the beginning again, if that may find somebody. */
+static bool next_pass(TqProcs *p) {
+        if (!p->has_new || ++p->passes >= PASSES_MAX || lseek(p->fd, 0, SEEK_SET) < 0)
+                return false;
+        p->has_new = false;
+        p->n = 0;
+        return true;
 }
 
 /* Adds to the piece what there is. 1: something; 0: the end. */
@@ -108,7 +131,7 @@ int tq_procs_signal(TqProcs *p, int sig, unsigned max) {
 
                 if (!line_end) {
                         r = read_more(p);
-                        if (r <= 0)
+                        if (r < 0 || (r == 0 && !next_pass(p)))
                                 return r;
                         continue;
                 }

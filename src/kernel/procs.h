@@ -3,10 +3,12 @@
 
 #include "base/util.h"
 
-/* Sends a signal to the processes of a cgroup, some at a time, so that whoever has other work can do
- * it between. Costs the same for each process, however many there are; nothing is kept of them. A
- * process is signalled through a pidfd that was opened before it was seen to be of this cgroup, so a
- * reused pid is never hit. What is forked meanwhile may be missed, as with any list of processes. */
+/* Sends a signal to the processes of a cgroup, some at a time, so that whoever has other work can
+ * do it between. Costs the same for each process, however many there are; nothing is kept of them.
+ * A process is signalled through a pidfd that was opened before it was seen to be of this cgroup,
+ * so a reused pid is never hit. The list is gone through again until nobody is on it who was not
+ * before, so that what is forked meanwhile is met too; a program that forks for ever is given up
+ * on. */
 typedef struct TqProcs TqProcs;
 
 /* cgroup_fd: borrowed, only until this returns. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/ledger.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/ledger_private.h"
 #include "store/ledger_schema.h"
@@ -15,12 +17,15 @@
  * Many changes share one commit (tq_ledger_apply); so an accepted job costs a fraction of an fsync
  * when there are many, and one when it is alone. */
 
+#define BUSY_MSEC 15000 /* longer than tenantqd waits for an engine that leaves */
+
 static const char *const queries[_Q_MAX] = {
         [Q_BEGIN] = "BEGIN IMMEDIATE",
         [Q_COMMIT] = "COMMIT",
         [Q_ROLLBACK] = "ROLLBACK",
-        [Q_TENANT] = "INSERT INTO tenants(id, name, uid, first_seen_usec) VALUES(?1, ?2, ?3, ?4) "
-                     "ON CONFLICT(id) DO UPDATE SET uid = ?3",
+        [Q_TENANT] = "INSERT INTO tenants(id, name, uid, first_seen_usec, user) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5) "
+                     "ON CONFLICT(id) DO UPDATE SET uid = ?3, user = ?5",
         [Q_ACCEPT] =
                 "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
                 " submitter_uid, start_after_usec, correlation_id, labels, spec, held, "
@@ -43,7 +48,7 @@ static const char *const queries[_Q_MAX] = {
                 " io_read_bytes = ?10, io_write_bytes = ?11, pids_peak = ?12,"
                 " pids_denied = ?13, dropped_bytes = ?14 WHERE job = ?1 AND attempt = ?2",
         [Q_EVENT] = "INSERT INTO events(time_usec, kind, tenant, job, uid, text) "
-                    "VALUES(?1, ?2, nullif(?3, 0), nullif(?4, 0), ?5, ?6)",
+                    "VALUES(?1, ?2, nullif(?3, 0), nullif(?4, 0), nullif(?5, 4294967295), ?6)",
         [Q_LIMIT] = "INSERT INTO limits(time_usec, uid, tenant, queue, name, old_value, new_value,"
                     " kernel, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         [Q_HOLD_JOB] = "UPDATE jobs SET held = ?2 WHERE id = ?1 AND state = 'queued'",
@@ -89,6 +94,7 @@ int tq_ledger_errno(int rc) {
 
 void tq_ledger_op_done(TqLedgerOp *op) {
         free(op->text);
+        free(op->user);
         if (op->type == TQ_LEDGER_ACCEPT) {
                 free(op->accept.name);
                 free(op->accept.correlation_id);
@@ -164,11 +170,15 @@ static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
 
 static int apply_running(TqLedger *l, const TqLedgerOp *op) {
         sqlite3_stmt *s = tq_ledger_statement(l, Q_RUNNING_ATTEMPT);
+        uint64_t released = htole64(op->boottime_usec);
+        uint8_t boot[TQ_LEDGER_BOOT_SIZE];
         int r;
 
         tq_ledger_bind_u64(s, 1, op->job);
         tq_ledger_bind_u64(s, 2, op->attempt);
-        (void)sqlite3_bind_blob(s, 3, l->boot_id, sizeof(l->boot_id), SQLITE_STATIC);
+        memcpy(boot, l->boot_id, sizeof(l->boot_id));
+        memcpy(boot + sizeof(l->boot_id), &released, sizeof(released));
+        (void)sqlite3_bind_blob(s, 3, boot, sizeof(boot), SQLITE_STATIC);
         tq_ledger_bind_u64(s, 4, op->time_usec);
         r = run(s);
         if (r < 0)
@@ -286,6 +296,7 @@ static int apply_one(TqLedger *l, const TqLedgerOp *op) {
                 bind_text(s, 2, op->text);
                 tq_ledger_bind_u64(s, 3, op->uid);
                 tq_ledger_bind_u64(s, 4, op->time_usec);
+                bind_text(s, 5, op->user ? op->user : "");
                 return run(s);
         case TQ_LEDGER_ACCEPT:
                 return apply_accept(l, op);
@@ -446,6 +457,27 @@ static int set_up(TqLedger *l, TqError *err) {
         return prepare(l, err);
 }
 
+int tq_ledger_is_there(const TqLedger *l) {
+        struct stat st;
+
+        if (stat(l->path, &st) < 0)
+                return errno == ENOENT || errno == ENOTDIR ? -ESTALE : tq_errno();
+        return st.st_dev == l->device && st.st_ino == l->inode ? 0 : -ESTALE;
+}
+
+static int remember_file(TqLedger *l, const char *path, TqError *err) {
+        struct stat st;
+
+        l->path = strdup(path);
+        if (!l->path)
+                return tq_error(err, -ENOMEM, "out of memory");
+        if (stat(path, &st) < 0)
+                return tq_error_errno(err, tq_errno(), "%s", path);
+        l->device = st.st_dev;
+        l->inode = st.st_ino;
+        return 0;
+}
+
 int tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger **ret, TqError *err) {
         TqLedger *l = calloc(1, sizeof(*l));
         int rc, r;
@@ -457,7 +489,12 @@ int tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger **ret, 
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
                                      SQLITE_OPEN_NOFOLLOW,
                              NULL);
+        /* The engine before us may not have left it yet. */
+        if (rc == SQLITE_OK)
+                (void)sqlite3_busy_timeout(l->db, BUSY_MSEC);
         r = rc == SQLITE_OK ? set_up(l, err) : fail(l, rc, path, err);
+        if (r >= 0)
+                r = remember_file(l, path, err);
         if (r < 0) {
                 (void)tq_ledger_close(l);
                 return r;
@@ -472,6 +509,7 @@ TqLedger *tq_ledger_close(TqLedger *l) {
         for (int i = 0; i < _Q_MAX; i++)
                 (void)sqlite3_finalize(l->statements[i]);
         (void)sqlite3_close(l->db);
+        free(l->path);
         free(l);
         return NULL;
 }

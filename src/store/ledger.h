@@ -13,7 +13,7 @@ typedef struct TqLedger TqLedger;
 typedef enum TqHoldLevel { TQ_HOLD_NONE, TQ_HOLD_OWN, TQ_HOLD_ADMIN } TqHoldLevel;
 
 typedef enum TqLedgerOpType {
-        TQ_LEDGER_TENANT,  /* tenant, text: name, uid */
+        TQ_LEDGER_TENANT,  /* tenant, text: name, uid, user */
         TQ_LEDGER_ACCEPT,  /* job, claim, tenant, accept.*, time */
         TQ_LEDGER_RUNNING, /* job, attempt, time: about to be released */
         TQ_LEDGER_STOP,    /* job, stop */
@@ -30,12 +30,14 @@ typedef enum TqLedgerOpType {
 typedef struct TqLedgerOp {
         TqLedgerOpType type;
         uint64_t job;
-        uint64_t time_usec; /* CLOCK_REALTIME */
+        uint64_t time_usec;     /* CLOCK_REALTIME */
+        uint64_t boottime_usec; /* RUNNING: the same instant by CLOCK_BOOTTIME, for durations */
         uint32_t tenant;
         uint32_t uid; /* who */
         unsigned attempt;
         TqStopReason stop;
         char *text;
+        char *user;
         const char *kind; /* EVENT: a static word */
         union {
                 struct {
@@ -76,6 +78,9 @@ TqLedger *tq_ledger_close(TqLedger *l);
 /* All changes in one transaction, in order; -EIO (-ENOSPC when the disk is full) and none of them
  * on failure. A claim that is in the ledger already is not inserted a second time: that op is
  * skipped. */
+/* Whether the file at its path is still the one that was opened: 0, or -ESTALE. */
+int tq_ledger_is_there(const TqLedger *l);
+
 int tq_ledger_apply(TqLedger *l, const TqLedgerOp *ops, size_t n);
 
 /* Start-up ------------------------------------------------------------------------------------ */
@@ -90,28 +95,32 @@ int tq_ledger_numbers(TqLedger *l, TqLedgerNumbers *ret);
 typedef struct TqLedgerTenant {
         uint32_t id;
         const char *name;
+        uid_t uid;
+        const char *user; /* empty: the number had no name, or an older version did not note it */
 } TqLedgerTenant;
 
 /* A job that has not ended. */
 typedef struct TqLedgerLive {
         uint64_t id;
-        uint32_t tenant;
         const char *queue;
         const char *name;
         const char *after; /* as written; NULL: none */
+        const char *spec;  /* NULL with has_bounds: it need not be read */
+        size_t spec_size;
+        uint32_t tenant;
         int priority;
         TqHoldLevel hold;
-        uint64_t start_after_usec; /* 0: at once */
-        bool has_deadline;
-        uint64_t deadline_usec;
-        bool has_bounds; /* else they are in the spec only */
-        uint64_t runtime_usec, stop_usec, memory_bytes;
-        bool was_running;       /* its last attempt was released or was about to be */
-        uint64_t released_usec; /* of the last attempt, CLOCK_REALTIME */
-        unsigned attempt;       /* the last one, 0: none */
         TqStopReason stop;
-        const char *spec; /* NULL with has_bounds: it need not be read */
-        size_t spec_size;
+        unsigned attempt;  /* the last one, 0: none */
+        bool was_running;  /* which was released or was about to be */
+        bool has_boottime; /* in this boot */
+        bool has_deadline;
+        bool has_bounds;           /* else they are in the spec only */
+        uint64_t start_after_usec; /* 0: at once */
+        uint64_t deadline_usec;
+        uint64_t runtime_usec, stop_usec, memory_bytes;
+        uint64_t released_usec; /* of the last attempt, CLOCK_REALTIME */
+        uint64_t released_boottime_usec;
 } TqLedgerLive;
 
 /* What is switched off. */
@@ -152,12 +161,16 @@ typedef struct TqLedgerFilter {
         uint64_t job;   /* 0: any */
         int64_t tenant; /* -1: any */
         bool live_only;
-        uint64_t before; /* only jobs below this id; 0: all */
-        uint64_t limit;  /* rows; the newest first */
-        bool with_spec;  /* adds the column `spec` */
+        uint64_t before;  /* only jobs below this id; 0: all */
+        uint64_t limit;   /* rows; the newest first */
+        size_t max_bytes; /* of texts, about; then the table is cut. 0: without bound */
+        bool with_spec;   /* adds the column `spec` */
 } TqLedgerFilter;
 
 int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
+/* The same columns of just these jobs, in their order; those that are not there are left out. *n
+ * becomes how many of them were looked for until there were max_bytes. */
+int tq_ledger_jobs_of(TqLedger *l, const uint64_t *ids, size_t *n, size_t max_bytes, TqTable *ret);
 /* What was done, by whom and why: the newest `limit` events below `before`. */
 int tq_ledger_events(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "store/ledger.h"
 
@@ -32,10 +33,15 @@ typedef enum TqLedgerQuery {
         _Q_MAX,
 } TqLedgerQuery;
 
+#define TQ_LEDGER_BOOT_SIZE (16 + sizeof(uint64_t)) /* of attempts.boot: ledger_schema.c */
+
 struct TqLedger {
         sqlite3 *db;
         sqlite3_stmt *statements[_Q_MAX];
         uint8_t boot_id[16];
+        char *path;
+        dev_t device; /* of the file, when it was opened */
+        ino_t inode;
 };
 
 /* An SQLite result code as negative errno; 0 for SQLITE_OK, _ROW and _DONE. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/ledger.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "store/ledger_private.h"
@@ -35,15 +36,18 @@ typedef struct TenantHandler {
 static int tenant_row(void *handler, void *userdata, sqlite3_stmt *s) {
         return ((TenantHandler *)handler)
                 ->row(userdata, &(TqLedgerTenant){ .id = (uint32_t)sqlite3_column_int64(s, 0),
-                                                   .name = column_text(s, 1) });
+                                                   .name = column_text(s, 1),
+                                                   .uid = (uid_t)sqlite3_column_int64(s, 2),
+                                                   .user = column_text(s, 3) });
 }
 
 int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *), void *userdata) {
-        return each(l, "SELECT id, name FROM tenants ORDER BY id", tenant_row,
+        return each(l, "SELECT id, name, uid, user FROM tenants ORDER BY id", tenant_row,
                     &(TenantHandler){ row }, userdata);
 }
 
 typedef struct LiveHandler {
+        const TqLedger *ledger;
         int (*row)(void *, const TqLedgerLive *);
 } LiveHandler;
 
@@ -71,6 +75,7 @@ enum {
         LIVE_ATTEMPT,
         LIVE_STOP,
         LIVE_RELEASED,
+        LIVE_BOOT,
         LIVE_NAME,
         LIVE_HELD,
         LIVE_DEADLINE,
@@ -81,6 +86,19 @@ enum {
         LIVE_SPEC_SIZE,
         LIVE_SPEC,
 };
+
+/* When the attempt was released, by the clock of this boot. */
+static bool boottime_of(const TqLedger *l, sqlite3_stmt *s, uint64_t *ret) {
+        const uint8_t *boot = sqlite3_column_blob(s, LIVE_BOOT);
+        uint64_t v;
+
+        if (!boot || (size_t)sqlite3_column_bytes(s, LIVE_BOOT) != TQ_LEDGER_BOOT_SIZE ||
+            memcmp(boot, l->boot_id, sizeof(l->boot_id)) != 0)
+                return false;
+        memcpy(&v, boot + sizeof(l->boot_id), sizeof(v));
+        *ret = le64toh(v);
+        return true;
+}
 
 static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
         TqLedgerLive row = {
@@ -106,6 +124,8 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
                 .spec_size = (size_t)sqlite3_column_int64(s, LIVE_SPEC_SIZE),
         };
 
+        row.has_boottime =
+                boottime_of(((LiveHandler *)handler)->ledger, s, &row.released_boottime_usec);
         return ((LiveHandler *)handler)->row(userdata, &row);
 }
 
@@ -113,13 +133,14 @@ int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), v
         /* A spec is read only where an older version did not note its bounds. */
         return each(l,
                     "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state,"
-                    " j.attempt, j.stop, a.released_usec, j.name, j.held, j.deadline_usec, j.after,"
+                    " j.attempt, j.stop, a.released_usec, a.boot,"
+                    " j.name, j.held, j.deadline_usec, j.after,"
                     " j.runtime_usec, j.stop_usec, j.memory_bytes, length(j.spec),"
                     " CASE WHEN j.stop_usec IS NULL THEN j.spec END "
                     "FROM jobs j INDEXED BY jobs_live "
                     "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
                     "WHERE j.state <> 'done' ORDER BY j.id",
-                    live_row, &(LiveHandler){ row }, userdata);
+                    live_row, &(LiveHandler){ l, row }, userdata);
 }
 
 typedef struct SwitchHandler {
@@ -284,8 +305,18 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         "FROM jobs j JOIN tenants t ON t.id = j.tenant "                                           \
         "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
 
+static size_t bytes_of(sqlite3_stmt *s) {
+        size_t n = 0;
+
+        for (int i = 0; i < sqlite3_column_count(s); i++)
+                n += sqlite3_column_type(s, i) == SQLITE_TEXT ? (size_t)sqlite3_column_bytes(s, i)
+                                                              : 8;
+        return n;
+}
+
 static int query_table(TqLedger *l, const char *sql, const TqLedgerFilter *f, TqTable *ret) {
         TQ_TABLE_CLEANUP TqTable table = {};
+        size_t bytes = 0;
         sqlite3_stmt *s;
         int rc, r;
 
@@ -297,13 +328,46 @@ static int query_table(TqLedger *l, const char *sql, const TqLedgerFilter *f, Tq
         tq_ledger_bind_u64(s, 3, f->before > 0 ? f->before : INT64_MAX);
         tq_ledger_bind_u64(s, 4, f->limit);
         r = add_columns(s, &table);
-        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
+        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
                 r = add_row(s, &table);
+                bytes += bytes_of(s);
+                table.is_cut = f->max_bytes > 0 && bytes >= f->max_bytes;
+                if (table.is_cut) {
+                        rc = SQLITE_DONE;
+                        break;
+                }
+        }
         if (r >= 0)
                 r = tq_ledger_errno(rc);
         (void)sqlite3_finalize(s);
         if (r < 0)
                 return r;
+        *ret = table;
+        table = (TqTable){};
+        return 0;
+}
+
+int tq_ledger_jobs_of(TqLedger *l, const uint64_t *ids, size_t *n, size_t max_bytes, TqTable *ret) {
+        size_t bytes = 0, i;
+        TQ_TABLE_CLEANUP TqTable table = {};
+        sqlite3_stmt *s;
+        int rc, r;
+
+        rc = sqlite3_prepare_v2(l->db, JOB_COLUMNS JOB_TABLES "WHERE j.id = ?1", -1, &s, NULL);
+        if (rc != SQLITE_OK)
+                return tq_ledger_errno(rc);
+        r = add_columns(s, &table);
+        for (i = 0; r >= 0 && i < *n && bytes < max_bytes; i++) {
+                tq_ledger_bind_u64(s, 1, ids[i]);
+                rc = sqlite3_step(s);
+                r = rc == SQLITE_ROW ? add_row(s, &table) : tq_ledger_errno(rc);
+                bytes += rc == SQLITE_ROW ? bytes_of(s) : 0;
+                (void)sqlite3_reset(s);
+        }
+        (void)sqlite3_finalize(s);
+        if (r < 0)
+                return r;
+        *n = i;
         *ret = table;
         table = (TqTable){};
         return 0;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/ledger_schema.h"
 
-/* States, outcomes, levels, stages and stop reasons are stored as the words of core/, so that the
+/* An attempt's boot is the boot's id (16 bytes), and since version 3 behind it when it was released
+ * by CLOCK_BOOTTIME (microseconds, 8 bytes, little endian), which means something within that boot
+ * only.
+ *
+ * States, outcomes, levels, stages and stop reasons are stored as the words of core/, so that the
  * file can be read with sqlite3(1). Times are microseconds since the epoch. */
 const char tq_ledger_schema[] =
         "CREATE TABLE tenants("
-        "  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, uid INTEGER NOT NULL,"
-        "  first_seen_usec INTEGER NOT NULL) STRICT;"
+        "  id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL,"
+        "  first_seen_usec INTEGER NOT NULL, user TEXT NOT NULL DEFAULT '') STRICT;"
 
         "CREATE TABLE jobs("
         "  id INTEGER PRIMARY KEY, claim INTEGER UNIQUE, tenant INTEGER NOT NULL REFERENCES "
@@ -61,4 +65,12 @@ const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "  tenant INTEGER NOT NULL, queue TEXT NOT NULL, paused INTEGER NOT NULL,"
         "  draining INTEGER NOT NULL, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL, why TEXT,"
         "  PRIMARY KEY(tenant, queue)) STRICT, WITHOUT ROWID;",
+        /* A name may come to another owner: the same name, another row. */
+        "CREATE TABLE tenants_3("
+        "  id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL,"
+        "  first_seen_usec INTEGER NOT NULL, user TEXT NOT NULL DEFAULT '') STRICT;"
+        "INSERT INTO tenants_3(id, name, uid, first_seen_usec)"
+        "  SELECT id, name, uid, first_seen_usec FROM tenants;"
+        "DROP TABLE tenants;"
+        "ALTER TABLE tenants_3 RENAME TO tenants;",
 };

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/crc32c.h"
 #include "base/parse.h"
@@ -143,6 +144,30 @@ TqResultSlots *tq_result_slots_free(TqResultSlots *s) {
         return NULL;
 }
 
+void tq_result_slots_move(TqResultSlots *s, int dir_fd) {
+        s->dir_fd = dir_fd;
+}
+
+/* A file that was removed under us would be found by nobody after a restart. */
+static int renew(TqResultSlots *s, size_t slot) {
+        static const char zeros[sizeof(TqResult) + sizeof(CounterRecord)];
+        TQ_CLOSE int fd = -EBADF;
+        struct stat st;
+        char name[24];
+
+        if (fstat(s->slots[slot].fd, &st) >= 0 && st.st_nlink > 0)
+                return 0;
+        (void)snprintf(name, sizeof(name), "%zu", slot);
+        fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return tq_errno();
+        if (pwrite(fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros))
+                return errno > 0 ? tq_errno() : -ENOSPC;
+        (void)tq_close(s->slots[slot].fd);
+        s->slots[slot].fd = tq_take_fd(&fd);
+        return 0;
+}
+
 int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const uint8_t boot[8],
                          int *ret_fd) {
         TqResult record = { .kind = TQ_RESULT_PREPARED, .job = job, .attempt = attempt };
@@ -156,6 +181,9 @@ int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const
                         return r;
         }
         slot = s->free_list[s->n_free - 1];
+        r = renew(s, slot);
+        if (r < 0)
+                return r;
         memcpy(record.boot, boot, sizeof(record.boot));
         if (pwrite(s->slots[slot].fd, &counters, sizeof(counters), sizeof(TqResult)) !=
             (ssize_t)sizeof(counters))
@@ -205,6 +233,7 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
                                          ? tq_add_u64(record.started_usec, record.run_usec)
                                          : 0;
                 end.dropped_bytes = record.dropped_bytes;
+                end.output_failed = (record.flags & TQ_RESULT_OUTPUT_FAILED) != 0;
         }
         *ret = end;
         return 0;

@@ -8,7 +8,8 @@
 #define TQ_RESULT_MAGIC   UINT32_C(0x54715231) /* "TqR1" */
 #define TQ_RESULT_VERSION 1
 
-enum { TQ_RESULT_PREPARED = 0x7F }; /* kind: launched, not ended yet */
+enum { TQ_RESULT_PREPARED = 0x7F };        /* kind: launched, not ended yet */
+enum { TQ_RESULT_OUTPUT_FAILED = 1 << 0 }; /* flags: a disk was full, or failed */
 
 typedef struct TqResult {
         uint32_t magic;
@@ -22,8 +23,8 @@ typedef struct TqResult {
         uint64_t run_usec;
         uint64_t dropped_bytes;
         uint8_t boot[8]; /* first half of the boot id */
-        uint32_t reserved;
-        uint32_t crc; /* CRC-32C of what precedes */
+        uint32_t flags;  /* TQ_RESULT_OUTPUT_FAILED */
+        uint32_t crc;    /* CRC-32C of what precedes */
 } TqResult;
 
 _Static_assert(sizeof(TqResult) == 64, "a result record is 64 bytes");
@@ -57,6 +58,9 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret);
 
 /* Empties a slot: its verdict is in the ledger. */
 void tq_result_slots_release(TqResultSlots *s, size_t slot);
+
+/* The directory was lost, and made again: slots taken from now on are files of this one. */
+void tq_result_slots_move(TqResultSlots *s, int dir_fd);
 
 /* Steps through the slots in use, from *position = 0: the slot's number, or -ENOENT at the end. */
 int tq_result_slots_next(TqResultSlots *s, size_t *position, TqResult *ret_record);

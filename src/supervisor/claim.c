@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/fs.h"
 #include "base/parse.h"
 #include "core/ids.h"
@@ -29,6 +30,7 @@
  * in the ledger. */
 
 #define CLAIM_NAME_MAX (24 + TQ_TENANT_NAME_MAX)
+#define SHOWN_MAX      200
 
 Claim *claim_free(Claim *c) {
         free(c);
@@ -72,7 +74,7 @@ static int open_as_tenant(const Tenant *t, int path_fd) {
         int fd, r;
 
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-        r = tq_creds_become(t->uid, t->gid);
+        r = tq_creds_become(t->who.uid, t->who.gid);
         if (r < 0)
                 return r;
         fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -124,6 +126,7 @@ static int deliver(Supervisor *s, Tenant *t, uint64_t number, const char *name, 
                 return -ENOMEM;
         c->number = number;
         c->tenant = t;
+        c->owner = t->owner;
         (void)snprintf(c->name, sizeof(c->name), "%s", name);
         r = tq_map_put(&s->claims, number, c);
         if (r < 0) {
@@ -136,7 +139,35 @@ static int deliver(Supervisor *s, Tenant *t, uint64_t number, const char *name, 
         return 1;
 }
 
+/* It was taken back, or the directory of claims has gone. */
+static int why_gone(Supervisor *s, const Tenant *t, const char *name) {
+        if (faccessat(t->spool_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        setup_mend_soon(s);
+        return -EAGAIN;
+}
+
 /* Takes the file away from the tenant. 1: it is below .claims; 0: it has gone or changed. */
+/* Under its name, or under one that says where it comes from when the tenant has meanwhile used the
+ * name again. The directory is the tenant's; nothing in it is replaced. */
+static int give_back(Supervisor *s, Tenant *t, const char *claimed, const char *name,
+                     uint64_t number) {
+        char other[NAME_MAX + 1];
+
+        if (renameat2(s->claims_fd, claimed, t->spool_fd, name, RENAME_NOREPLACE) >= 0)
+                return 0;
+        if (errno != EEXIST)
+                return tq_errno();
+        /* A long name loses its suffix, and would be no job file any more. */
+        if (strlen(name) > 200)
+                (void)snprintf(other, sizeof(other), "held-%" PRIu64 TQ_JOB_SUFFIX, number);
+        else
+                (void)snprintf(other, sizeof(other), "held-%" PRIu64 "-%.200s", number, name);
+        return renameat2(s->claims_fd, claimed, t->spool_fd, other, RENAME_NOREPLACE) < 0
+                       ? tq_errno()
+                       : 0;
+}
+
 static int take(Supervisor *s, Tenant *t, const char *name, int fd, uint64_t number) {
         char claimed[CLAIM_NAME_MAX];
         struct stat before, after;
@@ -144,44 +175,68 @@ static int take(Supervisor *s, Tenant *t, const char *name, int fd, uint64_t num
         (void)claim_name(number, t, claimed);
         /* Both directories are held; the old name is only looked up in the tenant's own. */
         if (renameat2(t->spool_fd, name, s->claims_fd, claimed, RENAME_NOREPLACE) < 0)
-                return errno == ENOENT ? 0 : tq_errno();
+                return errno == ENOENT ? why_gone(s, t, name) : tq_errno();
         if (fstat(fd, &before) < 0 ||
             fstatat(s->claims_fd, claimed, &after, AT_SYMLINK_NOFOLLOW) < 0)
                 return tq_errno();
         if (before.st_ino == after.st_ino && before.st_dev == after.st_dev)
                 return 1;
+        /* A tree is not ours to keep. */
+        if (S_ISDIR(after.st_mode)) {
+                give_back(s, t, claimed, name, number);
+                return 0;
+        }
         reject_file(s, t, s->claims_fd, claimed, name, "was replaced while it was being claimed");
         return 0;
 }
 
+static const char *shown_name(const char *name, char *buf) {
+        return tq_format_escape(name, buf, SHOWN_MAX);
+}
+
+/* It is tried again, and until then it is said why. */
+static int cant_take(Supervisor *s, Tenant *t, const char *name, int error) {
+        char shown[SHOWN_MAX];
+
+        notes_set(s, t, name, "file %s can't be taken: %s", shown_name(name, shown),
+                  strerror(-error));
+        return error;
+}
+
 int claim_file(Supervisor *s, Tenant *t, const char *name) {
         TQ_CLOSE int path_fd = -EBADF, fd = -EBADF;
+        char shown[SHOWN_MAX];
         uint64_t number;
         const char *why;
         struct stat st;
         int r;
 
         path_fd = openat(t->spool_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (path_fd < 0 || fstat(path_fd, &st) < 0)
-                return errno == ENOENT ? 0 : tq_errno();
-        if (is_just_made(&st)) {
-                spool_retry(s, t);
+        if (path_fd < 0 || fstat(path_fd, &st) < 0) {
+                if (errno != ENOENT)
+                        return cant_take(s, t, name, tq_errno());
+                notes_clear(s, t, name);
                 return 0;
         }
+        if (is_just_made(&st))
+                return -EAGAIN;
         why = objection(t, &st);
         if (why) {
                 reject_file(s, t, t->spool_fd, name, name, why);
                 return 0;
         }
         fd = open_as_tenant(t, path_fd);
-        /* Root is about to chown or chmod what it has just copied (install(1) does): the change of
-         * attributes brings us here again. */
-        if (fd == -EACCES && st.st_uid == 0)
-                return 0;
-        if (fd < 0 && fd != -EACCES && fd != -EPERM && fd != -ELOOP && fd != -ENXIO) {
-                spool_retry(s, t); /* our trouble, not the file's */
-                return 0;
+        /* Root may be about to chown or chmod what it has just copied (install(1) does): the change
+         * of attributes brings us here again. Until then it is said what is missing. */
+        if (fd == -EACCES && st.st_uid == 0) {
+                notes_set(s, t, name,
+                          "file %s is root's and not readable for the tenant: chown or "
+                          "chmod it",
+                          shown_name(name, shown));
+                return fd;
         }
+        if (fd < 0 && fd != -EACCES && fd != -EPERM && fd != -ELOOP && fd != -ENXIO)
+                return cant_take(s, t, name, fd); /* our trouble, not the file's */
         if (fd < 0) {
                 reject_file(s, t, t->spool_fd, name, name,
                             fd == -EACCES ? "can't be read by the tenant's user: chmod or chown it"
@@ -190,14 +245,22 @@ int claim_file(Supervisor *s, Tenant *t, const char *name) {
         }
         /* Held only for an instant; a writer who comes then waits until we close. */
         if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
-                if (errno != EAGAIN)
-                        return tq_errno();
-                spool_retry(s, t);
-                return 0;
+                if (errno == EAGAIN)
+                        return -EAGAIN;
+                r = tq_errno();
+                notes_set(s, t, name,
+                          "file %s can't be taken: its file system has no leases (%s), so that "
+                          "nobody can tell whether it is still being written; put the spool on a "
+                          "local file system",
+                          shown_name(name, shown), strerror(-r));
+                return r;
         }
         number = s->next_claim++;
         r = take(s, t, name, fd, number);
-        return r <= 0 ? r : deliver(s, t, number, name, st.st_uid, fd, false);
+        if (r < 0)
+                return cant_take(s, t, name, r);
+        notes_clear(s, t, name);
+        return r == 0 ? r : deliver(s, t, number, name, st.st_uid, fd, false);
 }
 
 static void answered(Supervisor *s, Claim *c) {
@@ -209,31 +272,33 @@ static void answered(Supervisor *s, Claim *c) {
         spool_continue(s);
 }
 
-/* Back to where it was, under its name, or under one that says where it comes from when the tenant
- * has meanwhile used the name again. The directory is the tenant's; nothing in it is replaced. */
+/* The directory belongs to somebody else by now: what the former owner left stays among the claims.
+ */
+static bool is_of_former(const Claim *c) {
+        return c->owner != c->tenant->owner;
+}
+
 void claim_put_back(Supervisor *s, uint64_t number, bool only_this) {
         Claim *c = tq_map_remove(&s->claims, number);
-        char claimed[CLAIM_NAME_MAX], name[NAME_MAX + 1];
+        char claimed[CLAIM_NAME_MAX];
         int r;
 
         if (!c)
                 return;
+        if (is_of_former(c)) {
+                answered(s, c);
+                return;
+        }
         (void)claim_name(number, c->tenant, claimed);
         c->tenant->is_full |= !only_this;
         c->tenant->needs_scan |= !only_this;
         spool_park(c->tenant, c->name);
-        r = renameat2(s->claims_fd, claimed, c->tenant->spool_fd, c->name, RENAME_NOREPLACE);
-        if (r < 0 && errno == EEXIST) {
-                (void)snprintf(name, sizeof(name), "held-%" PRIu64 "-%.200s", number, c->name);
-                /* A long name loses its suffix, and would be no job file any more. */
-                if (strlen(c->name) > 200)
-                        (void)snprintf(name, sizeof(name), "held-%" PRIu64 TQ_JOB_SUFFIX, number);
-                r = renameat2(s->claims_fd, claimed, c->tenant->spool_fd, name, RENAME_NOREPLACE);
-        }
+        r = give_back(s, c->tenant, claimed, c->name, number);
         /* It stays a claim, and is handed over again when the tenant's directory is in order. */
         if (r < 0)
-                report_error("tenant %s: a file can't be put back (%s); it is claim %" PRIu64,
-                             c->tenant->name, strerror(errno), number);
+                report_tenant(c->tenant,
+                              "tenant %s: a file can't be put back (%s); it is claim %" PRIu64,
+                              c->tenant->name, strerror(-r), number);
         answered(s, c);
 }
 
@@ -246,7 +311,7 @@ void claim_done(Supervisor *s, uint64_t number, bool is_accepted, const char *re
         (void)claim_name(number, c->tenant, claimed);
         if (is_accepted)
                 (void)unlinkat(s->claims_fd, claimed, 0);
-        else
+        else if (!is_of_former(c))
                 reject_move(c->tenant, s->claims_fd, claimed, c->name, reason);
         answered(s, c);
 }
@@ -276,6 +341,14 @@ static int redeliver_one(Supervisor *s, const Tenant *only, const char *entry) {
         path_fd = openat(s->claims_fd, entry, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &st) < 0)
                 return 0;
+        /* The name was somebody else's when it was taken: not this one's to see. */
+        if (S_ISREG(st.st_mode) && !tenants_may_submit(t, st.st_uid)) {
+                report_tenant(
+                        t,
+                        "claim %s belongs to user %u, tenant %s to another: it stays where it is",
+                        entry, st.st_uid, t->name);
+                return 0;
+        }
         fd = objection(t, &st) ? -EPERM : open_as_tenant(t, path_fd);
         if (fd < 0) {
                 reject_file(s, t, s->claims_fd, entry, name,

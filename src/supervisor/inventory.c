@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,9 +134,11 @@ static int take_records(Supervisor *s) {
 
                 if (!a)
                         return -ENOMEM;
-                if (a->attempt == record.attempt && a->slot < 0)
+                if (a->attempt == record.attempt && a->slot < 0) {
                         a->slot = slot;
-                else
+                        a->is_of_earlier_boot =
+                                memcmp(record.boot, s->boot_id, sizeof(record.boot)) != 0;
+                } else
                         tq_result_slots_release(s->slots, (size_t)slot);
         }
         return 0;
@@ -152,6 +155,11 @@ static void settle(Supervisor *s, Attempt *a) {
         }
         if (a->slot >= 0)
                 (void)tq_result_slots_end(s->slots, (size_t)a->slot, &a->end);
+        /* When the host is shut down, tenantqd is stopped before the jobs are: what they were sent
+         * then says nothing about them. */
+        if (a->is_of_earlier_boot && a->end.kind == TQ_END_SIGNALED &&
+            (a->end.code == SIGTERM || a->end.code == SIGKILL))
+                a->end.kind = TQ_END_INTERRUPTED;
         a->has_ended = true;
 }
 

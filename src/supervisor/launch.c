@@ -20,23 +20,37 @@
  *
  * A failure undoes what was done, in reverse, and is told with its stage. */
 
-#define NOFILE_SOFT 1024 /* as systemd has it: select(2) knows no more */
+#define WATCHER_BYTES (UINT64_C(1) << 20) /* tenantq-exec, its stacks and page tables */
+#define NOFILE_SOFT   1024                /* as systemd has it: select(2) knows no more */
+
+/* Whether the job asks for what can't be had, now or later: a verdict. Everything else is the
+ * host's trouble, and no job is burnt for that: it waits. */
+static bool is_of_the_job(TqStage stage, int error) {
+        static const int resources[] = { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOSPC, EBUSY, ENOENT };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(resources); i++)
+                if (error == -resources[i])
+                        return false;
+        return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN;
+}
 
 static void start_failed(Supervisor *s, const TqStartMessage *m, TqStage stage, int error) {
-        static const int temporary[] = { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOSPC, EEXIST, EBUSY };
         TqMessage answer = {
                 .attempt = { .job = m->job,
                              .attempt = m->attempt,
                              .tenant = m->tenant,
                              .stage = stage,
-                             .error = -error },
+                             .error = -error,
+                             .is_temporary = !is_of_the_job(stage, error) },
         };
 
-        /* These pass; the others would come back each time. */
-        for (size_t i = 0; i < TQ_ELEMENTSOF(temporary); i++)
-                if (error == -temporary[i])
-                        answer.attempt.is_temporary = 1;
         link_send(s, TQ_MESSAGE_START_FAILED, &answer, NULL, 0, -EBADF);
+}
+
+/* A limit is the payload's; tenantq-exec is in the same cgroup, and gets what it needs besides. */
+static void add_watcher(TqLimits *l, TqKey key, uint64_t needs) {
+        if (tq_limits_has(l, key) && l->value[key] != TQ_LIMIT_MAX)
+                l->value[key] = TQ_MIN(l->value[key] + needs, tq_limits_keys[key].max);
 }
 
 static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret_fd,
@@ -46,10 +60,14 @@ static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret
         char name[48];
         size_t n;
         int r;
+        TqLimits limits = m->limits;
 
         *ret_stage = TQ_STAGE_LIMITS;
-        r = tq_cgroup_attrs(&m->limits, s->controllers, t->device[0] ? t->device : NULL, false,
-                            attrs, &n, &err);
+        add_watcher(&limits, TQ_KEY_PIDS, WATCHERS);
+        add_watcher(&limits, TQ_KEY_MEMORY, WATCHER_BYTES);
+        add_watcher(&limits, TQ_KEY_MEMORY_HIGH, WATCHER_BYTES);
+        r = tq_cgroup_attrs(&limits, s->controllers, t->device[0] ? t->device : NULL, false, attrs,
+                            &n, &err);
         if (r >= 0) {
                 (void)snprintf(name, sizeof(name), "%" PRIu64 ".%u.job", m->job, m->attempt);
                 r = tq_cgroup_leaf_new(t->slice_fd, name, s->controllers, attrs, n, ret_fd,
@@ -58,8 +76,8 @@ static int make_leaf(Supervisor *s, Tenant *t, const TqStartMessage *m, int *ret
         if (r < 0) {
                 char text[256];
 
-                report_error("job %" PRIu64 " of %s: %s", m->job, t->name,
-                             tq_error_format(&err, text, sizeof(text)));
+                report_tenant(t, "job %" PRIu64 " of %s: %s", m->job, t->name,
+                              tq_error_format(&err, text, sizeof(text)));
         }
         return r;
 }
@@ -107,8 +125,8 @@ static int seal_plan(Supervisor *s, Tenant *t, const TqStartMessage *m, const Fi
                 .mode = TQ_PLAN_JOB,
                 .attempt = m->attempt,
                 .job = m->job,
-                .uid = t->uid,
-                .gid = t->gid,
+                .uid = t->who.uid,
+                .gid = t->who.gid,
                 .exec_uid = s->exec_uid,
                 .exec_gid = s->exec_gid,
                 .result_fd = f->result,
@@ -126,8 +144,8 @@ static int seal_plan(Supervisor *s, Tenant *t, const TqStartMessage *m, const Fi
 
         memcpy(plan.boot_id, s->boot_id, sizeof(plan.boot_id));
         return tq_plan_seal(&plan, &(TqPlanParts){
-                                           .groups = t->groups,
-                                           .n_groups = t->n_groups,
+                                           .groups = t->who.groups,
+                                           .n_groups = t->who.n_groups,
                                            .filter = s->job_filter.code,
                                            .n_filter = s->job_filter.n,
                                            .body = body,
@@ -159,13 +177,21 @@ static int launch(Supervisor *s, Tenant *t, const TqStartMessage *m, const char 
         int r;
 
         r = make_leaf(s, t, m, &a->leaf_fd, ret_stage);
+        /* The slice itself has gone: its limits are written anew before anything starts there. */
+        if (*ret_stage == TQ_STAGE_CGROUP && (r == -ENOENT || r == -ENODEV))
+                tenants_lose_slice(s, t);
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_RESULT;
         a->slot = tq_result_slots_take(s->slots, m->job, m->attempt, s->boot_id, &f->result);
+        if (a->slot == -ENOENT && setup_mend(s) > 0)
+                a->slot =
+                        tq_result_slots_take(s->slots, m->job, m->attempt, s->boot_id, &f->result);
         if (a->slot < 0)
                 return a->slot;
         r = open_files(t, m, f, ret_stage);
+        if (r == -ENOENT && tenants_mend_logs(s, t) >= 0)
+                r = open_files(t, m, f, ret_stage);
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_PLAN;
@@ -202,6 +228,12 @@ static Attempt *attempt_new(Supervisor *s, Tenant *t, const TqStartMessage *m) {
 
 static int check(Supervisor *s, const TqStartMessage *m, Tenant *t) {
         if (!t || !t->is_enabled || !t->is_applied || t->slice_fd < 0)
+                return -EAGAIN;
+        /* Decided for who it was before; the engine is told on the same way. */
+        if (m->owner != t->owner)
+                return -EAGAIN;
+        /* Who it runs as may have changed since. What becomes of that, the engine is told first. */
+        if (!identity_is_fresh(s, t) && (!tenants_verify(s, t) || m->owner != t->owner))
                 return -EAGAIN;
         /* The previous attempt still has its cgroup or its record. */
         return tq_map_get(&s->attempts, m->job) ? -EBUSY : 0;
@@ -279,8 +311,10 @@ static void engine_body(Supervisor *s, TqBuffer *ret) {
 }
 
 int launch_engine(Supervisor *s, int channel_fd) {
+        /* If memory runs out, the engine can be started again; whoever watches over the jobs can't.
+         */
         TqPlan plan = {
-                .flags = 0,
+                .flags = s->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
                 .mode = TQ_PLAN_SERVICE,
                 .uid = s->engine_uid,
                 .gid = s->engine_gid,

@@ -28,6 +28,12 @@ void link_send(Supervisor *s, TqMessageType type, TqMessage *m, const void *blob
                 (void)tq_channel_send(s->channel, type, m, blob, size, fd);
 }
 
+void link_hand_over(Supervisor *s, uint64_t which, int fd) {
+        TqMessage m = { .number = { .cookie = which } };
+
+        link_send(s, TQ_MESSAGE_DESCRIPTOR, &m, NULL, 0, fd);
+}
+
 void link_take_stock(Supervisor *s) {
         TqMessage m = {};
 
@@ -61,7 +67,7 @@ static void on_apply(Supervisor *s, const TqApplyMessage *m) {
         TqError err = {};
         int r;
 
-        r = t ? tenants_apply(s, t, &m->limits, &values, &err) : -ENOENT;
+        r = tenants_apply(s, t, &m->limits, &values, &err);
         if (r >= 0)
                 r = tq_buffer_error(&values);
         if (r < 0) {
@@ -70,15 +76,16 @@ static void on_apply(Supervisor *s, const TqApplyMessage *m) {
                 return;
         }
         answer(s, m->cookie, 0, values.data, values.size, -EBADF);
-        spool_wake(s, t, false);
+        if (t)
+                spool_wake(s, t, false);
 }
 
 static void on_open_log(Supervisor *s, const TqOpenLogMessage *m) {
         Tenant *t = tenants_find(s, m->tenant);
         TQ_CLOSE int fd = -EBADF;
 
-        if (t && t->log_fd >= 0 && m->stream < _TQ_STREAM_MAX)
-                fd = tq_joblog_open(t->log_fd, m->job, m->attempt, (TqStream)m->stream);
+        if (t && m->stream < _TQ_STREAM_MAX)
+                fd = logs_open_output(s, t, m->job, m->attempt, (TqStream)m->stream);
         answer(s, m->cookie, fd < 0 ? (fd == -EBADF ? -ENOENT : fd) : 0, NULL, 0,
                fd < 0 ? -EBADF : fd);
 }
@@ -145,6 +152,9 @@ static int on_message(void *userdata, const TqMessage *m, const char *blob, int 
                 return 0;
         case TQ_MESSAGE_KILL:
                 reap_kill(s, m->attempt.job, m->attempt.attempt);
+                return 0;
+        case TQ_MESSAGE_ABANDON:
+                reap_abandon(s, m->attempt.job, m->attempt.attempt);
                 return 0;
         case TQ_MESSAGE_SAMPLE:
                 reap_sample(s, m->attempt.job, m->attempt.attempt);

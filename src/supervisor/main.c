@@ -83,9 +83,24 @@ static int add_signals(Supervisor *s) {
         return r;
 }
 
+/* An error in a tenant's file disables that tenant, and it is told so by itself. */
+static void ignore(const char *fmt, ...) TQ_PRINTF(1, 2);
+
+static void ignore(const char *fmt, ...) {
+        (void)fmt;
+}
+
+static void warn_of_files(Supervisor *s) {
+        TqError ignored = {};
+
+        (void)check_tenant_files(s->config_fd, s->spool_fd, &s->config, report_error, ignore,
+                                 &ignored);
+}
+
 static int start(Supervisor *s, TqError *err) {
         int r;
 
+        s->config_dir = arg_config;
         s->config_fd = tq_fs_open_dir(AT_FDCWD, arg_config);
         if (s->config_fd < 0)
                 return tq_error_errno(err, s->config_fd, "%s", arg_config);
@@ -95,11 +110,16 @@ static int start(Supervisor *s, TqError *err) {
         r = setup_open(s, err);
         if (r < 0)
                 return r;
+        warn_of_files(s);
         r = sd_event_default(&s->event);
         if (r >= 0)
                 r = add_signals(s);
         if (r >= 0)
                 r = spool_start(s);
+        if (r >= 0) {
+                setup_watch(s);
+                identity_watch(s);
+        }
         if (r >= 0)
                 r = tenants_scan(s);
         if (r >= 0)
@@ -122,6 +142,9 @@ static int run(void) {
                 .helper_fd = -EBADF,
                 .listen_fd = -EBADF,
                 .lock_fd = -EBADF,
+                .lock_dir_fd = -EBADF,
+                .run_fd = -EBADF,
+                .due = { .before = later_before },
                 .inotify_fd = -EBADF,
                 .engine_pidfd = -EBADF,
                 .next_claim = 1,
@@ -148,9 +171,11 @@ static int run(void) {
 static void usage(FILE *f) {
         (void)fprintf(f,
                       "Usage: tenantqd [--config DIR] [--helpers DIR]\n"
+                      "       tenantqd --check [--config DIR]\n"
                       "Supervises the jobs of many tenants; see tenantqd(8).\n\n"
                       "  --config DIR   read tenantq.conf and tenants.d/ there (default %s)\n"
                       "  --helpers DIR  where tenantq-exec and tenantq-engine are (default %s)\n"
+                      "  --check        only say what is wrong with the files there, if anything\n"
                       "  --version      print the version\n",
                       TQ_CONFIG_DIR, TQ_LIBEXECDIR);
 }
@@ -159,10 +184,12 @@ int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "helpers", required_argument, NULL, 'H' },
+                { "check", no_argument, NULL, 'k' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 {},
         };
+        bool only_check = false;
         int c, r;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -172,6 +199,9 @@ int main(int argc, char *argv[]) {
                         break;
                 case 'H':
                         arg_helpers = optarg;
+                        break;
+                case 'k':
+                        only_check = true;
                         break;
                 case 'h':
                         usage(stdout);
@@ -187,6 +217,8 @@ int main(int argc, char *argv[]) {
                 usage(stderr);
                 return 2;
         }
+        if (only_check)
+                return check_main(arg_config);
         if (geteuid() != 0) {
                 (void)fprintf(stderr, "tenantqd: must be started by root\n");
                 return EXIT_FAILURE;

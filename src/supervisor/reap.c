@@ -32,6 +32,7 @@ Attempt *reap_free(Supervisor *s, Attempt *a) {
                 (void)tq_map_remove(&s->attempts, a->job);
         (void)sd_event_source_disable_unref(a->term_source);
         (void)tq_procs_free(a->term_procs);
+        (void)sd_event_source_disable_unref(a->remove_source);
         (void)sd_event_source_disable_unref(a->exit_source);
         (void)sd_event_source_disable_unref(a->events_source);
         (void)tq_close(a->events_fd);
@@ -56,8 +57,13 @@ static void keep_counters(Supervisor *s, Attempt *a) {
         TqLevel level = TQ_LEVEL_NONE;
 
         tq_cgroup_counters(a->leaf_fd, s->controllers, &counters);
+        /* Removed by somebody else meanwhile: what was read before stands. */
+        if (counters.cpu_usec == TQ_UNKNOWN && a->remove_delay > 0)
+                return;
         if (counters.oom_kills > 0 && counters.oom_kills != TQ_UNKNOWN)
                 level = oom_level(a);
+        if (counters.pids_peak != TQ_UNKNOWN)
+                counters.pids_peak = tq_sub_u64(counters.pids_peak, WATCHERS);
         if (a->slot >= 0)
                 (void)tq_result_slots_set_counters(s->slots, (size_t)a->slot, &counters, level);
         a->end.counters = counters;
@@ -115,23 +121,60 @@ static void forget(Supervisor *s, Attempt *a) {
 }
 
 static int watch_events(Supervisor *s, Attempt *a);
+static void finish(Supervisor *s, Attempt *a);
 
-static void finish(Supervisor *s, Attempt *a) {
-        char name[48];
+/* What can't be removed is tried again, at last once a minute: whoever is in it may leave, and
+ * somebody may remove it by hand. Until then the job has its slot. */
+#define REMOVE_LEAST_USEC (20 * TQ_USEC_PER_MSEC)
+#define REMOVE_MOST_USEC  (60 * TQ_USEC_PER_SEC)
+#define REMOVE_TOLD_USEC  (5 * TQ_USEC_PER_SEC) /* by then it is worth a word */
 
-        keep_counters(s, a);
-        if (unlinkat(a->tenant->slice_fd, leaf_name(a, name, sizeof(name)), AT_REMOVEDIR) < 0 &&
-            errno != ENOENT) {
-                /* Something is left in it (EBUSY): it keeps its slot until that has gone. */
-                (void)tq_cgroup_kill(a->leaf_fd);
-                if (watch_events(s, a) < 0)
-                        report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
-                return;
+static void note_name(const Attempt *a, char *buf, size_t size) {
+        (void)snprintf(buf, size, "cgroup of job %" PRIu64, a->job);
+}
+
+static int on_remove(sd_event_source *source, uint64_t usec, void *userdata) {
+        Attempt *a = userdata;
+
+        (void)source;
+        (void)usec;
+        finish(a->supervisor, a);
+        return 0;
+}
+
+static void remove_later(Supervisor *s, Attempt *a, int error) {
+        char file[48];
+
+        a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
+        if (a->remove_delay >= REMOVE_TOLD_USEC && !a->is_stuck) {
+                a->is_stuck = true;
+                report_error("job %" PRIu64
+                             " of %s: its cgroup can't be removed (%s); it keeps its slot",
+                             a->job, a->tenant->name, strerror(-error));
+                note_name(a, file, sizeof(file));
+                notes_set(s, a->tenant, file,
+                          "job %" PRIu64
+                          " has ended, but its cgroup can't be removed (%s): it keeps its "
+                          "slot until that has gone, or until tenantqctl abandon %" PRIu64,
+                          a->job, strerror(-error), a->job);
         }
+        a->remove_source = sd_event_source_disable_unref(a->remove_source);
+        if (sd_event_add_time_relative(s->event, &a->remove_source, CLOCK_MONOTONIC,
+                                       a->remove_delay, 0, on_remove, a) < 0)
+                report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+}
+
+static void end(Supervisor *s, Attempt *a) {
+        char file[48];
+
+        note_name(a, file, sizeof(file));
+        if (a->is_stuck)
+                notes_clear(s, a->tenant, file);
         judge(s, a);
         a->has_ended = true;
         a->exit_source = sd_event_source_disable_unref(a->exit_source);
         a->events_source = sd_event_source_disable_unref(a->events_source);
+        a->remove_source = sd_event_source_disable_unref(a->remove_source);
         a->events_fd = tq_close(a->events_fd);
         a->term_source = sd_event_source_disable_unref(a->term_source);
         a->term_procs = tq_procs_free(a->term_procs);
@@ -147,6 +190,35 @@ static void finish(Supervisor *s, Attempt *a) {
         a->is_orphan = false;
         if (!inventory_has_orphans(s))
                 link_take_stock(s);
+}
+
+static void finish(Supervisor *s, Attempt *a) {
+        char name[48];
+        int r;
+
+        keep_counters(s, a);
+        r = tq_cgroup_remove(a->tenant->slice_fd, leaf_name(a, name, sizeof(name)));
+        if (r >= 0 || r == -ENOENT || r == -ENODEV) {
+                end(s, a);
+                return;
+        }
+        /* Something is left in it: it keeps its slot until that has gone. */
+        (void)tq_cgroup_kill(a->leaf_fd);
+        if (watch_events(s, a) < 0)
+                report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+        remove_later(s, a, r);
+}
+
+/* An administrator gives it up by name: what is left of it is not ours any more. */
+void reap_abandon(Supervisor *s, uint64_t job, unsigned attempt) {
+        Attempt *a = tq_map_get(&s->attempts, job);
+
+        if (!a || a->attempt != attempt || a->has_ended)
+                return;
+        (void)tq_cgroup_kill(a->leaf_fd);
+        report_error("job %" PRIu64 " of %s: given up; its cgroup is left as it is", job,
+                     a->tenant->name);
+        end(s, a);
 }
 
 static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -178,7 +250,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
         (void)revents;
         /* Reading re-arms the notification. */
         (void)!pread(fd, text, sizeof(text), 0);
-        if (tq_cgroup_is_populated(a->leaf_fd) == 0)
+        if (tq_cgroup_is_populated(a->leaf_fd) <= 0)
                 finish(a->supervisor, a);
         return 0;
 }
@@ -205,7 +277,7 @@ int reap_adopt(Supervisor *s, Attempt *a) {
         r = watch_events(s, a);
         if (r < 0)
                 return r;
-        if (tq_cgroup_is_populated(a->leaf_fd) == 0)
+        if (tq_cgroup_is_populated(a->leaf_fd) <= 0)
                 finish(s, a);
         return 0;
 }

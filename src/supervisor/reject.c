@@ -17,6 +17,7 @@
 
 #define REJECTED_MAX 1000
 #define REASON       ".reason"
+#define MOVE_TRIES   16
 
 static unsigned count_entries(int dir_fd) {
         TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
@@ -51,13 +52,33 @@ static int write_reason(int dir_fd, const char *name, const char *reason) {
         return tq_fs_write_all(fd, text, TQ_MIN((size_t)n, sizeof(text) - 1));
 }
 
+/* Under its own name, or with a number where one of that name is kept already: nothing is replaced.
+ */
+static int move_apart(Tenant *t, int from_fd, const char *name, int dir_fd, const char *as,
+                      char kept[NAME_MAX + 1]) {
+        int n = (int)strlen(as) - (int)strlen(TQ_JOB_SUFFIX);
+
+        n = TQ_MIN(TQ_MAX(n, 0), NAME_MAX - 24);
+        (void)snprintf(kept, NAME_MAX + 1, "%s", as);
+        for (int tries = 0; tries < MOVE_TRIES; tries++) {
+                if (renameat2(from_fd, name, dir_fd, kept, RENAME_NOREPLACE) >= 0)
+                        return 0;
+                if (errno != EEXIST)
+                        return tq_errno();
+                t->rejected_serial = TQ_MAX(t->rejected_serial, t->n_rejected) + 1;
+                (void)snprintf(kept, NAME_MAX + 1, "%.*s-%u" TQ_JOB_SUFFIX, n, as,
+                               t->rejected_serial);
+        }
+        return -EEXIST;
+}
+
 static int move_and_explain(Tenant *t, int from_fd, const char *name, const char *as,
                             const char *reason) {
         TQ_CLOSE int dir_fd = -EBADF;
         char kept[NAME_MAX + 1];
         int r;
 
-        r = tq_creds_become(t->uid, t->gid);
+        r = tq_creds_become(t->who.uid, t->who.gid);
         if (r < 0)
                 return r;
         dir_fd = tq_fs_mkdir_open(t->spool_fd, "rejected", 0700);
@@ -69,18 +90,11 @@ static int move_and_explain(Tenant *t, int from_fd, const char *name, const char
                 t->n_rejected = count_entries(dir_fd);
         if (t->n_rejected >= REJECTED_MAX)
                 return -EDQUOT;
-        (void)snprintf(kept, sizeof(kept), "%s", as);
-        r = renameat2(from_fd, name, dir_fd, kept, 0);
-        if (r < 0 &&
-            (errno == EISDIR || errno == ENOTDIR || errno == ENOTEMPTY || errno == EEXIST)) {
-                /* A file does not replace a directory of that name, nor the other way round. */
-                (void)snprintf(kept, sizeof(kept), "%u-%.200s", t->n_rejected, as);
-                r = renameat2(from_fd, name, dir_fd, kept, 0);
-        }
+        r = move_apart(t, from_fd, name, dir_fd, as, kept);
         if (r < 0)
-                return tq_errno();
+                return r;
         t->n_rejected++;
-        r = tq_creds_become(t->uid, t->gid);
+        r = tq_creds_become(t->who.uid, t->who.gid);
         if (r < 0)
                 return r;
         (void)write_reason(dir_fd, kept, reason);
@@ -107,18 +121,18 @@ void reject_move(Tenant *t, int from_fd, const char *name, const char *as, const
         (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, why);
         r = move_and_explain(t, from_fd, name, as, text);
         if (r >= 0)
-                t->is_told_full = false;
+                t->is_told = false;
         if (r >= 0 || r == -ENOENT)
                 return; /* kept, or the tenant took it back */
         /* One line, not one for each file that a tenant cares to send. */
-        if (r != -EDQUOT)
-                report_error("tenant %s: a refused file can't be kept (%s): %s", t->name,
-                             strerror(-r), text);
-        else if (!t->is_told_full)
-                report_error(
-                        "tenant %s: rejected/ holds %d files; further refused ones are removed",
+        if (!t->is_told && r == -EDQUOT)
+                report_tenant(
+                        t, "tenant %s: rejected/ holds %d files; further refused ones are removed",
                         t->name, REJECTED_MAX);
-        t->is_told_full = r == -EDQUOT;
+        else if (!t->is_told)
+                report_tenant(t, "tenant %s: refused files can't be kept (%s) and are removed: %s",
+                              t->name, strerror(-r), text);
+        t->is_told = true;
         /* Never a directory: a tenant's tree is not ours to walk. It is then met again only when
          * the directory is read again. */
         (void)unlinkat(from_fd, name, 0);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,8 +20,10 @@
 /* Opens what tenantqd works with, once, by path; afterwards everything goes by descriptor. Every
  * directory here is root's alone, or made so. */
 
-#define JOBS_PER_CPU 8
-#define JOBS_LEAST   32
+#define JOBS_PER_CPU    8
+#define JOBS_LEAST      32
+#define MEND_USEC       (300 * TQ_USEC_PER_MSEC)
+#define MEND_AGAIN_USEC (5 * TQ_USEC_PER_SEC)
 
 void setup_policy(const TqHostConfig *config, TqHostPolicy *ret) {
         uint64_t cpus = (uint64_t)TQ_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
@@ -65,7 +68,7 @@ static int lookup_service_user(const char *key, const char *name, uid_t *ret_uid
         return 0;
 }
 
-static int lookup_users(Supervisor *s, TqError *err) {
+int setup_lookup_users(Supervisor *s, TqError *err) {
         struct group *gr;
         uint64_t v;
         int r;
@@ -120,46 +123,84 @@ static int open_child(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t
         return tq_take_fd(&fd);
 }
 
+/* Our own directories, parents first. Those with a path are readable for all: tenants' names are no
+ * secret, and what is below them is the tenants' own or closed. */
+typedef struct Own {
+        const char *name; /* below its parent; NULL: it has a path */
+        size_t path;      /* in TqHostConfig */
+        size_t fd;        /* in Supervisor */
+        int parent;       /* index; -1: none */
+        mode_t mode;
+} Own;
+
+enum { OWN_SPOOL, OWN_CLAIMS, OWN_LOGS, OWN_STATE, OWN_RESULTS, OWN_LOCK, OWN_RUN, _OWN_MAX };
+
+#define BY_PATH(key, descriptor)                                                                   \
+        { NULL, offsetof(TqHostConfig, key), offsetof(Supervisor, descriptor), -1, 0755 }
+#define BELOW(parent, name, descriptor)                                                            \
+        { name, 0, offsetof(Supervisor, descriptor), parent, 0700 }
+
+static const Own owns[_OWN_MAX] = {
+        [OWN_SPOOL] = BY_PATH(spool, spool_fd),
+        [OWN_CLAIMS] = BELOW(OWN_SPOOL, ".claims", claims_fd),
+        [OWN_LOGS] = BY_PATH(logs, logs_fd),
+        [OWN_STATE] = BY_PATH(state, state_fd),
+        [OWN_RESULTS] = BELOW(OWN_STATE, "results", results_fd),
+        [OWN_LOCK] = BELOW(OWN_STATE, "lock", lock_dir_fd),
+        [OWN_RUN] = BY_PATH(run, run_fd),
+};
+
+static int *fd_of(Supervisor *s, const Own *o) {
+        return (int *)(void *)((char *)s + o->fd);
+}
+
+static const char *path_of(const Supervisor *s, const Own *o) {
+        return (const char *)&s->config + o->path;
+}
+
+static int open_one(Supervisor *s, const Own *o, TqError *err) {
+        int fd = o->parent < 0
+                         ? open_own(path_of(s, o), 0, 0, o->mode, err)
+                         : open_child(*fd_of(s, &owns[o->parent]), o->name, 0, 0, o->mode, err);
+
+        if (fd < 0)
+                return fd;
+        (void)tq_close(*fd_of(s, o));
+        *fd_of(s, o) = fd;
+        return 0;
+}
+
 static int open_directories(Supervisor *s, TqError *err) {
         TQ_CLOSE int ledger_fd = -EBADF;
 
-        /* Readable for all: tenants' names are no secret. What is below them is the tenants' own.
-         */
-        s->spool_fd = open_own(s->config.spool, 0, 0, 0755, err);
-        if (s->spool_fd < 0)
-                return s->spool_fd;
-        s->claims_fd = open_child(s->spool_fd, ".claims", 0, 0, 0700, err);
-        if (s->claims_fd < 0)
-                return s->claims_fd;
-        s->logs_fd = open_own(s->config.logs, 0, 0, 0755, err);
-        if (s->logs_fd < 0)
-                return s->logs_fd;
-        s->state_fd = open_own(s->config.state, 0, 0, 0755, err);
-        if (s->state_fd < 0)
-                return s->state_fd;
-        s->results_fd = open_child(s->state_fd, "results", 0, 0, 0700, err);
-        if (s->results_fd < 0)
-                return s->results_fd;
+        for (size_t i = 0; i < _OWN_MAX; i++) {
+                int r = open_one(s, &owns[i], err);
+
+                if (r < 0)
+                        return r;
+        }
         ledger_fd = open_child(s->state_fd, "ledger", s->engine_uid, s->engine_gid, 0700, err);
         return ledger_fd < 0 ? ledger_fd : 0;
 }
 
-/* One supervisor: two would launch the same job twice. The lock ends with the process. Whoever can
- * open a file can lock it, for reading too (flock(2)): so it is one that only root can reach. */
+/* One supervisor: two would launch the same job twice. The lock ends with the process: it is not
+ * one of flock(2), which a child that has not come to its execve(2) would hold on. Whoever can open
+ * a file can lock it, for reading too: so it is one that only root can reach. */
 static int lock(Supervisor *s, TqError *err) {
-        TQ_CLOSE int dir_fd = -EBADF, fd = -EBADF;
+        const struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        TQ_CLOSE int fd = -EBADF;
 
-        dir_fd = open_child(s->state_fd, "lock", 0, 0, 0700, err);
-        if (dir_fd < 0)
-                return dir_fd;
-        fd = openat(dir_fd, "tenantqd", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        fd = openat(s->lock_dir_fd, "tenantqd", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return tq_error_errno(err, tq_errno(), "%s/lock/tenantqd", s->config.state);
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK
-                               ? tq_error(err, -EALREADY,
-                                          "another tenantqd is running (%s/lock/tenantqd is locked)",
-                                          s->config.state)
+        /* Before: closing any descriptor of a file ends all of the process's locks of it. */
+        s->lock_fd = tq_close(s->lock_fd);
+        if (fcntl(fd, F_SETLK, &all) < 0)
+                return errno == EAGAIN || errno == EACCES
+                               ? tq_error(
+                                         err, -EALREADY,
+                                         "another tenantqd is running (%s/lock/tenantqd is locked)",
+                                         s->config.state)
                                : tq_error_errno(err, tq_errno(), "%s/lock/tenantqd",
                                                 s->config.state);
         s->lock_fd = tq_take_fd(&fd);
@@ -215,11 +256,12 @@ static int check_controllers(Supervisor *s, TqError *err) {
 }
 
 static int open_cgroup(Supervisor *s, TqError *err) {
-        int r;
+        int fd = tq_cgroup_open(s->config.cgroup_root, err), r;
 
-        s->cgroup_fd = tq_cgroup_open(s->config.cgroup_root, err);
-        if (s->cgroup_fd < 0)
-                return s->cgroup_fd;
+        if (fd < 0)
+                return fd;
+        (void)tq_close(s->cgroup_fd);
+        s->cgroup_fd = fd;
         r = check_controllers(s, err);
         if (r < 0)
                 return r;
@@ -233,12 +275,9 @@ static int open_cgroup(Supervisor *s, TqError *err) {
  * the caller's credentials. Bound aside and renamed, so that it never has the wrong mode. */
 static int open_socket(Supervisor *s, TqError *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        TQ_CLOSE int fd = -EBADF, run_fd = -EBADF;
+        TQ_CLOSE int fd = -EBADF;
         char path[PATH_MAX + 16];
 
-        run_fd = open_own(s->config.run, 0, 0, 0755, err);
-        if (run_fd < 0)
-                return run_fd;
         if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.control.sock",
                              s->config.run) >= sizeof(address.sun_path))
                 return tq_error(err, -ENAMETOOLONG, "tenantq.conf: run=%s is too long",
@@ -250,6 +289,7 @@ static int open_socket(Supervisor *s, TqError *err) {
             chmod(address.sun_path, 0666) < 0 || listen(fd, 128) < 0 ||
             rename(address.sun_path, path) < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
+        (void)tq_close(s->listen_fd);
         s->listen_fd = tq_take_fd(&fd);
         return 0;
 }
@@ -270,7 +310,7 @@ int setup_open(Supervisor *s, TqError *err) {
         struct rlimit files;
         int r;
 
-        r = lookup_users(s, err);
+        r = setup_lookup_users(s, err);
         if (r >= 0)
                 r = read_boot_id(s, err);
         if (r >= 0)
@@ -302,4 +342,169 @@ int setup_open(Supervisor *s, TqError *err) {
                 strcmp(text, "0\n") != 0;
         r = tq_result_slots_new(s->results_fd, &s->slots);
         return r < 0 ? tq_error_errno(err, r, "%s/results", s->config.state) : 0;
+}
+
+/* What vanishes ------------------------------------------------------------------------------- */
+
+/* Removed, renamed, or something else has its name. */
+static bool has_vanished(int fd, int dir_fd, const char *name) {
+        struct stat held, now;
+
+        if (fstat(fd, &held) < 0 || fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+                return true;
+        return held.st_dev != now.st_dev || held.st_ino != now.st_ino;
+}
+
+static bool own_has_vanished(Supervisor *s, const Own *o) {
+        return o->parent < 0 ? has_vanished(*fd_of(s, o), AT_FDCWD, path_of(s, o))
+                             : has_vanished(*fd_of(s, o), *fd_of(s, &owns[o->parent]), o->name);
+}
+
+static bool socket_has_vanished(Supervisor *s) {
+        return faccessat(s->run_fd, "control.sock", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+/* What hangs on a directory that was made again. */
+static int follow_up(Supervisor *s, int own, TqError *err) {
+        switch (own) {
+        case OWN_SPOOL:
+                return spool_watch_top(s) < 0 ? -EIO : tenants_scan(s);
+        case OWN_CLAIMS:
+                link_hand_over(s, TQ_DESCRIPTOR_CLAIMS, s->claims_fd);
+                return 0;
+        case OWN_RESULTS:
+                tq_result_slots_move(s->slots, s->results_fd);
+                return 0;
+        case OWN_LOCK:
+                return lock(s, err);
+        default:
+                return 0;
+        }
+}
+
+int setup_mend(Supervisor *s) {
+        TqError err = {};
+        char text[512];
+        int n = 0, r = 0;
+
+        for (int i = 0; r >= 0 && i < _OWN_MAX; i++) {
+                const Own *o = &owns[i];
+
+                if (!own_has_vanished(s, o))
+                        continue;
+                r = open_one(s, o, &err);
+                if (r >= 0)
+                        r = follow_up(s, i, &err);
+                n++;
+                if (r >= 0)
+                        report_error("%s had gone; made again", o->name ? o->name : path_of(s, o));
+        }
+        if (r >= 0 && socket_has_vanished(s)) {
+                r = open_socket(s, &err);
+                n++;
+                if (r >= 0) {
+                        link_hand_over(s, TQ_DESCRIPTOR_LISTEN, s->listen_fd);
+                        report_error("the control socket had gone; made again");
+                }
+        }
+        if (r < 0) {
+                report_error("can't be made again: %s", tq_error_format(&err, text, sizeof(text)));
+                return r;
+        }
+        if (n > 0)
+                setup_watch(s);
+        return n;
+}
+
+int setup_mend_cgroup(Supervisor *s) {
+        TqError err = {};
+        char text[512];
+        int r;
+
+        if (!has_vanished(s->cgroup_fd, AT_FDCWD, s->config.cgroup_root))
+                return 0;
+        r = open_cgroup(s, &err);
+        if (r < 0)
+                report_error("%s", tq_error_format(&err, text, sizeof(text)));
+        else
+                report_error("%s had gone and is there again", s->config.cgroup_root);
+        return r < 0 ? r : 1;
+}
+
+static void mend_in(Supervisor *s, uint64_t usec);
+
+static int on_mend(sd_event_source *source, uint64_t usec, void *userdata) {
+        Supervisor *s = userdata;
+
+        (void)source;
+        (void)usec;
+        s->mend_source = sd_event_source_disable_unref(s->mend_source);
+        if (setup_mend(s) < 0)
+                mend_in(s, MEND_AGAIN_USEC);
+        return 0;
+}
+
+static void mend_in(Supervisor *s, uint64_t usec) {
+        if (!s->mend_source)
+                (void)sd_event_add_time_relative(s->event, &s->mend_source, CLOCK_MONOTONIC, usec,
+                                                 0, on_mend, s);
+}
+
+/* In a moment: whoever removes a whole tree is not to meet what we have made again. */
+void setup_mend_soon(Supervisor *s) {
+        mend_in(s, MEND_USEC);
+}
+
+static bool is_ours(Supervisor *s, const char *name) {
+        if (strcmp(name, "control.sock") == 0)
+                return true;
+        for (size_t i = 0; i < _OWN_MAX; i++) {
+                const char *own = owns[i].name;
+
+                if (!own) {
+                        own = strrchr(path_of(s, &owns[i]), '/');
+                        own = own ? own + 1 : "";
+                }
+                if (strcmp(name, own) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static int on_vanished(sd_event_source *source, const struct inotify_event *e, void *userdata) {
+        (void)source;
+        if (e->len > 0 && is_ours(userdata, e->name))
+                setup_mend_soon(userdata);
+        return 0;
+}
+
+/* The directory above each: a directory that we hold open says nothing itself when it is removed.
+ */
+static int watch_above(Supervisor *s, size_t i) {
+        const uint32_t mask = IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR;
+        const Own *o = &owns[i];
+        char above[PATH_MAX];
+
+        if (o->parent >= 0)
+                return sd_event_add_inotify_fd(s->event, &s->own_sources[i],
+                                               *fd_of(s, &owns[o->parent]), mask, on_vanished, s);
+        (void)snprintf(above, sizeof(above), "%s/..", path_of(s, o));
+        return sd_event_add_inotify(s->event, &s->own_sources[i], above, mask, on_vanished, s);
+}
+
+void setup_watch(Supervisor *s) {
+        int r = 0;
+
+        for (size_t i = 0; i < _OWN_MAX && r >= 0; i++) {
+                s->own_sources[i] = sd_event_source_disable_unref(s->own_sources[i]);
+                r = watch_above(s, i);
+        }
+        s->own_sources[_OWN_MAX] = sd_event_source_disable_unref(s->own_sources[_OWN_MAX]);
+        if (r >= 0)
+                r = sd_event_add_inotify_fd(s->event, &s->own_sources[_OWN_MAX], s->run_fd,
+                                            IN_DELETE | IN_MOVED_FROM, on_vanished, s);
+        if (r < 0)
+                report_error("our own directories can't be watched (%s): one that is removed is "
+                             "noticed when it is needed",
+                             strerror(-r));
 }

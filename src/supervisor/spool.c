@@ -16,11 +16,12 @@
  * must be read; memory stays bounded however many files there are. Tenants with something to do
  * stand in a ring, and each turn takes one file of the first, then the next: a tenant with a
  * million files delays another one's single file by one file. A turn of the event loop handles a
- * budget of files and of directory entries, so that the ends of jobs are never kept waiting. */
+ * budget of files and of directory entries, so that the ends of jobs are never kept waiting.
+ *
+ * What can't be taken now is looked at again when later.c says. */
 
 #define FILES_PER_TURN   32
 #define ENTRIES_PER_FILE 256
-#define RETRY_MAX_USEC   (64 * TQ_USEC_PER_SEC)
 
 static bool is_job_name(const char *name) {
         size_t n = strlen(name), suffix = strlen(TQ_JOB_SUFFIX);
@@ -39,6 +40,9 @@ static void end_scan(Tenant *t) {
         if (t->scan)
                 (void)closedir(t->scan);
         t->scan = NULL;
+        /* It went well, unless somebody has asked for another one meanwhile. */
+        if (t->scan_at == UINT64_MAX)
+                t->scan_delay = 0;
 }
 
 static void schedule(Supervisor *s) {
@@ -94,48 +98,7 @@ void spool_wake(Supervisor *s, Tenant *t, bool scan) {
         schedule(s);
 }
 
-/* A file that is being written is met again when it is closed; but not every close is told (a file
- * made with O_TMPFILE and linked has no name when it is closed), so its directory is also read
- * again, after a second, and less and less often while it stays open. */
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        Supervisor *s = userdata;
-
-        (void)source;
-        (void)usec;
-        s->last_retry = tq_clock_boottime_usec();
-        s->retry_usec = TQ_MIN(s->retry_usec * 2, RETRY_MAX_USEC);
-        TQ_LIST_FOREACH(node, &s->tenants) {
-                Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
-
-                if (!t->is_busy)
-                        continue;
-                t->is_busy = false;
-                spool_wake(s, t, true);
-        }
-        return 0;
-}
-
-void spool_retry(Supervisor *s, Tenant *t) {
-        uint64_t now = tq_clock_boottime_usec();
-        int enabled = SD_EVENT_OFF;
-
-        t->is_busy = true;
-        if (s->retry_source)
-                (void)sd_event_source_get_enabled(s->retry_source, &enabled);
-        if (enabled != SD_EVENT_OFF)
-                return;
-        if (s->retry_usec == 0 || now - s->last_retry > 2 * s->retry_usec)
-                s->retry_usec = TQ_USEC_PER_SEC;
-        if (!s->retry_source) {
-                (void)sd_event_add_time(s->event, &s->retry_source, CLOCK_BOOTTIME,
-                                        now + s->retry_usec, 100000, on_retry, s);
-                return;
-        }
-        (void)sd_event_source_set_time(s->retry_source, now + s->retry_usec);
-        (void)sd_event_source_set_enabled(s->retry_source, SD_EVENT_ONESHOT);
-}
-
-static void note_name(Supervisor *s, Tenant *t, const char *name) {
+void spool_note(Supervisor *s, Tenant *t, const char *name) {
         if (!is_job_name(name) || is_parked(t, name))
                 return;
         /* Of a full tenant this is mostly what was just put back: the directory is read on from
@@ -152,7 +115,7 @@ static void note_name(Supervisor *s, Tenant *t, const char *name) {
 }
 
 /* The next job name of the directory, or NULL when the budget or the directory is at its end. */
-static const char *scan_next(Tenant *t) {
+static const char *scan_next(Supervisor *s, Tenant *t) {
         if (!t->scan) {
                 TQ_CLOSE int fd = -EBADF;
 
@@ -161,8 +124,10 @@ static const char *scan_next(Tenant *t) {
                 t->needs_scan = false;
                 fd = tq_fs_open_dir(t->spool_fd, ".");
                 t->scan = fd >= 0 ? fdopendir(fd) : NULL;
-                if (!t->scan)
+                if (!t->scan) {
+                        later_scan(s, t);
                         return NULL;
+                }
                 (void)tq_take_fd(&fd);
         }
         for (int i = 0; i < ENTRIES_PER_FILE; i++) {
@@ -172,10 +137,18 @@ static const char *scan_next(Tenant *t) {
                         end_scan(t);
                         return NULL;
                 }
-                if (is_job_name(e->d_name) && !is_parked(t, e->d_name))
+                if (is_job_name(e->d_name) && !is_parked(t, e->d_name) &&
+                    !later_holds(t, e->d_name))
                         return e->d_name;
         }
         return NULL;
+}
+
+static void try_one(Supervisor *s, Tenant *t, const char *name) {
+        if (claim_file(s, t, name) < 0)
+                later_file(s, t, name);
+        else
+                later_forget(s, t, name);
 }
 
 /* One file of one tenant. */
@@ -186,13 +159,12 @@ static void take_one(Supervisor *s, Tenant *t) {
         if (t->n_pending > 0) {
                 name = t->pending[0];
                 memmove(&t->pending[0], &t->pending[1], (--t->n_pending) * sizeof(t->pending[0]));
-                if (claim_file(s, t, name) < 0)
-                        spool_retry(s, t);
+                try_one(s, t, name);
                 return;
         }
-        scanned = scan_next(t);
-        if (scanned && claim_file(s, t, scanned) < 0)
-                spool_retry(s, t);
+        scanned = scan_next(s, t);
+        if (scanned)
+                try_one(s, t, scanned);
 }
 
 static int on_turn(sd_event_source *source, void *userdata) {
@@ -219,6 +191,11 @@ static int on_turn(sd_event_source *source, void *userdata) {
 
 /* inotify ------------------------------------------------------------------------------------- */
 
+static bool is_used_up(int error) {
+        return error == -ENOSPC || error == -ENOMEM ||
+               error == -EBADF; /* EBADF: no inotify at all */
+}
+
 static int add_watch(Supervisor *s, int dir_fd, uint32_t mask) {
         char path[48];
         int watch;
@@ -238,7 +215,26 @@ void spool_unwatch(Supervisor *s, Tenant *t) {
         end_scan(t);
         drop_pending(t);
         drop_parked(t);
+        later_drop(s, t);
         tq_list_unlink(&t->turn);
+}
+
+static void tell_watches(Supervisor *s) {
+        if (!s->is_told_watches)
+                report_error(
+                        "inotify is used up: raise sysctl fs.inotify.max_user_watches (or "
+                        "max_user_instances); until then directories are read again and again");
+        s->is_told_watches = true;
+}
+
+/* The host's watches are used up: who has none is read again and again instead. */
+static void go_unwatched(Supervisor *s, Tenant *t) {
+        t->is_unwatched = true;
+        later_scan(s, t);
+        notes_set(s, t, "",
+                  "inotify's watches are used up (sysctl fs.inotify.max_user_watches): "
+                  "files are found by reading the directory, up to a minute later");
+        tell_watches(s);
 }
 
 int spool_watch(Supervisor *s, Tenant *t) {
@@ -247,9 +243,15 @@ int spool_watch(Supervisor *s, Tenant *t) {
         /* IN_CREATE: links, fifos and the like are never closed; what is still being written is
          * left alone and met again when it is. */
         watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_ATTRIB);
-        if (watch < 0)
+        if (is_used_up(watch))
+                go_unwatched(s, t);
+        else if (watch < 0)
                 return watch;
-        if (watch != t->watch) {
+        else if (t->is_unwatched) {
+                t->is_unwatched = false;
+                notes_clear(s, t, "");
+        }
+        if (watch >= 0 && watch != t->watch) {
                 spool_unwatch(s, t);
                 (void)tq_map_remove(&s->watches, (uint64_t)watch);
                 r = tq_map_put(&s->watches, (uint64_t)watch, t);
@@ -263,8 +265,16 @@ int spool_watch(Supervisor *s, Tenant *t) {
         return 0;
 }
 
+#define OVERFLOW_SAID_USEC (60 * TQ_USEC_PER_SEC)
+
 static void on_overflow(Supervisor *s) {
-        report_info("inotify lost events; reading all directories");
+        uint64_t now = tq_clock_boottime_usec();
+
+        /* Whoever touches files often enough brings this about. */
+        if (s->overflow_said == 0 || now - s->overflow_said > OVERFLOW_SAID_USEC) {
+                report_info("inotify lost events; reading all directories (said once a minute)");
+                s->overflow_said = now;
+        }
         s->needs_top_scan = true;
         TQ_LIST_FOREACH(node, &s->tenants)
         spool_wake(s, TQ_LIST_ENTRY(node, Tenant, all), true);
@@ -277,13 +287,20 @@ static void on_one(Supervisor *s, const struct inotify_event *e) {
                 on_overflow(s);
                 return;
         }
+        /* Of a directory that is known, its owner makes as many of these as he likes. */
         if (e->wd == s->top_watch) {
-                s->needs_top_scan |= e->len > 0 && e->mask & IN_ISDIR;
+                t = e->len > 0 ? tenants_by_name(s, e->name) : NULL;
+                if (t)
+                        later_check(s, t);
+                else if (e->len > 0 && strcmp(e->name, ".claims") == 0)
+                        setup_mend_soon(s);
+                else if (e->len > 0 && e->mask & IN_ISDIR && e->mask & (IN_CREATE | IN_MOVED_TO))
+                        tenants_check(s, e->name);
                 return;
         }
         t = tq_map_get(&s->watches, (uint64_t)e->wd);
         if (t && e->len > 0 && t->is_enabled)
-                note_name(s, t, e->name);
+                spool_note(s, t, e->name);
 }
 
 static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -307,17 +324,41 @@ static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *u
         return 0;
 }
 
-int spool_start(Supervisor *s) {
+/* It is a convenience: without it everything is found by reading. */
+static int start_inotify(Supervisor *s) {
         int r;
 
         s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (s->inotify_fd < 0)
-                return tq_errno();
+        if (s->inotify_fd < 0) {
+                tell_watches(s);
+                return 0;
+        }
         r = sd_event_add_io(s->event, &s->inotify_source, s->inotify_fd, EPOLLIN, on_inotify, s);
         /* A tenant that makes events without end gets this share of the loop and no more; what it
          * is about is merged meanwhile. */
-        if (r >= 0)
-                r = sd_event_source_set_ratelimit(s->inotify_source, 100 * TQ_USEC_PER_MSEC, 20);
+        return r < 0 ? r
+                     : sd_event_source_set_ratelimit(s->inotify_source, 100 * TQ_USEC_PER_MSEC, 20);
+}
+
+#define TOP_USEC (5 * TQ_USEC_PER_SEC)
+
+static int on_top(sd_event_source *source, uint64_t usec, void *userdata) {
+        Supervisor *s = userdata;
+
+        (void)usec;
+        (void)tenants_scan(s);
+        if (spool_watch_top(s) >= 0 && s->top_watch >= 0) {
+                s->top_source = sd_event_source_disable_unref(s->top_source);
+                return 0;
+        }
+        (void)sd_event_source_set_time_relative(source, TOP_USEC);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int spool_start(Supervisor *s) {
+        int r;
+
+        r = start_inotify(s);
         if (r >= 0)
                 r = sd_event_add_defer(s->event, &s->turn_source, on_turn, s);
         /* After the ends of jobs and the engine's messages. */
@@ -327,7 +368,18 @@ int spool_start(Supervisor *s) {
                 r = sd_event_source_set_enabled(s->turn_source, SD_EVENT_OFF);
         if (r < 0)
                 return r;
+        return spool_watch_top(s);
+}
+
+int spool_watch_top(Supervisor *s) {
         s->top_watch = add_watch(s, s->spool_fd,
                                  IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB);
-        return s->top_watch < 0 ? s->top_watch : 0;
+        if (s->top_watch >= 0)
+                return 0;
+        if (!is_used_up(s->top_watch))
+                return s->top_watch;
+        tell_watches(s);
+        return s->top_source ? 0
+                             : sd_event_add_time_relative(s->event, &s->top_source, CLOCK_MONOTONIC,
+                                                          TOP_USEC, TQ_USEC_PER_SEC, on_top, s);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/fs.h"
 #include "core/ids.h"
 #include "kernel/slice.h"
@@ -22,9 +21,7 @@
  * same user) is disabled with the reason and the mend; the others are not concerned. Its limits are
  * decided by the engine (the file's and the live ones) and applied here, bounded by [ceilings]. */
 
-static int fault(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);
-
-static int fault(Tenant *t, const char *fmt, ...) {
+int tenants_fault(Tenant *t, const char *fmt, ...) {
         va_list ap;
 
         va_start(ap, fmt);
@@ -37,7 +34,12 @@ Tenant *tenants_find(Supervisor *s, uint32_t handle) {
         return tq_map_get(&s->handles, handle);
 }
 
-static Tenant *find_by_name(Supervisor *s, const char *name) {
+/* By a hash; two names with the same one (root made both) are told apart by looking at all. */
+Tenant *tenants_by_name(Supervisor *s, const char *name) {
+        Tenant *first = tq_map_get(&s->names, tq_scheduler_name(name));
+
+        if (!first || strcmp(first->name, name) == 0)
+                return first;
         TQ_LIST_FOREACH(node, &s->tenants) {
                 Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
 
@@ -48,7 +50,8 @@ static Tenant *find_by_name(Supervisor *s, const char *name) {
 }
 
 Tenant *tenants_get(Supervisor *s, const char *name) {
-        Tenant *t = find_by_name(s, name);
+        Tenant *t = tenants_by_name(s, name);
+        int r;
 
         if (t)
                 return t;
@@ -56,21 +59,27 @@ Tenant *tenants_get(Supervisor *s, const char *name) {
         if (!t)
                 return NULL;
         t->handle = ++s->next_handle;
-        if (tq_map_put(&s->handles, t->handle, t) < 0) {
+        (void)snprintf(t->name, sizeof(t->name), "%s", name);
+        r = tq_map_put(&s->handles, t->handle, t);
+        if (r >= 0)
+                r = tq_map_put(&s->names, tq_scheduler_name(name), t);
+        if (r < 0 && r != -EEXIST) {
+                (void)tq_map_remove(&s->handles, t->handle);
                 free(t);
                 return NULL;
         }
-        (void)snprintf(t->name, sizeof(t->name), "%s", name);
         t->spool_fd = t->log_fd = t->slice_fd = -EBADF;
         t->watch = -1;
         t->is_gone = true;
+        (void)tenants_fault(t, "it has not been looked at yet");
+        later_init(t);
         tq_list_init(&t->turn);
         tq_list_append(&s->tenants, &t->all);
         return t;
 }
 
 bool tenants_may_submit(const Tenant *t, uid_t uid) {
-        if (uid == t->uid || uid == 0)
+        if (uid == t->who.uid || uid == 0)
                 return true;
         for (size_t i = 0; i < t->n_submitters; i++)
                 if (t->submitters[i] == uid)
@@ -78,86 +87,13 @@ bool tenants_may_submit(const Tenant *t, uid_t uid) {
         return false;
 }
 
-/* Identity ------------------------------------------------------------------------------------ */
+/* The administrator says that the tenant is the same, though its owner is another. */
+bool tenants_is_former(const Tenant *t, uid_t uid, const char *user) {
+        char number[16];
 
-static int find_user(Tenant *t, const struct stat *st) {
-        if (t->config.user[0] != '\0') {
-                if (setup_lookup_user(t->config.user, &t->uid, &t->gid) < 0)
-                        return fault(t, "tenants.d/%s.conf: user=%s: no such user", t->name,
-                                     t->config.user);
-        } else {
-                struct passwd *pw = getpwuid(st->st_uid);
-
-                t->uid = st->st_uid;
-                t->gid = pw ? pw->pw_gid : st->st_gid;
-        }
-        if (t->config.allow_root)
-                return 0;
-        if (t->uid == 0)
-                return fault(
-                        t,
-                        "the directory belongs to root; chown it to the tenant's user, or name "
-                        "one with user= in tenants.d/%s.conf",
-                        t->name);
-        if (t->gid == 0)
-                return fault(
-                        t,
-                        "the tenant's group is root's; chgrp the directory to the tenant's group");
-        return 0;
-}
-
-/* Names, home and supplementary groups, as login would have them. */
-static int find_groups(Tenant *t) {
-        struct passwd *pw = getpwuid(t->uid);
-        int n = 64;
-
-        (void)snprintf(t->user, sizeof(t->user), "%s", pw ? pw->pw_name : "");
-        (void)snprintf(t->home, sizeof(t->home), "%s", pw ? pw->pw_dir : "");
-        free(t->groups);
-        t->n_groups = 0;
-        t->groups = calloc((size_t)n, sizeof(gid_t));
-        if (!t->groups)
-                return -ENOMEM;
-        if (!pw) {
-                t->groups[t->n_groups++] = t->gid;
-                return 0;
-        }
-        if (getgrouplist(pw->pw_name, t->gid, t->groups, &n) < 0)
-                return fault(t, "user %s is in more than 64 groups", pw->pw_name);
-        t->n_groups = (size_t)n;
-        for (int i = 0; i < n && !t->config.allow_root; i++)
-                if (t->groups[i] == 0)
-                        return fault(t, "user %s is in root's group", pw->pw_name);
-        return 0;
-}
-
-static int find_submitters(Tenant *t) {
-        t->n_submitters = 0;
-        for (size_t i = 0; i < t->config.n_submitters; i++) {
-                gid_t ignored;
-
-                if (setup_lookup_user(t->config.submitters[i], &t->submitters[t->n_submitters],
-                                      &ignored) < 0)
-                        return fault(t, "tenants.d/%s.conf: submitters: no user %s", t->name,
-                                     t->config.submitters[i]);
-                t->n_submitters++;
-        }
-        return 0;
-}
-
-static int check_unique(Supervisor *s, Tenant *t) {
-        if (t->uid == s->engine_uid || t->uid == s->exec_uid)
-                return fault(t, "user %u is one of tenantq's own", t->uid);
-        TQ_LIST_FOREACH(node, &s->tenants) {
-                Tenant *other = TQ_LIST_ENTRY(node, Tenant, all);
-
-                if (other != t && other->is_enabled && other->uid == t->uid)
-                        return fault(
-                                t,
-                                "user %u already is tenant %s; give each tenant a user of its own",
-                                t->uid, other->name);
-        }
-        return 0;
+        (void)snprintf(number, sizeof(number), "%u", uid);
+        return t->config.former_owner[0] != '\0' && (strcmp(t->config.former_owner, number) == 0 ||
+                                                     strcmp(t->config.former_owner, user) == 0);
 }
 
 /* Directory ----------------------------------------------------------------------------------- */
@@ -169,25 +105,29 @@ static int check_directory(Supervisor *s, Tenant *t, const struct stat *st) {
         if (fstat(s->spool_fd, &top) < 0)
                 return tq_errno();
         if (st->st_dev != top.st_dev)
-                return fault(t,
-                             "the directory is on another file system than %s; jobs could not be "
-                             "claimed by rename",
-                             s->config.spool);
+                return tenants_fault(
+                        t,
+                        "the directory is on another file system than %s; jobs could not be "
+                        "claimed by rename",
+                        s->config.spool);
         if (mode != 0700 && mode != 0730)
-                return fault(t,
-                             "the directory has mode %04o; others must not enter it: chmod 0700 "
-                             "(or 0730 for its own group)",
-                             mode);
-        if (mode == 0730 && st->st_gid != t->gid)
-                return fault(t,
-                             "the directory has mode 0730 but belongs to group %u, not to the "
-                             "tenant's %u: chgrp it, or chmod 0700",
-                             st->st_gid, t->gid);
+                return tenants_fault(
+                        t,
+                        "the directory has mode %04o; others must not enter it: chmod 0700 "
+                        "(or 0730 for its own group)",
+                        mode);
+        if (mode == 0730 && st->st_gid != t->who.gid)
+                return tenants_fault(
+                        t,
+                        "the directory has mode 0730 but belongs to group %u, not to the "
+                        "tenant's %u: chgrp it, or chmod 0700",
+                        st->st_gid, t->who.gid);
         return 0;
 }
 
 static void close_tenant(Supervisor *s, Tenant *t) {
         t->is_enabled = false;
+        identity_release(s, t);
         spool_unwatch(s, t);
         t->spool_fd = tq_close(t->spool_fd);
 }
@@ -213,54 +153,71 @@ static int open_tenant(Supervisor *s, Tenant *t) {
         if (r < 0) {
                 char text[512];
 
-                return fault(t, "%s", tq_error_format(&err, text, sizeof(text)));
+                return tenants_fault(t, "%s", tq_error_format(&err, text, sizeof(text)));
         }
         (void)tq_close(t->spool_fd);
         t->spool_fd = tq_fs_open_dir(s->spool_fd, t->name);
         if (t->spool_fd < 0)
-                return fault(t, "can't open the directory: %s", strerror(-t->spool_fd));
+                return tenants_fault(t, "can't open the directory: %s", strerror(-t->spool_fd));
         if (fstat(t->spool_fd, &st) < 0)
                 return tq_errno();
-        r = find_user(t, &st);
-        if (r >= 0)
-                r = find_groups(t);
-        if (r >= 0)
-                r = find_submitters(t);
-        if (r >= 0)
-                r = check_unique(s, t);
-        if (r >= 0)
-                r = check_directory(s, t, &st);
+        r = identity_find(s, t, &st);
         if (r < 0)
                 return r;
-        (void)tq_close(t->log_fd);
-        t->log_fd = tq_joblog_open_dir(s->logs_fd, t->name, t->gid);
-        if (t->log_fd < 0)
-                return fault(t, "log directory: %s", strerror(-t->log_fd));
+        /* Of a directory that is not as it should be we are told when it is. */
+        t->is_surroundings = false;
+        r = check_directory(s, t, &st);
+        if (r < 0)
+                return r;
+        t->is_surroundings = true;
+        r = logs_open(s, t);
+        if (r < 0)
+                return r;
+        t->is_surroundings = false;
         if (tq_iodevice_of_file(t->spool_fd, t->device, sizeof(t->device), NULL) < 0)
                 t->device[0] = '\0';
         return open_slice(s, t);
 }
 
-static void announce(Supervisor *s, const Tenant *t) {
-        TqMessage m = {
-                .tenant = {
-                        .tenant = t->handle,
-                        .uid = t->uid,
-                        .gid = t->gid,
-                        .is_enabled = t->is_enabled,
-                        .is_gone = t->is_gone,
-                        .holds_when_full = t->config.holds_when_full,
-                        .limits = t->config.limits,
-                        .n_queues = (uint32_t)t->config.n_queues,
-                },
-        };
+static uint64_t hash(const void *data, size_t size) {
+        const unsigned char *p = data;
+        uint64_t h = UINT64_C(0xCBF29CE484222325);
 
+        for (size_t i = 0; i < size; i++)
+                h = (h ^ p[i]) * UINT64_C(0x100000001B3);
+        return TQ_MAX(h, UINT64_C(1));
+}
+
+/* Nothing is said twice: each time the engine applies the tenant's limits anew. */
+void tenants_announce_one(Supervisor *s, Tenant *t) {
+        TqMessage m;
+        uint64_t said;
+
+        memset(&m, 0, sizeof(m));
+        m.tenant.tenant = t->handle;
+        m.tenant.owner = t->owner;
+        m.tenant.uid = t->who.uid;
+        m.tenant.gid = t->who.gid;
+        (void)snprintf(m.tenant.user, sizeof(m.tenant.user), "%s", t->who.user);
+        if (!t->is_enabled)
+                m.tenant.uid = logs_find_owner(s, t, m.tenant.user, sizeof(m.tenant.user));
+        m.tenant.is_enabled = t->is_enabled;
+        m.tenant.is_gone = t->is_gone;
+        m.tenant.holds_when_full = t->config.holds_when_full;
+        m.tenant.limits = t->config.limits;
+        m.tenant.n_queues = (uint32_t)t->config.n_queues;
         (void)snprintf(m.tenant.name, sizeof(m.tenant.name), "%s", t->name);
         (void)snprintf(m.tenant.pool, sizeof(m.tenant.pool), "%s", t->config.pool);
-        (void)snprintf(m.tenant.user, sizeof(m.tenant.user), "%s", t->user);
-        (void)snprintf(m.tenant.home, sizeof(m.tenant.home), "%s", t->home);
+        (void)snprintf(m.tenant.home, sizeof(m.tenant.home), "%s", t->who.home);
+        (void)snprintf(m.tenant.former_owner, sizeof(m.tenant.former_owner), "%s",
+                       t->config.former_owner);
         (void)snprintf(m.tenant.fault, sizeof(m.tenant.fault), "%s", t->fault);
+        (void)snprintf(m.tenant.note, sizeof(m.tenant.note), "%s", t->note);
         memcpy(m.tenant.queues, t->config.queues, sizeof(m.tenant.queues));
+        said = hash(&m, sizeof(m));
+        if (said == t->announced)
+                return;
+        t->announced = said;
         link_send(s, TQ_MESSAGE_TENANT, &m, NULL, 0, -EBADF);
 }
 
@@ -273,21 +230,24 @@ static void refresh(Supervisor *s, Tenant *t) {
         (void)snprintf(before, sizeof(before), "%s", t->fault);
         t->fault[0] = '\0';
         t->is_gone = false;
+        t->is_surroundings = true;
         r = open_tenant(s, t);
         if (r >= 0)
                 r = spool_watch(s, t);
         if (r < 0) {
                 if (t->fault[0] == '\0')
-                        (void)fault(t, "%s", strerror(-r));
+                        (void)tenants_fault(t, "%s", strerror(-r));
                 close_tenant(s, t);
+                if (t->is_surroundings)
+                        later_recheck(s, t);
                 if (strcmp(before, t->fault) != 0)
-                        report_error("tenant %s is disabled: %s", t->name, t->fault);
+                        report_tenant(t, "tenant %s is disabled: %s", t->name, t->fault);
         } else {
                 t->is_enabled = true;
                 if (!was_enabled)
-                        report_info("tenant %s: jobs run as user %u", t->name, t->uid);
+                        report_tenant(t, "tenant %s: jobs run as user %u", t->name, t->who.uid);
         }
-        announce(s, t);
+        tenants_announce_one(s, t);
         if (t->is_enabled && !was_enabled && s->stock_is_told)
                 (void)claim_redeliver(s, t);
 }
@@ -295,9 +255,19 @@ static void refresh(Supervisor *s, Tenant *t) {
 static void mark_gone(Supervisor *s, Tenant *t) {
         close_tenant(s, t);
         t->is_gone = true;
-        (void)fault(t, "the directory is gone");
-        report_info("tenant %s: the directory is gone; its running jobs go on", t->name);
-        announce(s, t);
+        t->config = (TqTenantConfig){};
+        (void)tenants_fault(t, "the directory is gone");
+        report_tenant(t, "tenant %s: the directory is gone; its running jobs go on", t->name);
+        tenants_announce_one(s, t);
+}
+
+/* A directory that is silently no tenant would be looked for in vain. */
+static void report_bad_name(const char *name) {
+        char shown[256];
+
+        report_error("directory %s in the spool is no tenant: expected 1 to %d of A-Z a-z 0-9 _ -, "
+                     "beginning with a letter or digit, not only digits, not \"host\"",
+                     tq_format_escape(name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
 }
 
 /* What the checks look at. */
@@ -307,18 +277,23 @@ static bool is_same_directory(const struct stat *a, const struct stat *b) {
 }
 
 void tenants_check(Supervisor *s, const char *name) {
-        Tenant *t = find_by_name(s, name);
+        Tenant *t = tenants_by_name(s, name);
         struct stat st;
 
-        if (!tq_ids_tenant_is_valid(name))
+        if (!tq_ids_tenant_is_valid(name)) {
+                if (name[0] != '.' && fstatat(s->spool_fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    S_ISDIR(st.st_mode))
+                        report_bad_name(name);
                 return;
+        }
         if (fstatat(s->spool_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
                 if (t && !t->is_gone)
                         mark_gone(s, t);
                 return;
         }
         t = tenants_get(s, name);
-        if (t && (t->is_gone || !is_same_directory(&t->seen, &st))) {
+        if (t && (t->is_gone || !is_same_directory(&t->seen, &st) || !identity_is_fresh(s, t) ||
+                  t->is_surroundings)) {
                 t->seen = st;
                 refresh(s, t);
         }
@@ -343,7 +318,7 @@ int tenants_scan(Supervisor *s) {
                 return tq_errno();
         (void)tq_take_fd(&fd);
         while ((e = readdir(dir))) {
-                Tenant *t = find_by_name(s, e->d_name);
+                Tenant *t = tenants_by_name(s, e->d_name);
 
                 if (!t || t->is_gone)
                         tenants_check(s, e->d_name);
@@ -353,33 +328,38 @@ int tenants_scan(Supervisor *s) {
 }
 
 void tenants_announce(Supervisor *s) {
-        TQ_LIST_FOREACH(node, &s->tenants)
-        announce(s, TQ_LIST_ENTRY(node, Tenant, all));
+        TQ_LIST_FOREACH(node, &s->tenants) {
+                Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
+
+                t->announced = 0; /* to an engine that knows nothing */
+                tenants_announce_one(s, t);
+        }
 }
 
 /* Files of root that may change while we run. What only takes effect at start is kept as it is. */
 static int reload(Supervisor *s, TqError *err) {
+        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, s->config_dir);
         TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
         TqMessage m = {};
         int r;
 
         if (!config)
                 return -ENOMEM;
-        r = tq_hostfile_load(s->config_fd, config, err);
+        /* By its name: the directory may be another one by now. */
+        if (config_fd < 0)
+                return tq_error_errno(err, config_fd, "%s", s->config_dir);
+        r = tq_hostfile_load(config_fd, config, err);
         if (r < 0)
                 return r;
         r = setup_check_pools(s, config, err);
         if (r < 0)
                 return r;
         /* All tenants' files before the first of them takes effect. */
-        TQ_LIST_FOREACH(node, &s->tenants) {
-                TqTenantConfig ignored;
-
-                r = tq_hostfile_load_tenant(s->config_fd, TQ_LIST_ENTRY(node, Tenant, all)->name,
-                                            &ignored, err);
-                if (r < 0)
-                        return r;
-        }
+        r = check_tenant_files(config_fd, s->spool_fd, config, report_error, report_error, err);
+        if (r < 0)
+                return r;
+        (void)tq_close(s->config_fd);
+        s->config_fd = tq_take_fd(&config_fd);
         s->config.defaults = config->defaults;
         s->config.ceilings = config->ceilings;
         s->config.log_max_bytes = config->log_max_bytes;
@@ -395,8 +375,13 @@ static int reload(Supervisor *s, TqError *err) {
         setup_policy(&s->config, &m.hello.policy);
         memcpy(m.hello.boot_id, s->boot_id, sizeof(m.hello.boot_id));
         link_send(s, TQ_MESSAGE_HELLO, &m, NULL, 0, -EBADF);
-        TQ_LIST_FOREACH(node, &s->tenants)
-        TQ_LIST_ENTRY(node, Tenant, all)->seen = (struct stat){};
+        /* Also those whose own files are as they were: what is around them is not. */
+        TQ_LIST_FOREACH(node, &s->tenants) {
+                Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
+
+                t->seen = (struct stat){};
+                t->announced = 0;
+        }
         return tenants_scan(s);
 }
 
@@ -412,23 +397,93 @@ int tenants_reload(Supervisor *s, TqError *err) {
         return r;
 }
 
+/* All slices were below the one that had gone. Their tenants are made known again, upon which the
+ * engine says what limits they have. */
+static int mend_cgroup(Supervisor *s) {
+        int r = setup_mend_cgroup(s);
+
+        if (r > 0)
+                TQ_LIST_FOREACH(node, &s->tenants) {
+                        Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
+
+                        t->slice_fd = tq_close(t->slice_fd);
+                        t->is_applied = false;
+                        t->announced = 0;
+                        tenants_announce_one(s, t);
+                }
+        return r;
+}
+
 int tenants_apply(Supervisor *s, Tenant *t, const TqLimits *limits, TqBuffer *ret_values,
                   TqError *err) {
         char name[TQ_TENANT_NAME_MAX + 8];
+        TqAttr attrs[TQ_ATTRS_MAX];
         TqLimits bounded = *limits;
         TqSliceState state;
         int fd, r;
+        size_t n;
 
         /* Root's word, whatever the engine says. */
-        tq_limits_clamp(&bounded, &s->config.ceilings);
+        r = tq_limits_clamp(&bounded, &s->config.ceilings);
+        if (r < 0)
+                return tq_error(err, r,
+                                "at most %d limits with @device, those of [ceilings] included",
+                                TQ_IO_DEVICES);
+        /* One that has no directory: what can be said without a cgroup. */
+        if (!t) {
+                char device[TQ_IODEVICE_MAX];
+
+                r = tq_iodevice_of_file(s->spool_fd, device, sizeof(device), NULL);
+                return tq_cgroup_attrs(&bounded, s->controllers, r < 0 ? NULL : device, true, attrs,
+                                       &n, err);
+        }
         (void)snprintf(name, sizeof(name), "%s.slice", t->name);
         r = tq_slice_apply(s->cgroup_fd, name, &bounded, s->controllers,
                            t->device[0] ? t->device : NULL, &fd, &state, err);
-        if (r < 0)
+        if (r < 0 && mend_cgroup(s) > 0) {
+                *err = (TqError){};
+                r = tq_slice_apply(s->cgroup_fd, name, &bounded, s->controllers,
+                                   t->device[0] ? t->device : NULL, &fd, &state, err);
+        }
+        if (r < 0) {
+                /* As long as there is none to make it in. */
+                t->announced = 0;
+                t->is_surroundings = true;
+                later_recheck(s, t);
                 return r;
+        }
         (void)tq_close(t->slice_fd);
         t->slice_fd = fd;
-        t->is_applied = true;
+        t->is_applied = t->is_enabled;
         tq_buffer_append(ret_values, state.values, state.n * sizeof(state.values[0]));
         return 0;
+}
+
+void tenants_lose_slice(Supervisor *s, Tenant *t) {
+        (void)mend_cgroup(s);
+        t->slice_fd = tq_close(t->slice_fd);
+        t->is_applied = false;
+        report_tenant(t, "tenant %s: its cgroup had gone; it is made again", t->name);
+        /* Upon which the engine says what limits it has. */
+        t->announced = 0;
+        tenants_announce_one(s, t);
+}
+
+static int look_again(Supervisor *s, Tenant *t) {
+        t->is_surroundings = true;
+        tenants_check(s, t->name);
+        return t->is_enabled ? 0 : -EPERM;
+}
+
+int tenants_mend_logs(Supervisor *s, Tenant *t) {
+        return logs_open(s, t) >= 0 ? 0 : look_again(s, t);
+}
+
+bool tenants_verify(Supervisor *s, Tenant *t) {
+        uid_t uid = t->who.uid;
+        char user[sizeof(t->who.user)];
+
+        (void)snprintf(user, sizeof(user), "%s", t->who.user);
+        tenants_check(s, t->name);
+        return t->is_enabled && t->who.uid == uid && strcmp(t->who.user, user) == 0;
 }

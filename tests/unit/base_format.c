@@ -208,6 +208,70 @@ START_TEST(escape_cuts) {
 }
 END_TEST
 
+/* What may travel as text, and stays as it is the second time. */
+static const struct {
+        const char *bytes, *text;
+} utf8_rows[] = {
+        { "", "" },
+        { "plain \\ \n \x1b", "plain \\ \n \x1b" },
+        { "\xE2\x82\xAC", "\xE2\x82\xAC" },
+        { "a\xFFz", "a\\xffz" },
+        { "\xC2\x9B", "\xC2\x9B" },
+        { "\xE2\x82", "\\xe2\\x82" },
+        { "\xED\xA0\x80", "\\xed\\xa0\\x80" },
+        { "\xC0\x80", "\\xc0\\x80" },
+};
+
+START_TEST(utf8) {
+        char buf[TQ_FORMAT_MAX], again[TQ_FORMAT_MAX];
+
+        ck_assert_str_eq(tq_format_utf8(utf8_rows[_i].bytes, buf, sizeof(buf)), utf8_rows[_i].text);
+        ck_assert_str_eq(tq_format_utf8(buf, again, sizeof(again)), buf);
+}
+END_TEST
+
+START_TEST(utf8_cuts) {
+        char buf[8];
+
+        ck_assert_str_eq(tq_format_utf8("ab\xE2\x82\xAC", buf, 6), "ab\xE2\x82\xAC");
+        ck_assert_str_eq(tq_format_utf8("ab\xE2\x82\xAC", buf, 5), "ab");
+        ck_assert_str_eq(tq_format_utf8("ab\xFF", buf, 6), "ab");
+        ck_assert_str_eq(tq_format_utf8("abc", buf, 1), "");
+}
+END_TEST
+
+/* A piece at a time, as output comes: what is not there yet is neither shown nor refused. */
+static const struct {
+        const char *bytes;
+        size_t n;
+        ssize_t size;
+} printable_rows[] = {
+        { "a", 1, 1 },
+        { " ", 1, 1 },
+        { "\x1f", 1, 0 },
+        { "\x7f", 1, 0 },
+        { "\n", 1, 0 },
+        { "\xC2\x80", 2, 0 },
+        { "\xC2\x9B", 2, 0 },
+        { "\xC2\x9F", 2, 0 },
+        { "\xC2\xA0", 2, 2 },
+        { "\xC2", 1, -EAGAIN },
+        { "\x9B", 1, 0 },
+        { "\xE2\x82\xAC", 3, 3 },
+        { "\xE2\x82", 2, -EAGAIN },
+        { "\xE2x", 2, 0 },
+        { "\xF0\x9F\x98\x80", 4, 4 },
+        { "\xF0\x9F", 2, -EAGAIN },
+        { "\xF5", 1, 0 },
+        { "\xED\xA0\x80", 3, 0 },
+};
+
+START_TEST(printable) {
+        ck_assert_int_eq(tq_format_printable(printable_rows[_i].bytes, printable_rows[_i].n),
+                         printable_rows[_i].size);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *numbers = unit_case(s, "numbers"), *texts = unit_case(s, "texts");
 
@@ -218,6 +282,9 @@ static void fill(Suite *s) {
         unit_add_rows(numbers, decimal, decimal_rows);
         tcase_add_test(numbers, timestamp);
         unit_add_rows(texts, escape, escape_rows);
+        unit_add_rows(texts, utf8, utf8_rows);
+        tcase_add_test(texts, utf8_cuts);
+        unit_add_rows(texts, printable, printable_rows);
         tcase_add_test(texts, escape_cuts);
 }
 

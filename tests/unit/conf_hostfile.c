@@ -105,7 +105,7 @@ static const BadRow host_bad_rows[] = {
           "NAME]" },
         { "[tenant]\n", 1, "", "unknown section [tenant]" },
         { "[defaults]\nmemroy=1G\n", 2, "memroy", "unknown limit; did you mean memory?" },
-        { "[defaults]\nmemory=1X\n", 2, "memory", "whole number of bytes" },
+        { "[defaults]\nmemory=1X\n", 2, "memory", "number of bytes" },
         { "[defaults]\ncpu_burst=5\n", 2, "cpu_burst", "not enforced by this version" },
         { "[ceilings]\ncpu_burst=5\n", 2, "cpu_burst", "not enforced by this version" },
         { "[defaults]\nmemory=2G\n[ceilings]\nmemory=1G\n", 0, "memory",

@@ -58,23 +58,26 @@ static const SetRow set_rows[] = {
         { "cpu_weight", "max", TQ_KEY_CPU_WEIGHT, 0, NULL, "a whole number from 1 to 10000" },
         { "cpu_weight", "infinity", TQ_KEY_CPU_WEIGHT, 0, NULL, "a whole number" },
         { "CPUWeight", "200", TQ_KEY_CPU_WEIGHT, 200, "200", NULL },
-        { "CPUWeight", "idle", TQ_KEY_CPU_WEIGHT, 0, NULL, "a whole number" },
+        { "CPUWeight", "idle", TQ_KEY_CPU_WEIGHT, 0, NULL, "\"idle\" is not taken here" },
         { "cpu_burst", "5ms", TQ_KEY_CPU_BURST, 5000, "5ms", NULL },
         { "cpu_burst", "0", TQ_KEY_CPU_BURST, 0, "0", NULL },
         { "cpu_burst", "1s", TQ_KEY_CPU_BURST, SEC, "1s", NULL },
         { "cpu_burst", "1s 1us", TQ_KEY_CPU_BURST, 0, NULL, "out of range" },
-        { "memory", "4096", TQ_KEY_MEMORY, 4096, "4K", NULL },
-        { "memory", "4095", TQ_KEY_MEMORY, 0, NULL, "out of range: expected 4K to 1E" },
+        { "memory", "1M", TQ_KEY_MEMORY, 1 << 20, "1M", NULL },
+        { "memory", "1048575", TQ_KEY_MEMORY, 0, NULL, "out of range: expected 1M to 1E" },
         { "memory", "512M", TQ_KEY_MEMORY, UINT64_C(512) << 20, "512M", NULL },
         { "memory", "1E", TQ_KEY_MEMORY, EIB, "1E", NULL },
         { "memory", "1152921504606846977", TQ_KEY_MEMORY, 0, NULL, "out of range" },
         { "memory", "16777216T", TQ_KEY_MEMORY, 0, NULL, "out of range" },
         { "memory", "18446744073709551615", TQ_KEY_MEMORY, 0, NULL, "out of range" },
         { "memory", "0", TQ_KEY_MEMORY, 0, NULL, "out of range" },
-        { "memory", "-1", TQ_KEY_MEMORY, 0, NULL, "whole number of bytes" },
-        { "memory", "50%", TQ_KEY_MEMORY, 0, NULL, "whole number of bytes" },
-        { "memory", "1e9", TQ_KEY_MEMORY, 0, NULL, "whole number of bytes" },
-        { "memory", "0x10", TQ_KEY_MEMORY, 0, NULL, "whole number of bytes" },
+        { "memory", "-1", TQ_KEY_MEMORY, 0, NULL, "number of bytes" },
+        { "memory", "50%", TQ_KEY_MEMORY, 0, NULL, "a share of the host is not taken here" },
+        { "MemoryMax", "1.5G", TQ_KEY_MEMORY, UINT64_C(1536) << 20, "1536M", NULL },
+        { "MemoryMax", "1.5", TQ_KEY_MEMORY, 0, NULL, "number of bytes" },
+        { "TasksMax", "10%", TQ_KEY_PIDS, 0, NULL, "a share of the host is not taken here" },
+        { "memory", "1e9", TQ_KEY_MEMORY, 0, NULL, "number of bytes" },
+        { "memory", "0x10", TQ_KEY_MEMORY, 0, NULL, "number of bytes" },
         { "memory", "max", TQ_KEY_MEMORY, TQ_LIMIT_MAX, "max", NULL },
         { "MemoryMax", "4G", TQ_KEY_MEMORY, 4 * GIB, "4G", NULL },
         { "MemoryMax", "infinity", TQ_KEY_MEMORY, TQ_LIMIT_MAX, "max", NULL },
@@ -82,12 +85,13 @@ static const SetRow set_rows[] = {
         { "MemoryHigh", "3G", TQ_KEY_MEMORY_HIGH, 3 * GIB, "3G", NULL },
         { "memory_low", "0", TQ_KEY_MEMORY_LOW, 0, "0", NULL },
         { "memory_low", "1G", TQ_KEY_MEMORY_LOW, GIB, "1G", NULL },
-        { "memory_low", "max", TQ_KEY_MEMORY_LOW, 0, NULL, "whole number of bytes" },
+        { "memory_low", "max", TQ_KEY_MEMORY_LOW, 0, NULL, "number of bytes" },
         { "MemoryLow", "1G", TQ_KEY_MEMORY_LOW, GIB, "1G", NULL },
         { "swap", "0", TQ_KEY_SWAP, 0, "0", NULL },
         { "swap", "max", TQ_KEY_SWAP, TQ_LIMIT_MAX, "max", NULL },
         { "MemorySwapMax", "1G", TQ_KEY_SWAP, GIB, "1G", NULL },
-        { "pids", "1", TQ_KEY_PIDS, 1, "1", NULL },
+        { "pids", "2", TQ_KEY_PIDS, 2, "2", NULL },
+        { "pids", "1", TQ_KEY_PIDS, 0, NULL, "out of range: expected 2 to 4194304" },
         { "pids", "0", TQ_KEY_PIDS, 0, NULL, "out of range" },
         { "pids", "4194304", TQ_KEY_PIDS, 4194304, "4194304", NULL },
         { "pids", "4194305", TQ_KEY_PIDS, 0, NULL, "out of range" },
@@ -95,13 +99,14 @@ static const SetRow set_rows[] = {
         { "TasksMax", "512", TQ_KEY_PIDS, 512, "512", NULL },
         { "TasksMax", "infinity", TQ_KEY_PIDS, TQ_LIMIT_MAX, "max", NULL },
         { "io_read", "10M", TQ_KEY_IO_READ, 10000000, "10M", NULL },
-        { "io_read", "1", TQ_KEY_IO_READ, 1, "1", NULL },
+        { "io_read", "2", TQ_KEY_IO_READ, 2, "2", NULL },
+        { "io_write", "1", TQ_KEY_IO_WRITE, 0, NULL, "out of range: expected 2 to" },
         { "io_read", "0", TQ_KEY_IO_READ, 0, NULL, "out of range" },
         { "io_write", "1024", TQ_KEY_IO_WRITE, 1024, "1024", NULL },
         { "io_write", "max", TQ_KEY_IO_WRITE, TQ_LIMIT_MAX, "max", NULL },
         { "io_riops", "2K", TQ_KEY_IO_RIOPS, 2000, "2K", NULL },
-        { "io_riops", "4294967295", TQ_KEY_IO_RIOPS, UINT32_MAX, "4294967295", NULL },
-        { "io_riops", "4294967296", TQ_KEY_IO_RIOPS, 0, NULL, "out of range" },
+        { "io_riops", "4294967294", TQ_KEY_IO_RIOPS, UINT32_MAX - 1, "4294967294", NULL },
+        { "io_riops", "4294967295", TQ_KEY_IO_RIOPS, 0, NULL, "out of range" },
         { "io_wiops", "500", TQ_KEY_IO_WIOPS, 500, "500", NULL },
         { "io_weight", "100", TQ_KEY_IO_WEIGHT, 100, "100", NULL },
         { "IOWeight", "50", TQ_KEY_IO_WEIGHT, 50, "50", NULL },
@@ -157,6 +162,7 @@ static const SetRow set_rows[] = {
         { "runtime", "4611686018427387904us", TQ_KEY_RUNTIME, 0, NULL, "out of range" },
         { "runtime", "infinity", TQ_KEY_RUNTIME, TQ_LIMIT_MAX, "max", NULL },
         { "RuntimeMaxSec", "90", TQ_KEY_RUNTIME, 90 * SEC, "1min 30s", NULL },
+        { "RuntimeMaxSec", "1.5", TQ_KEY_RUNTIME, SEC * 3 / 2, "1s 500ms", NULL },
         { "memmory", "1G", _TQ_KEY_INVALID, 0, NULL, "unknown limit; did you mean memory?" },
         { "MemoyMax", "1G", _TQ_KEY_INVALID, 0, NULL, "unknown limit; did you mean MemoryMax?" },
         { "CPU", "1", _TQ_KEY_INVALID, 0, NULL, "unknown limit; did you mean cpu?" },
@@ -224,7 +230,9 @@ static void check_round_trip(TqKey key, uint64_t value) {
         TqLimits l = {};
         int r;
 
-        if (value == TQ_LIMIT_MAX ? !row->has_max : value < row->min || value > row->max)
+        uint64_t min = row->scopes & TENANT && row->min_tenant > 0 ? row->min_tenant : row->min;
+
+        if (value == TQ_LIMIT_MAX ? !row->has_max : value < min || value > row->max)
                 return;
         /* Not every number is a rate or slots: set_rows has these. */
         if (value != TQ_LIMIT_MAX && (row->type == TQ_TYPE_RATE || row->type == TQ_TYPE_SLOTS))
@@ -386,11 +394,11 @@ static const struct {
         { "memory_high", "1G", TENANT | JOB, true },
         { "memory_low", "1G", TENANT | JOB, true },
         { "swap", "1G", TENANT | JOB, true },
-        { "pids", "1", TENANT | JOB, true },
-        { "io_read", "1", TENANT | JOB, true },
-        { "io_write", "1", TENANT | JOB, true },
-        { "io_riops", "1", TENANT | JOB, true },
-        { "io_wiops", "1", TENANT | JOB, true },
+        { "pids", "2", TENANT | JOB, true },
+        { "io_read", "2", TENANT | JOB, true },
+        { "io_write", "2", TENANT | JOB, true },
+        { "io_riops", "2", TENANT | JOB, true },
+        { "io_wiops", "2", TENANT | JOB, true },
         { "io_weight", "1", TENANT | JOB, true },
         { "concurrency", "1", TENANT | QUEUE, true },
         { "enqueue_rate", "1/s", TENANT | QUEUE, true },
@@ -457,12 +465,29 @@ static const struct {
         { "\xD9\xA3", NULL },
 };
 
+/* As systemd separates them, under its name. */
+START_TEST(allowed_cpus) {
+        static const char *const rows[][2] = {
+                { "0 1", "0-1" },     { "0, 1", "0-1" }, { "0-3 8", "0-3,8" }, { "0,,1", "0-1" },
+                { "  0\t2 ", "0,2" }, { "0,", "0" },     { ",0", "0" },
+        };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(rows); i++) {
+                char text[TQ_VALUE_MAX];
+                TqLimits l = {};
+
+                ck_assert_int_eq(tq_limits_set(&l, "AllowedCPUs", rows[i][0], JOB, false, 1, NULL),
+                                 0);
+                ck_assert_str_eq(tq_limits_format(&l, TQ_KEY_CPUS, text, sizeof(text)), rows[i][1]);
+        }
+}
+END_TEST
+
 START_TEST(cpuset) {
         TqLimits l = {}, untouched = {}, again = {};
         char text[TQ_VALUE_MAX];
         TqError err = {};
-        int r = tq_limits_set(&l, _i % 2 ? "cpus" : "AllowedCPUs", cpuset_rows[_i].text, JOB, false,
-                              1, &err);
+        int r = tq_limits_set(&l, "cpus", cpuset_rows[_i].text, JOB, false, 1, &err);
 
         if (!cpuset_rows[_i].formatted) {
                 ck_assert_msg(r == -EBADMSG, "\"%s\"", cpuset_rows[_i].text);
@@ -931,6 +956,7 @@ static void fill(Suite *s) {
         tcase_add_loop_test(values, table, 0, _TQ_KEY_MAX);
         unit_add_rows(values, nearest, nearest_rows);
         unit_add_rows(values, cpuset, cpuset_rows);
+        tcase_add_test(values, allowed_cpus);
         unit_add_rows(scope, scopes, scope_rows);
         tcase_add_test(scope, every_key_has_a_scope_row);
         unit_add_rows(change, devices, device_rows);

@@ -285,10 +285,10 @@ static void model_wait(Model *m, ModelJob *j) {
         j->phase = WAITING;
         j->timer = TQ_MIN(from > m->now ? from : TQ_NEVER, j->start_by);
         j->place = !is_due ? TQ_JOB_SCHEDULED : j->is_held ? TQ_JOB_HELD : TQ_JOB_QUEUED;
-        j->placed = j->is_held               ? TQ_WAIT_HELD
-                    : j->is_retry            ? TQ_WAIT_LAUNCH_RETRY
+        j->placed = j->is_held      ? TQ_WAIT_HELD
+                    : j->is_retry   ? TQ_WAIT_LAUNCH_RETRY
                     : from > m->now ? TQ_WAIT_START_AFTER
-                                             : TQ_WAIT_AFTER;
+                                    : TQ_WAIT_AFTER;
         if (is_due && j->sequence == 0)
                 j->sequence = ++m->sequence;
         if (!is_queued(j))

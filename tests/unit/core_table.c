@@ -80,12 +80,76 @@ START_TEST(many_rows) {
 }
 END_TEST
 
+/* Rows "first", "first + 1" … of two columns. */
+static void make(TqTable *t, int64_t first, int64_t n) {
+        ck_assert_int_eq(tq_table_add_column(t, "n"), 0);
+        ck_assert_int_eq(tq_table_add_column(t, "s"), 0);
+        for (int64_t i = first; i < first + n; i++) {
+                char text[24];
+
+                (void)snprintf(text, sizeof(text), "%d", (int)i);
+                ck_assert_int_eq(tq_table_add_row(t), 0);
+                tq_table_set_integer(t, 0, i);
+                ck_assert_int_eq(tq_table_set_text(t, 1, text), 0);
+        }
+}
+
+static void has(const TqTable *t, const char *want) {
+        char text[256] = "";
+        size_t at = 0;
+
+        for (size_t i = 0; i < t->n_rows; i++) {
+                at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i > 0 ? " " : "",
+                                       tq_table_text(t, i, "s"));
+                ck_assert_int_eq(tq_table_integer(t, i, "n", -1), atoi(tq_table_text(t, i, "s")));
+        }
+        ck_assert_str_eq(text, want);
+}
+
+START_TEST(merge) {
+        TQ_TABLE_CLEANUP TqTable all = {};
+
+        for (int64_t i = 0; i < 4; i++) {
+                TQ_TABLE_CLEANUP TqTable page = {};
+
+                make(&page, 10 * i, 3);
+                ck_assert_int_eq(tq_table_merge(&all, &page, NULL, 8), 0);
+        }
+        has(&all, "0 1 2 10 11 12 20 21");
+        for (int64_t i = 0; i < 2; i++) {
+                TQ_TABLE_CLEANUP TqTable page = {};
+
+                make(&page, 21, 3);
+                ck_assert_int_eq(tq_table_merge(&all, &page, "n", 100), 0);
+                has(&all, "0 1 2 10 11 12 20 21 22 23");
+        }
+}
+END_TEST
+
+START_TEST(drop_row) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+
+        make(&t, 0, 4);
+        tq_table_drop_row(&t, 1);
+        has(&t, "0 2 3");
+        tq_table_drop_row(&t, 2);
+        has(&t, "0 2");
+        tq_table_drop_row(&t, 0);
+        tq_table_drop_row(&t, 0);
+        has(&t, "");
+        ck_assert_int_eq(tq_table_add_row(&t), 0);
+        ck_assert_ptr_null(tq_table_text(&t, 0, "s"));
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "table");
 
         tcase_add_test(tcase, cells);
         tcase_add_test(tcase, set_again);
         tcase_add_test(tcase, many_rows);
+        tcase_add_test(tcase, merge);
+        tcase_add_test(tcase, drop_row);
 }
 
 int main(void) {

@@ -31,12 +31,30 @@ static const struct {
         { { .kind = TQ_END_SIGNALED, .code = 200 }, 0, TQ_OUTCOME_SIGNAL, 0, 0, "signal 200 (?)" },
         { { .kind = TQ_END_SIGNALED, .code = SIGSYS }, 0, TQ_OUTCOME_SECCOMP, 0, 0, "seccomp" },
         { { .kind = TQ_END_UNKNOWN }, 0, TQ_OUTCOME_LOST, 0, 0, "lost" },
+        { { .kind = TQ_END_INTERRUPTED, .code = SIGTERM },
+          0,
+          TQ_OUTCOME_INTERRUPTED,
+          0,
+          0,
+          "interrupted" },
         { { .kind = TQ_END_NEVER_STARTED },
           TQ_STOP_CANCELLED,
           TQ_OUTCOME_CANCELLED,
           0,
           0,
           "cancelled" },
+        { { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_INTERPRETER, .code = ENOENT },
+          0,
+          TQ_OUTCOME_SPAWN,
+          0,
+          TQ_STAGE_INTERPRETER,
+          "spawn (interpreter: the program is there, its interpreter is not)" },
+        { { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_INTERPRETER, .code = EILSEQ },
+          0,
+          TQ_OUTCOME_SPAWN,
+          0,
+          TQ_STAGE_INTERPRETER,
+          "spawn (interpreter: its first line ends with a carriage return)" },
         { { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_EXEC, .code = ENOENT },
           0,
           TQ_OUTCOME_SPAWN,
@@ -140,15 +158,17 @@ END_TEST
 
 /* Words are in the ledger, so they may be added to but not changed. */
 START_TEST(words) {
-        static const char *const outcomes[] = { "none",     "exit",       "signal",    "oom",
-                                                "timeout",  "seccomp",    "cancelled", "lost",
-                                                "deadline", "dependency", "spawn" };
+        static const char *const outcomes[] = {
+                "none",      "exit", "signal",   "oom",        "timeout", "seccomp",
+                "cancelled", "lost", "deadline", "dependency", "spawn",   "interrupted"
+        };
         static const char *const levels[] = { "none", "job", "tenant", "host" };
         static const char *const stops[] = { "none", "cancelled", "timeout-job", "timeout-tenant" };
-        static const char *const stages[] = { "none",   "tenant",  "result-record", "log",
-                                              "cgroup", "limits",  "plan",          "clone",
-                                              "helper", "pipes",   "rlimits",       "credentials",
-                                              "chdir",  "seccomp", "barrier",       "exec" };
+        static const char *const stages[] = {
+                "none",  "tenant",  "result-record", "log",   "cgroup",     "limits",
+                "plan",  "clone",   "helper",        "pipes", "rlimits",    "credentials",
+                "chdir", "seccomp", "barrier",       "exec",  "interpreter"
+        };
 
         ck_assert_uint_eq(TQ_ELEMENTSOF(outcomes), _TQ_OUTCOME_MAX);
         ck_assert_uint_eq(TQ_ELEMENTSOF(levels), _TQ_LEVEL_MAX);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -301,6 +302,30 @@ START_TEST(descriptors_that_nobody_wants) {
 }
 END_TEST
 
+/* No descriptor is free for the one that comes along: the message is heard without it, and the next
+ * ones as if nothing had been. */
+START_TEST(no_descriptor_is_free) {
+        struct rlimit before, none;
+        FIXTURE f;
+
+        fixture_new(&f);
+        ck_assert_int_eq(send_number(&f.a, TQ_MESSAGE_PING, 1, NULL, 0, STDIN_FILENO), 0);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+        none = before;
+        none.rlim_cur = 0;
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+        run(&f);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        ck_assert_uint_eq(f.b.messages, 1);
+        ck_assert_int_eq(f.b.fd, -EBADF);
+        ck_assert_int_eq(send_number(&f.a, TQ_MESSAGE_PING, 2, NULL, 0, STDIN_FILENO), 0);
+        run(&f);
+        ck_assert_uint_eq(f.b.messages, 2);
+        ck_assert_int_ge(f.b.fd, 0);
+        ck_assert_int_eq(f.a.closed + f.b.closed, 0);
+}
+END_TEST
+
 /* Before leaving: everything is sent, though nobody runs this end's loop any more. */
 START_TEST(flush) {
         enum { N = 1000 };
@@ -348,6 +373,7 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, handler_refuses);
         unit_add_rows(tcase, broken, broken_rows);
         tcase_add_test(tcase, descriptors_that_nobody_wants);
+        tcase_add_test(tcase, no_descriptor_is_free);
         tcase_add_test(tcase, flush);
 }
 

@@ -197,7 +197,7 @@ END_TEST
 START_TEST(attrs_all) {
         TqLimits l = limits_of((const char *const[]){
                 "cpu", "1", "cpu_weight", "5", "cpus", "0", "memory", "1G", "memory_high", "1G",
-                "memory_low", "1G", "swap", "0", "pids", "1", "io_read", "1", NULL });
+                "memory_low", "1G", "swap", "0", "pids", "2", "io_read", "2", NULL });
         TqAttr list[TQ_ATTRS_MAX];
         size_t n;
 
@@ -296,6 +296,58 @@ START_TEST(available) {
 END_TEST
 
 /* A leaf whose limits can't be written is not left behind. */
+/* What is below goes first, and however much of it there is, in bounded pieces. */
+START_TEST(remove_with_what_is_below) {
+        const char *mount = unit_cgroup_mount();
+        char root[256], path[512];
+        unsigned turns = 0;
+        size_t at;
+        int fd, in, r;
+        pid_t pid;
+
+        if (!mount || !unit_is_root())
+                unit_skip("needs root and a cgroup2 mount");
+        (void)snprintf(root, sizeof(root), "%s/tq-unit-%d", mount, (int)getpid());
+        ck_assert_int_eq(mkdir(root, 0755), 0);
+        fd = open(root, O_RDONLY | O_DIRECTORY);
+        ck_assert_int_eq(tq_cgroup_remove(fd, "1.1.job"), -ENOENT);
+        ck_assert_int_eq(mkdirat(fd, "1.1.job", 0755), 0);
+        at = (size_t)snprintf(path, sizeof(path), "1.1.job");
+        for (int i = 0; i < 20; i++) {
+                at += (size_t)snprintf(path + at, sizeof(path) - at, "/%d", i);
+                ck_assert_int_eq(mkdirat(fd, path, 0755), 0);
+        }
+        for (int i = 0; i < TQ_CGROUP_REMOVE_MAX + 10; i++) {
+                (void)snprintf(path, sizeof(path), "1.1.job/wide%d", i);
+                ck_assert_int_eq(mkdirat(fd, path, 0755), 0);
+        }
+        while ((r = tq_cgroup_remove(fd, "1.1.job")) == -EAGAIN)
+                turns++;
+        ck_assert_int_eq(r, 0);
+        ck_assert_uint_ge(turns, 1);
+        ck_assert_uint_le(turns, 2);
+        ck_assert_int_eq(faccessat(fd, "1.1.job", F_OK, 0), -1);
+        /* One that somebody is in stays. */
+        ck_assert_int_eq(mkdirat(fd, "2.1.job", 0755), 0);
+        ck_assert_int_eq(mkdirat(fd, "2.1.job/in", 0755), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        in = openat(fd, "2.1.job/in", O_RDONLY | O_DIRECTORY);
+        (void)snprintf(path, sizeof(path), "%d", (int)pid);
+        ck_assert_int_eq(tq_fs_write_attr(in, "cgroup.procs", path), 0);
+        ck_assert_int_eq(tq_cgroup_remove(fd, "2.1.job"), -EBUSY);
+        (void)kill(pid, SIGKILL);
+        (void)unit_wait(pid);
+        (void)close(in);
+        ck_assert_int_eq(tq_cgroup_remove(fd, "2.1.job"), 0);
+        (void)close(fd);
+        ck_assert_int_eq(rmdir(root), 0);
+}
+END_TEST
+
 START_TEST(leaf_without_files) {
         int fd = unit_dir_open(), leaf = -1;
         TqAttr attr = { .controller = "pids", .file = "pids.max", .value = "5" };
@@ -328,6 +380,7 @@ static void fill(Suite *s) {
         tcase_add_test(files, counters);
         tcase_add_test(files, available);
         tcase_add_test(files, leaf_without_files);
+        tcase_add_test(files, remove_with_what_is_below);
 }
 
 int main(void) {

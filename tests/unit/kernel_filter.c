@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -268,6 +269,12 @@ static const CallRow engine_rows[] = {
         { CALL(mkdirat), { AT_FDCWD, 0, 0 }, ENOSYS },
         { CALL(symlinkat), {}, ENOSYS },
         { CALL(ioctl), { 0, 0, 0 }, ENOSYS },
+        { CALL(ioctl), { 0, TIOCSTI, 0 }, ENOSYS },
+        { CALL(ioctl), { -1, FIONREAD, 0 }, EBADF }, /* the kernel's answer */
+        { CALL(ioctl), { -1, FIONREAD | HIGH, 0 }, EBADF },
+        { CALL(socketpair), { AF_UNIX, SOCK_STREAM, 0, 0 }, EFAULT },
+        { CALL(socketpair), { AF_INET, SOCK_STREAM, 0, 0 }, ENOSYS },
+        { CALL(socketpair), { AF_TIPC, SOCK_STREAM, 0, 0 }, ENOSYS },
         { CALL(memfd_create), {}, ENOSYS },
         { CALL(mount), {}, EPERM },
         { CALL(ptrace), {}, EPERM },

@@ -5,27 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
-#include <linux/magic.h>
 
 #include "base/fs.h"
 #include "unit.h"
 
 /* In a real cgroup, since who is of one the kernel says. */
-
-static const char *find_mount(void) {
-        static const char *const mounts[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
-
-        for (size_t i = 0; i < TQ_ELEMENTSOF(mounts); i++) {
-                struct statfs fs;
-
-                if (statfs(mounts[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&
-                    access(mounts[i], W_OK) == 0)
-                        return mounts[i];
-        }
-        return NULL;
-}
 
 static pid_t sleeper(void) {
         pid_t pid = fork();
@@ -55,7 +40,7 @@ static bool has_ended(pid_t pid) {
 
 /* All of the cgroup, at most so many at a time; nobody else, and nobody of one below it. */
 START_TEST(signals) {
-        const char *mount = find_mount();
+        const char *mount = unit_cgroup_mount();
         pid_t inside[N], outside, below;
         char root[256], slice[300], leaf[320];
         unsigned turns = 0;
@@ -82,7 +67,9 @@ START_TEST(signals) {
         while ((r = tq_procs_signal(p, SIGUSR1, 32)) > 0)
                 turns++;
         ck_assert_int_eq(r, 0);
-        ck_assert_uint_eq(turns, N / 32);
+        /* One who is on his way out may be listed twice. */
+        ck_assert_uint_ge(turns, N / 32);
+        ck_assert_uint_le(turns, N);
         ck_assert_ptr_null(tq_procs_free(p));
         for (int i = 0; i < N; i++)
                 ck_assert_int_eq(WTERMSIG(unit_wait(inside[i])), SIGUSR1);
@@ -98,7 +85,7 @@ START_TEST(signals) {
         ck_assert_int_eq(rmdir(leaf), 0);
         ck_assert_int_eq(tq_procs_signal(p, SIGUSR1, 1), 0);
         (void)tq_procs_free(p);
-        ck_assert_int_eq(tq_procs_open(fd, &p), -ENODEV);
+        ck_assert_int_eq(tq_procs_open(fd, &p), -ENOENT);
         ck_assert_int_eq(rmdir(slice), 0);
         ck_assert_int_eq(rmdir(root), 0);
 }

@@ -444,7 +444,7 @@ static const struct {
         { "cores", "max", CORES },
         { "job_memory", "max", MEMORY },
         { "job_memory", "-1", MEMORY },
-        { "job_memory", "1.5G", MEMORY },
+        { "job_memory", "1.5", MEMORY },
         { "bound", "max", BOUND },
         { "bound", "", BOUND },
         { "queue", "", "expected a queue's name" },

@@ -2,7 +2,10 @@
 #include "store/joblog.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/fs.h"
 #include "unit.h"
@@ -87,33 +90,60 @@ START_TEST(largest_numbers) {
 }
 END_TEST
 
+/* 0, or why that user can't open the output of job 1 in the directory. */
+static int can_open(int dir_fd, uid_t uid, gid_t gid, int how) {
+        char path[64];
+        pid_t pid;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), dir_fd);
+        pid = fork();
+        if (pid == 0) {
+                int here = open(path, O_PATH | O_DIRECTORY);
+
+                if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+                    setresuid(uid, uid, uid) < 0)
+                        _exit(99);
+                _exit(openat(here, "1.1.out", how) < 0 ? errno : 0);
+        }
+        return WEXITSTATUS(unit_wait(pid));
+}
+
 START_TEST(directory) {
-        int logs_fd, fd;
+        int logs_fd, dir_fd, fd;
         struct stat st;
 
         if (!unit_is_root())
-                unit_skip("only root can give a directory to a tenant's group");
+                unit_skip("only root can give a directory to root");
         logs_fd = unit_dir_open();
         fd = tq_joblog_open_dir(logs_fd, "acme", 54321);
         ck_assert_int_ge(fd, 0);
         ck_assert_int_eq(fstat(fd, &st), 0);
-        ck_assert_uint_eq(st.st_mode & 07777, 02750);
+        ck_assert_uint_eq(st.st_mode & 07007, 0);
         ck_assert_uint_eq(st.st_uid, 0);
-        ck_assert_uint_eq(st.st_gid, 54321);
+        ck_assert_uint_eq(st.st_gid, 0);
         /* Repaired. */
         ck_assert_int_eq(fchmod(fd, 0777), 0);
         ck_assert_int_eq(fchown(fd, 54321, 1), 0);
         (void)close(fd);
         fd = tq_joblog_open_dir(logs_fd, "acme", 54321);
         ck_assert_int_eq(fstat(fd, &st), 0);
-        ck_assert_uint_eq(st.st_mode & 07777, 02750);
+        ck_assert_uint_eq(st.st_mode & 07007, 0);
         ck_assert_uint_eq(st.st_uid, 0);
-        ck_assert_uint_eq(st.st_gid, 54321);
+        ck_assert_uint_eq(st.st_gid, 0);
         (void)close(fd);
-        /* What is made inside is the group's. */
-        fd = tq_joblog_create(tq_joblog_open_dir(logs_fd, "acme", 54321), 1, 1, TQ_STREAM_OUT);
+        /* What is made inside is the user's to read, and nobody else's, of his group neither; and
+         * only root writes it. */
+        dir_fd = tq_joblog_open_dir(logs_fd, "acme", 54321);
+        fd = tq_joblog_create(dir_fd, 1, 1, TQ_STREAM_OUT);
         ck_assert_int_eq(fstat(fd, &st), 0);
-        ck_assert_uint_eq(st.st_gid, 54321);
+        ck_assert_uint_eq(st.st_uid, 0);
+        ck_assert_int_eq(can_open(dir_fd, 54321, 99, O_RDONLY), 0);
+        ck_assert_int_eq(can_open(dir_fd, 54321, 99, O_WRONLY), EACCES);
+        ck_assert_int_eq(can_open(dir_fd, 54322, 54321, O_RDONLY), EACCES);
+        ck_assert_int_eq(can_open(dir_fd, 54322, 0, O_RDONLY), EACCES);
+        /* When it is put aside, his neither. */
+        ck_assert_int_eq(tq_joblog_close_dir(dir_fd), 0);
+        ck_assert_int_eq(can_open(dir_fd, 54321, 99, O_RDONLY), EACCES);
         ck_assert_int_eq(symlinkat("/tmp", logs_fd, "globex"), 0);
         ck_assert_int_lt(tq_joblog_open_dir(logs_fd, "globex", 54321), 0);
 }

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 /* Tests run in children, so what they skip is counted in memory that is shared with them. */
@@ -101,6 +103,19 @@ int unit_dir_open(void) {
 
         ck_assert_int_ge(fd, 0);
         return fd;
+}
+
+const char *unit_cgroup_mount(void) {
+        static const char *const mounts[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(mounts); i++) {
+                struct statfs fs;
+
+                if (statfs(mounts[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&
+                    access(mounts[i], W_OK) == 0)
+                        return mounts[i];
+        }
+        return NULL;
 }
 
 int unit_wait(int pid) {

@@ -47,6 +47,9 @@ const char *unit_dir(void);
 /* The same, opened (O_DIRECTORY). */
 int unit_dir_open(void);
 
+/* Where a cgroup2 hierarchy is mounted that we may write to; NULL: nowhere. */
+const char *unit_cgroup_mount(void);
+
 /* Waits for a child: its wait status. */
 int unit_wait(int pid);
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/format.h"
+#include "base/fs.h"
+#include "core/ids.h"
+#include "supervisor/supervisor.h"
+
+/* The files of root, looked at without anything taking effect: before a reload, and by tenantqd
+ * --check. */
+
+#define CONF_SUFFIX ".conf"
+
+/* The tenant that a file of tenants.d is about; false: it is no such file, and left alone as a
+ * README is. */
+static bool tenant_of(const char *file, char *ret, size_t size) {
+        size_t n = strlen(file), suffix = strlen(CONF_SUFFIX);
+
+        if (file[0] == '.' || n <= suffix || strcmp(file + n - suffix, CONF_SUFFIX) != 0)
+                return false;
+        (void)snprintf(ret, size, "%.*s", (int)(n - suffix), file);
+        return true;
+}
+
+static bool has_pool(const TqHostPolicy *policy, const char *pool) {
+        if (pool[0] == '\0' || strcmp(pool, TQ_POOL_SHARED) == 0)
+                return true;
+        for (uint32_t i = 0; i < policy->n_pools; i++)
+                if (strcmp(policy->pools[i].name, pool) == 0)
+                        return true;
+        return false;
+}
+
+/* What disables the tenant, though the file is well-formed. */
+static void check_meaning(const TqTenantConfig *c, const TqHostConfig *host, const char *tenant,
+                          CheckWarn fault) {
+        uid_t uid;
+        gid_t gid;
+
+        if (c->user[0] && setup_lookup_user(c->user, &uid, &gid) < 0)
+                fault("tenants.d/%s.conf: user=%s: no such user; the tenant is disabled", tenant,
+                      c->user);
+        for (size_t i = 0; i < c->n_submitters; i++)
+                if (setup_lookup_user(c->submitters[i], &uid, &gid) < 0)
+                        fault("tenants.d/%s.conf: submitters: no user %s; the tenant is disabled",
+                              tenant, c->submitters[i]);
+        if (!has_pool(&host->policy, c->pool))
+                fault("tenants.d/%s.conf: pool=%s: there is no [pool %s] in tenantq.conf; the "
+                      "tenant is disabled",
+                      tenant, c->pool, c->pool);
+}
+
+static int check_one(int config_fd, int spool_fd, const TqHostConfig *host, const char *file,
+                     const char *tenant, CheckWarn warn, CheckWarn fault, TqError *err) {
+        TqTenantConfig config;
+        struct stat st;
+        char shown[300];
+        int r;
+
+        (void)tq_format_escape(file, shown, sizeof(shown));
+        if (!tq_ids_tenant_is_valid(tenant)) {
+                warn("tenants.d/%s: not a tenant's name; the file has no effect", shown);
+                return 0;
+        }
+        r = tq_hostfile_load_tenant(config_fd, tenant, &config, err);
+        if (r < 0)
+                return r;
+        check_meaning(&config, host, tenant, fault);
+        if (spool_fd >= 0 && fstatat(spool_fd, tenant, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                warn("tenants.d/%s: there is no tenant %s (no such directory in the spool); the "
+                     "file has "
+                     "no effect",
+                     shown, tenant);
+        return 0;
+}
+
+int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, CheckWarn warn,
+                       CheckWarn fault, TqError *err) {
+        TQ_CLOSE int fd = tq_fs_open_dir(config_fd, "tenants.d");
+        struct dirent *e;
+        int r = 0;
+        DIR *dir;
+
+        if (fd == -ENOENT)
+                return 0;
+        dir = fd < 0 ? NULL : fdopendir(fd);
+        if (!dir)
+                return tq_error_errno(err, fd < 0 ? fd : tq_errno(), "tenants.d");
+        (void)tq_take_fd(&fd);
+        while (r >= 0 && (e = readdir(dir))) {
+                char tenant[NAME_MAX + 1];
+
+                if (tenant_of(e->d_name, tenant, sizeof(tenant)))
+                        r = check_one(config_fd, spool_fd, host, e->d_name, tenant, warn, fault,
+                                      err);
+        }
+        (void)closedir(dir);
+        return r;
+}
+
+static void say(const char *fmt, ...) TQ_PRINTF(1, 2);
+
+static void complain(const char *fmt, ...) TQ_PRINTF(1, 2);
+
+static bool has_complained;
+
+static void say(const char *fmt, ...) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)fputs("tenantqd: warning: ", stderr);
+        (void)vfprintf(stderr, fmt, ap);
+        (void)fputc('\n', stderr);
+        va_end(ap);
+}
+
+static void complain(const char *fmt, ...) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)fputs("tenantqd: ", stderr);
+        (void)vfprintf(stderr, fmt, ap);
+        (void)fputc('\n', stderr);
+        va_end(ap);
+        has_complained = true;
+}
+
+int check_main(const char *config) {
+        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, config), spool_fd = -EBADF;
+        TQ_FREE Supervisor *s = calloc(1, sizeof(*s));
+        TqError err = {};
+        char text[768];
+        int r;
+
+        if (config_fd < 0 || !s)
+                r = tq_error_errno(&err, s ? config_fd : -ENOMEM, "%s", config);
+        else
+                r = tq_hostfile_load(config_fd, &s->config, &err);
+        if (r >= 0)
+                r = setup_lookup_users(s, &err);
+        if (r >= 0) {
+                if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
+                        say("there is no %s/tenantq.conf: everything is as by default", config);
+                spool_fd = tq_fs_open_dir(AT_FDCWD, s->config.spool);
+                r = check_tenant_files(config_fd, spool_fd, &s->config, say, complain, &err);
+        }
+        if (r < 0) {
+                (void)fprintf(stderr, "tenantqd: %s\n", tq_error_format(&err, text, sizeof(text)));
+                return EXIT_FAILURE;
+        }
+        return has_complained ? EXIT_FAILURE : EXIT_SUCCESS;
+}

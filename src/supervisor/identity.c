@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "supervisor/supervisor.h"
+
+/* Who a tenant's jobs run as: what the system says at the launch, not what it said once.
+ *
+ * The user, home and groups come from the system's user database. Asking it may cost a file, or a
+ * network, so it is asked again only when that can have changed: when /etc/passwd or /etc/group is
+ * replaced (inotify(7) tells), and for other sources (nsswitch.conf(5)) after MAX_AGE_USEC. */
+
+#define MAX_AGE_USEC (60 * TQ_USEC_PER_SEC)
+#define GROUPS_MAX   65536 /* NGROUPS_MAX of the kernel */
+
+/* Supplementary groups, as login would have them. */
+static int find_groups(const struct passwd *pw, gid_t gid, Identity *ret) {
+        int n = 64, room;
+
+        for (;;) {
+                gid_t *bigger = realloc(ret->groups, (size_t)n * sizeof(gid_t));
+
+                if (!bigger)
+                        return -ENOMEM;
+                ret->groups = bigger;
+                room = n;
+                if (getgrouplist(pw->pw_name, gid, ret->groups, &n) >= 0)
+                        break;
+                if (n <= room || n > GROUPS_MAX)
+                        return -E2BIG;
+        }
+        ret->n_groups = (size_t)n;
+        return 0;
+}
+
+void identity_done(Identity *i) {
+        free(i->groups);
+        *i = (Identity){};
+}
+
+/* The user that the tenant's file names, or the directory's owner. */
+static int find_user(const Supervisor *s, Tenant *t, const struct stat *st, Identity *ret) {
+        char user[sizeof(ret->user)];
+        struct passwd *pw;
+        uid_t uid;
+
+        if (t->config.user[0] != '\0') {
+                if (setup_lookup_user(t->config.user, &ret->uid, &ret->gid) < 0)
+                        return tenants_fault(t, "tenants.d/%s.conf: user=%s: no such user", t->name,
+                                             t->config.user);
+                pw = getpwuid(ret->uid);
+        } else {
+                ret->uid = st->st_uid;
+                pw = getpwuid(st->st_uid);
+                ret->gid = pw ? pw->pw_gid : st->st_gid;
+        }
+        /* Whoever gets the number next would be the tenant. */
+        if (!pw && logs_read_owner(s, t, &uid, user, sizeof(user)) && uid == ret->uid &&
+            user[0] != '\0') {
+                logs_close(s, t);
+                return tenants_fault(t,
+                                     "user %s (%u) does not exist any more: chown the directory to "
+                                     "the tenant's user, or make the user again",
+                                     user, uid);
+        }
+        (void)snprintf(ret->user, sizeof(ret->user), "%s", pw ? pw->pw_name : "");
+        (void)snprintf(ret->home, sizeof(ret->home), "%s", pw ? pw->pw_dir : "");
+        if (pw)
+                return find_groups(pw, ret->gid, ret);
+        ret->groups = malloc(sizeof(gid_t));
+        if (!ret->groups)
+                return -ENOMEM;
+        ret->groups[0] = ret->gid;
+        ret->n_groups = 1;
+        return 0;
+}
+
+static int check_root(Tenant *t, const Identity *i) {
+        if (t->config.allow_root)
+                return 0;
+        if (i->uid == 0 && t->config.user[0] != '\0')
+                return tenants_fault(t,
+                                     "tenants.d/%s.conf: user=%s: jobs of root need allow_root=yes",
+                                     t->name, t->config.user);
+        if (i->uid == 0)
+                return tenants_fault(
+                        t,
+                        "the directory belongs to root; chown it to the tenant's user, or name "
+                        "one with user= in tenants.d/%s.conf",
+                        t->name);
+        if (i->gid == 0)
+                return tenants_fault(
+                        t,
+                        "the tenant's group is root's; chgrp the directory to the tenant's group");
+        for (size_t k = 0; k < i->n_groups; k++)
+                if (i->groups[k] == 0)
+                        return tenants_fault(t, "user %s is in root's group", i->user);
+        return 0;
+}
+
+static int find_submitters(Tenant *t) {
+        t->n_submitters = 0;
+        for (size_t i = 0; i < t->config.n_submitters; i++) {
+                gid_t ignored;
+
+                if (setup_lookup_user(t->config.submitters[i], &t->submitters[t->n_submitters],
+                                      &ignored) < 0)
+                        return tenants_fault(t, "tenants.d/%s.conf: submitters: no user %s",
+                                             t->name, t->config.submitters[i]);
+                t->n_submitters++;
+        }
+        return 0;
+}
+
+static Tenant *owner_of(Supervisor *s, uid_t uid) {
+        return tq_map_get(&s->owners, uid);
+}
+
+void identity_release(Supervisor *s, Tenant *t) {
+        if (owner_of(s, t->who.uid) == t)
+                (void)tq_map_remove(&s->owners, t->who.uid);
+}
+
+/* One user, one tenant: whose files and processes are whose would not be known otherwise. */
+static int claim_user(Supervisor *s, Tenant *t, uid_t uid) {
+        const Tenant *other = owner_of(s, uid);
+
+        if (uid == s->engine_uid || uid == s->exec_uid)
+                return tenants_fault(t, "user %u is one of tenantq's own", uid);
+        if (other && other != t)
+                return tenants_fault(
+                        t, "user %u already is tenant %s; give each tenant a user of its own", uid,
+                        other->name);
+        return other ? 0 : tq_map_put(&s->owners, uid, t);
+}
+
+int identity_find(Supervisor *s, Tenant *t, const struct stat *st) {
+        TQ_CLEANUP(identity_done) Identity found = {};
+        int r;
+
+        r = find_user(s, t, st, &found);
+        if (r == -E2BIG)
+                return tenants_fault(t, "user %s is in more than %d groups", found.user,
+                                     GROUPS_MAX);
+        if (r >= 0)
+                r = check_root(t, &found);
+        if (r >= 0)
+                r = find_submitters(t);
+        if (r < 0)
+                return r;
+        identity_release(s, t);
+        r = claim_user(s, t, found.uid);
+        if (r < 0)
+                return r;
+        t->owner += found.uid != t->who.uid || strcmp(found.user, t->who.user) != 0;
+        identity_done(&t->who);
+        t->who = found;
+        found = (Identity){};
+        t->identity_seen = s->identities;
+        t->identity_usec = tq_clock_boottime_usec();
+        return 0;
+}
+
+bool identity_is_fresh(const Supervisor *s, const Tenant *t) {
+        return t->identity_seen == s->identities &&
+               tq_clock_boottime_usec() - t->identity_usec < MAX_AGE_USEC;
+}
+
+/* All tenants are looked at, each in its turn. */
+static int on_etc(sd_event_source *source, const struct inotify_event *e, void *userdata) {
+        Supervisor *s = userdata;
+
+        (void)source;
+        if (e->len == 0 || (strcmp(e->name, "passwd") != 0 && strcmp(e->name, "group") != 0))
+                return 0;
+        s->identities++;
+        TQ_LIST_FOREACH(node, &s->tenants)
+        later_check(s, TQ_LIST_ENTRY(node, Tenant, all));
+        return 0;
+}
+
+/* Without it, age alone says when to ask again. */
+void identity_watch(Supervisor *s) {
+        int r = sd_event_add_inotify(s->event, NULL, "/etc",
+                                     IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR, on_etc, s);
+
+        if (r < 0)
+                report_error("/etc can't be watched (%s): a user who is deleted is noticed up to a "
+                             "minute later",
+                             strerror(-r));
+}
