@@ -164,6 +164,7 @@ rejected_is_hostile() {
         as_acme mkdir -m 0700 "$D/spool/acme/rejected"
         as_acme ln -s "$D/vault/61022" "$D/spool/acme/rejected/linked.reason"
         echo nonsense | drop acme linked
+        t_wait 5 test ! -L "$D/spool/acme/rejected/linked.reason"
         refused acme linked 'expected'
         grep -qF "$token" "$D/vault/61022" || t_fail "written through a link"
         others_are_served
@@ -180,12 +181,21 @@ rejected_is_bounded() {
         chown -R 61021 "$D/stage/many"
         rename_all "$D/stage/many" acme
         t_wait 10 none_left acme
-        i=$(find "$D/spool/acme/rejected" -name '*.job' | wc -l)
-        { [ "$i" -le 1000 ] && [ "$i" -ge 900 ]; } || t_fail "$i refused files are kept"
+        # Those that are on their way yet are in .claims.
+        t_wait 10 refused_are_kept 900 1000
         others_are_served
+        refused_are_kept 900 1000
         rm -rf "$D/spool/acme/rejected"
         echo nonsense | drop acme tidied
         refused acme tidied expected
+}
+
+# refused_are_kept LEAST MOST
+refused_are_kept() {
+        local n
+        n=$(find "$D/spool/acme/rejected" -name '*.job' | wc -l)
+        echo "$n refused files are kept"
+        [ "$n" -ge "$1" ] && [ "$n" -le "$2" ]
 }
 
 # rename_all DIRECTORY TENANT: mv(1) would look at each file again where it has put it, and not find it.
@@ -371,7 +381,8 @@ sizes() {
         wait $!
         refused acme growing 'larger than 65536 bytes'
         rss=$(($(rss_kib) - rss))
-        [ "$rss" -lt 2048 ] || t_fail "the daemon grew by $rss KiB"
+        # A sanitizer keeps what is freed.
+        [ "$rss" -lt "2048${SAN:+0}" ] || t_fail "the daemon grew by $rss KiB"
         others_are_served
 }
 
@@ -657,7 +668,7 @@ ok Limits memory=max
 no Limits memory=4095
 no Limits memory=-1
 no Limits memory=0
-no Limits memory=1.5G
+no Limits memory=1.5
 no Limits memory=0x1000
 no Limits memory=1e9
 no Limits memory=512m
@@ -754,7 +765,7 @@ sys.stdout.buffer.write(b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQ
         gives "$files/cut-elf" "spawn (exec: Exec format error)"
         gives "$files/plain-text" "spawn (exec: Exec format error)"
         gives "$files/empty" "spawn (exec: Exec format error)"
-        gives "$files/no-interpreter" "spawn (exec: No such file or directory)"
+        gives "$files/no-interpreter" "spawn (interpreter: the program is there, its interpreter is not)"
         gives "$files/directory" "spawn (exec: Permission denied)"
         gives "$files/loop" "spawn (exec: Too many levels of symbolic links)"
         gives "$D/spool/globex/hidden-program" "spawn (exec: Permission denied)"

@@ -152,7 +152,11 @@ paths_are_safe() {
         t_eq "$(stat -c '%F %u' "$D/run/control.sock")" "socket 0" "the socket"
         t_eq "$(stat -c '%u %a' "$D/state/results" "$D/spool/.claims" | sort -u)" "0 700" "results and claims"
         t_eq "$(stat -c '%u %a' "$D/state/ledger")" "$D_ENGINE_UID 700" "the ledger"
-        t_eq "$(stat -c '%u %g %a' "$D/logs/acme")" "0 61031 2750" "the logs of acme"
+        t_eq "$(stat -c '%u %g %a' "$D/logs/acme")" "0 0 750" "the logs of acme"
+        # Its uid alone: not whoever has its group.
+        setpriv --reuid 61031 --regid 61031 --clear-groups cat "$D/logs/acme/$ended_acme.1.out" | grep -q ended-of-acme
+        ! setpriv --reuid 61050 --regid 61031 --clear-groups cat "$D/logs/acme/$ended_acme.1.out" 2>/dev/null ||
+                t_fail "readable for somebody with the tenant's group"
 }
 
 # The engine is nobody in particular.

@@ -84,7 +84,7 @@ now_ms() {
 
 # within MILLISECONDS COMMAND…: it succeeds, in that time.
 within() {
-        local limit=$1 start
+        local limit=$1${SAN:+0} start
         shift
         start=$(now_ms)
         "$@" >"$D/stage/within" || t_fail "exit status $? of: $*"

@@ -157,7 +157,7 @@ for job in json.load(open(sys.argv[1]))["jobs"]:
     assert job["memory_peak_bytes"] > 0, job
     assert (job["oom_kills"] > 0) == (kind == "over_memory"), job
     if kind == "over_memory":
-        assert 40 << 20 < job["memory_peak_bytes"] <= 48 << 20, job
+        assert 40 << 20 < job["memory_peak_bytes"] <= 49 << 20, job # its watcher's too
     assert job["run_usec"] >= LEAST.get(kind, 0), job
 EOF
 }
