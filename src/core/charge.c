@@ -36,14 +36,18 @@ static uint64_t age_of(const TqJob *job, uint64_t now) {
 
 /* Looks --------------------------------------------------------------------------------------- */
 
-static bool look_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, look), *y = TQ_CONTAINER_OF(b, TqJob, look);
+static bool is_looked_at_before(const TqJob *a, const TqJob *b) {
+        return a->look_at != b->look_at ? a->look_at < b->look_at : a->id < b->id;
+}
 
-        return x->look_at != y->look_at ? x->look_at < y->look_at : x->id < y->id;
+static bool look_before(const TqHeapNode *a, const TqHeapNode *b) {
+        return is_looked_at_before(TQ_CONTAINER_OF(a, TqJob, look),
+                                   TQ_CONTAINER_OF(b, TqJob, look));
 }
 
 void tq_charge_init(TqPool *p) {
         p->looks.before = look_before;
+        tq_list_init(&p->minutes);
 }
 
 /* After a second, and again whenever it has become a quarter older, but each minute at the latest,
@@ -55,13 +59,56 @@ static uint64_t next_look(const TqJob *job, uint64_t now) {
         return tq_add_u64(now, TQ_MIN(TQ_MAX(age / 4, LOOK_MIN_USEC), most));
 }
 
-int tq_charge_watch(TqJob *job, uint64_t now) {
+static TqJob *of_minute(const TqList *node) {
+        return TQ_LIST_ENTRY((TqList *)node, TqJob, minute);
+}
+
+static bool is_watched(const TqJob *job) {
+        return tq_heap_contains(&job->look) || !tq_list_is_empty(&job->minute);
+}
+
+/* Most jobs that run are looked at each minute, so that their next look comes after all that are
+ * planned: it goes to the end of a list, and only the others into the heap. */
+static bool is_last(const TqPool *p, const TqJob *job, uint64_t now) {
+        return job->look_at == tq_add_u64(now, LOOK_MAX_USEC) &&
+               (tq_list_is_empty(&p->minutes) ||
+                is_looked_at_before(of_minute(p->minutes.previous), job));
+}
+
+/* 0, or -ENOMEM: it is looked at no more, and charged at its end. */
+static int plan_look(TqJob *job, uint64_t now) {
+        TqPool *p = job->tenant->pool;
+
         job->look_at = next_look(job, now);
-        return tq_heap_insert(&job->tenant->pool->looks, &job->look);
+        tq_list_unlink(&job->minute);
+        if (is_last(p, job, now)) {
+                tq_heap_remove(&p->looks, &job->look);
+                tq_list_append(&p->minutes, &job->minute);
+                return 0;
+        }
+        if (!tq_heap_contains(&job->look))
+                return tq_heap_insert(&p->looks, &job->look);
+        tq_heap_update(&p->looks, &job->look);
+        return 0;
+}
+
+/* The job that is looked at next, or NULL. */
+static TqJob *first_look(const TqPool *p) {
+        const TqHeapNode *node = tq_heap_top(&p->looks);
+        const TqList *minute = tq_list_first(&p->minutes);
+        TqJob *job = node ? TQ_CONTAINER_OF(node, TqJob, look) : NULL;
+
+        return minute && (!job || is_looked_at_before(of_minute(minute), job)) ? of_minute(minute)
+                                                                               : job;
+}
+
+int tq_charge_watch(TqJob *job, uint64_t now) {
+        return plan_look(job, now);
 }
 
 void tq_charge_unwatch(TqJob *job) {
         tq_heap_remove(&job->tenant->pool->looks, &job->look);
+        tq_list_unlink(&job->minute);
 }
 
 void tq_charge_move(TqTenant *t, TqPool *to) {
@@ -69,18 +116,18 @@ void tq_charge_move(TqTenant *t, TqPool *to) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
 
                 job->advance = 0; /* it was of the tag that is left behind */
-                if (!tq_heap_contains(&job->look))
+                if (!is_watched(job))
                         continue;
-                tq_heap_remove(&t->pool->looks, &job->look);
+                tq_charge_unwatch(job);
                 /* Without memory it is charged at its end. */
                 (void)tq_heap_insert(&to->looks, &job->look);
         }
 }
 
 uint64_t tq_charge_next_look(const TqPool *p) {
-        const TqHeapNode *node = tq_turn_is_contended(p) ? tq_heap_top(&p->looks) : NULL;
+        const TqJob *job = tq_turn_is_contended(p) ? first_look(p) : NULL;
 
-        return node ? TQ_CONTAINER_OF(node, TqJob, look)->look_at : TQ_NEVER;
+        return job ? job->look_at : TQ_NEVER;
 }
 
 /* Charges ------------------------------------------------------------------------------------- */
@@ -162,15 +209,19 @@ static void leave_out(TqJob *job, const TqUse *use) {
         job->base = until;
 }
 
+/* What its tenant's tag is to be moved by, up to the next look. */
+static uint64_t advance_at(const TqJob *job, uint64_t now, uint64_t next) {
+        TqUse use = foresee(job, tq_sub_u64(age_charged(job, now, next), charged_from(job)));
+
+        return advance_of(job->tenant, &use);
+}
+
 /* Charges what it will have used at the next look. When nobody competes any more there is none, and
  * what was charged ahead stays: it is due when somebody comes. */
 static void charge_ahead(TqScheduler *s, TqJob *job, uint64_t now) {
         bool is_looked_at = tq_turn_is_contended(job->tenant->pool);
-        uint64_t next = is_looked_at ? TQ_MAX(job->look_at, now) : now, advance;
-        TqUse use;
+        uint64_t advance = advance_at(job, now, is_looked_at ? TQ_MAX(job->look_at, now) : now);
 
-        use = foresee(job, tq_sub_u64(age_charged(job, now, next), charged_from(job)));
-        advance = advance_of(job->tenant, &use);
         set_advance(job->tenant, job, is_looked_at ? advance : TQ_MAX(advance, job->advance));
         tq_turn_refresh_tenant(s, job->tenant);
 }
@@ -204,9 +255,8 @@ TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
 
         if (tq_charge_next_look(p) > now)
                 return NULL;
-        job = TQ_CONTAINER_OF(tq_heap_top(&p->looks), TqJob, look);
-        job->look_at = next_look(job, now);
-        tq_heap_update(&p->looks, &job->look);
+        job = first_look(p);
+        (void)plan_look(job, now);
         /* By estimate until the answer comes. */
         use = estimate(job, now);
         leave_out(job, &use);
@@ -218,6 +268,73 @@ void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) 
         leave_out(job, use);
         job->seen = *use;
         charge_ahead(s, job, now);
+}
+
+/* Many looks ---------------------------------------------------------------------------------- */
+
+/* Between two events nobody reads a tag, however many looks there are. So a tenant is charged once,
+ * for the last look of each of its jobs: by what that was, the ones before no longer count.
+ *
+ * That is so as long as charges only grow, and tags with them. Looks at other jobs are left to
+ * TICK: where it is not decided yet what is left out; where a job has been seen for less long than
+ * it is charged ahead (or never), so that its charge may fall, from what was expected to what is;
+ * and where `debt` has cut so much off the tag that it holds less than the charge, which can't be
+ * taken back any more before it is made anew. */
+static bool is_steady(const TqJob *job) {
+        uint64_t seen_for = tq_sub_u64(job->seen.slot_usec, job->base.slot_usec);
+
+        return seen_for >= next_look(job, job->look_at) - job->look_at &&
+               charged_from(job) <= job->base.slot_usec && job->tenant->tag >= job->advance;
+}
+
+static TqJob *next_look_before(const TqScheduler *s, uint64_t until) {
+        TqJob *next = NULL;
+
+        for (size_t i = 0; i < s->n_pools; i++) {
+                if (tq_charge_next_look(&s->pools[i]) >= until)
+                        continue;
+                next = first_look(&s->pools[i]);
+                until = next->look_at;
+        }
+        return next;
+}
+
+static void see(TqJob *job, TqUse use, uint64_t now, TqList *looked) {
+        (void)plan_look(job, now);
+        job->seen = use;
+        job->seen.slot_usec = age_of(job, now);
+        if (tq_list_is_empty(&job->looked))
+                tq_list_append(looked, &job->looked);
+}
+
+static void charge_looked(const TqScheduler *s, TqJob *job, TqList *moved) {
+        TqTenant *t = job->tenant;
+        uint64_t seen_at = tq_add_u64(job->slot_since, job->seen.slot_usec);
+
+        set_advance(t, job, advance_at(job, seen_at, job->look_at));
+        if (t->stand != TQ_STAND_OUT)
+                tq_turn_cap_debt(s, t);
+        if (tq_list_is_empty(&t->moved))
+                tq_list_append(moved, &t->moved);
+}
+
+void tq_charge_look_until(TqScheduler *s, uint64_t until, TqMeter meter, void *userdata) {
+        TqList looked, moved;
+        TqJob *job;
+
+        tq_list_init(&looked);
+        tq_list_init(&moved);
+        /* What is due by now is the next TICK's. */
+        while ((job = next_look_before(s, until)) && job->look_at > s->now && is_steady(job))
+                see(job, meter(userdata, job, job->look_at), job->look_at, &looked);
+        TQ_LIST_FOREACH(node, &looked) {
+                charge_looked(s, TQ_LIST_ENTRY(node, TqJob, looked), &moved);
+                tq_list_unlink(node);
+        }
+        TQ_LIST_FOREACH(node, &moved) {
+                tq_turn_refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, moved));
+                tq_list_unlink(node);
+        }
 }
 
 static void note_usage(const TqScheduler *s, TqTenant *t, uint64_t charge, uint64_t now) {

@@ -221,6 +221,7 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
                 .userdata = e->j.userdata,
         };
         tq_list_init(&job->active);
+        tq_list_init(&job->minute);
         tq_list_init(&job->waiting);
         tq_list_init(&job->doomed);
         tq_list_init(&job->unplaced);

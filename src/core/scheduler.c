@@ -126,6 +126,30 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
         return dispatch(s, now_usec, actions);
 }
 
+/* Whether a look may be what lets a job start, or keeps memory for one. Without a limit of memory
+ * and lanes all who compete wait for a slot, whatever their tags. */
+static bool may_look_decide(const TqScheduler *s) {
+        if (s->policy.memory_bytes != TQ_LIMIT_MAX || !tq_list_is_empty(&s->unplaced))
+                return true;
+        for (size_t i = 0; i < s->n_pools; i++) {
+                const TqPool *p = &s->pools[i];
+
+                if (p->lane_slots > 0 || (tq_pool_has_slot(p) && tq_turn_is_contended(p)))
+                        return true;
+        }
+        return false;
+}
+
+void tq_scheduler_look(TqScheduler *s, uint64_t until_usec, TqMeter meter, void *userdata) {
+        const TqHeapNode *node = tq_heap_top(&s->timers);
+
+        if (may_look_decide(s))
+                return;
+        if (node)
+                until_usec = TQ_MIN(until_usec, TQ_CONTAINER_OF(node, TqJob, timer)->deadline);
+        tq_charge_look_until(s, until_usec, meter, userdata);
+}
+
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
         const TqHeapNode *node = tq_heap_top(&s->timers);
 

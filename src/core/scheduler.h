@@ -92,6 +92,7 @@ struct TqJob {
         TqUse seen;      /* at the last look; slot_usec 0: there was none */
         TqUse base;      /* what it had used when competition began: not charged */
         TqHeapNode look; /* while it runs, in the pool's looks */
+        TqList minute;   /* or in its minutes */
 
         uint64_t start_by;      /* Deadline=, CLOCK_BOOTTIME usec, or TQ_NEVER */
         uint64_t deadline;      /* what the timer heap sorts by */
@@ -100,8 +101,11 @@ struct TqJob {
         uint64_t spool_bytes;   /* of its job file */
         uint64_t retry_at;      /* is_retry: when the launch is tried again */
         unsigned retries;       /* launches that failed for now, one after the other */
-        TqList doomed;          /* what it waited for has failed */
-        TqList unplaced;        /* there was no memory to queue it: tried again */
+        union {
+                TqList doomed; /* what it waited for has failed */
+                TqList looked; /* it runs, was seen, and is not charged for that yet */
+        };
+        TqList unplaced; /* there was no memory to queue it: tried again */
 };
 
 struct TqQueue {
@@ -162,6 +166,7 @@ struct TqTenant {
         bool was_parked; /* since its last start */
         TqWaiting waiting;
 
+        TqList moved;       /* its tag has, while many looks are taken */
         TqHeapNode resting; /* OUT, but holds slots: in the pool's heap */
         TqTreeNode order;   /* PARKED: in the pool's tree */
         uint64_t need[2];  /* PARKED: least memory that would start a job: of any, of a short one */
@@ -203,7 +208,8 @@ struct TqPool {
         TqHeap resting;          /* of TqTenant.resting by tag */
         TqPlayer *players;
         uint32_t n_players;
-        TqHeap looks; /* of TqJob.look by look_at */
+        TqHeap looks;   /* of TqJob.look by look_at */
+        TqList minutes; /* of TqJob.minute, sorted: looks that were planned a minute ahead */
 };
 
 typedef enum TqEventType {
@@ -324,6 +330,20 @@ TqScheduler *tq_scheduler_free(TqScheduler *s);
  * has started); -EAGAIN (AFTER with is_none: one came meanwhile, look again); -ENOMEM (nothing
  * changed, except that a job may start later than it could). */
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions);
+
+/* What a running job had used by that time; slot_usec is filled in by who asks. */
+typedef TqUse (*TqMeter)(void *userdata, const TqJob *job, uint64_t now_usec);
+
+/* Takes at once, without TICK, SAMPLE and USED for each, all looks at running jobs that are due
+ * before until_usec and before anything else: for a simulation, which can say at any time what a
+ * job had used at an earlier one. The meter is asked in the order of time. Nothing else may happen
+ * before until_usec, and TQ_EVENT_TICK is due as ever for what tq_scheduler_next_deadline() says
+ * then. Takes none where a look may let somebody start: with a limit of memory, with a lane, or
+ * after a step with `more`.
+ *
+ * Uses that grow evenly lead to the same tags as looks one by one, but for the rounding of a use
+ * where the host's `debt` stops a tag, or in where virtual time begins anew. */
+void tq_scheduler_look(TqScheduler *s, uint64_t until_usec, TqMeter meter, void *userdata);
 
 /* When TQ_EVENT_TICK is next needed (CLOCK_BOOTTIME usec), or TQ_NEVER. */
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s);

@@ -80,6 +80,8 @@ void tq_turn_tag_has_moved(TqTenant *t);
 void tq_turn_refresh(TqScheduler *s, TqQueue *q);
 void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t);
 void tq_turn_leave(TqTenant *t);
+/* What a tenant that competes is ahead by more than the host allows is forgotten. */
+void tq_turn_cap_debt(const TqScheduler *s, TqTenant *t);
 /* The job that starts next in this pool were a slot free, or NULL. Parks those whose job does not
  * fit: how they are found, not who is next. */
 TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now);
@@ -124,6 +126,8 @@ void tq_charge_settle(TqTenant *t, uint64_t now);
 uint64_t tq_charge_next_look(const TqPool *p);
 /* A job that is to be looked at now, each once; then NULL. */
 TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now);
+/* All that are to be looked at before that time, by what the meter says. */
+void tq_charge_look_until(TqScheduler *s, uint64_t until, TqMeter meter, void *userdata);
 
 /* condition.c: After=. */
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n);

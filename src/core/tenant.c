@@ -104,6 +104,7 @@ static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
         t->is_idle = true;
         t->rate.rate = TQ_LIMIT_MAX;
         tq_list_init(&t->active);
+        tq_list_init(&t->moved);
         tq_list_init(&t->queues);
         tq_list_init(&t->ready_queues);
         if (tq_map_put(&s->tenants, id, t) < 0)

@@ -398,7 +398,7 @@ static void stop_competing(TqTenant *t) {
 }
 
 /* Use beyond that is not held against a tenant: it would wait for what nobody remembers. */
-static void cap_debt(const TqScheduler *s, TqTenant *t) {
+void tq_turn_cap_debt(const TqScheduler *s, TqTenant *t) {
         uint64_t debt =
                 s->policy.debt_usec > UINT64_MAX / 1000 ? UINT64_MAX : s->policy.debt_usec * 1000;
 
@@ -444,7 +444,7 @@ void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
         }
         if (!is_in)
                 catch_up(s, t);
-        cap_debt(s, t);
+        tq_turn_cap_debt(s, t);
         rank = rank_of(s, t);
         if (t->stand == TQ_STAND_PARKED)
                 needs_of(s, t, need);

@@ -103,13 +103,26 @@ static int change(const Options *o, TqWorkload *w) {
 
 /* Output -------------------------------------------------------------------------------------- */
 
+/* null: nobody competed for long enough to be judged. */
+static void print_json_error(const TqWorkload *w, const TqSimReport *r) {
+        if (r->share_error_tenant == TQ_SIM_NOBODY) {
+                (void)fputs("\"share_error_max\":null,\"share_error_tenant\":null", stdout);
+                return;
+        }
+        (void)printf("\"share_error_max\":%.6f,\"share_error_tenant\":", r->share_error_max);
+        output_json_string(w->tenants[r->share_error_tenant].name);
+}
+
 static void print_json_report(const TqWorkload *w, const Run *run) {
         const TqSimReport *r = &run->report;
 
         (void)printf("\"policy\":\"%s\",\"slots\":%" PRIu64 ",\"jobs\":%" PRIu64
-                     ",\"makespan_s\":%.6f,\"jain\":%.6f,\"idle_while_eligible_s\":%.6f,"
-                     "\"decisions\":%" PRIu64 ",\"decision_ns_median\":%.0f,\n\"tenants\":[",
+                     ",\"makespan_s\":%.6f,\"jain\":%.6f,\"jain_weighted\":%.6f,",
                      tq_policy_to_string(run->policy), run->slots, r->jobs, r->makespan_s, r->jain,
+                     r->jain_weighted);
+        print_json_error(w, r);
+        (void)printf(",\"idle_while_eligible_s\":%.6f,\"decisions\":%" PRIu64
+                     ",\"decision_ns_median\":%.0f,\n\"tenants\":[",
                      r->idle_while_eligible_s, r->decisions, r->decision_ns_median);
         for (size_t i = 0; i < r->n_tenants; i++) {
                 const TqSimResult *t = &r->tenants[i];
@@ -179,6 +192,14 @@ static int add_row(TqTable *table, const char *name, const TqSimResult *t) {
         return r < 0 ? r : set_percent(table, 9, t->entitlement);
 }
 
+static void print_fairness(const TqWorkload *w, const TqSimReport *r) {
+        (void)printf("Jain's index weighted by entitlement %.4f", r->jain_weighted);
+        if (r->share_error_tenant != TQ_SIM_NOBODY)
+                (void)printf(", largest share error %.1f%% (%s)", r->share_error_max * 100,
+                             w->tenants[r->share_error_tenant].name);
+        (void)putchar('\n');
+}
+
 static int print_report(const char *title, const TqWorkload *w, const Run *run) {
         const TqSimReport *report = &run->report;
         TQ_TABLE_CLEANUP TqTable table = {};
@@ -194,12 +215,14 @@ static int print_report(const char *title, const TqWorkload *w, const Run *run) 
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
         (void)printf("%s%" PRIu64 " jobs of %zu tenants on %" PRIu64 " slots, policy %s: done in "
-                     "%s, Jain's index %.4f, decision %.2f us\n\n",
+                     "%s, Jain's index %.4f, decision %.2f us\n",
                      title, report->jobs, report->n_tenants, run->slots,
                      tq_policy_to_string(run->policy),
                      tq_format_span_short((uint64_t)(report->makespan_s * 1e6), makespan,
                                           sizeof(makespan)),
                      report->jain, report->decision_ns_median / 1e3);
+        print_fairness(w, report);
+        (void)putchar('\n');
         output_table(&table, columns, TQ_ELEMENTSOF(columns));
         for (size_t i = 0; i < report->n_tenants; i++)
                 never += report->tenants[i].jobs - report->tenants[i].refused -

@@ -31,11 +31,13 @@ typedef struct Running {
 
 typedef struct Account {
         bool competes;
-        double rate;                        /* of its running jobs */
-        double clock, virtual;              /* of its pool when it was last settled */
-        double use, entitled;               /* while its pool was contended */
-        double competed_use, competed_part; /* while it competed itself */
+        double rate;                                    /* of its running jobs */
+        double clock, virtual;                          /* of its pool when it was last settled */
+        double use, entitled;                           /* while its pool was contended */
+        double competed_use, competed_part, competed_s; /* while it competed itself */
         double whole_use;
+        double ran_s; /* of its jobs that ended */
+        uint64_t ended;
         double weight;
         size_t pool;
 } Account;
@@ -89,6 +91,7 @@ static void settle(Simulation *m, uint32_t tenant) {
         if (a->competes) {
                 a->competed_use += a->rate * seconds;
                 a->competed_part += part;
+                a->competed_s += seconds;
         }
         a->whole_use += a->rate * (p->whole - m->whole_clock[tenant]);
         m->whole_clock[tenant] = p->whole;
@@ -154,13 +157,14 @@ static double rate_of(const TqSimJob *job, const TqPool *pool) {
                (double)pool->slots;
 }
 
-static TqCounters counters_at(const Simulation *m, const Running *r) {
-        const TqSimJob *job = &m->w->jobs[r->job];
-        double part = (double)(m->now - r->start_usec) / (double)job->run_usec;
+/* What the job has used by now: in each second of its run as much. */
+static TqUse use_of(const Simulation *m, uint32_t index) {
+        const TqSimJob *job = &m->w->jobs[index];
+        double part = (double)(m->now - m->running[index].start_usec) / (double)job->run_usec;
 
-        return (TqCounters){
+        return (TqUse){
                 .cpu_usec = (uint64_t)((double)job->cpu_usec * TQ_MIN(part, 1.0)),
-                .memory_peak_bytes = job->memory_bytes,
+                .memory_bytes = job->memory_bytes,
         };
 }
 
@@ -188,10 +192,16 @@ static int on_start(Simulation *m, uint32_t index) {
                                 true);
 }
 
+static int answer(Simulation *m, uint64_t job) {
+        TqUse use = use_of(m, (uint32_t)(job - 1));
+        TqEvent e = { .type = TQ_EVENT_USED, .job = job, .attempt = 1, .use = &use };
+
+        return tell(m, &e, true);
+}
+
 static int carry_out(Simulation *m, const TqAction *a) {
         uint32_t index = (uint32_t)(a->job - 1);
         Running *r = &m->running[index];
-        TqCounters c;
 
         switch (a->type) {
         case TQ_ACTION_START:
@@ -203,45 +213,49 @@ static int carry_out(Simulation *m, const TqAction *a) {
                 tq_heap_update(&m->ends, &r->node);
                 return 0;
         case TQ_ACTION_SAMPLE:
-                c = counters_at(m, r);
-                return tell(m,
-                            &(TqEvent){ .type = TQ_EVENT_USED,
-                                        .job = a->job,
-                                        .attempt = 1,
-                                        .use = &(TqUse){ .cpu_usec = c.cpu_usec,
-                                                         .memory_bytes = c.memory_peak_bytes } },
-                            true);
+                return answer(m, a->job);
         default:
                 return 0;
         }
 }
 
+static double ns_between(const struct timespec *a, const struct timespec *b) {
+        return (double)(b->tv_sec - a->tv_sec) * 1e9 + (double)(b->tv_nsec - a->tv_nsec);
+}
+
+/* A step that decides: what its starts cost is kept. */
+static int decide(Simulation *m, const TqEvent *e) {
+        size_t first = m->actions.n, starts = 0;
+        struct timespec before, after;
+        int r;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &before);
+        r = tq_scheduler_step(m->s, e, m->now, &m->actions);
+        (void)clock_gettime(CLOCK_MONOTONIC, &after);
+        for (size_t i = first; i < m->actions.n; i++)
+                starts += m->actions.items[i].type == TQ_ACTION_START;
+        if (starts > 0)
+                m->costs[m->n_costs++] = (float)ns_between(&before, &after) / (float)starts;
+        m->report.decisions += starts;
+        return r;
+}
+
 /* One event and what follows from it. `more`: nothing is decided yet. */
 static int tell(Simulation *m, TqEvent *e, bool more) {
-        TqActions actions = m->actions;
-        struct timespec before, after;
-        size_t starts = 0;
-        int r, error;
+        size_t first = m->actions.n, end;
+        int r, error = 0;
 
-        /* Each call has its own list: an action may lead to the next event. */
-        m->actions = (TqActions){};
-        actions.n = 0;
         e->more = more;
-        (void)clock_gettime(CLOCK_MONOTONIC, &before);
-        r = tq_scheduler_step(m->s, e, m->now, &actions);
-        (void)clock_gettime(CLOCK_MONOTONIC, &after);
-        for (size_t i = 0; i < actions.n; i++)
-                starts += actions.items[i].type == TQ_ACTION_START;
-        if (starts > 0)
-                m->costs[m->n_costs++] = (float)((double)(after.tv_sec - before.tv_sec) * 1e9 +
-                                                 (double)(after.tv_nsec - before.tv_nsec)) /
-                                         (float)starts;
-        m->report.decisions += starts;
-        error = 0;
-        for (size_t i = 0; error >= 0 && i < actions.n; i++)
-                error = carry_out(m, &actions.items[i]);
-        tq_scheduler_actions_done(&m->actions);
-        m->actions = actions;
+        r = more ? tq_scheduler_step(m->s, e, m->now, &m->actions) : decide(m, e);
+        end = m->actions.n;
+        /* An action may lead to the next event, whose actions come after these and are gone when it
+         * returns. */
+        for (size_t i = first; error >= 0 && i < end; i++) {
+                TqAction action = m->actions.items[i]; /* the list may move */
+
+                error = carry_out(m, &action);
+        }
+        m->actions.n = first;
         return error < 0 ? error : r;
 }
 
@@ -273,12 +287,16 @@ static int on_submission(Simulation *m) {
 
 static int on_end(Simulation *m, Running *r) {
         const TqSimJob *job = &m->w->jobs[r->job];
+        TqUse use = use_of(m, r->job);
         TqEnd end = { .kind = r->is_stopped ? TQ_END_SIGNALED : TQ_END_EXITED,
-                      .counters = counters_at(m, r) };
+                      .counters = { .cpu_usec = use.cpu_usec,
+                                    .memory_peak_bytes = use.memory_bytes } };
         int error;
 
         tq_heap_remove(&m->ends, &r->node);
         m->last_end = m->now;
+        m->accounts[job->tenant].ran_s += (double)(m->now - r->start_usec) / 1e6;
+        m->accounts[job->tenant].ended++;
         change_rate(m, job->tenant, -r->rate);
         error = tell(m,
                      &(TqEvent){ .type = TQ_EVENT_ENDED,
@@ -290,15 +308,33 @@ static int on_end(Simulation *m, Running *r) {
         return error;
 }
 
-static uint64_t next_instant(const Simulation *m) {
+/* When the workload is next heard of. */
+static uint64_t next_change(const Simulation *m) {
         const TqHeapNode *first = tq_heap_top(&m->ends);
-        uint64_t at = tq_scheduler_next_deadline(m->s);
+        uint64_t at = TQ_NEVER;
 
         if (first)
-                at = TQ_MIN(at, TQ_CONTAINER_OF(first, Running, node)->end_usec);
+                at = TQ_CONTAINER_OF(first, Running, node)->end_usec;
         if (m->next_submission < m->w->n_jobs)
                 at = TQ_MIN(at, EPOCH + m->w->jobs[m->next_submission].submit_usec);
         return at;
+}
+
+/* The integrals are added up in the same steps as if each look were an instant of its own, which it
+ * is where memory or a lane is scarce. */
+static TqUse meter(void *userdata, const TqJob *job, uint64_t now_usec) {
+        Simulation *m = userdata;
+
+        if (now_usec > m->now)
+                pass_time(m, now_usec);
+        return use_of(m, (uint32_t)(job->id - 1));
+}
+
+static uint64_t next_instant(Simulation *m) {
+        uint64_t at = next_change(m);
+
+        tq_scheduler_look(m->s, at, meter, m);
+        return TQ_MIN(at, tq_scheduler_next_deadline(m->s));
 }
 
 static int step(Simulation *m) {
@@ -400,6 +436,46 @@ static double jain_of(const TqSimReport *r) {
         return n < 2 || squares <= 0 ? 1.0 : sum * sum / ((double)n * squares);
 }
 
+/* The same with each ratio x of use over entitlement counted by its entitlement e, in slot-seconds:
+ * (Σ e x)² / (Σ e · Σ e x²). Who competed for a moment counts for a moment. */
+static double jain_by_entitlement(const Simulation *m) {
+        double use = 0, entitled = 0, squares = 0;
+        size_t n = 0;
+
+        for (size_t i = 0; i < m->report.n_tenants; i++) {
+                const Account *a = &m->accounts[i];
+
+                if (a->competed_part <= 0)
+                        continue;
+                use += a->competed_use;
+                entitled += a->competed_part;
+                squares += a->competed_use * a->competed_use / a->competed_part;
+                n++;
+        }
+        return n < 2 || squares <= 0 ? 1.0 : use * use / (entitled * squares);
+}
+
+/* For a job more or less the scheduler is not to blame: of few jobs that is much. */
+static bool is_judged(const Account *a) {
+        return a->competed_part > 0 && a->ended > 0 &&
+               a->competed_s >= TQ_SIM_JUDGED_LENGTHS * a->ran_s / (double)a->ended;
+}
+
+static void measure_errors(Simulation *m) {
+        TqSimReport *r = &m->report;
+
+        r->share_error_tenant = TQ_SIM_NOBODY;
+        for (uint32_t i = 0; i < r->n_tenants; i++) {
+                double error = fabs(r->tenants[i].fairness - 1);
+
+                if (!is_judged(&m->accounts[i]) ||
+                    (r->share_error_tenant != TQ_SIM_NOBODY && error <= r->share_error_max))
+                        continue;
+                r->share_error_max = error;
+                r->share_error_tenant = i;
+        }
+}
+
 static void measure_shares(Simulation *m) {
         double use = 0, whole = 0, entitled = 0;
 
@@ -419,6 +495,8 @@ static void measure_shares(Simulation *m) {
                 t->fairness = a->competed_part > 0 ? a->competed_use / a->competed_part : -1;
         }
         m->report.jain = jain_of(&m->report);
+        m->report.jain_weighted = jain_by_entitlement(m);
+        measure_errors(m);
 }
 
 static int measure(Simulation *m) {

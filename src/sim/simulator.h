@@ -21,10 +21,19 @@ typedef struct TqSimResult {
         double fairness;
 } TqSimResult;
 
+#define TQ_SIM_JUDGED_LENGTHS 10
+#define TQ_SIM_NOBODY         UINT32_MAX
+
 typedef struct TqSimReport {
         uint64_t jobs;
         double makespan_s; /* from the first submission to the last end */
         double jain;       /* of TqSimResult.fairness; 1 if fewer than two tenants competed */
+        /* The same, each tenant weighted by what it was entitled to while it competed. */
+        double jain_weighted;
+        /* The largest |fairness - 1| of a tenant that competed for TQ_SIM_JUDGED_LENGTHS mean
+         * lengths of its jobs or longer, and its index; 0 and TQ_SIM_NOBODY: none did. */
+        double share_error_max;
+        uint32_t share_error_tenant;
         double idle_while_eligible_s;
         uint64_t decisions;        /* starts */
         double decision_ns_median; /* of choosing and starting one job, by the real clock */

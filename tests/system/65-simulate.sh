@@ -74,10 +74,11 @@ has_its_fields() {
         swf "1 0 10 1 -1 1" "2 0 10 1 -1 2"
         report --swf "$dir/swf" --slots 1
         is '" ".join(k for k in j if k != "schema")' \
-                "policy slots jobs makespan_s jain idle_while_eligible_s decisions decision_ns_median tenants"
+                "policy slots jobs makespan_s jain jain_weighted share_error_max share_error_tenant idle_while_eligible_s decisions decision_ns_median tenants"
         is '" ".join(j["tenants"][0])' "tenant jobs refused wait_p50_s wait_p95_s wait_p99_s slowdown_mean slowdown_p99 use share entitlement"
         is '[j["policy"], j["slots"], j["jobs"], j["decisions"], j["makespan_s"]]' "['fair', 1, 2, 2, 20.0]"
         is 'j["decision_ns_median"] > 0'
+        is '[j["jain"], j["jain_weighted"], j["share_error_max"], j["share_error_tenant"]]' "[1.0, 1.0, None, None]"
         report --swf "$dir/swf"
         is 'j["slots"]' 16
         for policy in fair round-robin fifo; do
@@ -305,6 +306,26 @@ END
         is 't["short"]["share"] < 0.1'
 }
 
+# Who competes for moments only, and has nothing then, says little about how the others share.
+moments() {
+        python3 - >"$dir/w" <<'PY'
+print("[scheduler]\nmax_jobs=4\n[tenant large]\njobs=4000\nlength=10s\n[tenant other]\nweight=300\njobs=4000\nlength=10s")
+for i in range(30):
+    print("[tenant brief%d]\njobs=1\nlength=10s\nstart=%ds" % (i, 101 + 97 * i))
+PY
+        report --workload "$dir/w"
+        # Two ratios of 1 and thirty of 0.
+        is 'near(j["jain"], 2 / 32, 0.01)'
+        is 'j["jain_weighted"] > 0.99'
+        is 'j["share_error_tenant"] in ("large", "other") and j["share_error_max"] < 0.02'
+        t_match "$(sim --workload "$dir/w" | sed -n 2p)" \
+                "^Jain's index weighted by entitlement 0\\.99[0-9]+, largest share error [01]\\.[0-9]% \\((large|other)\\)$" "second line"
+        # The oldest first: with its job of 2 s u2 waits for 50 s, and has nothing of its half of them.
+        swf "1 0 25 1 -1 1" "2 0 25 1 -1 1" "3 0 25 1 -1 1" "4 0 2 1 -1 2"
+        report --swf "$dir/swf" --slots 1 --policy fifo
+        is '[j["jain_weighted"], j["share_error_max"], j["share_error_tenant"]]' "[0.5, 1.0, 'u2']"
+}
+
 hundred_tenants() {
         python3 - >"$dir/w" <<'PY'
 print("[scheduler]\nmax_jobs=32")
@@ -499,6 +520,19 @@ PY
         done
 }
 
+# Jobs that run for hours are looked at each minute while somebody waits: sixteen million times here.
+looks_are_cheap() {
+        local start=$SECONDS
+        python3 - >"$dir/w" <<'PY'
+print("[scheduler]\nmax_jobs=100")
+for i in range(20):
+    print("[tenant t%d]\njobs=800\nlength=uniform 12h 24h" % i)
+PY
+        report --workload "$dir/w"
+        is 'j["decisions"]' 16000
+        [ $((SECONDS - start)) -le 5 ] || t_fail "took $((SECONDS - start)) s"
+}
+
 # 100,000 jobs of 200 tenants in seconds.
 is_fast() {
         local start=$SECONDS
@@ -525,6 +559,7 @@ t_case "a flood" flood
 t_case "uneven lengths, equal weights" uneven_lengths 100 100
 t_case "uneven lengths, weights 1:3" uneven_lengths 100 300
 t_case "uneven lengths, weights 3:1" uneven_lengths 300 100
+t_case "who competes for moments" moments
 t_case "a hundred equal tenants" hundred_tenants
 t_case "a sleeper and one who returns" sleeper_and_returning
 t_case "reservations" reservations
@@ -534,5 +569,6 @@ t_case "refusals" refusals
 t_case "jobs that never start" never_started
 t_case "--set and --tenants" changes
 t_case "--svg" draws_a_chart
+t_case "long jobs" looks_are_cheap
 t_case "100,000 jobs" is_fast
 t_summary

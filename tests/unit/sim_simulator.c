@@ -119,6 +119,8 @@ START_TEST(percentiles) {
         expect_near(t->entitlement, 1);
         expect_near(t->fairness, -1);
         expect_near(r.report.jain, 1);
+        expect_near(r.report.jain_weighted, 1);
+        ck_assert_uint_eq(r.report.share_error_tenant, TQ_SIM_NOBODY);
 }
 END_TEST
 
@@ -139,6 +141,9 @@ START_TEST(nothing) {
         expect_near(r.report.tenants[0].share, 0);
         expect_near(r.report.makespan_s, 0);
         expect_near(r.report.jain, 1);
+        expect_near(r.report.jain_weighted, 1);
+        expect_near(r.report.share_error_max, 0);
+        ck_assert_uint_eq(r.report.share_error_tenant, TQ_SIM_NOBODY);
         ck_assert_uint_eq(r.report.decisions, 0);
         ck_assert_uint_eq(none.report.n_tenants, 0);
 }
@@ -176,6 +181,79 @@ START_TEST(short_against_long_round_robin) {
         ck_assert_double_le(r.report.tenants[0].share, 0.1);
         ck_assert_double_le(r.report.tenants[0].fairness, 0.2);
         ck_assert_double_le(r.report.jain, 0.7);
+}
+END_TEST
+
+/* One slot, jobs of 1 s, by turns: a at 0, 2 … 10, b at 1, 3 … 9; c comes at 10.5 and has the next
+ * turn, at 11. Then b at 12, 14 … 40, a at 13, 15 … 39. Two or more compete from 0 to 39. Meanwhile
+ * each of a and b has had 6 + 13 = 5 + 14 = 19 s of what those who compete used together: 10.5 s
+ * for two, half a second for three, nothing while c ran, 27 s for two. So a and b were entitled
+ * to 5.25
+ * + 1/6 + 13.5 = 227/12, and c to 1/6 of which it had nothing. */
+START_TEST(a_moment) {
+        RUN r = run("[scheduler]\nmax_jobs=1\n[tenant a]\njobs=20\n[tenant b]\njobs=20\n"
+                    "[tenant c]\njobs=1\nstart=10500ms\n",
+                    TQ_POLICY_ROUND_ROBIN);
+
+        expect_near(r.report.tenants[0].fairness, 228.0 / 227);
+        expect_near(r.report.tenants[1].fairness, 228.0 / 227);
+        expect_near(r.report.tenants[2].fairness, 0);
+        expect_near(r.report.tenants[2].wait_p50_s, 0.5);
+        expect_near(r.report.jain, 4.0 / 6); /* (2 x)² / (3 · 2 x²) */
+        /* (19 + 19)² / ((2 · 227/12 + 1/6) · 2 · 19² / (227/12)) = 38 / (2 · 361 · 12 / 227) */
+        expect_near(r.report.jain_weighted, 38.0 * 227 / (2 * 361 * 12));
+        /* c competed for half a second, and its job takes one. */
+        expect_near(r.report.share_error_max, 1.0 / 227);
+        ck_assert_uint_le(r.report.share_error_tenant, 1);
+}
+END_TEST
+
+/* One slot, the oldest job first: all of a's jobs of 2 s, while b, which weighs three times as
+ * much, has to wait with one of 1 s. They compete until the last of a's starts. */
+static const struct {
+        int jobs;
+        uint32_t tenant;
+        double error;
+} error_rows[] = {
+        { 5, TQ_SIM_NOBODY, 0 }, /* for 8 s: neither for ten lengths */
+        { 6, 1, 1 },             /* for 10 s: b, which had nothing */
+        { 10, 1, 1 },            /* for 18 s */
+        { 11, 0, 3 },            /* for 20 s: a too, which had 20 s of 20 and not 5 */
+};
+
+START_TEST(share_errors) {
+        double seconds = 2.0 * (error_rows[_i].jobs - 1);
+        char text[128];
+
+        (void)snprintf(text, sizeof(text),
+                       "[scheduler]\nmax_jobs=1\n[tenant a]\njobs=%d\nlength=2s\n"
+                       "[tenant b]\nweight=300\njobs=1\n",
+                       error_rows[_i].jobs);
+        {
+                RUN r = run(text, TQ_POLICY_FIFO);
+
+                expect_near(r.report.makespan_s, seconds + 3);
+                expect_near(r.report.tenants[0].fairness, 4);
+                expect_near(r.report.tenants[1].fairness, 0);
+                ck_assert_uint_eq(r.report.share_error_tenant, error_rows[_i].tenant);
+                expect_near(r.report.share_error_max, error_rows[_i].error);
+                expect_near(r.report.jain, 0.5);
+                /* s² / (s · s² / (s / 4)): who had all was entitled to a quarter. */
+                expect_near(r.report.jain_weighted, 0.25);
+        }
+}
+END_TEST
+
+/* A job that is stopped is as long as it ran: 10 s of waiting are ten lengths of the bound of 1 s,
+ * and not of the 100 s that it asked for. */
+START_TEST(share_error_of_stopped_jobs) {
+        RUN r = run("[scheduler]\nmax_jobs=1\n[tenant a]\njobs=6\nlength=2s\n"
+                    "[tenant b]\njobs=1\nlength=100s\nbound=1s\n",
+                    TQ_POLICY_FIFO);
+
+        expect_near(r.report.makespan_s, 13);
+        ck_assert_uint_eq(r.report.share_error_tenant, 1);
+        expect_near(r.report.share_error_max, 1);
 }
 END_TEST
 
@@ -231,6 +309,8 @@ START_TEST(repeatable) {
                 ck_assert_mem_eq(a.report.tenants, b.report.tenants, 2 * sizeof(TqSimResult));
                 ck_assert(a.report.makespan_s == b.report.makespan_s);
                 ck_assert(a.report.jain == b.report.jain);
+                ck_assert(a.report.jain_weighted == b.report.jain_weighted);
+                ck_assert(a.report.share_error_max == b.report.share_error_max);
                 expect_near(a.report.idle_while_eligible_s, 0);
         }
 }
@@ -404,6 +484,9 @@ static void fill(Suite *s) {
         tcase_add_test(by_hand, nothing);
         tcase_add_test(shares, short_against_long);
         tcase_add_test(shares, short_against_long_round_robin);
+        tcase_add_test(shares, a_moment);
+        unit_add_rows(shares, share_errors, error_rows);
+        tcase_add_test(shares, share_error_of_stopped_jobs);
         tcase_add_test(shares, weights);
         tcase_add_test(shares, fifty_tenants);
         tcase_add_test(shares, cores);
