@@ -136,9 +136,12 @@ void later_scan(Supervisor *s, Tenant *t) {
 }
 
 void later_check(Supervisor *s, Tenant *t) {
-        if (t->check_at != UINT64_MAX)
+        uint64_t at = TQ_MAX(tq_clock_boottime_usec(), t->checked + CHECK_USEC);
+
+        /* Sooner than a recheck that is planned. */
+        if (t->check_at <= at)
                 return;
-        t->check_at = TQ_MAX(tq_clock_boottime_usec(), t->checked + CHECK_USEC);
+        t->check_at = at;
         reckon(s, t);
 }
 
