@@ -15,6 +15,9 @@ static int refuse(TqRefusal *ret, TqRefusal refusal, const char *queue) {
 
 static int refuse_limit(TqRefusal *ret, TqKey key, const char *queue, uint64_t current,
                         uint64_t maximum, uint64_t retry) {
+        /* Where nothing is that could go, time does not help. */
+        if (current == 0)
+                retry = UINT64_MAX;
         return refuse(ret,
                       (TqRefusal){ .kind = TQ_REFUSAL_LIMIT,
                                    .key = key,
@@ -71,6 +74,13 @@ static int check_counts(const TqScheduler *s, const TqTenant *t, const TqQueue *
                               (TqRefusal){ .kind = TQ_REFUSAL_QUEUES,
                                            .current = TQ_QUEUES_MAX,
                                            .maximum = TQ_QUEUES_MAX,
+                                           .retry_usec = retry },
+                              NULL);
+        if (t->n_conditions + e->j.n_after > TQ_CONDITIONS_MAX)
+                return refuse(ret,
+                              (TqRefusal){ .kind = TQ_REFUSAL_AFTER,
+                                           .current = t->n_conditions,
+                                           .maximum = TQ_CONDITIONS_MAX,
                                            .retry_usec = retry },
                               NULL);
         if (q && q->jobs - q->running >= q->depth)

@@ -76,6 +76,7 @@ static const struct {
         [TQ_REFUSAL_NEAR] = { "TENANT_LIMIT_NEAR", NULL },
         [TQ_REFUSAL_LIMIT] = { "TENANT_LIMIT_EXCEEDED", NULL },
         [TQ_REFUSAL_QUEUES] = { "TENANT_LIMIT_EXCEEDED", "queues" },
+        [TQ_REFUSAL_AFTER] = { "TENANT_LIMIT_EXCEEDED", "words of After=" },
         [TQ_REFUSAL_DRAINING] = { "DRAINING", "drain" },
         [TQ_REFUSAL_TOO_BIG] = { "HOST_LIMIT_EXCEEDED", "memory" },
 };

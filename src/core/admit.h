@@ -31,6 +31,7 @@ typedef enum TqRefusalKind {
         TQ_REFUSAL_NEAR,     /* taken, but `current` is near `maximum` */
         TQ_REFUSAL_LIMIT,    /* a limit of the tenant or the queue */
         TQ_REFUSAL_QUEUES,   /* jobs in too many queues at the same time */
+        TQ_REFUSAL_AFTER,    /* its jobs wait for too many others */
         TQ_REFUSAL_DRAINING, /* the host, the tenant or the queue takes nothing */
         TQ_REFUSAL_TOO_BIG,  /* more memory than the host ever promises */
         _TQ_REFUSAL_MAX,

@@ -6,12 +6,15 @@
 /* After=: a job waits until other jobs of its tenant have ended well. What is waited for is found
  * when it ends, by its number, so that an end costs the number of jobs that wait for just that. A
  * name is bound to a number first: to the latest job that had it before, which the ledger knows, or
- * if there is none to the next one that comes. A condition that fails dooms its job; the doomed are
- * ended one after the other by the step in which that happened, so a chain of any length needs no
- * recursion. */
+ * if there is none to the next one that comes. A condition that fails dooms its job. Those that
+ * waited are settled, and the doomed ended, one after the other by the step in which that happened
+ * and those after it: a chain of any length needs no recursion, and a crowd no long step. */
 
 typedef struct TqAwaited {
         TqList ring; /* of TqCondition.link */
+        TqList settling;
+        uint32_t tenant; /* settling: whose job it was, and how it ended */
+        bool is_well;
 } TqAwaited;
 
 static TqMap *map_of(TqScheduler *s, const TqAfter *after) {
@@ -44,6 +47,7 @@ static TqAwaited *awaited(TqScheduler *s, const TqAfter *after, const TqTenant *
         if (!a)
                 return NULL;
         tq_list_init(&a->ring);
+        tq_list_init(&a->settling);
         if (tq_map_put(map, key_of(s, after, t), a) < 0) {
                 free(a);
                 return NULL;
@@ -84,6 +88,7 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
         if (!job->conditions)
                 return -ENOMEM;
         job->n_conditions = n;
+        job->tenant->n_conditions += n;
         for (size_t i = 0; i < n; i++) {
                 job->conditions[i] = (TqCondition){ .owner = job, .after = after[i] };
                 tq_list_init(&job->conditions[i].link);
@@ -103,6 +108,7 @@ void tq_condition_drop(TqScheduler *s, TqJob *job) {
         for (size_t i = 0; i < job->n_conditions; i++)
                 forget(s, &job->conditions[i]);
         free(job->conditions);
+        job->tenant->n_conditions -= job->n_conditions;
         job->conditions = NULL;
         job->n_conditions = job->n_unmet = 0;
         tq_list_unlink(&job->doomed);
@@ -122,27 +128,44 @@ static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
 
 /* By name, only one that came after the waiting job is meant: which of those before it is the
  * ledger's to say (TQ_EVENT_AFTER). */
-static void settle_all(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
-                       TqConditionMet met) {
-        TqAwaited *a = tq_map_remove(&s->awaited_jobs, job->id);
+void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well) {
+        TqAwaited *a = s->awaited_jobs.size > 0 ? tq_map_remove(&s->awaited_jobs, job->id) : NULL;
 
         if (!a)
                 return;
-        TQ_LIST_FOREACH(node, &a->ring) {
-                TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
-
-                tq_list_unlink(node);
-                /* Another tenant's number says nothing, and fails when it is looked up. */
-                if (settle(s, c, is_well && c->owner->tenant == job->tenant))
-                        met(s, c->owner, now);
-        }
-        free(a);
+        a->tenant = job->tenant->id;
+        a->is_well = is_well;
+        tq_list_append(&s->settling, &a->settling);
 }
 
-void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
-                        TqConditionMet met) {
-        if (s->awaited_jobs.size > 0)
-                settle_all(s, job, is_well, now, met);
+bool tq_condition_next(TqScheduler *s, TqJob **ret) {
+        TqList *first;
+
+        while ((first = tq_list_first(&s->settling))) {
+                TqAwaited *a = TQ_LIST_ENTRY(first, TqAwaited, settling);
+                TqList *node = tq_list_first(&a->ring);
+                TqCondition *c;
+
+                if (!node) {
+                        tq_list_unlink(first);
+                        free(a);
+                        continue;
+                }
+                c = TQ_LIST_ENTRY(node, TqCondition, link);
+                tq_list_unlink(node);
+                /* Another tenant's number says nothing, and fails when it is looked up. */
+                *ret = settle(s, c, a->is_well && c->owner->tenant->id == a->tenant) ? c->owner
+                                                                                     : NULL;
+                return true;
+        }
+        return false;
+}
+
+void tq_condition_done(TqScheduler *s) {
+        TqJob *none;
+
+        while (tq_condition_next(s, &none))
+                assert(false);
 }
 
 static TqAwaited *awaits_name_of(const TqScheduler *s, const TqJob *job) {

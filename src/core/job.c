@@ -159,34 +159,38 @@ static TqAction *act(TqActions *a, TqActionType type, const TqJob *job) {
         return action;
 }
 
-static void finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, uint64_t now,
-                   TqActions *actions) {
+static void finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, TqActions *actions) {
         bool is_well = verdict->outcome == TQ_OUTCOME_EXIT && verdict->code == 0;
 
         act(actions, TQ_ACTION_FINISH, job)->verdict = *verdict;
         (void)set_state(s, job, TQ_JOB_DONE);
-        tq_condition_ended(s, job, is_well, now, on_met);
+        tq_condition_ended(s, job, is_well);
         job_free(s, job);
 }
 
-void tq_job_finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, uint64_t now,
-                             TqActions *actions) {
+void tq_job_finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, TqActions *actions) {
         TqVerdict verdict = { .outcome = outcome };
 
-        finish(s, job, &verdict, now, actions);
+        finish(s, job, &verdict, actions);
 }
 
-/* What failed of After= takes with it those that waited for it, and theirs. */
 int tq_job_sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
-        TqList *node;
+        for (; s->left > 0; s->left--) {
+                TqList *node = tq_list_first(&s->doomed);
+                TqJob *met = NULL;
+                int r;
 
-        while ((node = tq_list_first(&s->doomed))) {
-                int r = tq_job_reserve(actions, 2);
-
+                if (!node && !tq_condition_next(s, &met))
+                        break;
+                if (met)
+                        on_met(s, met, now);
+                if (!node)
+                        continue;
+                r = tq_job_reserve(actions, 2);
                 if (r < 0)
                         return r;
                 tq_job_finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, doomed),
-                                        TQ_OUTCOME_DEPENDENCY, now, actions);
+                                        TQ_OUTCOME_DEPENDENCY, actions);
         }
         return 0;
 }
@@ -341,14 +345,32 @@ static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
         return end->kind == TQ_END_NEVER_STARTED && job->stop == TQ_STOP_NONE;
 }
 
+/* The program has not begun: nothing of the job has run, and what stood in the way may pass. */
+static bool may_pass(const TqJob *job, const TqEnd *end) {
+        static const int passing[] = { ETXTBSY, EAGAIN, ENOMEM, EMFILE, ENFILE, ESTALE };
+
+        if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE ||
+            job->failed_execs >= TQ_RETRIES_OWN)
+                return false;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(passing); i++)
+                if (end->code == passing[i])
+                        return true;
+        return false;
+}
+
 static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
                     TqActions *actions) {
+        bool passes = may_pass(job, end);
         TqVerdict verdict;
 
         /* Nothing of it runs: this is the end of a launch that nobody recorded. */
         if (!holds_slot(job->state))
                 return -ENOENT;
-        if (is_safe_to_repeat(job, end)) {
+        if (passes) {
+                job->is_retry = true;
+                job->retry_at = tq_add_u64(now, TQ_RETRY_USEC << job->failed_execs++);
+        }
+        if (is_safe_to_repeat(job, end) || passes) {
                 /* An attempt that was recorded as running is never reused, not even its number. */
                 act(actions, TQ_ACTION_REQUEUE, job);
                 if (job->state != TQ_JOB_STARTING)
@@ -360,7 +382,7 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
         }
         charge_end(s, job, end->kind == TQ_END_SPAWN_FAILED ? NULL : &end->counters, now);
         verdict = tq_verdict_judge(end, job->stop);
-        finish(s, job, &verdict, now, actions);
+        finish(s, job, &verdict, actions);
         return 0;
 }
 
@@ -374,12 +396,12 @@ static int on_refused(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now
                 return 0;
         charge_end(s, job, NULL, now);
         if (job->stop != TQ_STOP_NONE) {
-                tq_job_finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
+                tq_job_finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, actions);
                 return 0;
         }
         if (e->is_own && job->retries >= TQ_RETRIES_OWN) {
                 verdict = tq_verdict_judge(e->end, job->stop);
-                finish(s, job, &verdict, now, actions);
+                finish(s, job, &verdict, actions);
                 return 0;
         }
         job->abort = false;
@@ -415,7 +437,7 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
         case TQ_JOB_SCHEDULED:
         case TQ_JOB_HELD:
         case TQ_JOB_QUEUED:
-                tq_job_finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, now, actions);
+                tq_job_finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, actions);
                 return 0;
         case TQ_JOB_STARTING:
                 if (job->abort)
@@ -459,7 +481,7 @@ static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) 
         case TQ_JOB_HELD:
         case TQ_JOB_QUEUED:
                 if (job->start_by <= now) {
-                        tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
+                        tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, actions);
                         return 0;
                 }
                 return place(s, job, now);
@@ -502,7 +524,7 @@ int tq_job_on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
                 if (r < 0)
                         return r;
         }
-        while ((node = tq_heap_top(&s->timers))) {
+        for (; s->left > 0 && (node = tq_heap_top(&s->timers)); s->left--) {
                 TqJob *job = TQ_CONTAINER_OF(node, TqJob, timer);
                 int r;
 

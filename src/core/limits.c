@@ -293,6 +293,10 @@ static int parse_number(const Assignment *a, unsigned scope, unsigned line, uint
                                    percent ? "a percentage of one CPU such as 50%"
                                            : tq_limits_expected(row->type),
                                    row->has_max ? ", or max" : "");
+        if (r >= 0 && v < min && row->type == TQ_TYPE_SPAN)
+                return tq_error_at(err, -EBADMSG, line, a->name,
+                                   "out of range: expected %s or more, or max",
+                                   tq_limits_format_value(a->key, min, low, sizeof(low)));
         if (r < 0 || v < min || v > row->max)
                 return tq_error_at(err, -EBADMSG, line, a->name, "out of range: expected %s to %s",
                                    tq_limits_format_value(a->key, min, low, sizeof(low)),
@@ -367,8 +371,8 @@ int tq_limits_set(TqLimits *l, const char *name, const char *value, unsigned sco
                 uint64_t cpus[TQ_ELEMENTSOF(l->cpus)];
 
                 if (tq_limits_parse_cpus(a.value, cpus) < 0)
-                        return tq_error_at(err, -EBADMSG, line, a.name, "expected %s",
-                                           tq_limits_expected(TQ_TYPE_CPUSET));
+                        return tq_error_at(err, -EBADMSG, line, a.name, "expected %s, below %d",
+                                           tq_limits_expected(TQ_TYPE_CPUSET), TQ_CPUS_MAX);
                 if (!cpus_are_sane(cpus))
                         return tq_error_at(err, -EBADMSG, line, a.name,
                                            "too many ranges: they take more than %d bytes",

@@ -79,7 +79,10 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                         tq_turn_prefetch(p, true);
                 /* Its deadline may have come before anybody asked for the time. */
                 if (r >= 0 && job->start_by <= now) {
-                        tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, now, actions);
+                        if (s->left == 0)
+                                break;
+                        s->left--;
+                        tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, actions);
                         r = tq_job_sweep(s, now, actions);
                 } else if (r >= 0)
                         tq_job_start(s, job, now, actions);
@@ -107,11 +110,9 @@ static int dispatch(TqScheduler *s, uint64_t now, TqActions *actions) {
         return 0;
 }
 
-int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
+static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
         int r;
 
-        actions->refusal.kind = TQ_REFUSAL_NONE;
-        s->now = now_usec;
         for (size_t i = 0; i < s->n_pools; i++)
                 tq_turn_prefetch(&s->pools[i], false);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
@@ -126,10 +127,26 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
         return dispatch(s, now_usec, actions);
 }
 
+int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
+        int r;
+
+        actions->refusal.kind = TQ_REFUSAL_NONE;
+        s->now = now_usec;
+        s->left = TQ_STEP_MOST;
+        r = step(s, event, now_usec, actions);
+        s->lacks_memory = r == -ENOMEM;
+        return r;
+}
+
+static bool has_rest(const TqScheduler *s) {
+        return !tq_list_is_empty(&s->settling) || !tq_list_is_empty(&s->doomed);
+}
+
 /* Whether a look may be what lets a job start, or keeps memory for one. Without a limit of memory
  * and lanes all who compete wait for a slot, whatever their tags. */
 static bool may_look_decide(const TqScheduler *s) {
-        if (s->policy.memory_bytes != TQ_LIMIT_MAX || !tq_list_is_empty(&s->unplaced))
+        if (s->policy.memory_bytes != TQ_LIMIT_MAX || !tq_list_is_empty(&s->unplaced) ||
+            has_rest(s))
                 return true;
         for (size_t i = 0; i < s->n_pools; i++) {
                 const TqPool *p = &s->pools[i];
@@ -159,7 +176,13 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
                 next = TQ_MIN(next, tq_add_u64(s->now, TQ_RETRY_USEC));
         for (size_t i = 0; i < s->n_pools; i++)
                 next = TQ_MIN(next, tq_charge_next_look(&s->pools[i]));
-        return next;
+        if (has_rest(s))
+                next = TQ_MIN(next, s->now);
+        if (!s->lacks_memory)
+                return next;
+        /* Something that was due may not have been done. */
+        return next == TQ_NEVER ? tq_add_u64(s->now, TQ_RETRY_USEC)
+                                : TQ_MAX(next, tq_add_u64(s->now, TQ_RETRY_USEC));
 }
 
 /* Views --------------------------------------------------------------------------------------- */
@@ -219,6 +242,7 @@ TqScheduler *tq_scheduler_new(void) {
                 return NULL;
         s->timers.before = due_before;
         tq_list_init(&s->all);
+        tq_list_init(&s->settling);
         tq_list_init(&s->doomed);
         tq_list_init(&s->unplaced);
         tq_policy_init(&policy);
@@ -239,6 +263,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
                 tq_tenant_queue_release(job->queue);
                 free(job);
         }
+        tq_condition_done(s);
         TQ_LIST_FOREACH(node, &s->all)
         (void)tq_tenant_free(TQ_LIST_ENTRY(node, TqTenant, all));
         (void)tq_fair_averages_free(s->averages);

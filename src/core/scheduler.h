@@ -18,8 +18,17 @@
 
 /* The one mutator. See the essay in scheduler.c. */
 
-#define TQ_NEVER      UINT64_MAX
-#define TQ_QUEUES_MAX 64 /* queues of a tenant that hold jobs at the same time */
+#define TQ_NEVER UINT64_MAX
+/* Bytes of what a tenant is called: its name, or its name and number when that has another owner.
+ */
+#define TQ_TENANT_TITLE_MAX (TQ_TENANT_NAME_MAX + sizeof(".former-4294967295"))
+
+#define TQ_QUEUES_MAX     64     /* queues of a tenant that hold jobs at the same time */
+#define TQ_CONDITIONS_MAX 100000 /* of After=, of a tenant's waiting jobs together */
+
+/* Of what an event brings about for other jobs (they end with what they waited for, or when their
+ * time has come; or they may start) a step does this much. The rest is due at once. */
+#define TQ_STEP_MOST 256
 
 typedef enum TqJobState {
         TQ_JOB_SCHEDULED, /* waits for StartAfter=, for After= or for a retry of the launch */
@@ -101,6 +110,7 @@ struct TqJob {
         uint64_t spool_bytes;   /* of its job file */
         uint64_t retry_at;      /* is_retry: when the launch is tried again */
         unsigned retries;       /* launches that failed for now, one after the other */
+        unsigned failed_execs;  /* attempts whose program could not be executed for now */
         union {
                 TqList doomed; /* what it waited for has failed */
                 TqList looked; /* it runs, was seen, and is not charged for that yet */
@@ -161,6 +171,7 @@ struct TqTenant {
         TqList active;
         TqAverages *averages;
         bool enabled;
+        bool one_per_queue;
         bool is_paused, is_draining;
         bool is_idle;    /* runs nothing and wants nothing, or did until it competes again */
         bool was_parked; /* since its last start */
@@ -173,9 +184,10 @@ struct TqTenant {
         uint64_t least[2]; /* the same, of the subtree below */
         TqBucket rate;
         size_t n_queues;
+        size_t n_conditions; /* of After=, of all its jobs */
         TqList queues;
         TqList all;
-        char name[TQ_TENANT_NAME_MAX + 1];
+        char name[TQ_TENANT_TITLE_MAX];
         TqQueueLimit *queue_limits;
         size_t n_queue_limits;
         TqLimits limits; /* effective */
@@ -255,6 +267,7 @@ typedef struct TqEvent {
                 size_t n_queue_limits;
                 const char *pool; /* NULL or empty: the shared one */
                 bool enabled;
+                bool one_per_queue; /* unless a queue says more: also if limits bound all of it */
         } t;
         struct {
                 const char *queue; /* SWITCH: NULL or empty for the tenant itself */
@@ -345,7 +358,8 @@ typedef TqUse (*TqMeter)(void *userdata, const TqJob *job, uint64_t now_usec);
  * where the host's `debt` stops a tag, or in where virtual time begins anew. */
 void tq_scheduler_look(TqScheduler *s, uint64_t until_usec, TqMeter meter, void *userdata);
 
-/* When TQ_EVENT_TICK is next needed (CLOCK_BOOTTIME usec), or TQ_NEVER. */
+/* When TQ_EVENT_TICK is next needed (CLOCK_BOOTTIME usec), or TQ_NEVER. Not after the latest step:
+ * at once, since that left a rest (TQ_STEP_MOST). */
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s);
 
 /* What holds the job now, the first reason in the order of TqWait: the same function that decides.

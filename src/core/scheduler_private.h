@@ -28,8 +28,11 @@ struct TqScheduler {
         const TqJob *kept_for;    /* who waits for memory, and shall not for ever */
         uint64_t kept_from;       /* from when on others leave it to that job */
         uint64_t now;             /* of this step */
+        size_t left;              /* of TQ_STEP_MOST in this step */
+        bool lacks_memory;        /* the last step did: the next one has time */
         /* condition.c */
         TqMap awaited_jobs, awaited_names; /* TqAwaited */
+        TqList settling;                   /* of TqAwaited: what they waited for has ended */
         TqList doomed;                     /* of TqJob.doomed */
 };
 
@@ -44,9 +47,8 @@ int tq_job_on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
 int tq_job_on_tick(TqScheduler *s, uint64_t now, TqActions *actions);
 int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions);
 void tq_job_start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions);
-void tq_job_finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, uint64_t now,
-                             TqActions *actions);
-/* What failed of After= takes with it those that waited for it, and theirs. */
+void tq_job_finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, TqActions *actions);
+/* What ended of After= frees those that waited for it or takes them with it, and theirs. */
 int tq_job_sweep(TqScheduler *s, uint64_t now, TqActions *actions);
 /* The timer of a running job follows its tenant's bound. */
 int tq_job_follow_runtime(TqScheduler *s, TqJob *job);
@@ -132,11 +134,12 @@ void tq_charge_look_until(TqScheduler *s, uint64_t until, TqMeter meter, void *u
 /* condition.c: After=. */
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n);
 void tq_condition_drop(TqScheduler *s, TqJob *job);
-/* A job has ended: those that waited for it are met, or doomed. Calls met() for each whose last
- * condition this was. */
-typedef void (*TqConditionMet)(TqScheduler *s, TqJob *job, uint64_t now);
-void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well, uint64_t now,
-                        TqConditionMet met);
+/* A job has ended: those that waited for it are settled, by tq_condition_next(). */
+void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well);
+/* Settles one condition of those: its job is doomed, or *ret is it if this was its last one, else
+ * NULL. False: there is none. */
+bool tq_condition_next(TqScheduler *s, TqJob **ret);
+void tq_condition_done(TqScheduler *s); /* when there are no jobs any more */
 /* One condition of one job is settled. -ENOENT: it has no such. */
 int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met);
 /* A name turns out to be that job's, which has not ended. */

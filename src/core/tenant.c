@@ -32,7 +32,7 @@ static void queue_set_limits(TqQueue *q, uint64_t now) {
         static const TqQueueLimit none;
         const TqQueueLimit *own = queue_limit(q->tenant, q->name);
         /* One at a time, unless somebody said how many jobs the tenant or the queue may run. */
-        uint64_t usual = tq_limits_has(&q->tenant->limits, TQ_KEY_CONCURRENCY) ? TQ_LIMIT_MAX : 1;
+        uint64_t usual = q->tenant->one_per_queue ? 1 : TQ_LIMIT_MAX;
 
         q->is_kept = own || q->is_paused || q->is_draining;
         own = own ? own : &none;
@@ -193,6 +193,7 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         if (!t)
                 return -ENOMEM;
         (void)snprintf(t->name, sizeof(t->name), "%s", e->t.name);
+        t->one_per_queue = e->t.one_per_queue || !tq_limits_has(e->t.limits, TQ_KEY_CONCURRENCY);
         r = tq_pool_move(t, pool, now);
         if (r < 0 && !t->pool) {
                 (void)tq_map_remove(&s->tenants, t->id);

@@ -13,8 +13,8 @@ static int try_event(World *w, TqEvent e) {
 
 /* What was said of the last one: "", "limit queue_depth 5/5", "near queue_depth of q 4/5". */
 static void said_at(const World *w, int line, const char *want) {
-        static const char *const kinds[_TQ_REFUSAL_MAX] = { "",       "near",     "limit",
-                                                            "queues", "draining", "too-big" };
+        static const char *const kinds[_TQ_REFUSAL_MAX] = { "",      "near",     "limit",  "queues",
+                                                            "after", "draining", "too-big" };
         const TqRefusal *r = &w->actions.refusal;
         char got[160];
 
@@ -455,6 +455,7 @@ START_TEST(retry_after) {
 
         tenant(&w, 1, "concurrency=2 queue_depth=1");
         tenant(&w, 2, "concurrency=1 queue_depth=0");
+        tenant(&w, 3, "concurrency=1 queue_depth=1");
         open_world(&w);
         submit(&w, 1, 1);
         w.now += 60 * SEC;
@@ -464,8 +465,13 @@ START_TEST(retry_after) {
         refused(&w, submission(1, 5), "limit queue_depth 1/1");
         ck_assert_uint_eq(w.actions.refusal.retry_usec, 30 * SEC);
         /* Of whom nothing is known: as long as others' jobs. */
-        refused(&w, submission(2, 5), "limit queue_depth 0/0");
+        submit(&w, 3, 10);
+        submit(&w, 3, 11);
+        refused(&w, submission(3, 12), "limit queue_depth 1/1");
         ck_assert_uint_eq(w.actions.refusal.retry_usec, 60 * SEC);
+        /* Where nothing waits, nothing will go. */
+        refused(&w, submission(2, 5), "limit queue_depth 0/0");
+        ck_assert_uint_eq(w.actions.refusal.retry_usec, UINT64_MAX);
 }
 END_TEST
 

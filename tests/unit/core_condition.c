@@ -373,7 +373,21 @@ END_TEST
 
 #define MANY 100000
 
-/* A chain of any length ends in the step in which its first one fails, without recursion. */
+/* The steps that a crowd's fate is settled in, each bounded. */
+static void settle_in_parts(World *w) {
+        size_t n = w->actions.n;
+
+        ck_assert_uint_le(n, TQ_STEP_MOST + 1);
+        while (tq_scheduler_next_deadline(w->s) <= w->now) {
+                tick(w, 0);
+                unit_must(w->actions.n <= n + TQ_STEP_MOST, "%zu actions in a step",
+                          w->actions.n - n);
+                n = w->actions.n;
+        }
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w->s), TQ_NEVER);
+}
+
+/* A chain of any length ends with its first one that fails, without recursion. */
 START_TEST(long_chain) {
         WORLD w = world_with("concurrency=max");
 
@@ -382,6 +396,7 @@ START_TEST(long_chain) {
                 submit_after(&w, 1, job, job - 1);
         expect(&w, "start 1");
         end(&w, 1, 1);
+        settle_in_parts(&w);
         ck_assert_uint_eq(w.actions.n, MANY);
         for (uint64_t i = 0; i < MANY; i++) {
                 unit_must(w.actions.items[i].job == i + 1, "order");
@@ -403,11 +418,101 @@ START_TEST(wide) {
                 submit_after(&w, 1, job, 1);
         expect(&w, "start 1");
         end(&w, 1, 0);
+        settle_in_parts(&w);
         ck_assert_uint_eq(w.actions.n, MANY);
         for (uint64_t i = 1; i < MANY; i++)
                 unit_must(w.actions.items[i].type == TQ_ACTION_START &&
                                   w.actions.items[i].job == i + 1,
                           "order");
+}
+END_TEST
+
+/* As many that wait for one and end with it; meanwhile some are cancelled, and one more comes. */
+START_TEST(crowd) {
+        WORLD w = world_with("concurrency=max");
+
+        submit(&w, 1, 1);
+        for (uint64_t job = 2; job <= MANY; job++)
+                submit_after(&w, 1, job, 1);
+        expect(&w, "start 1");
+        end(&w, 1, 1);
+        ck_assert_uint_le(w.actions.n, TQ_STEP_MOST + 1);
+        for (uint64_t job = MANY - 9; job <= MANY; job++)
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = job });
+        submit(&w, 1, MANY + 1);
+        ck_assert_uint_eq(state_of(&w, MANY + 1), TQ_JOB_STARTING);
+        w.actions.n = TQ_MIN(w.actions.n, (size_t)TQ_STEP_MOST);
+        settle_in_parts(&w);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
+}
+END_TEST
+
+/* However many wait, for however many: each tenant has a bound. */
+START_TEST(bounded) {
+        WORLD w = world_with("concurrency=max");
+        TqAfter after[64];
+        uint64_t job = 1;
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(after); i++)
+                after[i] = (TqAfter){ .name = 1000 + i };
+        for (; job * 64 <= TQ_CONDITIONS_MAX; job++)
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_SUBMIT,
+                                         .tenant = 1,
+                                         .job = job,
+                                         .j = { .queue = "q",
+                                                .runtime_usec = TQ_LIMIT_MAX,
+                                                .after = after,
+                                                .n_after = 64 } });
+        ck_assert_int_eq(step(&w, (TqEvent){ .type = TQ_EVENT_SUBMIT,
+                                             .tenant = 1,
+                                             .job = job,
+                                             .j = { .queue = "q",
+                                                    .runtime_usec = TQ_LIMIT_MAX,
+                                                    .after = after,
+                                                    .n_after = 64 } }),
+                         -EDQUOT);
+        ck_assert_int_eq(w.actions.refusal.kind, TQ_REFUSAL_AFTER);
+        ck_assert_uint_eq(w.actions.refusal.current, (job - 1) * 64);
+        ck_assert_uint_eq(w.actions.refusal.maximum, TQ_CONDITIONS_MAX);
+        /* Those that it has promised already are taken all the same. */
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = 1 });
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->n_conditions, (job - 2) * 64);
+        submit(&w, 1, job);
+}
+END_TEST
+
+/* What is not settled yet goes with the scheduler. */
+START_TEST(unsettled) {
+        WORLD w = world_with("concurrency=max");
+
+        submit(&w, 1, 1);
+        for (uint64_t job = 2; job <= 3 * TQ_STEP_MOST; job++)
+                submit_after(&w, 1, job, 1);
+        end(&w, 1, 1);
+        ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now);
+}
+END_TEST
+
+/* A thousand deadlines at the same instant. */
+START_TEST(noon) {
+        WORLD w = world_with("concurrency=1");
+
+        submit(&w, 1, 1);
+        for (uint64_t job = 2; job <= MANY; job++)
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_SUBMIT,
+                                         .tenant = 1,
+                                         .job = job,
+                                         .j = { .queue = "q",
+                                                .has_start_by = true,
+                                                .start_by = w.now + 5 * SEC,
+                                                .runtime_usec = TQ_LIMIT_MAX } });
+        w.actions.n = 0;
+        tick(&w, 5 * SEC);
+        ck_assert_uint_ge(w.actions.n, TQ_STEP_MOST);
+        settle_in_parts(&w);
+        ck_assert_uint_eq(w.actions.n, MANY - 1);
+        ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
 }
 END_TEST
 
@@ -458,6 +563,10 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, for_itself);
         tcase_add_test(tcase, most_conditions);
         tcase_add_test(large, long_chain);
+        tcase_add_test(large, crowd);
+        tcase_add_test(large, bounded);
+        tcase_add_test(large, unsettled);
+        tcase_add_test(large, noon);
         tcase_add_test(large, wide);
         tcase_add_test(large, wide_of_another);
 }

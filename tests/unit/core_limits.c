@@ -491,7 +491,7 @@ START_TEST(cpuset) {
 
         if (!cpuset_rows[_i].formatted) {
                 ck_assert_msg(r == -EBADMSG, "\"%s\"", cpuset_rows[_i].text);
-                ck_assert_str_eq(err.text, "expected a list of CPUs such as 0-3,8");
+                ck_assert_str_eq(err.text, "expected a list of CPUs such as 0-3,8, below 1024");
                 ck_assert_mem_eq(&l, &untouched, sizeof(l));
                 return;
         }

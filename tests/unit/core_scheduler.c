@@ -304,6 +304,48 @@ START_TEST(requeue_takes_the_timer_back) {
 }
 END_TEST
 
+/* A program that can't be executed for now has not begun: it is tried again, with a bound. */
+START_TEST(exec_fails_for_now) {
+        WORLD w = world_new();
+        TqEnd busy = { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_EXEC, .code = ETXTBSY };
+        TqEnd none = { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_EXEC, .code = ENOENT };
+
+        tenant(&w, 1, "concurrency=1");
+        open_world(&w);
+        submit(&w, 1, 1);
+        expect_attempts(&w, "start 1.1");
+        for (unsigned attempt = 1; attempt <= 4; attempt++) {
+                char want[64];
+
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = 1, .attempt = attempt });
+                w.actions.n = 0;
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_ENDED,
+                                         .job = 1,
+                                         .attempt = attempt,
+                                         .end = &busy });
+                (void)snprintf(want, sizeof(want), "requeue 1.%u", attempt);
+                expect_attempts(&w, want);
+                ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), w.now + (SEC << (attempt - 1)));
+                tick(&w, SEC << (attempt - 1));
+                (void)snprintf(want, sizeof(want), "start 1.%u", attempt + 1);
+                expect_attempts(&w, want);
+        }
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = 1, .attempt = 5 });
+        w.actions.n = 0;
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_ENDED, .job = 1, .attempt = 5, .end = &busy });
+        ck_assert_uint_eq(w.actions.n, 1);
+        ck_assert_int_eq(w.actions.items[0].type, TQ_ACTION_FINISH);
+        ck_assert_int_eq(w.actions.items[0].verdict.outcome, TQ_OUTCOME_SPAWN);
+        /* What does not pass is a verdict at once. */
+        w.actions.n = 0;
+        submit(&w, 1, 2);
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = 2, .attempt = 1 });
+        w.actions.n = 0;
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_ENDED, .job = 2, .attempt = 1, .end = &none });
+        ck_assert_int_eq(w.actions.items[0].type, TQ_ACTION_FINISH);
+}
+END_TEST
+
 /* Refused for now: again after a second, the slot is free meanwhile. */
 START_TEST(refused) {
         WORLD w = world_new();
@@ -1030,6 +1072,7 @@ static void fill(Suite *s) {
         tcase_add_test(life, spawn_failed);
         tcase_add_test(life, never_started);
         tcase_add_test(life, requeue_takes_the_timer_back);
+        tcase_add_test(life, exec_fails_for_now);
         tcase_add_test(life, refused);
         tcase_add_test(life, refused_for_long);
         tcase_add_test(life, refused_by_itself);
