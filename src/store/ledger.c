@@ -23,9 +23,9 @@ static const char *const queries[_Q_MAX] = {
         [Q_BEGIN] = "BEGIN IMMEDIATE",
         [Q_COMMIT] = "COMMIT",
         [Q_ROLLBACK] = "ROLLBACK",
-        [Q_TENANT] = "INSERT INTO tenants(id, name, uid, first_seen_usec, user) "
-                     "VALUES(?1, ?2, ?3, ?4, ?5) "
-                     "ON CONFLICT(id) DO UPDATE SET uid = ?3, user = ?5",
+        [Q_TENANT] = "INSERT INTO tenants(id, name, uid, first_seen_usec, user, owned) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5, (SELECT coalesce(max(owned), 0) + 1 FROM tenants))"
+                     " ON CONFLICT(id) DO UPDATE SET uid = ?3, user = ?5, owned = excluded.owned",
         [Q_ACCEPT] =
                 "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
                 " submitter_uid, start_after_usec, correlation_id, labels, spec, held, "
@@ -41,7 +41,7 @@ static const char *const queries[_Q_MAX] = {
         [Q_REQUEUE] = "UPDATE jobs SET state = 'queued' WHERE id = ?1",
         [Q_DONE_JOB] =
                 "UPDATE jobs SET state = 'done', outcome = ?2, level = ?3, stage = ?4, code = ?5,"
-                " verdict = ?6, ended_usec = ?7, stop = coalesce(?8, stop) WHERE id = ?1",
+                " verdict = ?6, ended_usec = ?7, stop = coalesce(?8, stop), held = 0 WHERE id = ?1",
         [Q_DONE_ATTEMPT] =
                 "UPDATE attempts SET started_usec = ?3, ended_usec = ?4, run_usec = ?5,"
                 " verdict = ?6, cpu_usec = ?7, memory_peak_bytes = ?8, oom_kills = ?9,"
@@ -51,9 +51,7 @@ static const char *const queries[_Q_MAX] = {
                     "VALUES(?1, ?2, nullif(?3, 0), nullif(?4, 0), nullif(?5, 4294967295), ?6)",
         [Q_LIMIT] = "INSERT INTO limits(time_usec, uid, tenant, queue, name, old_value, new_value,"
                     " kernel, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        [Q_HOLD_JOB] = "UPDATE jobs SET held = ?2 WHERE id = ?1 AND state = 'queued'",
-        [Q_HOLD_WAITING] = "UPDATE jobs SET held = ?3 WHERE state = 'queued' AND state <> 'done'"
-                           " AND (?1 = 0 OR tenant = ?1) AND (?2 = '' OR queue = ?2)",
+        [Q_HOLD] = "UPDATE jobs SET held = ?2 WHERE id = ?1 AND state = 'queued'",
         [Q_SWITCH] = "INSERT OR REPLACE INTO switches(tenant, queue, paused, draining, time_usec,"
                      " uid, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         [Q_AFTER_JOB] = "SELECT id, state, outcome, code FROM jobs WHERE id = ?2 AND tenant = ?1",
@@ -260,16 +258,10 @@ static int apply_limit(TqLedger *l, const TqLedgerOp *op) {
 }
 
 static int apply_hold(TqLedger *l, const TqLedgerOp *op) {
-        sqlite3_stmt *s = tq_ledger_statement(l, op->job > 0 ? Q_HOLD_JOB : Q_HOLD_WAITING);
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_HOLD);
 
-        if (op->job > 0) {
-                tq_ledger_bind_u64(s, 1, op->job);
-                (void)sqlite3_bind_int(s, 2, op->hold.level);
-                return run(s);
-        }
-        tq_ledger_bind_u64(s, 1, op->tenant);
-        bind_text(s, 2, op->hold.queue);
-        (void)sqlite3_bind_int(s, 3, op->hold.level);
+        tq_ledger_bind_u64(s, 1, op->job);
+        (void)sqlite3_bind_int(s, 2, op->hold.level);
         return run(s);
 }
 
@@ -457,25 +449,61 @@ static int set_up(TqLedger *l, TqError *err) {
         return prepare(l, err);
 }
 
-int tq_ledger_is_there(const TqLedger *l) {
+/* Still the file that was opened: 0, -ESTALE. */
+static int check_file(const TqLedgerFile *f) {
         struct stat st;
 
-        if (stat(l->path, &st) < 0)
+        if (stat(f->path, &st) < 0)
                 return errno == ENOENT || errno == ENOTDIR ? -ESTALE : tq_errno();
-        return st.st_dev == l->device && st.st_ino == l->inode ? 0 : -ESTALE;
+        return st.st_dev == f->device && st.st_ino == f->inode ? 0 : -ESTALE;
 }
 
-static int remember_file(TqLedger *l, const char *path, TqError *err) {
+static int remember_file(TqLedgerFile *f) {
         struct stat st;
 
-        l->path = strdup(path);
-        if (!l->path)
-                return tq_error(err, -ENOMEM, "out of memory");
-        if (stat(path, &st) < 0)
-                return tq_error_errno(err, tq_errno(), "%s", path);
-        l->device = st.st_dev;
-        l->inode = st.st_ino;
+        if (stat(f->path, &st) < 0)
+                return tq_errno();
+        f->device = st.st_dev;
+        f->inode = st.st_ino;
         return 0;
+}
+
+/* What is in the log that SQLite holds open goes to the database, and a new log is begun (SQLite,
+ * "Write-Ahead Logging", 3.4). */
+static int renew_log(TqLedger *l) {
+        int rc = sqlite3_exec(
+                l->db,
+                "PRAGMA journal_mode=DELETE; PRAGMA journal_mode=WAL; SELECT 1 FROM sqlite_schema;",
+                NULL, NULL, NULL);
+
+        return rc != SQLITE_OK ? tq_ledger_errno(rc) : remember_file(&l->log);
+}
+
+int tq_ledger_check(TqLedger *l) {
+        int r = check_file(&l->file);
+
+        if (r >= 0)
+                r = check_file(&l->log);
+        else
+                return r;
+        if (r != -ESTALE)
+                return r;
+        r = renew_log(l);
+        return r < 0 ? r : 1;
+}
+
+static int remember_files(TqLedger *l, const char *path, TqError *err) {
+        int r;
+
+        l->file.path = strdup(path);
+        if (!l->file.path || asprintf(&l->log.path, "%s-wal", path) < 0) {
+                l->log.path = NULL;
+                return tq_error(err, -ENOMEM, "out of memory");
+        }
+        r = remember_file(&l->file);
+        if (r >= 0)
+                r = remember_file(&l->log);
+        return r < 0 ? tq_error_errno(err, r, "%s", path) : 0;
 }
 
 int tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger **ret, TqError *err) {
@@ -494,7 +522,7 @@ int tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger **ret, 
                 (void)sqlite3_busy_timeout(l->db, BUSY_MSEC);
         r = rc == SQLITE_OK ? set_up(l, err) : fail(l, rc, path, err);
         if (r >= 0)
-                r = remember_file(l, path, err);
+                r = remember_files(l, path, err);
         if (r < 0) {
                 (void)tq_ledger_close(l);
                 return r;
@@ -509,7 +537,8 @@ TqLedger *tq_ledger_close(TqLedger *l) {
         for (int i = 0; i < _Q_MAX; i++)
                 (void)sqlite3_finalize(l->statements[i]);
         (void)sqlite3_close(l->db);
-        free(l->path);
+        free(l->file.path);
+        free(l->log.path);
         free(l);
         return NULL;
 }

@@ -13,7 +13,7 @@ typedef struct TqLedger TqLedger;
 typedef enum TqHoldLevel { TQ_HOLD_NONE, TQ_HOLD_OWN, TQ_HOLD_ADMIN } TqHoldLevel;
 
 typedef enum TqLedgerOpType {
-        TQ_LEDGER_TENANT,  /* tenant, text: name, uid, user */
+        TQ_LEDGER_TENANT,  /* tenant, text: name, uid, user: it has the name from now on */
         TQ_LEDGER_ACCEPT,  /* job, claim, tenant, accept.*, time */
         TQ_LEDGER_RUNNING, /* job, attempt, time: about to be released */
         TQ_LEDGER_STOP,    /* job, stop */
@@ -21,7 +21,7 @@ typedef enum TqLedgerOpType {
         TQ_LEDGER_DONE,    /* job, attempt, verdict, time */
         TQ_LEDGER_EVENT,   /* kind, tenant, job, uid, text, time */
         TQ_LEDGER_LIMIT,   /* tenant, limit.*, uid, time */
-        TQ_LEDGER_HOLD,    /* job, or 0 for all that wait: of tenant (0: any), hold.queue */
+        TQ_LEDGER_HOLD,    /* job, while it waits */
         TQ_LEDGER_SWITCH,  /* tenant (0: the host), hold.queue, hold.switches, uid, text, time */
         _TQ_LEDGER_OP_MAX,
 } TqLedgerOpType;
@@ -75,12 +75,14 @@ void tq_ledger_op_done(TqLedgerOp *op);
 int tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger **ret, TqError *err);
 TqLedger *tq_ledger_close(TqLedger *l);
 
+/* Whether the file at its path is still the one that was opened: 0, or -ESTALE: what is written is
+ * promised to nobody. 1: its log had gone; nothing of it is lost, and there is a new one. No reader
+ * may be under way. */
+int tq_ledger_check(TqLedger *l);
+
 /* All changes in one transaction, in order; -EIO (-ENOSPC when the disk is full) and none of them
  * on failure. A claim that is in the ledger already is not inserted a second time: that op is
  * skipped. */
-/* Whether the file at its path is still the one that was opened: 0, or -ESTALE. */
-int tq_ledger_is_there(const TqLedger *l);
-
 int tq_ledger_apply(TqLedger *l, const TqLedgerOp *ops, size_t n);
 
 /* Start-up ------------------------------------------------------------------------------------ */

@@ -22,8 +22,7 @@ typedef enum TqLedgerQuery {
         Q_DONE_ATTEMPT,
         Q_EVENT,
         Q_LIMIT,
-        Q_HOLD_JOB,
-        Q_HOLD_WAITING,
+        Q_HOLD,
         Q_SWITCH,
         Q_HAS_CLAIM,
         Q_AFTER_JOB,
@@ -35,13 +34,18 @@ typedef enum TqLedgerQuery {
 
 #define TQ_LEDGER_BOOT_SIZE (16 + sizeof(uint64_t)) /* of attempts.boot: ledger_schema.c */
 
+/* A file that somebody could remove while it is open. */
+typedef struct TqLedgerFile {
+        char *path;
+        dev_t device; /* when it was opened */
+        ino_t inode;
+} TqLedgerFile;
+
 struct TqLedger {
         sqlite3 *db;
         sqlite3_stmt *statements[_Q_MAX];
         uint8_t boot_id[16];
-        char *path;
-        dev_t device; /* of the file, when it was opened */
-        ino_t inode;
+        TqLedgerFile file, log;
 };
 
 /* An SQLite result code as negative errno; 0 for SQLITE_OK, _ROW and _DONE. */

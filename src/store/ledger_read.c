@@ -42,7 +42,7 @@ static int tenant_row(void *handler, void *userdata, sqlite3_stmt *s) {
 }
 
 int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *), void *userdata) {
-        return each(l, "SELECT id, name, uid, user FROM tenants ORDER BY id", tenant_row,
+        return each(l, "SELECT id, name, uid, user FROM tenants ORDER BY owned, id", tenant_row,
                     &(TenantHandler){ row }, userdata);
 }
 
@@ -299,7 +299,7 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         "  THEN NULL ELSE j.code END AS code, j.stop, a.cpu_usec,"                                 \
         " a.memory_peak_bytes, a.oom_kills, a.io_read_bytes, a.io_write_bytes, a.pids_peak,"       \
         " a.pids_denied, a.dropped_bytes, j.correlation_id, j.labels, j.submitter_uid,"            \
-        " j.held, j.deadline_usec, j.after, NULL AS wait_reason "
+        " j.held, j.deadline_usec, j.after, j.tenant AS tenant_id, NULL AS wait_reason "
 
 #define JOB_TABLES                                                                                 \
         "FROM jobs j JOIN tenants t ON t.id = j.tenant "                                           \
@@ -414,7 +414,7 @@ int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
 int tq_ledger_events(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
         return query_table(l,
                            "SELECT e.id AS event, e.time_usec, e.kind, t.name AS tenant, e.job,"
-                           " e.uid, e.text "
+                           " e.uid, e.text, e.tenant AS tenant_id "
                            "FROM events e LEFT JOIN tenants t ON t.id = e.tenant "
                            "WHERE e.id < ?3 AND ?1 = 0 AND ?2 < 0 ORDER BY e.id DESC LIMIT ?4",
                            f, ret);

@@ -8,9 +8,11 @@
  * States, outcomes, levels, stages and stop reasons are stored as the words of core/, so that the
  * file can be read with sqlite3(1). Times are microseconds since the epoch. */
 const char tq_ledger_schema[] =
+        /* Of those with the same name, the one with the greatest `owned` has it. */
         "CREATE TABLE tenants("
         "  id INTEGER PRIMARY KEY, name TEXT NOT NULL, uid INTEGER NOT NULL,"
-        "  first_seen_usec INTEGER NOT NULL, user TEXT NOT NULL DEFAULT '') STRICT;"
+        "  first_seen_usec INTEGER NOT NULL, user TEXT NOT NULL DEFAULT '',"
+        "  owned INTEGER NOT NULL DEFAULT 0) STRICT;"
 
         "CREATE TABLE jobs("
         "  id INTEGER PRIMARY KEY, claim INTEGER UNIQUE, tenant INTEGER NOT NULL REFERENCES "
@@ -73,4 +75,7 @@ const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "  SELECT id, name, uid, first_seen_usec FROM tenants;"
         "DROP TABLE tenants;"
         "ALTER TABLE tenants_3 RENAME TO tenants;",
+        /* Who came last had it, as far as that version knew. */
+        "ALTER TABLE tenants ADD COLUMN owned INTEGER NOT NULL DEFAULT 0;"
+        "UPDATE tenants SET owned = id;",
 };

@@ -2,7 +2,7 @@
 #pragma once
 
 #define TQ_LEDGER_APPLICATION_ID 0x54715131 /* "TqQ1", PRAGMA application_id */
-#define TQ_LEDGER_VERSION        3          /* PRAGMA user_version */
+#define TQ_LEDGER_VERSION        4          /* PRAGMA user_version */
 
 extern const char tq_ledger_schema[];
 

@@ -515,10 +515,10 @@ static const struct {
         { "CREATE TABLE x(y); PRAGMA application_id=12345", "not a ledger of tenantq" },
         { "CREATE TABLE x(y)", "not a ledger of tenantq" },
         { "PRAGMA application_id=12345", "not a ledger of tenantq" },
-        { "PRAGMA application_id=1416712497; PRAGMA user_version=4; CREATE TABLE x(y)",
-          "has schema version 4, this program knows 3" },
+        { "PRAGMA application_id=1416712497; PRAGMA user_version=5; CREATE TABLE x(y)",
+          "has schema version 5, this program knows 4" },
         { "PRAGMA application_id=1416712497; PRAGMA user_version=0; CREATE TABLE x(y)",
-          "has schema version 0, this program knows 3" },
+          "has schema version 0, this program knows 4" },
 };
 
 START_TEST(foreign) {
@@ -680,13 +680,47 @@ START_TEST(bounds) {
 }
 END_TEST
 
-static TqLedgerOp op_hold(uint64_t job, uint32_t id, const char *queue, TqHoldLevel level) {
-        TqLedgerOp op = { .type = TQ_LEDGER_HOLD, .job = job, .tenant = id };
+static TqLedgerOp op_hold(uint64_t job, TqHoldLevel level) {
+        TqLedgerOp op = { .type = TQ_LEDGER_HOLD, .job = job };
 
         op.hold.level = level;
-        (void)snprintf(op.hold.queue, sizeof(op.hold.queue), "%s", queue);
         return op;
 }
+
+/* Somebody removes its log, or puts another file there, while it is open. */
+START_TEST(log_goes) {
+        FIXTURE f = fixture_new();
+        char log[PATH_MAX + 8];
+        struct stat st;
+
+        (void)snprintf(log, sizeof(log), "%s-wal", f.path);
+        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_accept(1, 1, 1)), 0);
+        ck_assert_int_eq(tq_ledger_check(f.l), 0);
+        for (uint64_t i = 0; i < 2; i++) {
+                ck_assert_int_eq(unlink(log), 0);
+                if (i == 1)
+                        ck_assert_int_eq(close(open(log, O_CREAT | O_WRONLY, 0600)), 0);
+                ck_assert_int_eq(tq_ledger_check(f.l), 1);
+                ck_assert_int_eq(stat(log, &st), 0);
+                /* All that was recorded is in the database itself. */
+                ck_assert_int_eq(tq_ledger_check(f.l), 0);
+                ck_assert_int_eq(APPLY(f.l, op_accept(i + 2, 1, i + 2)), 0);
+        }
+        expect_live(&f, "1 t1 etl p-5 after77 queued attempt0 released0 none spec26\n"
+                        "2 t1 etl p-5 after77 queued attempt0 released0 none spec26\n"
+                        "3 t1 etl p-5 after77 queued attempt0 released0 none spec26\n");
+        ck_assert_int_eq(unlink(log), 0);
+        ck_assert_int_eq(tq_ledger_check(f.l), 1);
+        reopen(&f);
+        expect_live(&f, "1 t1 etl p-5 after77 queued attempt0 released0 none spec26\n"
+                        "2 t1 etl p-5 after77 queued attempt0 released0 none spec26\n"
+                        "3 t1 etl p-5 after77 queued attempt0 released0 none spec26\n");
+        ck_assert_int_eq(unlink(f.path), 0);
+        ck_assert_int_eq(tq_ledger_check(f.l), -ESTALE);
+        ck_assert_int_eq(close(open(f.path, O_CREAT | O_WRONLY, 0600)), 0);
+        ck_assert_int_eq(tq_ledger_check(f.l), -ESTALE);
+}
+END_TEST
 
 static int tell_hold(void *userdata, const TqLedgerLive *j) {
         tq_buffer_printf(userdata, "%s%ju:%d", ((TqBuffer *)userdata)->size > 0 ? " " : "",
@@ -715,21 +749,12 @@ static void accept_four(Fixture *f) {
 
 static const struct {
         uint64_t job;
-        uint32_t tenant;
-        const char *queue;
         TqHoldLevel level;
         const char *want;
 } hold_rows[] = {
-        { 1, 0, "", TQ_HOLD_OWN, "1:1 2:0 3:0 4:0" },
-        { 4, 0, "", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" },
-        { 4, 1, "etl", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" }, /* the job alone counts */
-        { 9, 0, "", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
-        { 0, 1, "", TQ_HOLD_OWN, "1:1 2:1 3:0 4:0" },
-        { 0, 2, "web", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" },
-        { 0, 2, "none", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
-        { 0, 3, "", TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
-        { 0, 0, "web", TQ_HOLD_OWN, "1:0 2:1 3:0 4:1" },
-        { 0, 0, "", TQ_HOLD_ADMIN, "1:2 2:2 3:2 4:2" },
+        { 1, TQ_HOLD_OWN, "1:1 2:0 3:0 4:0" },
+        { 4, TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:2" },
+        { 9, TQ_HOLD_ADMIN, "1:0 2:0 3:0 4:0" },
 };
 
 START_TEST(hold) {
@@ -737,14 +762,12 @@ START_TEST(hold) {
 
         accept_four(&f);
         for (size_t i = 0; i < TQ_ELEMENTSOF(hold_rows); i++) {
-                ck_assert_int_eq(APPLY(f.l, op_hold(hold_rows[i].job, hold_rows[i].tenant,
-                                                    hold_rows[i].queue, hold_rows[i].level)),
-                                 0);
+                ck_assert_int_eq(APPLY(f.l, op_hold(hold_rows[i].job, hold_rows[i].level)), 0);
                 expect_holds(&f, hold_rows[i].want);
-                ck_assert_int_eq(APPLY(f.l, op_hold(0, 0, "", TQ_HOLD_NONE)), 0);
+                ck_assert_int_eq(APPLY(f.l, op_hold(hold_rows[i].job, TQ_HOLD_NONE)), 0);
                 expect_holds(&f, "1:0 2:0 3:0 4:0");
         }
-        ck_assert_int_eq(APPLY(f.l, op_hold(2, 0, "", TQ_HOLD_ADMIN)), 0);
+        ck_assert_int_eq(APPLY(f.l, op_hold(2, TQ_HOLD_ADMIN)), 0);
         reopen(&f);
         expect_holds(&f, "1:0 2:2 3:0 4:0");
 }
@@ -755,17 +778,17 @@ START_TEST(hold_ends) {
         FIXTURE f = fixture_new();
 
         accept_four(&f);
-        ck_assert_int_eq(APPLY(f.l, op_hold(0, 0, "", TQ_HOLD_ADMIN), op_running(1, 1),
-                               op_running(2, 1), op_done(2, 1)),
-                         0);
+        for (uint64_t job = 1; job <= 4; job++)
+                ck_assert_int_eq(APPLY(f.l, op_hold(job, TQ_HOLD_ADMIN)), 0);
+        ck_assert_int_eq(APPLY(f.l, op_running(1, 1), op_running(2, 1), op_done(2, 1)), 0);
         expect_holds(&f, "1:0 3:2 4:2");
-        ck_assert_int_eq(APPLY(f.l, op_hold(1, 0, "", TQ_HOLD_OWN), op_hold(2, 0, "", TQ_HOLD_OWN),
-                               op_hold(0, 1, "", TQ_HOLD_OWN), op_hold(3, 0, "", TQ_HOLD_OWN)),
+        ck_assert_int_eq(APPLY(f.l, op_hold(1, TQ_HOLD_OWN), op_hold(2, TQ_HOLD_OWN),
+                               op_hold(3, TQ_HOLD_OWN)),
                          0);
         expect_holds(&f, "1:0 3:1 4:2");
         ck_assert_int_eq(APPLY(f.l, (TqLedgerOp){ .type = TQ_LEDGER_REQUEUE, .job = 1 }), 0);
         expect_holds(&f, "1:0 3:1 4:2");
-        ck_assert_int_eq(APPLY(f.l, op_hold(1, 0, "", TQ_HOLD_OWN)), 0);
+        ck_assert_int_eq(APPLY(f.l, op_hold(1, TQ_HOLD_OWN)), 0);
         expect_holds(&f, "1:1 3:1 4:2");
 }
 END_TEST
@@ -1003,7 +1026,7 @@ START_TEST(migrated_goes_on) {
 
         reopen(&f);
         op.accept.runtime_usec = 60;
-        ck_assert_int_eq(APPLY(f.l, op, op_hold(3, 0, "", TQ_HOLD_ADMIN), op_done(2, 2),
+        ck_assert_int_eq(APPLY(f.l, op, op_hold(3, TQ_HOLD_ADMIN), op_done(2, 2),
                                op_switch(1, "", true, false), op_accept(6, 1, 10)),
                          0);
         expect_bounds(&f, "3 c hold2 deadline0 after - \"ccc\"\n"
@@ -1051,11 +1074,11 @@ START_TEST(later_version) {
 
         accept_four(&f);
         f.l = tq_ledger_close(f.l);
-        execute(f.path, "PRAGMA user_version=4");
+        execute(f.path, "PRAGMA user_version=5");
         ck_assert_int_eq(tq_ledger_open(f.path, boot, &l, &err), -EBADMSG);
         ck_assert_ptr_null(l);
-        ck_assert_str_eq(err.text, "ledger: has schema version 4, this program knows 3");
-        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 4);
+        ck_assert_str_eq(err.text, "ledger: has schema version 5, this program knows 4");
+        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 5);
         ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM jobs"), 4);
 }
 END_TEST
@@ -1084,6 +1107,7 @@ static void fill_versions(Suite *s) {
         TCase *two = unit_case(s, "version 2"), *one = unit_case(s, "version 1");
 
         tcase_add_test(two, bounds);
+        tcase_add_test(two, log_goes);
         tcase_add_test(two, hold);
         tcase_add_test(two, hold_ends);
         tcase_add_test(two, switches);
