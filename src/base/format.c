@@ -121,11 +121,28 @@ static ssize_t well_formed(const char *s, size_t n) {
         return 0;
 }
 
+/* What turns the order of the text around it, or is no text: U+061C, U+200E, U+200F, U+2028…U+202E,
+ * U+2066…U+2069 (Unicode Standard Annex 9), and the byte order mark. */
+static bool is_format_control(const char *s, ssize_t r) {
+        unsigned char second, third;
+
+        if (r == 2)
+                return memcmp(s, "\xD8\x9C", 2) == 0; /* U+061C */
+        if (r != 3 || memcmp(s, "\xEF\xBB\xBF", 3) == 0)
+                return r == 3;
+        second = (unsigned char)s[1];
+        third = (unsigned char)s[2];
+        return (unsigned char)s[0] == 0xE2 &&
+               ((second == 0x80 &&
+                 (third == 0x8E || third == 0x8F || (third >= 0xA8 && third <= 0xAE))) ||
+                (second == 0x81 && third >= 0xA6 && third <= 0xA9));
+}
+
 ssize_t tq_format_printable(const char *s, size_t n) {
         unsigned char c = (unsigned char)*s;
         ssize_t r = well_formed(s, n);
 
-        if (c < 0x20 || c == 0x7F)
+        if (c < 0x20 || c == 0x7F || (r > 1 && is_format_control(s, r)))
                 return 0;
         /* U+0080…U+009F are control characters too (C1). */
         return r == 2 && c == 0xC2 && (unsigned char)s[1] < 0xA0 ? 0 : r;
@@ -154,7 +171,7 @@ const char *tq_format_utf8(const char *s, char *buf, size_t size) {
         return buf;
 }
 
-const char *tq_format_escape(const char *s, char *buf, size_t size) {
+static const char *escape(const char *s, bool is_exact, char *buf, size_t size) {
         size_t at = 0, cut = 0; /* cut: where "..." still fits */
 
         while (*s) {
@@ -162,7 +179,7 @@ const char *tq_format_escape(const char *s, char *buf, size_t size) {
                 ssize_t whole = tq_format_printable(s, strnlen(s, 4));
                 size_t n = whole > 0 ? (size_t)whole : 0, step = n > 0 ? n : 1;
 
-                if (*s == '\\')
+                if (*s == '\\' && is_exact)
                         n = (size_t)snprintf(piece, sizeof(piece), "\\\\");
                 else if (n > 0)
                         memcpy(piece, s, n);
@@ -180,4 +197,12 @@ const char *tq_format_escape(const char *s, char *buf, size_t size) {
         }
         buf[at] = '\0';
         return buf;
+}
+
+const char *tq_format_escape(const char *s, char *buf, size_t size) {
+        return escape(s, true, buf, size);
+}
+
+const char *tq_format_shown(const char *s, char *buf, size_t size) {
+        return escape(s, false, buf, size);
 }

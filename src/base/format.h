@@ -30,6 +30,9 @@ const char *tq_format_timestamp(uint64_t usec, char *buf, size_t size);
  * and malformed UTF-8 become \xHH, a backslash \\. A result that does not fit ends in "...". It is
  * called once, where the text leaves tenantq: called twice, it doubles the backslashes. */
 const char *tq_format_escape(const char *s, char *buf, size_t size);
+/* The same but for backslashes, which stay as they are: for people, also what was escaped before.
+ * Another text may look the same. */
+const char *tq_format_shown(const char *s, char *buf, size_t size);
 
 /* Only what can't travel as text: malformed UTF-8 becomes \xHH. For what is stored or sent and
  * escaped where it is shown. Changes nothing the second time; cut at a character's end. */

@@ -170,13 +170,25 @@ static const struct {
         { "w", 7 * 86400 * TQ_USEC_PER_SEC },
         { "week", 7 * 86400 * TQ_USEC_PER_SEC },
         { "weeks", 7 * 86400 * TQ_USEC_PER_SEC },
+        { "M", 2629800 * TQ_USEC_PER_SEC }, /* a twelfth of a year, as in systemd.time(7) */
+        { "month", 2629800 * TQ_USEC_PER_SEC },
+        { "months", 2629800 * TQ_USEC_PER_SEC },
+        { "y", 31557600 * TQ_USEC_PER_SEC },
+        { "year", 31557600 * TQ_USEC_PER_SEC },
+        { "years", 31557600 * TQ_USEC_PER_SEC },
+        { "\xC2\xB5s", 1 }, /* U+00B5 and U+03BC look alike */
+        { "\xCE\xBCs", 1 },
 };
+
+static bool is_of_unit(char c) {
+        return (c >= 'a' && c <= 'z') || c == 'M' || (unsigned char)c >= 0x80;
+}
 
 static uint64_t take_span_unit(const char **s) {
         const char *p = *s;
         size_t n = 0;
 
-        while ((p[n] >= 'a' && p[n] <= 'z'))
+        while (is_of_unit(p[n]))
                 n++;
         if (n == 0)
                 return TQ_USEC_PER_SEC;
@@ -200,7 +212,7 @@ int tq_parse_span(const char *s, uint64_t *ret_usec) {
                         r = take_fraction(&s, &fraction, &scale);
                 if (r < 0)
                         return r;
-                while (is_blank(*s) && s[1] >= 'a' && s[1] <= 'z')
+                while (is_blank(*s) && is_of_unit(s[1]))
                         s++;
                 unit = take_span_unit(&s);
                 if (unit == 0)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/hostfile.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/fs.h"
@@ -97,6 +99,22 @@ static int set_host_key(TqHostConfig *c, const char *key, const char *value, uns
         return unknown("host", key, line, err);
 }
 
+/* Only what is more when it is larger can be capped. */
+static int set_ceiling(TqHostConfig *c, const char *key, const char *value, unsigned line,
+                       TqError *err) {
+        TqLimits one = {};
+        int r;
+
+        r = tq_limits_set(&one, key, value, TQ_SCOPE_TENANT, false, line, err);
+        if (r < 0)
+                return r;
+        for (int i = 0; i < _TQ_KEY_MAX; i++)
+                if (one.set >> i & 1 && i != TQ_KEY_CPUS && !tq_limits_keys[i].is_cap)
+                        return tq_error_at(err, -EBADMSG, line, key,
+                                           "can't be capped; take it out of [ceilings]");
+        return tq_limits_set(&c->ceilings, key, value, TQ_SCOPE_TENANT, false, line, err);
+}
+
 static int on_host_line(void *userdata, const char *section, const char *key, const char *value,
                         unsigned line, TqError *err) {
         TqHostConfig *c = userdata;
@@ -108,9 +126,7 @@ static int on_host_line(void *userdata, const char *section, const char *key, co
                                            err)
                            : 0;
         if (strcmp(section, "ceilings") == 0)
-                return key ? tq_limits_set(&c->ceilings, key, value, TQ_SCOPE_TENANT, false, line,
-                                           err)
-                           : 0;
+                return key ? set_ceiling(c, key, value, line, err) : 0;
         if (strcmp(section, "scheduler") == 0) {
                 c->has_max_jobs |= key && strcmp(key, "max_jobs") == 0;
                 c->has_memory |= key && strcmp(key, "memory") == 0;
@@ -166,18 +182,52 @@ static int on_line_once(void *userdata, const char *section, const char *key, co
         return o->handler(o->config, section, key, value, line, err);
 }
 
+/* What is said there is done by root: who could write it, or put another file in its place, would
+ * be root. */
+static int check_trust(int dir_fd, const char *name, TqError *err) {
+        const char *what = strcmp(name, ".") == 0           ? "its directory"
+                           : strcmp(name, "tenants.d") == 0 ? "the directory tenants.d"
+                                                            : "the file";
+        struct stat st;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return tq_errno();
+        if (st.st_uid != 0 && st.st_uid != geteuid())
+                return tq_error(err, -EPERM,
+                                "%s belongs to user %u: expected root (chown root, and look at "
+                                "what it says)",
+                                what, st.st_uid);
+        if (!S_ISLNK(st.st_mode) && (st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid)))
+                return tq_error(err, -EPERM,
+                                "%s can be written by others than root (mode %04o): chmod go-w, "
+                                "and look at what it says",
+                                what, st.st_mode & 07777);
+        return 0;
+}
+
+static int check_all_trust(int dir_fd, const char *name, TqError *err) {
+        int r;
+
+        r = check_trust(dir_fd, ".", err);
+        if (r >= 0)
+                r = check_trust(dir_fd, "tenants.d", err);
+        return r < 0 && r != -ENOENT ? r : check_trust(dir_fd, name, err);
+}
+
 static int load(int dir_fd, const char *name, TqReaderHandler handler, void *config, TqError *err) {
         Once once = { .handler = handler, .config = config };
         TQ_FREE char *data = NULL;
         size_t size;
         int r;
 
-        r = tq_fs_read_file(dir_fd, name, FILE_MAX, &data, &size);
+        r = check_all_trust(dir_fd, name, err);
+        if (r >= 0)
+                r = tq_fs_read_file(dir_fd, name, FILE_MAX, &data, &size);
         if (r == -ENOENT)
                 return 0;
-        if (r < 0)
+        if (r < 0 && r != -EPERM)
                 (void)tq_error_errno(err, r, "can't read it");
-        else
+        if (r >= 0)
                 r = tq_reader_parse(data, size, on_line_once, &once, err);
         tq_buffer_done(&once.seen);
         if (r < 0)

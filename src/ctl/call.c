@@ -16,7 +16,7 @@ int fail(int code, const char *fmt, ...) {
         va_start(ap, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        (void)fprintf(stderr, "tenantqctl: %s\n", tq_format_escape(text, shown, sizeof(shown)));
+        (void)fprintf(stderr, "tenantqctl: %s\n", tq_format_shown(text, shown, sizeof(shown)));
         return code;
 }
 

@@ -32,7 +32,7 @@ typedef struct Options {
 typedef struct Verb {
         const char *name;
         int min_args, max_args; /* max -1: any number */
-        const char *options;    /* the letters it takes, one after the other */
+        const char *options;    /* the letters it takes, one after the other; j: --json */
         const char *usage;
         const char *help;
         int (*run)(const Options *o, int argc, char *argv[]);

@@ -10,7 +10,7 @@
 static const char *shown(const TqTable *t, size_t row, const char *column, char *buf, size_t size) {
         const char *text = tq_table_text(t, row, column);
 
-        return text ? tq_format_escape(text, buf, size) : NULL;
+        return text ? tq_format_shown(text, buf, size) : NULL;
 }
 
 static void print(const TqTable *t) {

@@ -34,6 +34,8 @@ static int get(const Options *o, const char *target) {
                 return r;
         if (o->json)
                 output_json(&t, "tenantq.limits.v1", "limits");
+        else if (t.n_rows == 0)
+                (void)printf("%s: the queue has no limits of its own\n", target);
         else
                 limits_print(&t);
         return 0;
@@ -44,13 +46,19 @@ static void print_change(const TqTable *t) {
                 const char *queue = tq_table_text(t, row, "queue"),
                            *old = tq_table_text(t, row, "old");
                 const char *new_value = tq_table_text(t, row, "new");
-                const char *kernel = tq_table_text(t, row, "kernel");
+                const char *kernel = tq_table_text(t, row, "kernel"),
+                           *now = tq_table_text(t, row, "effective");
+                int64_t revision = tq_table_integer(t, row, "revision", 0);
 
-                (void)printf("%s%s%s: %s %s -> %s (revision %" PRIi64 ")",
-                             tq_table_text(t, row, "tenant"), queue ? "/" : "", queue ? queue : "",
-                             tq_table_text(t, row, "limit"), old ? old : "unset",
-                             new_value ? new_value : "unset",
-                             tq_table_integer(t, row, "revision", 0));
+                (void)printf("%s%s%s: %s %s -> %s", tq_table_text(t, row, "tenant"),
+                             queue ? "/" : "", queue ? queue : "", tq_table_text(t, row, "limit"),
+                             old ? old : "unset", new_value ? new_value : "unset");
+                if (!new_value && now)
+                        (void)printf(", so %s holds", now);
+                if (revision > 0)
+                        (void)printf(" (revision %" PRIi64 ")", revision);
+                else
+                        (void)fputs(" (as it was)", stdout);
                 if (kernel)
                         (void)printf("; kernel: %s", kernel);
                 (void)putchar('\n');

@@ -8,26 +8,28 @@
 #include "ctl/ctl.h"
 
 const Verb verbs[] = {
-        { "submit", 1, 1, "t", "submit [-t TENANT] FILE",
+        { "submit", 1, 1, "jt", "submit [-t TENANT] FILE",
           "hand in a job file (- for standard input)", verb_submit },
-        { "run", 1, -1, "t:q:l:C:w",
+        { "run", 1, -1, "jt:q:l:C:w",
           "run -t TENANT [-w] [-q QUEUE] [-C DIR] [-l KEY=VALUE] -- CMD [ARG…]",
           "run a command as a job; --wait for its end and output", verb_run },
-        { "ps", 0, 1, "ant", "ps [-a] [-n ROWS] [TENANT]",
+        { "ps", 0, 1, "jant", "ps [-a] [-n ROWS] [TENANT]",
           "list jobs that wait or run; -a: ended ones too", verb_ps },
-        { "status", 0, 1, "n", "status [JOB|TENANT]",
+        { "status", 0, 1, "jn", "status [JOB|TENANT]",
           "show a job, a tenant, or everything in short", verb_status },
         { "logs", 1, 1, "f", "logs [-f] JOB", "print a job's output; -f: follow it to the end",
           verb_logs },
-        { "cancel", 1, -1, "", "cancel JOB…",
-          "end jobs: SIGTERM, then SIGKILL after TimeoutStopSec=", verb_cancel },
+        { "cancel", 1, -1, "", "cancel JOB|TARGET…",
+          "end jobs: SIGTERM, then SIGKILL after TimeoutStopSec=; of a target all that wait or run",
+          verb_cancel },
         { "abandon", 1, -1, "", "abandon JOB…",
           "give back the slot of a job that was told to stop and can't be removed", verb_abandon },
-        { "wait", 1, -1, "", "wait JOB…", "wait until jobs have ended; of one, exit with its code",
+        { "wait", 1, -1, "j", "wait JOB…", "wait until jobs have ended; of one, exit with its code",
           verb_wait },
-        { "explain", 1, 1, "", "explain JOB",
+        { "explain", 1, 1, "j", "explain JOB",
           "say all that a job waits for, who stands in the way and what would help", verb_explain },
-        { "queue", 0, 1, "t", "queue [TENANT]", "count the jobs that wait, by reason", verb_queue },
+        { "queue", 0, 1, "jt", "queue [TENANT]", "count the jobs that wait, by reason",
+          verb_queue },
         { "hold", 1, -1, "m", "hold JOB|TARGET…",
           "keep jobs from starting; of a target (host, TENANT, TENANT/QUEUE) all that wait now",
           verb_hold },
@@ -37,18 +39,18 @@ const Verb verbs[] = {
         { "drain", 1, -1, "m", "drain TARGET…",
           "take no new jobs there until it is resumed; those that wait still run", verb_drain },
         { "resume", 1, -1, "m", "resume TARGET…", "end a pause and a drain", verb_resume },
-        { "tenants", 0, 0, "", "tenants", "list tenants and what is wrong with them",
+        { "tenants", 0, 0, "j", "tenants", "list tenants and what is wrong with them",
           verb_tenants },
-        { "limits", 2, -1, "m", "limits get|set|unset TENANT[/QUEUE] [KEY=VALUE…]",
+        { "limits", 2, -1, "jm", "limits get|set|unset TENANT[/QUEUE] [KEY=VALUE…]",
           "show or change limits, live", verb_limits },
-        { "simulate", 0, 0, "tSWINPEKRV",
+        { "simulate", 0, 0, "jtSWINPEKRV",
           "simulate [--swf FILE|--workload FILE|--since SPAN] [--slots N] [--policy POLICY] "
           "[--set TENANT.KEY=VALUE]… [--tenants FILE] [--seed N] [--svg FILE]",
           "run a workload through the scheduler by a virtual clock; no daemon needed",
           verb_simulate },
-        { "validate", 1, -1, "", "validate FILE…", "check job files without a daemon",
+        { "validate", 1, -1, "j", "validate FILE…", "check job files without a daemon",
           verb_validate },
-        { "events", 0, 0, "n", "events [-n ROWS]",
+        { "events", 0, 0, "jn", "events [-n ROWS]",
           "list what was done, by whom and why, the newest first", verb_events },
         { "export", 0, 0, "", "export",
           "print all settings that hold now, in the form that simulate --tenants reads",
@@ -260,7 +262,23 @@ static int parse_options(Options *o, int argc, char *argv[], const char *letters
         return 0;
 }
 
+/* What goes to the daemon as text must be UTF-8; a command and the name of a file need not. */
+static int check_text(const Options *o, const Verb *verb, int argc, char *argv[]) {
+        bool is_free = verb->run == verb_run || verb->run == verb_submit ||
+                       verb->run == verb_validate || verb->run == verb_simulate;
+
+        if (o->why && !tq_parse_is_utf8(o->why, strlen(o->why)))
+                return fail(TQ_EXIT_USAGE, "--why: not valid UTF-8");
+        for (int i = 0; !is_free && i < argc; i++)
+                if (!tq_parse_is_utf8(argv[i], strlen(argv[i])))
+                        return fail(TQ_EXIT_USAGE, "%s: argument %d is not valid UTF-8", verb->name,
+                                    i + 1);
+        return 0;
+}
+
 static int check_options(const Options *o, const Verb *verb) {
+        if (o->json && !strchr(verb->options, 'j'))
+                return fail(TQ_EXIT_USAGE, "%s prints no data that could be JSON", verb->name);
         for (size_t i = 0; options[i].name; i++)
                 if (options[i].val < 256 && o->used[options[i].val] &&
                     !strchr(verb->options, options[i].val))
@@ -301,7 +319,12 @@ int main(int argc, char *argv[]) {
         n = argc - at - optind;
         if (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args))
                 r = fail(TQ_EXIT_USAGE, "usage: tenantqctl %s", verb->usage);
+        else if (o.tenant && verb->max_args == 1 && n == 1 && verb->run != verb_submit)
+                r = fail(TQ_EXIT_USAGE, "%s: the tenant is given twice: -t %s and %s", verb->name,
+                         o.tenant, argv[0]);
         else
+                r = check_text(&o, verb, n, argv);
+        if (r == 0)
                 r = verb->run(&o, n, argv);
         free((void *)o.limits);
         return r == 0 ? output_finish() : r;

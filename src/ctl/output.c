@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <wchar.h>
 
 #include "base/format.h"
+#include "base/parse.h"
 #include "ctl/ctl.h"
 
 /* Tables as aligned text or as JSON (RFC 8259). What a tenant wrote is escaped in both. */
@@ -18,8 +20,14 @@ bool output_has_color(void) {
 }
 
 int output_finish(void) {
-        if (fflush(stdout) != 0 || ferror(stdout))
-                return fail(TQ_EXIT_FAILURE, "can't write to standard output");
+        bool failed = ferror(stdout) != 0;
+
+        errno = 0;
+        if (fflush(stdout) != 0 || failed)
+                /* Who reads has enough: as head(1) does. */
+                return errno == EPIPE ? TQ_EXIT_FAILURE
+                                      : fail(TQ_EXIT_FAILURE, "can't write to standard output%s%s",
+                                             errno ? ": " : "", errno ? strerror(errno) : "");
         return TQ_EXIT_OK;
 }
 
@@ -29,7 +37,7 @@ static const char *format_cell(const TqCell *cell, Format format, char *buf) {
         if (cell->type == TQ_CELL_NULL)
                 (void)snprintf(buf, CELL_MAX, "-");
         else if (cell->type == TQ_CELL_TEXT)
-                (void)tq_format_escape(cell->text, buf, CELL_MAX);
+                (void)tq_format_shown(cell->text, buf, CELL_MAX);
         else if (format == FORMAT_TIME)
                 (void)tq_format_timestamp(v, buf, CELL_MAX);
         else if (format == FORMAT_SPAN)
@@ -124,19 +132,34 @@ void output_record(const TqTable *t, size_t row, const Column *columns, size_t n
         }
 }
 
+/* The code point of a well-formed character of two or three bytes. */
+static unsigned code_point(const char *s) {
+        unsigned a = (unsigned char)s[0], b = (unsigned char)s[1] & 0x3F;
+
+        return a < 0xE0 ? (a & 0x1F) << 6 | b
+                        : (a & 0x0F) << 12 | b << 6 | ((unsigned char)s[2] & 0x3F);
+}
+
 void output_json_string(const char *s) {
         (void)putchar('"');
-        for (; *s; s++) {
+        while (*s) {
                 unsigned char c = (unsigned char)*s;
+                ssize_t n = tq_format_printable(s, strnlen(s, 4));
+                size_t wide = c < 0x80 ? 1 : c < 0xE0 ? 2 : 3;
 
-                if (c == '"' || c == '\\')
+                if (c == '"' || c == '\\') {
                         (void)printf("\\%c", c);
-                else if (c < 0x20 || c == 0x7F)
-                        (void)printf("\\u%04x", c);
-                else if (c == 0xC2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xA0)
-                        (void)printf("\\u%04x", (unsigned char)*++s); /* C1 */
-                else
-                        (void)putchar(c);
+                        s++;
+                } else if (n > 0) {
+                        (void)fwrite(s, 1, (size_t)n, stdout);
+                        s += n;
+                } else if (tq_parse_is_utf8(s, strnlen(s, wide))) {
+                        (void)printf("\\u%04x", wide == 1 ? c : code_point(s));
+                        s += wide;
+                } else {
+                        (void)fputs("\\ufffd", stdout);
+                        s++;
+                }
         }
         (void)putchar('"');
 }

@@ -150,6 +150,7 @@ static int check_back(const Options *o, int argc, char *argv[], const TqBuffer *
                             "the command takes %zu bytes as a job file, which may have %d",
                             text->size, TQ_JOB_FILE_MAX);
         r = tq_jobfile_parse(text->data, text->size, &spec, NULL, NULL, &err);
+        err.line = 0; /* of a text that nobody has seen */
         if (r < 0)
                 return fail(TQ_EXIT_INVALID, "%s", tq_error_format(&err, message, sizeof(message)));
         differs = first_difference(&spec, o, argc, argv);

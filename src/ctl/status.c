@@ -47,7 +47,7 @@ static void print_file(const char *spec) {
                 size_t n = strcspn(spec, "\n");
 
                 (void)snprintf(line, sizeof(line), "%.*s", (int)TQ_MIN(n, sizeof(line) - 1), spec);
-                (void)printf("  %s\n", tq_format_escape(line, shown, sizeof(shown)));
+                (void)printf("  %s\n", tq_format_shown(line, shown, sizeof(shown)));
                 spec += n + (spec[n] == '\n');
         }
 }
@@ -162,8 +162,11 @@ static int show_tenant(const Options *o, const char *name) {
                            (const char *[]){ "tenants", "limits", "jobs" }, 3);
                 return 0;
         }
-        tenants_print(&tenant);
-        (void)putchar('\n');
+        /* A former owner that has no jobs any more is not among the tenants. */
+        if (tenant.n_rows > 0) {
+                tenants_print(&tenant);
+                (void)putchar('\n');
+        }
         limits_print(&limits);
         (void)putchar('\n');
         ps_print(&in_short, &jobs, true);

@@ -5,8 +5,8 @@
 #include "base/parse.h"
 #include "ctl/ctl.h"
 
-/* hold and release take numbers of jobs, or like pause, resume and drain a target: host, TENANT or
- * TENANT/QUEUE. */
+/* cancel, hold and release take numbers of jobs, or like pause, resume and drain a target: host,
+ * TENANT or TENANT/QUEUE. */
 
 static int hold_job(const Options *o, uint64_t job, bool hold) {
         CALL_CLEANUP Call c = {};
@@ -18,6 +18,22 @@ static int hold_job(const Options *o, uint64_t job, bool hold) {
         r = sd_bus_message_append(c.request, "tbs", job, (int)hold, o->why ? o->why : "");
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
 }
+
+static int about_job(const Options *o, uint64_t job, const char *method) {
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        r = call_open(o, &c, method);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(c.request, "t", job);
+        return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
+}
+
+/* What is said of all jobs of a target, and how many there were. */
+static const struct {
+        const char *word, *done;
+} masses[] = { { "hold", "held" }, { "release", "released" }, { "cancel", "cancelled" } };
 
 static int switch_target(const Options *o, const char *target, const char *word) {
         CALL_CLEANUP Call c = {};
@@ -33,46 +49,69 @@ static int switch_target(const Options *o, const char *target, const char *word)
                 return r;
         if (sd_bus_message_read(c.reply, "t", &n) < 0)
                 return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
-        if (strcmp(word, "hold") == 0 || strcmp(word, "release") == 0)
-                (void)printf("%s: %" PRIu64 " jobs %s\n", target, n,
-                             word[0] == 'h' ? "held" : "released");
+        for (size_t i = 0; i < TQ_ELEMENTSOF(masses); i++)
+                if (strcmp(masses[i].word, word) == 0)
+                        (void)printf("%s: %" PRIu64 " job%s %s\n", target, n, n == 1 ? "" : "s",
+                                     masses[i].done);
         return 0;
 }
 
-static int each(const Options *o, int argc, char *argv[], const char *word, bool takes_jobs) {
-        bool is_hold = strcmp(word, "hold") == 0;
+static int one_job(const Options *o, const char *number, const char *word) {
+        uint64_t job;
+        int r = parse_job(number, &job);
+
+        if (r != 0)
+                return r;
+        if (strcmp(word, "cancel") == 0)
+                return about_job(o, job, "Cancel");
+        if (strcmp(word, "abandon") == 0)
+                return about_job(o, job, "Abandon");
+        return hold_job(o, job, strcmp(word, "hold") == 0);
+}
+
+typedef enum Takes { JOBS = 1, TARGETS = 2 } Takes;
+
+static int each(const Options *o, int argc, char *argv[], const char *word, unsigned takes) {
         int result = 0;
 
         for (int i = 0; i < argc; i++) {
-                uint64_t job;
-                int r;
+                /* No tenant is called by digits alone, or begins with a sign. */
+                bool is_number =
+                        argv[i][strspn(argv[i], "0123456789")] == '\0' || strchr("-+", argv[i][0]);
+                int r = takes == JOBS || (is_number && takes & JOBS)
+                                ? one_job(o, argv[i], word)
+                                : switch_target(o, argv[i], word);
 
-                if (takes_jobs && tq_parse_u64_in(argv[i], 1, INT64_MAX, &job) >= 0)
-                        r = hold_job(o, job, is_hold);
-                else
-                        r = switch_target(o, argv[i], word);
                 if (r != 0)
                         result = r;
         }
         return result;
 }
 
+int verb_cancel(const Options *o, int argc, char *argv[]) {
+        return each(o, argc, argv, "cancel", JOBS | TARGETS);
+}
+
+int verb_abandon(const Options *o, int argc, char *argv[]) {
+        return each(o, argc, argv, "abandon", JOBS);
+}
+
 int verb_hold(const Options *o, int argc, char *argv[]) {
-        return each(o, argc, argv, "hold", true);
+        return each(o, argc, argv, "hold", JOBS | TARGETS);
 }
 
 int verb_release(const Options *o, int argc, char *argv[]) {
-        return each(o, argc, argv, "release", true);
+        return each(o, argc, argv, "release", JOBS | TARGETS);
 }
 
 int verb_pause(const Options *o, int argc, char *argv[]) {
-        return each(o, argc, argv, "pause", false);
+        return each(o, argc, argv, "pause", TARGETS);
 }
 
 int verb_resume(const Options *o, int argc, char *argv[]) {
-        return each(o, argc, argv, "resume", false);
+        return each(o, argc, argv, "resume", TARGETS);
 }
 
 int verb_drain(const Options *o, int argc, char *argv[]) {
-        return each(o, argc, argv, "drain", false);
+        return each(o, argc, argv, "drain", TARGETS);
 }

@@ -22,8 +22,8 @@ int tenants_list(const Options *o, TqTable *ret) {
 
 void tenants_print(const TqTable *t) {
         if (t->n_rows == 0)
-                (void)puts("no tenants; make one with: install -d -o USER -m 0700 "
-                           "/var/spool/tenantq/NAME");
+                (void)puts("no tenants that you may see; root makes one with: install -d -o USER "
+                           "-g GROUP -m 0700 /var/spool/tenantq/NAME");
         else
                 output_table(t, columns, TQ_ELEMENTSOF(columns));
 }

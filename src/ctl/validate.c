@@ -14,12 +14,13 @@ typedef struct Report {
 } Report;
 
 static void say(Report *r, unsigned line, const char *severity, const char *text) {
-        char shown[2048];
+        char shown[2048], file[2048];
 
         r->n++;
         if (!r->json) {
-                (void)printf("%s:%u: %s%s\n", r->file, line, severity[0] == 'n' ? "note: " : "",
-                             tq_format_escape(text, shown, sizeof(shown)));
+                (void)printf("%s:%u: %s%s\n", tq_format_shown(r->file, file, sizeof(file)), line,
+                             severity[0] == 'n' ? "note: " : "",
+                             tq_format_shown(text, shown, sizeof(shown)));
                 return;
         }
         (void)fputs(r->n > 1 ? ",\n{\"file\":" : "\n{\"file\":", stdout);

@@ -47,6 +47,7 @@ typedef struct Fate {
 
 typedef struct Inquiry {
         TqTask task;
+        TqList link; /* in its tenant's inquiries */
         Engine *engine;
         uint64_t job;
         uint32_t tenant;
@@ -71,6 +72,7 @@ static Inquiry *inquiry_new(Engine *e, uint64_t job, uint32_t tenant, const char
         if (!q || tq_parse_words(after, TQ_JOB_AFTER_MAX, &words, &n) < 0 ||
             parse(after, parsed, &n) < 0)
                 return inquiry_free(q);
+        tq_list_init(&q->link);
         q->engine = e;
         q->job = job;
         q->tenant = tenant;
@@ -141,6 +143,8 @@ static bool has_ended_since(const Engine *e, const Inquiry *q) {
 
 static void on_wanted(Engine *e, void *data, int result);
 
+static void ask_next(Engine *e, EngineTenant *t);
+
 static void ask(Engine *e, Inquiry *q) {
         Effect *effect = batch_effect(e, EFFECT_CALLBACK);
 
@@ -155,8 +159,11 @@ static void ask(Engine *e, Inquiry *q) {
 static void on_done(TqTask *task, void *userdata) {
         Inquiry *q = TQ_CONTAINER_OF(task, Inquiry, task);
         Engine *e = userdata;
+        EngineTenant *t = tq_map_get(&e->tenants, q->tenant);
         bool again = false;
 
+        t->is_inquiring = false;
+        ask_next(e, t);
         if (q->result < 0)
                 engine_degrade(e, q->result);
         else if (!e->is_leaving)
@@ -171,11 +178,24 @@ static void on_done(TqTask *task, void *userdata) {
 
 static void on_wanted(Engine *e, void *data, int result) {
         Inquiry *q = data;
+        EngineTenant *t = tq_map_get(&e->tenants, q->tenant);
 
         if (result < 0 || e->is_leaving) {
                 (void)inquiry_free(q);
                 return;
         }
+        tq_list_append(&t->inquiries, &q->link);
+        ask_next(e, t);
+}
+
+static void ask_next(Engine *e, EngineTenant *t) {
+        TqList *first = tq_list_first(&t->inquiries);
+        Inquiry *q = first ? TQ_LIST_ENTRY(first, Inquiry, link) : NULL;
+
+        if (!q || t->is_inquiring)
+                return;
+        t->is_inquiring = true;
+        tq_list_unlink(&q->link);
         q->task = (TqTask){ .run = on_run, .done = on_done };
         tq_list_init(&q->task.link);
         tq_worker_submit(e->worker, &q->task, false);

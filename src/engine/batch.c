@@ -15,6 +15,8 @@
  * A commit that fails is not tried again: after a failed fsync the kernel may have dropped the
  * pages, and a second attempt would "succeed" without them. The engine is degraded from then on. */
 
+#define LARGE 1024 /* changes: some 20 ms */
+
 static Batch *batch_free(Batch *b) {
         if (!b)
                 return NULL;
@@ -85,6 +87,7 @@ Effect *batch_effect(Engine *e, EffectType type) {
 static void perform(Engine *e, Effect *effect, int result) {
         const EngineTenant *tenant;
         TqMessage m = {};
+        char why[160];
 
         if (effect->type == EFFECT_CALLBACK) {
                 effect->callback(e, effect->data, result);
@@ -101,9 +104,9 @@ static void perform(Engine *e, Effect *effect, int result) {
                         dispatch_send(e, TQ_MESSAGE_ABORT, effect->handle, effect->job,
                                       effect->attempt);
                 if (effect->type == EFFECT_SUBMITTED)
-                        (void)verbs_reply_error(
-                                effect->call, TQ_CONTROL_REFUSED,
-                                "the ledger could not be written; nothing was accepted");
+                        (void)verbs_reply_error(effect->call, TQ_CONTROL_REFUSED,
+                                                "nothing was accepted: %s",
+                                                engine_unrecorded(e, why, sizeof(why)));
                 return;
         }
         switch (effect->type) {
@@ -137,9 +140,9 @@ static void on_run(TqTask *task) {
          * a power cut could bring both back. */
         if (b->result >= 0 && b->has_claims && fsync(b->engine->claims_fd) < 0)
                 b->result = tq_errno();
-        /* What is written to a file that was removed is promised to nobody. */
         if (b->result >= 0)
-                b->result = tq_ledger_is_there(b->engine->ledger);
+                b->result = tq_ledger_check(b->engine->ledger);
+        b->has_new_log = b->result > 0;
         if (b->result >= 0 && b->n_ops > 0)
                 b->result = tq_ledger_apply(b->engine->ledger, b->ops, b->n_ops);
 }
@@ -149,6 +152,11 @@ static void on_done(TqTask *task, void *userdata) {
         Engine *e = userdata;
 
         e->is_committing = false;
+        if (b->has_new_log)
+                engine_say(SD_ERR,
+                           "the ledger's log (%s-wal) had gone; nothing of it is lost, and "
+                           "it was made again",
+                           e->ledger_path);
         if (b->result < 0)
                 engine_degrade(e, b->result);
         for (size_t i = 0; i < b->n_effects; i++)
@@ -170,6 +178,10 @@ void batch_flush(Engine *e) {
         if (e->is_degraded)
                 b->result = -EIO; /* on_run leaves it at that */
         tq_worker_submit(e->worker, &b->task, true);
+}
+
+bool batch_is_large(const Engine *e) {
+        return e->is_committing && e->batch && e->batch->n_ops >= LARGE;
 }
 
 static int on_collect(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

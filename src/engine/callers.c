@@ -46,7 +46,8 @@ const char *callers_objection(const Callers *c, const Caller *user, bool is_stra
                 return "too many connections of users who are no tenant's; try again";
         if (user->n_connections - user->n_waiting >= CALLERS_CONNECTIONS_UID)
                 return "you have too many connections (64, besides those that wait for a job)";
-        if (c->n_connections >= all && (is_stranger || user->n_connections >= CALLERS_KEPT))
+        if (c->n_connections >= all &&
+            (is_stranger || user->n_connections - user->n_waiting >= CALLERS_KEPT))
                 return "too many connections of all users together; try again";
         return NULL;
 }
@@ -89,4 +90,18 @@ void callers_has_asked(Callers *c, Caller *user) {
         user->is_asking = false;
         refresh(c, user);
         callers_release(c, user);
+}
+
+bool callers_may_wait(const Callers *c, const Caller *user) {
+        size_t all = TQ_MIN(c->room, (size_t)CALLERS_CONNECTIONS);
+
+        return user->n_waiting < CALLERS_WAITING_UID &&
+               (c->n_waiting < all / 2 || user->n_waiting < CALLERS_KEPT);
+}
+
+void callers_waits(Callers *c, Caller *user, bool waits) {
+        size_t by = waits ? 1 : (size_t)-1;
+
+        user->n_waiting += by;
+        c->n_waiting += by;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/sock_diag.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -36,7 +37,7 @@
 #define ANSWER_USEC      (5 * TQ_USEC_PER_SEC) /* until it is read */
 #define REFUSED_USEC     (5 * TQ_USEC_PER_SEC)
 #define IDLE_USEC        (60 * TQ_USEC_PER_SEC)
-#define ACCEPTS_PER_TURN 16
+#define ACCEPTS_PER_TURN 64
 #define CALLS_PER_TURN   8
 #define FDS_OWN          40 /* descriptors that the engine needs besides */
 #define FDS_EACH         4  /* and those of a connection, an answer's included */
@@ -50,7 +51,7 @@ static void stop_waiting(Connection *c) {
         if (c->wait == WAIT_NONE)
                 return;
         c->wait = WAIT_NONE;
-        c->caller->n_waiting--;
+        callers_waits(&e->callers, c->caller, false);
         c->wait_call = sd_bus_message_unref(c->wait_call);
         if (tq_map_get(&e->waits, c->wait_job) == c) {
                 (void)tq_map_remove(&e->waits, c->wait_job);
@@ -655,13 +656,17 @@ static void turn_away(Engine *e) {
 
 static int on_listen(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Engine *e = userdata;
+        char byte;
 
         (void)source;
         (void)revents;
         for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
                 int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-                if (peer >= 0)
+                /* Who comes and goes costs no more than this. */
+                if (peer >= 0 && recv(peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+                        (void)tq_close(peer);
+                else if (peer >= 0)
                         accept_one(e, peer);
                 else if (errno == EMFILE || errno == ENFILE)
                         turn_away(e);
@@ -713,12 +718,20 @@ int control_start(Engine *e) {
 
 /* Waiting ------------------------------------------------------------------------------------- */
 
+bool control_has_unread(const Connection *c) {
+        uint32_t info[SK_MEMINFO_VARS] = {};
+        socklen_t size = sizeof(info);
+
+        return getsockopt(c->fd, SOL_SOCKET, SO_MEMINFO, info, &size) >= 0 &&
+               info[SK_MEMINFO_WMEM_ALLOC] > 0;
+}
+
 int control_wait_for(Connection *c, sd_bus_message *call, WaitKind kind, uint64_t job,
                      int64_t scope) {
         Engine *e = c->engine;
         Connection *first = tq_map_get(&e->waits, job);
 
-        if (c->wait != WAIT_NONE || c->caller->n_waiting >= CALLERS_WAITING_UID)
+        if (c->wait != WAIT_NONE || !callers_may_wait(&e->callers, c->caller))
                 return -EBUSY;
         if (!first && tq_map_put(&e->waits, job, c) < 0)
                 return -ENOMEM;
@@ -729,7 +742,7 @@ int control_wait_for(Connection *c, sd_bus_message *call, WaitKind kind, uint64_
         c->wait_job = job;
         c->wait_scope = scope;
         c->wait_call = sd_bus_message_ref(call);
-        c->caller->n_waiting++;
+        callers_waits(&e->callers, c->caller, true);
         return 0;
 }
 

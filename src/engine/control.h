@@ -76,5 +76,7 @@ void control_has_asked(Engine *e, uid_t uid);
 /* Answers the call when that has happened. -EBUSY: too many waits of one user. */
 int control_wait_for(Connection *c, sd_bus_message *call, WaitKind kind, uint64_t job,
                      int64_t scope);
+/* The caller's socket still holds answers. */
+bool control_has_unread(const Connection *c);
 void control_job_started(Engine *e, uint64_t job);
 void control_job_ended(Engine *e, uint64_t job);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/walk.h"
 
 /* Times of day. StartAfter= and Deadline= follow CLOCK_REALTIME, while the scheduler counts from
  * boot, so that durations know nothing of a clock that is set. The kernel tells when it is set
@@ -27,38 +28,41 @@ void daytime_fill(const EngineJob *job, TqEvent *event) {
         event->j.start_by = to_boottime(job->deadline_usec);
 }
 
-static int retell(Engine *e) {
-        TQ_FREE uint64_t *ids = NULL;
-        size_t position = 0, n = 0, allocated = 0;
-        const TqJob *job;
+static bool names_a_time(const TqJob *job, const void *data) {
+        const EngineJob *ej = job->userdata;
 
-        /* Their numbers first: an event may end a job, and others with it. */
-        while ((job = tq_scheduler_next_job(e->scheduler, &position))) {
-                const EngineJob *ej = job->userdata;
+        (void)data;
+        return job->state <= TQ_JOB_QUEUED && (ej->start_after_usec > 0 || ej->has_deadline);
+}
 
-                if (job->state > TQ_JOB_QUEUED || (ej->start_after_usec == 0 && !ej->has_deadline))
-                        continue;
-                if (n == allocated) {
-                        uint64_t *bigger;
+static void retell(Engine *e, const TqJob *job, void *data) {
+        TqEvent event = { .type = TQ_EVENT_TIMES, .job = job->id };
 
-                        allocated = TQ_MAX(allocated * 2, (size_t)256);
-                        bigger = realloc(ids, allocated * sizeof(*ids));
-                        if (!bigger)
-                                return -ENOMEM;
-                        ids = bigger;
-                }
-                ids[n++] = job->id;
+        (void)data;
+        daytime_fill(job->userdata, &event);
+        (void)dispatch_step(e, &event);
+}
+
+static void on_retold(Engine *e, void *data);
+
+/* One walk at a time, however often the clock is set: it ends with another if it was set since. */
+static void retell_all(Engine *e) {
+        if (e->is_retelling) {
+                e->must_retell = true;
+                return;
         }
-        for (size_t i = 0; i < n; i++) {
-                TqEvent event = { .type = TQ_EVENT_TIMES, .job = ids[i] };
+        e->is_retelling = walk_start(e, names_a_time, retell, on_retold, NULL) >= 0;
+        if (!e->is_retelling)
+                engine_say(SD_ERR, "out of memory; StartAfter= and Deadline= keep the old clock");
+}
 
-                job = tq_scheduler_job(e->scheduler, ids[i]);
-                if (!job)
-                        continue;
-                daytime_fill(job->userdata, &event);
-                (void)dispatch_step(e, &event);
+static void on_retold(Engine *e, void *data) {
+        (void)data;
+        e->is_retelling = false;
+        if (e->must_retell) {
+                e->must_retell = false;
+                retell_all(e);
         }
-        return 0;
 }
 
 /* Never expires; it is there to be cancelled. */
@@ -80,8 +84,7 @@ static int on_clock(sd_event_source *source, int fd, uint32_t revents, void *use
         if (arm(fd) < 0)
                 engine_say(SD_ERR, "the clock of the day can't be watched");
         engine_say(SD_INFO, "the clock of the day was set");
-        if (retell(e) < 0)
-                engine_say(SD_ERR, "out of memory; StartAfter= and Deadline= keep the old clock");
+        retell_all(e);
         return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "conf/jobfile.h"
 #include "engine/engine.h"
+#include "engine/walk.h"
 
 /* Feeds the scheduler and carries out what it decides. An action that only prepares (START, ABORT)
  * is sent at once: a launch waits at its barrier and can be undone. Everything else is written to
@@ -220,6 +221,9 @@ static void on_finish(Engine *e, const TqAction *a) {
         }
         if (e->submitting == a->job)
                 e->submitting = 0;
+        /* The one whose launch failed: others that fail say so again. */
+        if (((EngineJob *)a->userdata)->failed_stage != TQ_STAGE_NONE)
+                tenants_note_launch(e, tq_map_get(&e->tenants, a->tenant), NULL);
         (void)dispatch_job_free(e, a->userdata);
 }
 
@@ -289,6 +293,7 @@ int dispatch_step(Engine *e, const TqEvent *event) {
         return r;
 }
 
+/* What is left to be done of the scheduler's last step, and of what concerns many jobs. */
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Engine *e = userdata;
 
@@ -296,12 +301,27 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)usec;
         e->armed = TQ_NEVER; /* it was a single shot */
         (void)dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_TICK });
+        walk_go_on(e);
         return 0;
 }
 
-/* One timer, set to the scheduler's next deadline; off when there is none. */
+static uint64_t next_turn(const Engine *e) {
+        uint64_t next = tq_scheduler_next_deadline(e->scheduler), now;
+
+        if (walk_is_under_way(e))
+                next = 0;
+        if (next == TQ_NEVER || !batch_is_large(e))
+                return next;
+        /* Who waits for a commit is not to wait for all that can be done meanwhile: the end of the
+         * one that is under way brings us here again. */
+        now = tq_clock_boottime_usec();
+        return next <= now ? TQ_NEVER : next;
+}
+
+/* One timer, set to what is due next; off when nothing is. Among the callers, so that neither they
+ * nor what is done in parts keep the other waiting. */
 void dispatch_arm(Engine *e) {
-        uint64_t next = tq_scheduler_next_deadline(e->scheduler);
+        uint64_t next = next_turn(e);
 
         if (next == e->armed)
                 return;
@@ -312,8 +332,9 @@ void dispatch_arm(Engine *e) {
                 return;
         }
         if (!e->timer) {
-                (void)sd_event_add_time(e->event, &e->timer, CLOCK_BOOTTIME, next, 1000, on_timer,
-                                        e);
+                if (sd_event_add_time(e->event, &e->timer, CLOCK_BOOTTIME, next, 1000, on_timer,
+                                      e) >= 0)
+                        (void)sd_event_source_set_priority(e->timer, CONTROL_PRIORITY);
                 return;
         }
         (void)sd_event_source_set_time(e->timer, next);

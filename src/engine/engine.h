@@ -76,6 +76,8 @@ typedef struct EngineTenant {
         bool must_apply;  /* what is to be applied has changed since */
         bool is_changing; /* a change of its limits is under way */
         void *parked;     /* a change that waits for an APPLY: limits.c */
+        TqList inquiries; /* after.c: one at a time, so that others' questions have their turn */
+        bool is_inquiring;
         /* From the lowest to the highest: [defaults], the file, the live revisions. */
         TqLimits file, live, effective;
         TqQueueLimit file_queues[TQ_QUEUE_LIMITS], live_queues[TQ_QUEUE_LIMITS];
@@ -127,7 +129,8 @@ typedef struct Batch {
         size_t n_ops, allocated_ops;
         Effect *effects;
         size_t n_effects, allocated_effects;
-        bool has_claims; /* their renames must be durable first */
+        bool has_claims;  /* their renames must be durable first */
+        bool has_new_log; /* somebody had removed the ledger's */
         int result;
 } Batch;
 
@@ -139,6 +142,8 @@ typedef struct Request {
         EngineTenant *tenant;
         sd_bus_message *call;
         void *data;
+        uid_t uid;   /* who asked */
+        bool is_end; /* OPEN_LOG: of a job that has ended */
 } Request;
 
 struct Engine {
@@ -181,7 +186,9 @@ struct Engine {
         TqMap ending; /* job → itself: judged, but its verdict is not committed yet */
         size_t n_cached_specs;
         uint64_t submitting; /* a job that is being taken; 0 once it has ended (intake.c) */
-        uint64_t armed;      /* what the timer is set to */
+        TqList walks;        /* of Walk: walk.c */
+        bool is_retelling, must_retell; /* daytime.c */
+        uint64_t armed;                 /* what the timer is set to */
         /* intake.c */
         sd_event_source *full_timer;
         size_t n_full;
@@ -210,18 +217,26 @@ void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid
 void batch_event_of(Engine *e, EngineTenant *t, const char *kind, uint64_t job, uid_t uid,
                     const char *fmt, ...) TQ_PRINTF(6, 7);
 void batch_flush_budgets(Engine *e); /* what was counted so far becomes rows */
+/* A commit is under way, and the next one will be long already. */
+bool batch_is_large(const Engine *e);
 int batch_start(Engine *e);
 void batch_flush(Engine *e);
 
 /* tenants.c */
 EngineTenant *tenants_by_name(Engine *e, const char *name);
 EngineTenant *tenants_by_uid(Engine *e, uid_t uid);
+/* What it is called: its name, or NAME.former-NUMBER when that is another owner's now. Returns buf.
+ */
+const char *tenants_title(const EngineTenant *t, char buf[TQ_TENANT_TITLE_MAX]);
+EngineTenant *tenants_by_title(Engine *e, const char *title);
 int tenants_on_message(Engine *e, const TqTenantMessage *m);
 int tenants_load(Engine *e);
 /* What holds with these live limits. -E2BIG with err: more limits with @device than there is room
  * for. */
 int tenants_resolve(Engine *e, const EngineTenant *t, const TqLimits *live, TqLimits *ret,
                     TqError *err);
+/* Whether anything but a ceiling says how many of its jobs may run. */
+bool tenants_has_concurrency(const Engine *e, const EngineTenant *t);
 void tenants_tell_scheduler(Engine *e, EngineTenant *t);
 void tenants_apply(Engine *e, EngineTenant *t); /* now, or when what is under way has ended */
 /* Why nothing of it starts, or NULL. */
@@ -351,5 +366,7 @@ void limits_go_on(Engine *e,
 
 /* main.c */
 void engine_degrade(Engine *e, int error);
+/* Of a degraded engine: why nothing is recorded any more, and what to do. Returns buf. */
+const char *engine_unrecorded(const Engine *e, char *buf, size_t size);
 void engine_say(const char *level, const char *fmt, ...) TQ_PRINTF(2, 3);
 void engine_touch_status(Engine *e);

@@ -2,8 +2,10 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "engine/engine.h"
 
 /* Rows of the ledger that say what happened. What an administrator does is one row each. What a
@@ -18,6 +20,8 @@
 static void add(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
                 const char *fmt, va_list ap) {
         TqLedgerOp *op = batch_op(e, TQ_LEDGER_EVENT);
+        TQ_FREE char *text = NULL;
+        size_t size;
 
         if (!op)
                 return;
@@ -25,8 +29,15 @@ static void add(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_
         op->tenant = tenant;
         op->job = job;
         op->uid = uid;
-        if (vasprintf(&op->text, fmt, ap) < 0)
-                op->text = NULL;
+        if (vasprintf(&text, fmt, ap) < 0) {
+                text = NULL;
+                return;
+        }
+        /* Some of it may have been cut within a character, and it goes into answers. */
+        size = strlen(text) * 4 + 1;
+        op->text = malloc(size);
+        if (op->text)
+                (void)tq_format_utf8(text, op->text, size);
 }
 
 void batch_event(Engine *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,

@@ -129,15 +129,18 @@ static void say_memory(Engine *e, const TqReason *r, Sentence *s) {
                            sizeof(left)));
 }
 
-#define WALK_MAX 256 /* jobs that wait for each other; beyond that no circle is looked for */
+/* Jobs that wait for each other, and how many of their conditions are looked at: a circle that is
+ * larger is not named. */
+#define WALK_JOBS  64
+#define WALK_STEPS 1024
 
 /* Whether `job` waits, directly or by others, for `id`: names may close a circle. */
 static bool waits_for(Engine *e, const TqJob *job, uint64_t id) {
-        const TqJob *seen[WALK_MAX] = { job };
-        size_t n = 1;
+        const TqJob *seen[WALK_JOBS] = { job };
+        size_t n = 1, left = WALK_STEPS;
 
         for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; k < seen[i]->n_conditions; k++) {
+                for (size_t k = 0; k < seen[i]->n_conditions && left > 0; k++, left--) {
                         const TqCondition *c = &seen[i]->conditions[k];
                         const TqJob *next = tq_scheduler_job(e->scheduler, c->after.job);
                         size_t at = 0;
@@ -148,7 +151,7 @@ static bool waits_for(Engine *e, const TqJob *job, uint64_t id) {
                                 return true;
                         while (at < n && seen[at] != next)
                                 at++;
-                        if (at == n && n < WALK_MAX)
+                        if (at == n && n < WALK_JOBS)
                                 seen[n++] = next;
                 }
         return false;
@@ -339,10 +342,17 @@ static void say(Engine *e, const TqJob *job, const TqReason *r, Sentence *s) {
 static int add_reason(Engine *e, TqTable *t, const TqJob *job, const TqReason *r, uint64_t ahead,
                       bool is_admin) {
         bool has_position = job->state == TQ_JOB_QUEUED;
+        const EngineTenant *owner = tq_map_get(&e->tenants, job->tenant->id);
         Sentence s = { .is_admin = is_admin };
         int error;
 
         say(e, job, r, &s);
+        /* Of a former owner's there is only one thing left to do. */
+        if (owner && owner->is_former) {
+                s.change[0] = '\0';
+                if (r->wait == TQ_WAIT_TENANT_DISABLED)
+                        PUT_ADMIN(&s, "tenantqctl cancel %" PRIu64, job->id);
+        }
         error = tq_table_add_row(t);
         if (error < 0)
                 return error;
@@ -447,7 +457,7 @@ int explain_on_queue(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         if (verbs_scope(c, &scope) < 0)
                 return verbs_reply_error(m, TQ_CONTROL_DENIED, "you are no tenant's user");
-        t = name[0] ? tenants_by_name(c->engine, name) : NULL;
+        t = name[0] ? tenants_by_title(c->engine, name) : NULL;
         if (name[0] && (!t || (scope >= 0 && t->id != (uint32_t)scope)))
                 return verbs_reply_target(m, -ENOENT, name);
         if (t)

@@ -7,12 +7,15 @@
 /* What holds now, from all files and live changes together, as one text in the form of
  * tenantq-workload(5): what is shown is what `simulate` computes with. */
 
-static void print_limits(const EngineTenant *t, TqBuffer *out) {
+static void print_limits(const Engine *e, const EngineTenant *t, TqBuffer *out) {
         char value[TQ_VALUE_MAX], name[TQ_DEVICE_MAX * 2];
 
         for (int i = 0; i < _TQ_KEY_MAX; i++) {
                 const TqKeyRow *row = &tq_limits_keys[i];
 
+                /* A ceiling alone doesn't let a tenant run more than one of a queue. */
+                if (i == TQ_KEY_CONCURRENCY && !tenants_has_concurrency(e, t))
+                        continue;
                 if (row->has_effect && tq_limits_has(&t->effective, (TqKey)i))
                         tq_buffer_printf(
                                 out, "%s = %s\n", row->name,
@@ -44,7 +47,7 @@ static int by_name(const void *a, const void *b) {
 }
 
 /* In one order, whatever was set and unset since: two exports can be compared. */
-static void print_tenant(const EngineTenant *t, TqBuffer *out) {
+static void print_tenant(const Engine *e, const EngineTenant *t, TqBuffer *out) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         int n = tenants_queues(t, queues);
 
@@ -53,7 +56,7 @@ static void print_tenant(const EngineTenant *t, TqBuffer *out) {
         tq_buffer_printf(out, "\n[tenant %s]\n", t->name);
         if (t->pool[0])
                 tq_buffer_printf(out, "pool = %s\n", t->pool);
-        print_limits(t, out);
+        print_limits(e, t, out);
         for (int i = 0; i < n; i++)
                 print_queue(t, &queues[i], out);
 }
@@ -76,7 +79,7 @@ int export_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 tq_policyfile_print(&c->engine->policy, &out);
         for (size_t i = 0; i < n; i++)
                 if (!list[i]->is_former)
-                        print_tenant(list[i], &out);
+                        print_tenant(c->engine, list[i], &out);
         r = tq_buffer_error(&out);
         return r < 0 ? r : sd_bus_reply_method_return(m, "s", tq_buffer_string(&out));
 }

@@ -20,12 +20,11 @@ static int refuse(TqControlError *ret, TqControlError error) {
 }
 
 static int check(Engine *e, const Submission *s, const TqJobSpec *spec, Answer *ret) {
-        char whose[TQ_TENANT_NAME_MAX + 16];
+        char whose[TQ_TENANT_NAME_MAX + 16], why[160];
 
         if (e->is_degraded) {
-                (void)tq_error(&ret->err, -EROFS,
-                               "the ledger can't be written; tenantq accepts nothing until it is "
-                               "restarted on a disk that works");
+                (void)tq_error(&ret->err, -EROFS, "nothing is accepted: %s",
+                               engine_unrecorded(e, why, sizeof(why)));
                 return refuse(&ret->error, TQ_CONTROL_REFUSED);
         }
         (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
@@ -305,7 +304,8 @@ void intake_has_room(Engine *e, EngineTenant *t) {
 static bool is_held(const EngineTenant *t, const TqRefusal *refusal) {
         return refusal->kind == TQ_REFUSAL_DRAINING ||
                (t->holds_when_full &&
-                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES));
+                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
+                 refusal->kind == TQ_REFUSAL_AFTER));
 }
 
 /* The spool ----------------------------------------------------------------------------------- */

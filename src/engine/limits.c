@@ -16,6 +16,7 @@ typedef struct Change {
         Engine *engine;
         EngineTenant *tenant;
         char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: the tenant's own limits */
+        TqLimits asked;                    /* what the change sets */
         TqLimits live;                     /* the tenant's, after the change */
         TqQueueLimit old_queues[TQ_QUEUE_LIMITS];
         size_t n_old_queues;
@@ -158,10 +159,18 @@ static int add_queue_limits(const EngineTenant *t, const TqQueueLimit *q, TqTabl
         return r;
 }
 
-static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
+static int fill_queues(const EngineTenant *t, const char *queue, TqTable *table) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        int n = tenants_queues(t, queues), r = 0;
+
+        for (int i = 0; r >= 0 && i < n; i++)
+                if (queue[0] == '\0' || strcmp(queues[i].name, queue) == 0)
+                        r = add_queue_limits(t, &queues[i], table);
+        return r;
+}
+
+static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
         char value[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
-        int n_queues = tenants_queues(t, queues);
         int r = 0;
 
         for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++) {
@@ -188,8 +197,6 @@ static int fill_limits(Engine *e, const EngineTenant *t, TqTable *table) {
                         kernel_value(t, name, kernel, sizeof(kernel)),
                         tq_limits_keys[io->key].help);
         }
-        for (int i = 0; r >= 0 && i < n_queues; i++)
-                r = add_queue_limits(t, &queues[i], table);
         return r;
 }
 
@@ -212,19 +219,21 @@ int limits_on_get(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return verbs_reply_target(m, r, target);
         r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
-        if (r >= 0)
+        if (r >= 0 && queue[0] == '\0')
                 r = fill_limits(c->engine, t, &table);
+        if (r >= 0)
+                r = fill_queues(t, queue, &table);
         return r < 0 ? r : tq_control_reply_table(m, &table);
 }
 
 /* Set ----------------------------------------------------------------------------------------- */
 
 static int reply_change(const Change *c) {
-        static const char *const columns[] = { "tenant", "queue",  "limit",   "old",
-                                               "new",    "kernel", "revision" };
+        static const char *const columns[] = { "tenant", "queue",  "limit",    "old",
+                                               "new",    "kernel", "revision", "effective" };
         TQ_TABLE_CLEANUP TqTable table = {};
         uint64_t revision = c->first_revision;
-        char kernel[1024];
+        char kernel[1024], now[TQ_VALUE_MAX];
         int r;
 
         r = verbs_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
@@ -247,6 +256,15 @@ static int reply_change(const Change *c) {
                                                                          kernel, sizeof(kernel)));
                 if (r >= 0 && !c->unchanged[i])
                         tq_table_set_integer(&table, 6, (int64_t)revision++);
+                /* What was unset may still come of a file or a default. */
+                if (r >= 0)
+                        r = tq_table_set_text(&table, 7,
+                                              c->queue[0]
+                                                      ? queue_value(c->tenant, c->queue,
+                                                                    tq_limits_find(c->names[i]),
+                                                                    now, sizeof(now))
+                                                      : value_of(&c->tenant->effective, c->names[i],
+                                                                 now, sizeof(now)));
         }
         return r < 0 ? r : tq_control_reply_table(c->call, &table);
 }
@@ -266,12 +284,13 @@ static void take_back(Engine *e, Change *c) {
 static void on_recorded(Engine *e, void *data, int result) {
         Change *c = data;
         EngineTenant *t = c->tenant;
+        char why[160];
 
         if (result < 0) {
                 take_back(e, c);
-                (void)verbs_reply_error(
-                        c->call, TQ_CONTROL_REFUSED,
-                        "the ledger could not be written; the limits are as they were");
+                (void)verbs_reply_error(c->call, TQ_CONTROL_REFUSED,
+                                        "the limits are as they were: %s",
+                                        engine_unrecorded(e, why, sizeof(why)));
                 (void)change_free(c);
                 return;
         }
@@ -308,6 +327,11 @@ static void record(Engine *e, Change *c) {
                 op->limit.old_value = c->olds[i] ? strdup(c->olds[i]) : NULL;
                 op->limit.new_value = c->news[i] ? strdup(c->news[i]) : NULL;
                 op->limit.kernel = held ? strdup(held) : NULL;
+                batch_event(e, "limits", c->tenant->id, 0, c->uid,
+                            "%s%s%s: %s %s -> %s by user %u%s%.200s", c->tenant->name,
+                            c->queue[0] ? "/" : "", c->queue, c->names[i],
+                            c->olds[i] ? c->olds[i] : "unset", c->news[i] ? c->news[i] : "unset",
+                            c->uid, c->why ? ": " : "", c->why ? c->why : "");
                 e->numbers.next_revision++;
         }
         effect = batch_effect(e, EFFECT_CALLBACK);
@@ -439,6 +463,8 @@ static int assign(Change *c, const char *assignment, TqError *err) {
                 (void)snprintf(new_text, sizeof(new_text), "%s", new_value);
         old_value = value_of(&c->before, shown, old_text, sizeof(old_text));
         r = add_assignment(c, shown, old_value, new_value ? new_text : NULL, err);
+        if (r >= 0)
+                (void)tq_limits_overlay(&c->asked, &one);
         if (r >= 0 && tq_limits_overlay(&c->live, &one) < 0)
                 return tq_error(err, -EBADMSG, "at most %d limits with @device", TQ_IO_DEVICES);
         return r;
@@ -492,11 +518,16 @@ static int read_list(sd_bus_message *m, Change *c, int (*apply)(Change *, const 
 static int check(Change *c, TqError *err) {
         int r;
 
-        r = tq_limits_check_within(&c->live, &c->engine->ceilings, "[ceilings] in tenantq.conf",
+        /* Only what is asked for now: what stands so already is lowered, and is no reason to refuse
+         * another change. */
+        r = tq_limits_check_within(&c->asked, &c->engine->ceilings, "[ceilings] in tenantq.conf",
                                    err);
         if (r >= 0)
                 r = tenants_resolve(c->engine, c->tenant, &c->live, &c->after, err);
-        return r < 0 ? r : tenants_check_share(c->engine, c->tenant, &c->after, err);
+        if (r < 0 || tq_limits_get(&c->after, TQ_KEY_RESERVED, 0) ==
+                             tq_limits_get(&c->before, TQ_KEY_RESERVED, 0))
+                return r;
+        return tenants_check_share(c->engine, c->tenant, &c->after, err);
 }
 
 static int prepare(Change *c, sd_bus_message *m, TqError *err) {
@@ -602,11 +633,17 @@ int limits_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = verbs_find_target(connection, target, &t, queue);
         if (r < 0)
                 return verbs_reply_target(m, r, target);
+        if (t->is_former)
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED,
+                                         "%s: the name has another owner now; none of its jobs "
+                                         "starts any more",
+                                         target);
         if (t->is_changing)
                 return verbs_reply_error(m, TQ_CONTROL_REFUSED,
                                          "another change of %s is under way; try again", t->name);
         if (e->is_degraded)
-                return verbs_reply_error(m, TQ_CONTROL_REFUSED, "the ledger can't be written");
+                return verbs_reply_error(m, TQ_CONTROL_REFUSED, "the limits are as they were: %s",
+                                         engine_unrecorded(e, text, sizeof(text)));
         c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;

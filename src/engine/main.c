@@ -5,6 +5,7 @@
  * and the directory of claims (to sync it). */
 
 #include <fcntl.h>
+#include <ctype.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +28,33 @@ void engine_say(const char *level, const char *fmt, ...) {
 
 /* Status line --------------------------------------------------------------------------------- */
 
+/* What ended the recording, and what somebody can do. */
+typedef struct Degradation {
+        int error; /* 0: any other */
+        const char *what, *mend;
+} Degradation;
+
+static const Degradation *degradation_of(const Engine *e) {
+        static const Degradation all[] = {
+                { -ENOMEM, "memory ran out", "give tenantq memory, then restart it" },
+                { -ESTALE, "the ledger's file was removed or replaced",
+                  "bring it back, from a backup if need be, then restart tenantq" },
+                { 0, "the ledger could not be written", "mend the disk, then restart tenantq" },
+        };
+        const Degradation *d = all;
+
+        while (d->error != 0 && d->error != e->degraded_by)
+                d++;
+        return d;
+}
+
+const char *engine_unrecorded(const Engine *e, char *buf, size_t size) {
+        const Degradation *d = degradation_of(e);
+
+        (void)snprintf(buf, size, "%s: %s", d->what, d->mend);
+        return buf;
+}
+
 static void send_status(Engine *e) {
         const EngineTenant *t;
         uint64_t running = 0, waiting = 0;
@@ -42,11 +70,9 @@ static void send_status(Engine *e) {
                 waiting += view ? view->waiting.jobs : 0;
         }
         switches = tq_scheduler_host_switches(e->scheduler);
-        (void)snprintf(text, sizeof(text), "%s%s%s%llu running, %llu waiting, %zu tenants",
-                       !e->is_degraded             ? ""
-                       : e->degraded_by == -ENOMEM ? "DEGRADED (memory ran out): "
-                       : e->degraded_by == -ESTALE ? "DEGRADED (the ledger's file is gone): "
-                                                   : "DEGRADED (ledger can't be written): ",
+        (void)snprintf(text, sizeof(text), "%s%s%s%s%s%llu running, %llu waiting, %zu tenants",
+                       e->is_degraded ? "DEGRADED (" : "",
+                       e->is_degraded ? degradation_of(e)->what : "", e->is_degraded ? "): " : "",
                        switches.is_paused ? "PAUSED: " : "",
                        switches.is_draining ? "DRAINING: " : "", (unsigned long long)running,
                        (unsigned long long)waiting, e->tenants.size);
@@ -100,17 +126,12 @@ void engine_degrade(Engine *e, int error) {
         if (e->is_degraded)
                 return;
         e->is_degraded = true;
+        e->degraded_by = error;
         engine_say(SD_CRIT,
                    "DEGRADED: %s (%s). Nothing is accepted or started any more; running jobs go "
-                   "on. %s",
-                   error == -ENOMEM ? "memory ran out" : "the ledger could not be written",
-                   error == -ESTALE ? "its file was removed or replaced" : strerror(-error),
-                   error == -ENOMEM ? "Give it memory, then restart tenantq"
-                   : error == -ESTALE
-                           ? "Bring the file back, from a backup if need be, then restart "
-                             "tenantq"
-                           : "Mend the disk, then restart tenantq");
-        e->degraded_by = error;
+                   "on. %c%s",
+                   degradation_of(e)->what, strerror(-error), toupper(degradation_of(e)->mend[0]),
+                   degradation_of(e)->mend + 1);
         stop_starting(e);
         send_status(e);
 }
@@ -165,14 +186,15 @@ static int on_stock_taken(Engine *e) {
                 if (!tq_scheduler_tenant(e->scheduler, t->id))
                         tenants_tell_scheduler(e, t);
         r = switches_load(e);
+        /* Before the first time of day is reckoned. */
+        if (r >= 0)
+                r = daytime_start(e);
         if (r >= 0)
                 r = recover_settle(e);
         if (r >= 0)
                 r = batch_start(e);
         if (r >= 0)
                 r = dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_OPEN });
-        if (r >= 0)
-                r = daytime_start(e);
         if (r >= 0)
                 r = control_start(e);
         if (r < 0) {
@@ -344,7 +366,7 @@ static int leave(Engine *e, int code) {
         e->worker = tq_worker_free(e->worker);
         /* What came during the last commit. */
         batch_flush_budgets(e);
-        if (e->batch && e->ledger && !e->is_degraded && tq_ledger_is_there(e->ledger) >= 0 &&
+        if (e->batch && e->ledger && !e->is_degraded && tq_ledger_check(e->ledger) >= 0 &&
             (!e->batch->has_claims || fsync(e->claims_fd) >= 0))
                 (void)tq_ledger_apply(e->ledger, e->batch->ops, e->batch->n_ops);
         control_stop(e);
@@ -364,6 +386,7 @@ int main(int argc, char *argv[]) {
                 return 2;
         }
         (void)signal(SIGPIPE, SIG_IGN);
+        tq_list_init(&e.walks);
         e.ledger_path = argv[1];
         e.scheduler = tq_scheduler_new();
         r = e.scheduler ? sd_event_default(&e.event) : -ENOMEM;

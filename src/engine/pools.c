@@ -9,7 +9,7 @@ static const char *state_of(const Engine *e) {
         TqSwitches s = tq_scheduler_host_switches(e->scheduler);
 
         if (e->is_degraded)
-                return "degraded"; /* the ledger can't be written: nothing is taken or started */
+                return "degraded"; /* nothing is recorded, taken or started */
         if (s.is_paused)
                 return s.is_draining ? "paused, draining" : "paused";
         return s.is_draining ? "draining" : "ready";

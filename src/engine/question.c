@@ -40,6 +40,20 @@ static void add_present(Engine *e, TqTable *t) {
         }
 }
 
+/* A name that has another owner now: whose it was is told apart. */
+static void name_former(Engine *e, TqTable *t) {
+        ssize_t name = tq_table_find(t, "tenant");
+        char title[TQ_TENANT_TITLE_MAX];
+
+        for (size_t row = 0; name >= 0 && row < t->n_rows; row++) {
+                const EngineTenant *tenant =
+                        tq_map_get(&e->tenants, (uint64_t)tq_table_integer(t, row, "tenant_id", 0));
+
+                if (tenant && tenant->is_former)
+                        (void)tq_table_put_text(t, row, (size_t)name, tenants_title(tenant, title));
+        }
+}
+
 /* Where the rest begins; 0: there is none. A page that is full may be followed by an empty one. */
 static uint64_t next_page(const Question *q) {
         const char *key = q->wants_events ? "event" : "job";
@@ -68,6 +82,7 @@ static void on_question_done(TqTask *task, void *userdata) {
                 r = q->then(q);
         else {
                 add_present(e, &q->table);
+                name_former(e, &q->table);
                 r = q->wants_page ? tq_control_reply_page(q->call, &q->table, next_page(q))
                                   : tq_control_reply_table(q->call, &q->table);
         }

@@ -120,6 +120,21 @@ static int hold(Engine *e, const TqEvent *event, const StockItem *item) {
         return 0;
 }
 
+/* No row stops a start: one that this program would not have written is left as it is. */
+static int leave(Engine *e, const TqLedgerLive *row, EngineJob *job, const StockItem *item,
+                 int error) {
+        if (error == -ENOMEM || tq_scheduler_job(e->scheduler, row->id))
+                return error;
+        engine_say(SD_ERR, "job %" PRIu64 " of the ledger can't be taken up (%s); it is left there",
+                   row->id, strerror(-error));
+        /* What may have run is left to a start that understands its row, with its record. */
+        if (item && !row->was_running)
+                dispatch_send(e, item->has_ended ? TQ_MESSAGE_ACK : TQ_MESSAGE_ABORT, item->handle,
+                              item->job, item->attempt);
+        (void)dispatch_job_free(e, job);
+        return 0;
+}
+
 static int on_live(void *userdata, const TqLedgerLive *row) {
         Engine *e = userdata;
         StockItem *item = tq_map_remove(&e->stock, row->id);
@@ -145,7 +160,7 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
         if (r >= 0 && !row->was_running)
                 r = after_keep(job, row->after, after, &event.j.n_after);
         if (r < 0) {
-                (void)dispatch_job_free(e, job);
+                r = job ? leave(e, row, job, item, r) : r;
                 free(item);
                 return r;
         }
@@ -166,6 +181,8 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
                 if (r >= 0 && row->after)
                         r = after_settle_now(e, row->id, row->tenant, row->after);
         }
+        if (r < 0)
+                r = leave(e, row, job, item, r);
         free(item);
         return r;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/walk.h"
 
 /* hold and release of jobs; pause, resume and drain of a queue, a tenant or the host. Each is
  * recorded and stands until it is taken back, over restarts too. It takes effect at once and is
- * recorded in the same turn: the answer follows the commit. */
+ * recorded in the same turn, many jobs in parts: the answer follows the commit of the last one. */
 
 /* What a verb does to the switches of its target. */
 static const struct {
@@ -61,12 +63,12 @@ typedef struct Pending {
 
 static void on_recorded(Engine *e, void *data, int result) {
         Pending *p = data;
+        char why[160];
 
-        (void)e;
         if (result < 0)
                 (void)verbs_reply_error(p->call, TQ_CONTROL_REFUSED,
-                                        "the ledger could not be written: it holds until the "
-                                        "next restart only");
+                                        "it holds until the next restart only: %s",
+                                        engine_unrecorded(e, why, sizeof(why)));
         else
                 (void)sd_bus_reply_method_return(
                         p->call, strcmp(sd_bus_message_get_member(p->call), "Hold") == 0 ? "" : "t",
@@ -87,17 +89,6 @@ static int reply_when_recorded(Engine *e, sd_bus_message *call, uint64_t n) {
         effect->callback = on_recorded;
         effect->data = p;
         return 1;
-}
-
-static TqLedgerOp *op_about(Engine *e, TqLedgerOpType type, const EngineTenant *t,
-                            const char *queue) {
-        TqLedgerOp *op = batch_op(e, type);
-
-        if (!op)
-                return NULL;
-        op->tenant = t ? t->id : 0;
-        (void)snprintf(op->hold.queue, sizeof(op->hold.queue), "%s", queue);
-        return op;
 }
 
 static void note_holder(Engine *e, uint64_t id, bool is_admin) {
@@ -159,68 +150,121 @@ int switches_on_hold(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 /* Queues, tenants, the host ------------------------------------------------------------------- */
 
-static bool is_meant(const TqJob *job, const EngineTenant *t, const char *queue, bool hold) {
-        return (!t || job->tenant->id == t->id) &&
-               (!no_queue(queue) || strcmp(job->queue->name, queue) == 0) &&
-               job->state <= TQ_JOB_QUEUED && job->is_held != hold;
-}
-
-/* All jobs that wait there now. Their numbers come first: releasing one may start and end others.
- */
-static int by_number(const void *a, const void *b) {
-        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-        return (x > y) - (x < y);
-}
-
-static int hold_all(Engine *e, const EngineTenant *t, const char *queue, bool hold,
-                    uint64_t *ret_n) {
-        size_t position = 0, n = 0, allocated = 0;
-        TQ_FREE uint64_t *ids = NULL;
-        const TqJob *job;
-
-        while ((job = tq_scheduler_next_job(e->scheduler, &position))) {
-                if (!is_meant(job, t, queue, hold))
-                        continue;
-                if (n == allocated) {
-                        uint64_t *bigger;
-
-                        allocated = TQ_MAX(allocated * 2, (size_t)256);
-                        bigger = realloc(ids, allocated * sizeof(*ids));
-                        if (!bigger)
-                                return -ENOMEM;
-                        ids = bigger;
-                }
-                ids[n++] = job->id;
-        }
-        *ret_n = 0;
-        /* In their order: a queue takes each at its end, and who never queued keeps its turn. */
-        if (n > 1)
-                qsort(ids, n, sizeof(*ids), by_number);
-        for (size_t i = 0; i < n; i++) {
-                note_holder(e, ids[i], hold);
-                *ret_n += dispatch_step(e,
-                                        &(TqEvent){ .type = hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE,
-                                                    .job = ids[i] }) >= 0;
-        }
-        return 0;
-}
-
-static int set_hold(Connection *c, sd_bus_message *m, const EngineTenant *t, const char *queue,
-                    bool hold) {
-        Engine *e = c->engine;
-        TqLedgerOp *op;
+/* All jobs there that wait are held or released; or all that have not ended are cancelled. */
+typedef struct Mass {
+        sd_bus_message *call;
+        uint32_t tenant; /* 0: the host's */
+        char queue[TQ_QUEUE_NAME_MAX + 1];
+        bool hold;
         uint64_t n;
+        const char *word; /* of the event that is recorded in the end */
+        char *target, *why;
+        uid_t uid;
+} Mass;
+
+static bool is_there(const TqJob *job, const Mass *m) {
+        return (m->tenant == 0 || job->tenant->id == m->tenant) &&
+               (!no_queue(m->queue) || strcmp(job->queue->name, m->queue) == 0);
+}
+
+static bool is_to_be_held(const TqJob *job, const void *data) {
+        return is_there(job, data) && job->state <= TQ_JOB_QUEUED &&
+               !((EngineJob *)job->userdata)->is_held_by_admin;
+}
+
+static bool is_to_be_released(const TqJob *job, const void *data) {
+        return is_there(job, data) && job->state <= TQ_JOB_QUEUED && job->is_held;
+}
+
+static bool is_to_be_cancelled(const TqJob *job, const void *data) {
+        return is_there(job, data);
+}
+
+/* A launch at its barrier ends without a record of its own. Should we end first, the job is found
+ * held, and not started after it was said to be cancelled. */
+static void cancel_one(Engine *e, const TqJob *job, void *data) {
+        bool is_starting = job->state == TQ_JOB_STARTING;
+        uint64_t id = job->id;
+        TqLedgerOp *op;
+
+        if (dispatch_step(e, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }) < 0)
+                return;
+        ((Mass *)data)->n++;
+        op = is_starting ? batch_op(e, TQ_LEDGER_HOLD) : NULL;
+        if (op) {
+                op->job = id;
+                op->hold.level = TQ_HOLD_ADMIN;
+        }
+}
+
+static void hold_one(Engine *e, const TqJob *job, void *data) {
+        Mass *h = data;
+        uint64_t id = job->id;
+        TqLedgerOp *op;
         int r;
 
-        r = hold_all(e, t, queue, hold, &n);
-        if (r < 0)
-                return r;
-        op = op_about(e, TQ_LEDGER_HOLD, t, queue);
+        r = dispatch_step(
+                e, &(TqEvent){ .type = h->hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE, .job = id });
+        /* Its owner held it already: now an administrator does. */
+        if (r < 0 && !(r == -EALREADY && h->hold))
+                return;
+        op = batch_op(e, TQ_LEDGER_HOLD);
         if (!op)
+                return;
+        op->job = id;
+        op->hold.level = h->hold ? TQ_HOLD_ADMIN : TQ_HOLD_NONE;
+        note_holder(e, id, h->hold);
+        h->n++;
+}
+
+static void on_all(Engine *e, void *data) {
+        Mass *h = data;
+
+        batch_event(e, h->word, h->tenant, 0, h->uid, "%s by user %u: %" PRIu64 " jobs%s%s",
+                    h->target, h->uid, h->n, h->why ? ": " : "", h->why ? h->why : "");
+        if (reply_when_recorded(e, h->call, h->n) < 0)
+                (void)verbs_reply_error(h->call, TQ_CONTROL_FAILED, "out of memory");
+        (void)sd_bus_message_unref(h->call);
+        free(h->target);
+        free(h->why);
+        free(h);
+}
+
+static const struct {
+        const char *word;
+        WalkFilter is_meant;
+        WalkStep step;
+        bool hold;
+} masses[] = {
+        { "hold", is_to_be_held, hold_one, true },
+        { "release", is_to_be_released, hold_one, false },
+        { "cancel", is_to_be_cancelled, cancel_one, false },
+};
+
+static int change_all(Connection *c, sd_bus_message *call, const EngineTenant *t, const char *queue,
+                      size_t i, const char *target, const char *why) {
+        Mass *m = calloc(1, sizeof(*m));
+        int r;
+
+        if (!m)
                 return -ENOMEM;
-        op->hold.level = hold ? TQ_HOLD_ADMIN : TQ_HOLD_NONE;
-        return reply_when_recorded(e, m, n);
+        *m = (Mass){ .call = sd_bus_message_ref(call),
+                     .tenant = t ? t->id : 0,
+                     .hold = masses[i].hold,
+                     .word = masses[i].word,
+                     .target = strdup(target),
+                     .why = why[0] != '\0' ? strdup(why) : NULL,
+                     .uid = c->uid };
+        (void)snprintf(m->queue, sizeof(m->queue), "%s", queue);
+        r = m->target ? walk_start(c->engine, masses[i].is_meant, masses[i].step, on_all, m)
+                      : -ENOMEM;
+        if (r < 0) {
+                (void)sd_bus_message_unref(m->call);
+                free(m->target);
+                free(m->why);
+                free(m);
+        }
+        return r < 0 ? r : 1;
 }
 
 static int set_switch(Connection *c, sd_bus_message *m, const EngineTenant *t, const char *queue,
@@ -241,9 +285,11 @@ static int set_switch(Connection *c, sd_bus_message *m, const EngineTenant *t, c
                                          .switches = s });
         if (r < 0)
                 return r;
-        op = op_about(e, TQ_LEDGER_SWITCH, t, queue);
+        op = batch_op(e, TQ_LEDGER_SWITCH);
         if (!op)
                 return -ENOMEM;
+        op->tenant = t ? t->id : 0;
+        (void)snprintf(op->hold.queue, sizeof(op->hold.queue), "%s", queue);
         op->uid = c->uid;
         op->text = why[0] != '\0' ? strdup(why) : NULL;
         op->hold.switches = s;
@@ -260,7 +306,8 @@ static void note(Connection *c, const char *kind, const EngineTenant *t, const c
                     why[0] ? ": " : "", why);
 }
 
-/* Switch(target, verb, why) → jobs: of hold and release those concerned, else those that wait. */
+/* Switch(target, verb, why) → jobs: of hold, release and cancel those concerned, else those that
+ * wait. */
 int switches_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *target, *word, *why;
         char queue[TQ_QUEUE_NAME_MAX + 1] = "";
@@ -280,9 +327,10 @@ int switches_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 if (r < 0)
                         return verbs_reply_target(m, r, target);
         }
-        if (strcmp(word, "hold") == 0 || strcmp(word, "release") == 0) {
-                note(c, word[0] == 'h' ? "hold" : "release", t, target, why);
-                return set_hold(c, m, t, queue, word[0] == 'h');
+        for (size_t i = 0; i < TQ_ELEMENTSOF(masses); i++) {
+                if (strcmp(masses[i].word, word) != 0)
+                        continue;
+                return change_all(c, m, t, queue, i, target, why);
         }
         for (size_t i = 0; i < TQ_ELEMENTSOF(verbs); i++) {
                 if (strcmp(verbs[i].word, word) != 0)
@@ -291,5 +339,5 @@ int switches_on_set(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return set_switch(c, m, t, queue, i, why);
         }
         return verbs_reply_error(m, TQ_CONTROL_INVALID,
-                                 "expected hold, release, pause, resume or drain");
+                                 "expected hold, release, cancel, pause, resume or drain");
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/format.h"
+#include "base/parse.h"
 #include "engine/engine.h"
 
 /* Tenants and the limits in force. Three layers, each standing over the one before: [defaults] of
@@ -22,6 +24,30 @@ EngineTenant *tenants_by_name(Engine *e, const char *name) {
                 if (strcmp(t->name, name) == 0 && !t->is_former)
                         return t;
         return NULL;
+}
+
+#define FORMER ".former-"
+
+const char *tenants_title(const EngineTenant *t, char buf[TQ_TENANT_TITLE_MAX]) {
+        if (t->is_former)
+                (void)snprintf(buf, TQ_TENANT_TITLE_MAX, "%s" FORMER "%" PRIu32, t->name, t->id);
+        else
+                (void)snprintf(buf, TQ_TENANT_TITLE_MAX, "%s", t->name);
+        return buf;
+}
+
+EngineTenant *tenants_by_title(Engine *e, const char *title) {
+        const char *former = strstr(title, FORMER); /* no name has a dot */
+        char own[TQ_TENANT_TITLE_MAX];
+        EngineTenant *t;
+        uint64_t id;
+
+        if (!former)
+                return tenants_by_name(e, title);
+        if (tq_parse_u64_in(former + strlen(FORMER), 1, UINT32_MAX, &id) < 0)
+                return NULL;
+        t = tq_map_get(&e->tenants, id);
+        return t && strcmp(tenants_title(t, own), title) == 0 ? t : NULL;
 }
 
 EngineTenant *tenants_by_uid(Engine *e, uid_t uid) {
@@ -45,6 +71,7 @@ static EngineTenant *tenant_new(Engine *e, uint32_t id, const char *name, uid_t 
                        "it has no directory in the spool");
         tq_list_init(&t->same_name);
         tq_list_init(&t->faults);
+        tq_list_init(&t->inquiries);
         if (tq_map_put(&e->tenants, id, t) < 0 ||
             (!same && tq_map_put(&e->names, tq_scheduler_name(name), t) == -ENOMEM)) {
                 (void)tq_map_remove(&e->tenants, id);
@@ -291,21 +318,28 @@ static bool former_runs(Engine *e, const EngineTenant *t) {
         return false;
 }
 
+bool tenants_has_concurrency(const Engine *e, const EngineTenant *t) {
+        return tq_limits_has(&t->live, TQ_KEY_CONCURRENCY) ||
+               tq_limits_has(&t->file, TQ_KEY_CONCURRENCY) ||
+               tq_limits_has(&e->defaults, TQ_KEY_CONCURRENCY);
+}
+
 void tenants_tell_scheduler(Engine *e, EngineTenant *t) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         int n_queues = tenants_queues(t, queues);
         TqLimits limits = t->effective;
-        char fault[TQ_MESSAGE_TEXT_MAX];
+        char fault[TQ_MESSAGE_TEXT_MAX], title[TQ_TENANT_TITLE_MAX];
         TqError err = {};
         TqEvent event = {
                 .type = TQ_EVENT_TENANT,
                 .tenant = t->id,
                 .t = {
-                        .name = t->name,
+                        .name = tenants_title(t, title),
                         .limits = &limits,
                         .queue_limits = queues,
                         .n_queue_limits = (size_t)TQ_MAX(n_queues, 0),
                         .pool = t->pool,
+                        .one_per_queue = !tenants_has_concurrency(e, t),
                 },
         };
         bool had_fault = t->share_fault[0] != '\0';
@@ -442,6 +476,18 @@ static bool is_said_to_be(const EngineTenant *t, const TqTenantMessage *m) {
         return is_user(t, m->former_owner);
 }
 
+static int record(Engine *e, EngineTenant *t) {
+        TqLedgerOp *op = batch_op(e, TQ_LEDGER_TENANT);
+
+        if (!op)
+                return -ENOMEM;
+        op->tenant = t->id;
+        op->uid = t->uid;
+        op->text = strdup(t->name);
+        op->user = strdup(t->user);
+        return op->text && op->user ? 0 : -ENOMEM;
+}
+
 /* The name is t's now; who had it before is told so. */
 static int make_present(Engine *e, EngineTenant *t, uint32_t handle) {
         EngineTenant *before = tenants_by_name(e, t->name);
@@ -454,6 +500,9 @@ static int make_present(Engine *e, EngineTenant *t, uint32_t handle) {
                         (void)tq_map_remove(&e->uids, before->uid);
                 if (tq_scheduler_tenant(e->scheduler, before->id))
                         tenants_tell_scheduler(e, before);
+                /* Over a restart too, whatever is known of the directory then. */
+                if (record(e, t) < 0)
+                        return -ENOMEM;
         }
         t->is_former = false;
         (void)tq_map_remove(&e->names, tq_scheduler_name(t->name));
@@ -463,18 +512,6 @@ static int make_present(Engine *e, EngineTenant *t, uint32_t handle) {
                 return -ENOMEM;
         t->handle = handle;
         return 0;
-}
-
-static int record(Engine *e, EngineTenant *t) {
-        TqLedgerOp *op = batch_op(e, TQ_LEDGER_TENANT);
-
-        if (!op)
-                return -ENOMEM;
-        op->tenant = t->id;
-        op->uid = t->uid;
-        op->text = strdup(t->name);
-        op->user = strdup(t->user);
-        return op->text && op->user ? 0 : -ENOMEM;
 }
 
 /* A new owner, one that is known, or the same under another name or number because the
@@ -528,14 +565,39 @@ static int identify(Engine *e, const TqTenantMessage *m, EngineTenant **ret) {
         return record(e, t);
 }
 
+/* Whether one of the sentences of a note is just this one. */
+static bool has_sentence(const char *note, const char *sentence, size_t n) {
+        for (;;) {
+                const char *end = strstr(note, "; ");
+                size_t m = end ? (size_t)(end - note) : strlen(note);
+
+                if (m == n && memcmp(note, sentence, n) == 0)
+                        return true;
+                if (!end)
+                        return false;
+                note = end + 2;
+        }
+}
+
+/* An event for each sentence that was not there before. */
+static void tell_new_notes(Engine *e, EngineTenant *t, const char *note) {
+        while (note[0] != '\0') {
+                const char *end = strstr(note, "; ");
+                size_t n = end ? (size_t)(end - note) : strlen(note);
+
+                if (!has_sentence(t->note, note, n))
+                        batch_event_of(e, t, "note", 0, BATCH_NOBODY, "%.*s", (int)n, note);
+                note += n + (end ? 2 : 0);
+        }
+}
+
 static void take_message(Engine *e, EngineTenant *t, const TqTenantMessage *m) {
         t->owner = m->owner;
         t->is_ready = m->is_enabled;
         t->is_gone = m->is_gone;
         (void)snprintf(t->home, sizeof(t->home), "%s", m->home);
         (void)snprintf(t->supervisor_fault, sizeof(t->supervisor_fault), "%s", m->fault);
-        if (m->note[0] != '\0' && strcmp(t->note, m->note) != 0)
-                batch_event_of(e, t, "note", 0, BATCH_NOBODY, "%s", m->note);
+        tell_new_notes(e, t, m->note);
         (void)snprintf(t->note, sizeof(t->note), "%s", m->note);
         (void)snprintf(t->pool, sizeof(t->pool), "%s", m->pool);
         t->holds_when_full = m->holds_when_full;
@@ -561,7 +623,8 @@ int tenants_on_message(Engine *e, const TqTenantMessage *m) {
 
 /* Start-up: the tenants and live limits that the ledger knows. */
 
-/* The latest owner of a name has it until the supervisor says who has. */
+/* In the order in which they got their names: the last one has it until the supervisor says who
+ * has. */
 static int load_tenant(void *userdata, const TqLedgerTenant *row) {
         Engine *e = userdata;
         EngineTenant *before = tenants_by_name(e, row->name);

@@ -53,7 +53,7 @@ static int not_a_tenant(sd_bus_message *call) {
 
 /* A tenant by name, if the caller may know of it. */
 static int find_tenant(const Connection *c, const char *name, EngineTenant **ret) {
-        EngineTenant *t = tenants_by_name(c->engine, name);
+        EngineTenant *t = tenants_by_title(c->engine, name);
 
         if (!t || (!c->is_admin && t != tenants_by_uid(c->engine, c->uid)))
                 return -ENOENT;
@@ -69,7 +69,7 @@ static int no_tenant(sd_bus_message *call, const char *name) {
 int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tenant,
                       char *ret_queue) {
         const char *slash = strchr(target, '/');
-        char name[TQ_TENANT_NAME_MAX + 1];
+        char name[TQ_TENANT_TITLE_MAX];
         size_t n = slash ? (size_t)(slash - target) : strlen(target);
 
         ret_queue[0] = '\0';
@@ -77,8 +77,7 @@ int verbs_find_target(Connection *c, const char *target, EngineTenant **ret_tena
                 return -ENOENT;
         memcpy(name, target, n);
         name[n] = '\0';
-        *ret_tenant = tenants_by_name(c->engine, name);
-        if (!*ret_tenant || (!c->is_admin && *ret_tenant != tenants_by_uid(c->engine, c->uid)))
+        if (find_tenant(c, name, ret_tenant) < 0)
                 return -ENOENT;
         if (!slash)
                 return 0;
@@ -345,7 +344,7 @@ static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                                 "you are no tenant's user: say which tenant with -t");
         } else if (find_tenant(c, name, &t) < 0)
                 return no_tenant(m, name);
-        if (t->is_gone || t->is_user_gone)
+        if (t->is_gone || t->is_user_gone || t->is_former)
                 return verbs_reply_error(m, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name,
                                          tenants_fault(t, text, sizeof(text)));
         r = intake_submit(
@@ -362,11 +361,13 @@ static int on_submit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 
 static void on_cancel_recorded(Engine *e, void *data, int result) {
         sd_bus_message *call = data;
+        char why[160];
 
-        (void)e;
         if (result < 0)
-                (void)verbs_reply_error(call, TQ_CONTROL_REFUSED,
-                                        "the ledger could not be written");
+                (void)verbs_reply_error(
+                        call, TQ_CONTROL_REFUSED,
+                        "could not be recorded: after a restart the job is as it was; %s",
+                        engine_unrecorded(e, why, sizeof(why)));
         else
                 (void)sd_bus_reply_method_return(call, "");
         (void)sd_bus_message_unref(call);
@@ -431,7 +432,7 @@ static int on_abandon(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         job = verbs_live_job(c, m, id, &r);
         if (!job)
                 return r;
-        if (job->state != TQ_JOB_STOPPING)
+        if (job->state != TQ_JOB_STOPPING && !(job->state == TQ_JOB_STARTING && job->abort))
                 return verbs_reply_error(
                         m, TQ_CONTROL_INVALID,
                         "job %llu is %s: only one that was told to stop can be given "
@@ -451,7 +452,10 @@ static void on_log_opened(Engine *e, Request *r, int result, const char *blob, s
         (void)blob;
         (void)size;
         if (result == -ENOENT)
-                (void)verbs_reply_error(r->call, TQ_CONTROL_NOT_FOUND, "the job has no output yet");
+                (void)verbs_reply_error(r->call, TQ_CONTROL_NOT_FOUND, "%s",
+                                        r->is_end ? "the job has no output: it never ran, or its "
+                                                    "output was removed"
+                                                  : "the job has no output yet");
         else if (result < 0 || *fd < 0)
                 (void)verbs_reply_error(r->call, TQ_CONTROL_FAILED, "can't open the output: %s",
                                         strerror(result < 0 ? -result : EBADF));
@@ -480,6 +484,7 @@ static int open_log(Question *q) {
         if (!r)
                 return -ENOMEM;
         r->answered = on_log_opened;
+        r->is_end = !live;
         r->call = sd_bus_message_ref(q->call);
         m.open_log.cookie = r->cookie;
         m.open_log.attempt = attempt;
@@ -497,8 +502,12 @@ static int on_open_log(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "ts", &q.filter.job, &stream);
         if (r < 0)
                 return r;
-        if (verbs_scope(c, &q.filter.tenant) < 0)
+        if (q.filter.job == 0 || verbs_scope(c, &q.filter.tenant) < 0)
                 return verbs_no_job(m, q.filter.job);
+        /* What is not read holds descriptors, which are counted against all callers together. */
+        if (control_has_unread(c))
+                return verbs_reply_error(m, TQ_CONTROL_BUSY,
+                                         "answers to earlier calls have not been read");
         q.filter.limit = 1;
         q.stream = strcmp(stream, "err") == 0;
         return question_ask(c, m, &q);
@@ -558,17 +567,14 @@ static void fault_of(const EngineTenant *t, const TqTenant *view, char *buf, siz
 
 static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         const TqTenant *view = tq_scheduler_tenant(e->scheduler, tenant->id);
-        char fault[1024], name[TQ_TENANT_NAME_MAX + 24];
+        char fault[1024], title[TQ_TENANT_TITLE_MAX];
         char concurrency[TQ_FORMAT_MAX];
         int r;
 
         r = tq_table_add_row(t);
         if (r < 0)
                 return r;
-        /* Its name is another one's now. */
-        (void)snprintf(name, sizeof(name), tenant->is_former ? "%s.former-%u" : "%s", tenant->name,
-                       tenant->id);
-        r = tq_table_set_text(t, 0, name);
+        r = tq_table_set_text(t, 0, tenants_title(tenant, title));
         if (tenant->uid != TQ_UID_UNKNOWN)
                 tq_table_set_integer(t, 1, tenant->uid);
         if (r >= 0)
@@ -579,7 +585,7 @@ static int add_tenant(Engine *e, TqTable *t, const EngineTenant *tenant) {
         tq_table_set_integer(t, 5, view ? (int64_t)view->waiting.jobs : 0);
         if (r >= 0)
                 r = tq_table_set_text(t, 6,
-                                      tq_limits_has(&tenant->effective, TQ_KEY_CONCURRENCY)
+                                      tenants_has_concurrency(e, tenant)
                                               ? tq_limits_format(&tenant->effective,
                                                                  TQ_KEY_CONCURRENCY, concurrency,
                                                                  sizeof(concurrency))
@@ -640,14 +646,18 @@ static int on_list_tenants(sd_bus_message *m, void *userdata, sd_bus_error *erro
 }
 
 static void on_reloaded(Engine *e, Request *r, int result, const char *blob, size_t size, int *fd) {
-        (void)e;
+        uid_t uid = r->uid;
+
         (void)size;
         (void)fd;
-        if (result < 0)
+        if (result < 0) {
+                batch_event(e, "reload", 0, 0, uid, "by user %u: refused: %.400s", uid, blob);
                 (void)verbs_reply_error(r->call, TQ_CONTROL_INVALID,
                                         "%s; the old configuration stays in force", blob);
-        else
-                (void)sd_bus_reply_method_return(r->call, "");
+                return;
+        }
+        batch_event(e, "reload", 0, 0, uid, "by user %u", uid);
+        (void)sd_bus_reply_method_return(r->call, "");
 }
 
 static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -665,7 +675,7 @@ static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r->answered = on_reloaded;
         r->call = sd_bus_message_ref(m);
         message.number.cookie = r->cookie;
-        batch_event(c->engine, "reload", 0, 0, c->uid, "reload asked for by user %u", c->uid);
+        r->uid = c->uid;
         answer = tq_channel_send(c->engine->channel, TQ_MESSAGE_RELOAD, &message, NULL, 0, -EBADF);
         /* 0 would tell sd-bus that the method is not ours. */
         return answer < 0 ? answer : 1;

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <tenantq/types.h>
+#include <time.h>
+
+#include "base/format.h"
+#include "base/parse.h"
 
 static const struct {
         const char *name;
@@ -29,12 +33,26 @@ int tq_control_exit_code(const char *error_name) {
         return TQ_EXIT_FAILURE;
 }
 
+/* Whatever is in the ledger, no cell spoils the answer that it stands in: D-Bus takes UTF-8 only.
+ */
+static int append_text(sd_bus_message *m, const char *text) {
+        TQ_FREE char *whole = NULL;
+        size_t n = strlen(text);
+
+        if (tq_parse_is_utf8(text, n))
+                return sd_bus_message_append(m, "v", "s", text);
+        whole = malloc(n * 4 + 1);
+        if (!whole)
+                return -ENOMEM;
+        return sd_bus_message_append(m, "v", "s", tq_format_utf8(text, whole, n * 4 + 1));
+}
+
 static int append_cell(sd_bus_message *m, const TqCell *cell) {
         switch (cell->type) {
         case TQ_CELL_INTEGER:
                 return sd_bus_message_append(m, "v", "x", cell->integer);
         case TQ_CELL_TEXT:
-                return sd_bus_message_append(m, "v", "s", cell->text);
+                return append_text(m, cell->text);
         default:
                 /* D-Bus has no null: an empty array of nothing in particular. */
                 return sd_bus_message_append(m, "v", "ay", 0);
@@ -149,20 +167,30 @@ int tq_control_read_table(sd_bus_message *m, TqTable *ret) {
         return 0;
 }
 
+/* How long, and how often, a place in the backlog is waited for: others may fill it (connect(2),
+ * EAGAIN), and it is emptied fast. */
+#define BACKLOG_MSEC      5000
+#define BACKLOG_STEP_MSEC 5
+
 int tq_control_connect(const char *path, sd_bus **ret) {
         __attribute__((cleanup(sd_bus_unrefp))) sd_bus *bus = NULL;
         TQ_FREE char *address = NULL;
-        int r;
+        int r, left = BACKLOG_MSEC / BACKLOG_STEP_MSEC;
 
         if (asprintf(&address, "unix:path=%s", path) < 0)
                 return -ENOMEM;
-        r = sd_bus_new(&bus);
-        if (r >= 0)
-                r = sd_bus_set_address(bus, address);
-        if (r >= 0)
-                r = sd_bus_negotiate_fds(bus, true);
-        if (r >= 0)
-                r = sd_bus_start(bus);
+        do {
+                bus = sd_bus_unref(bus);
+                r = sd_bus_new(&bus);
+                if (r >= 0)
+                        r = sd_bus_set_address(bus, address);
+                if (r >= 0)
+                        r = sd_bus_negotiate_fds(bus, true);
+                if (r >= 0)
+                        r = sd_bus_start(bus);
+        } while (r == -EAGAIN && left-- > 0 &&
+                 nanosleep(&(struct timespec){ .tv_nsec = BACKLOG_STEP_MSEC * 1000000 }, NULL) ==
+                         0);
         if (r < 0)
                 return r;
         *ret = TQ_TAKE_PTR(bus);

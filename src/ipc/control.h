@@ -24,7 +24,7 @@ typedef enum TqControlError {
         TQ_CONTROL_LIMIT,     /* a limit refuses it for now */
         TQ_CONTROL_NOT_FOUND, /* no such job or tenant, or not the caller's */
         TQ_CONTROL_DENIED,
-        TQ_CONTROL_BUSY, /* connections or waits are used up */
+        TQ_CONTROL_BUSY, /* connections, waits or descriptors are used up */
         _TQ_CONTROL_ERROR_MAX,
 } TqControlError;
 

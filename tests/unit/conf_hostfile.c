@@ -176,6 +176,44 @@ END_TEST
 
 /* tenants.d/NAME.conf ------------------------------------------------------------------------- */
 
+/* Who could write a file could have root do anything. */
+static const struct {
+        const char *path;
+        mode_t mode;
+        uid_t uid;
+        gid_t gid;
+        const char *text; /* NULL: it is taken */
+} trust_rows[] = {
+        { "tenantq.conf", 0600, 0, 0, NULL },
+        { "tenantq.conf", 0664, 0, 0, NULL }, /* root's own group */
+        { "tenantq.conf", 0644, 0, 5, NULL },
+        { "tenantq.conf", 0664, 0, 5, "the file can be written by others than root (mode 0664)" },
+        { "tenantq.conf", 0646, 0, 0, "the file can be written by others than root (mode 0646)" },
+        { "tenantq.conf", 0600, 7, 0, "the file belongs to user 7" },
+        { ".", 0755, 0, 0, NULL },
+        { ".", 0777, 0, 0, "its directory can be written by others than root (mode 0777)" },
+        { ".", 01777, 0, 0, "its directory can be written by others than root (mode 1777)" },
+        { ".", 0755, 7, 0, "its directory belongs to user 7" },
+};
+
+START_TEST(trust) {
+        TQ_FREE TqHostConfig *c = malloc(sizeof(*c));
+        int dir_fd = config_dir("tenantq.conf", "[host]\n"), r;
+        TqError err = {};
+
+        if (geteuid() != 0)
+                return;
+        ck_assert_int_eq(
+                fchownat(dir_fd, trust_rows[_i].path, trust_rows[_i].uid, trust_rows[_i].gid, 0),
+                0);
+        ck_assert_int_eq(fchmodat(dir_fd, trust_rows[_i].path, trust_rows[_i].mode, 0), 0);
+        r = tq_hostfile_load(dir_fd, c, &err);
+        ck_assert_int_eq(r, trust_rows[_i].text ? -EPERM : 0);
+        ck_assert_msg(!trust_rows[_i].text || strstr(err.text, trust_rows[_i].text), "%s",
+                      err.text);
+}
+END_TEST
+
 START_TEST(tenant_missing) {
         TqTenantConfig *c = malloc(sizeof(*c)), *empty = calloc(1, sizeof(*empty));
         int dir_fd = config_dir("tenants.d/other.conf", "[tenant]\nuser=x\n");
@@ -298,6 +336,7 @@ static void fill(Suite *s) {
         unit_add_rows(host, host_bad, host_bad_rows);
         tcase_add_test(host, table);
         tcase_add_test(host, unreadable);
+        unit_add_rows(host, trust, trust_rows);
         tcase_add_test(tenant, tenant_missing);
         tcase_add_test(tenant, tenant_all_keys);
         unit_add_rows(tenant, tenant_bad, tenant_bad_rows);
