@@ -181,34 +181,46 @@ static void unescape(char *s) {
         *to = '\0';
 }
 
+/* Makes the mount of one line of mountinfo read-only, if it is one of cgroups. */
+static int make_read_only(char *line) {
+        struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+        char *type = strstr(line, " - "), *field = line;
+
+        if (!type || strncmp(type, " - cgroup", 9) != 0)
+                return 0;
+        for (int i = 0; i < 4 && field; i++)
+                field = strchr(field, ' ') ? strchr(field, ' ') + 1 : NULL;
+        if (!field)
+                return -EBADMSG;
+        field[strcspn(field, " ")] = '\0';
+        unescape(field);
+        return mount_setattr(AT_FDCWD, field, 0, &read_only, sizeof(read_only)) < 0 ? tq_errno()
+                                                                                    : 0;
+}
+
 /* A payload that is root owns the files of the cgroup file system, though it has no capability: its
  * limits, its tenant's, and the way out of them. So it gets a mount namespace in which these are
  * read-only, and a /proc of its own, since /proc/PID/root of another process leads to where they
  * are not. Without capabilities it can't undo that. What else obeys root (systemd, cron) obeys it
  * too: tenantq.conf(5) says so. */
 static int hide_cgroups(void) {
-        static char text[256 * 1024];
-        struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-        char *save = NULL;
+        TQ_FREE char *line = NULL;
+        size_t size = 0;
+        FILE *f;
+        int r = 0;
 
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
                 return tq_errno();
-        if (tq_fs_read_at(AT_FDCWD, "/proc/self/mountinfo", text, sizeof(text)) < 0)
-                return -EIO;
-        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-                char *type = strstr(line, " - "), *field = line;
-
-                if (!type || strncmp(type, " - cgroup", 9) != 0)
-                        continue;
-                for (int i = 0; i < 4 && field; i++)
-                        field = strchr(field, ' ') ? strchr(field, ' ') + 1 : NULL;
-                if (!field)
-                        return -EBADMSG;
-                field[strcspn(field, " ")] = '\0';
-                unescape(field);
-                if (mount_setattr(AT_FDCWD, field, 0, &read_only, sizeof(read_only)) < 0)
-                        return tq_errno();
-        }
+        f = fopen("/proc/self/mountinfo", "re");
+        if (!f)
+                return tq_errno();
+        while (r >= 0 && getline(&line, &size, f) > 0)
+                r = make_read_only(line);
+        if (r >= 0 && ferror(f))
+                r = -EIO;
+        (void)fclose(f);
+        if (r < 0)
+                return r;
         return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0
                        ? tq_errno()
                        : 0;

@@ -263,6 +263,12 @@ int tq_cgroup_leaf_new(int slice_fd, const char *name, unsigned controllers, con
 
 #define DEPTH_MAX 128 /* of descriptors that are open at the same time */
 
+static bool is_same_device(int a, int b) {
+        struct stat x, y;
+
+        return fstat(a, &x) >= 0 && fstat(b, &y) >= 0 && x.st_dev == y.st_dev;
+}
+
 static int remove_below(int parent_fd, const char *name, unsigned depth, unsigned *left) {
         int fd, r = 0;
         struct dirent *e;
@@ -277,10 +283,12 @@ static int remove_below(int parent_fd, const char *name, unsigned depth, unsigne
         fd = tq_fs_open_dir(parent_fd, name);
         if (fd < 0)
                 return fd;
-        dir = fdopendir(fd);
+        /* What somebody has mounted there is not ours. */
+        r = is_same_device(parent_fd, fd) ? 0 : -EBUSY;
+        dir = r < 0 ? NULL : fdopendir(fd);
         if (!dir) {
                 (void)tq_close(fd);
-                return -ENOMEM;
+                return r < 0 ? r : -ENOMEM;
         }
         while (r >= 0 && (e = readdir(dir))) {
                 if (e->d_type != DT_DIR || e->d_name[0] == '.')

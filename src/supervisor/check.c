@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/format.h"
 #include "base/fs.h"
@@ -129,6 +131,41 @@ static void complain(const char *fmt, ...) {
         has_complained = true;
 }
 
+int check_host(const TqHostConfig *config, TqError *err) {
+        TQ_FREE Supervisor *scratch = calloc(1, sizeof(*scratch));
+        int r;
+
+        if (!scratch)
+                return tq_error(err, -ENOMEM, "out of memory");
+        scratch->config = *config;
+        r = setup_lookup_users(scratch, err);
+        if (r >= 0)
+                r = setup_check_controllers(config, UINT_MAX, err);
+        if (r >= 0 && strlen(config->run) + strlen("/.control.sock") >=
+                              sizeof(((struct sockaddr_un *)NULL)->sun_path))
+                r = tq_error(err, -ENAMETOOLONG, "tenantq.conf: run=%s is too long for a socket",
+                             config->run);
+        return r;
+}
+
+/* A directory that is no tenant would be waited for in vain. */
+static void check_names(int spool_fd, const char *spool) {
+        TQ_CLOSE int fd = spool_fd < 0 ? spool_fd : tq_fs_open_dir(spool_fd, ".");
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *e;
+        char shown[300];
+
+        if (!dir)
+                return;
+        (void)tq_take_fd(&fd);
+        while ((e = readdir(dir)))
+                if (e->d_name[0] != '.' && e->d_type == DT_DIR &&
+                    !tq_ids_tenant_is_valid(e->d_name))
+                        say("%s/%s is no tenant: " TQ_IDS_TENANT_RULE, spool,
+                            tq_format_escape(e->d_name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
+        (void)closedir(dir);
+}
+
 int check_main(const char *config) {
         TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, config), spool_fd = -EBADF;
         TQ_FREE Supervisor *s = calloc(1, sizeof(*s));
@@ -140,13 +177,14 @@ int check_main(const char *config) {
                 r = tq_error_errno(&err, s ? config_fd : -ENOMEM, "%s", config);
         else
                 r = tq_hostfile_load(config_fd, &s->config, &err);
-        if (r >= 0)
-                r = setup_lookup_users(s, &err);
-        if (r >= 0) {
+        if (r >= 0 && s)
+                r = check_host(&s->config, &err);
+        if (r >= 0 && s) {
                 if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
                         say("there is no %s/tenantq.conf: everything is as by default", config);
                 spool_fd = tq_fs_open_dir(AT_FDCWD, s->config.spool);
                 r = check_tenant_files(config_fd, spool_fd, &s->config, say, complain, &err);
+                check_names(spool_fd, s->config.spool);
         }
         if (r < 0) {
                 (void)fprintf(stderr, "tenantqd: %s\n", tq_error_format(&err, text, sizeof(text)));

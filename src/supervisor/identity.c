@@ -135,8 +135,9 @@ static int claim_user(Supervisor *s, Tenant *t, uid_t uid) {
                 return tenants_fault(t, "user %u is one of tenantq's own", uid);
         if (other && other != t)
                 return tenants_fault(
-                        t, "user %u already is tenant %s; give each tenant a user of its own", uid,
-                        other->name);
+                        t,
+                        "user %u already is another tenant's; give each tenant a user of its own",
+                        uid);
         return other ? 0 : tq_map_put(&s->owners, uid, t);
 }
 

@@ -87,8 +87,7 @@ void later_drop(Supervisor *s, Tenant *t) {
         t->scan_at = UINT64_MAX;
         reckon(s, t);
         /* It is told again if it is so. */
-        if (t->note_file[0] != '\0')
-                t->note[0] = t->note_file[0] = '\0';
+        notes_drop_files(t);
 }
 
 void later_forget(Supervisor *s, Tenant *t, const char *name) {
@@ -103,7 +102,7 @@ void later_forget(Supervisor *s, Tenant *t, const char *name) {
 bool later_holds(Tenant *t, const char *name) {
         const LaterFile *f = find(t, name);
 
-        return f && f->at != UINT64_MAX && f->at > tq_clock_boottime_usec();
+        return f && !f->is_due && f->at > tq_clock_boottime_usec();
 }
 
 void later_file(Supervisor *s, Tenant *t, const char *name) {
@@ -114,14 +113,16 @@ void later_file(Supervisor *s, Tenant *t, const char *name) {
                 f = &t->later[t->n_later++];
                 f->delay = FIRST_USEC / 2;
                 f->at = 0;
+                f->is_due = false;
         }
         if (!f) {
                 later_scan(s, t);
                 return;
         }
         /* Met before its time, by an event or a scan: that says nothing about how long it takes. */
-        if (f->at > now && f->at != UINT64_MAX)
+        if (f->at > now && !f->is_due)
                 return;
+        f->is_due = false;
         f->delay = TQ_MIN(f->delay * 2, MOST_USEC);
         f->at = now + f->delay;
         reckon(s, t);
@@ -155,10 +156,14 @@ static void look(Supervisor *s, Tenant *t, uint64_t now) {
                 t->check_at = UINT64_MAX;
                 t->checked = now;
                 tenants_check(s, t->name);
+                notes_clear_gone(s, t);
         }
         for (size_t i = 0; i < t->n_later; i++)
                 if (t->later[i].at <= now) {
-                        t->later[i].at = UINT64_MAX; /* until it has been tried */
+                        /* Until it has been tried; again, should it have gone before anybody did.
+                         */
+                        t->later[i].at = now + MOST_USEC;
+                        t->later[i].is_due = true;
                         spool_note(s, t, t->later[i].name);
                 }
         if (t->scan_at <= now) {

@@ -189,7 +189,9 @@ static int launch(Supervisor *s, Tenant *t, const TqStartMessage *m, const char 
                         tq_result_slots_take(s->slots, m->job, m->attempt, s->boot_id, &f->result);
         if (a->slot < 0)
                 return a->slot;
-        r = open_files(t, m, f, ret_stage);
+        /* Renamed, it would go on being written to, where nobody looks. */
+        r = setup_has_vanished(t->log_fd, s->logs_fd, t->name) ? -ENOENT
+                                                               : open_files(t, m, f, ret_stage);
         if (r == -ENOENT && tenants_mend_logs(s, t) >= 0)
                 r = open_files(t, m, f, ret_stage);
         if (r < 0)

@@ -165,6 +165,7 @@ static int run(void) {
         r = sd_event_loop(s.event);
         if (r < 0)
                 report_error("event loop: %s", strerror(-r));
+        reap_leave(&s);
         return r < 0 ? EXIT_FAILURE : r;
 }
 

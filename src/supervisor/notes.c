@@ -1,31 +1,107 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "supervisor/supervisor.h"
 
 /* What only a person can mend, while the tenant is otherwise in order: a file that can't be taken,
- * watches that are used up. One at a time for each tenant; it is told to the engine, which shows it
- * in `tenants` and records one event, and it goes away with its cause. Tenants' bytes in it are
- * escaped by the caller. */
+ * watches that are used up. The first ones are told to the engine, which shows them in `tenants`
+ * and records each as an event; each goes away with its cause. What is beyond that is met again
+ * when there is room; of files that a tenant makes some room is left for the rest. Tenants' bytes
+ * in it are escaped by the caller. */
 
-void notes_set(Supervisor *s, Tenant *t, const char *file, const char *fmt, ...) {
+struct Note {
+        char *file; /* what it is about; empty: the tenant as a whole */
+        char *text;
+};
+
+static bool is_of_file(const char *file) {
+        return file[0] != '\0' && file[0] != NOTES_OURS[0];
+}
+
+/* What stands, one sentence behind the other; one that does not fit is left out as a whole. */
+static void write_down(Tenant *t) {
+        size_t at = 0;
+
+        t->note[0] = '\0';
+        for (size_t i = 0; i < t->n_notes; i++) {
+                size_t n = strlen(t->notes[i].text) + (at > 0 ? strlen(NOTES_BETWEEN) : 0);
+
+                if (at + n < sizeof(t->note))
+                        at += (size_t)snprintf(t->note + at, sizeof(t->note) - at, "%s%s",
+                                               at > 0 ? NOTES_BETWEEN : "", t->notes[i].text);
+        }
+}
+
+static void drop(Tenant *t, size_t i) {
+        free(t->notes[i].file);
+        free(t->notes[i].text);
+        t->n_notes--;
+        memmove(&t->notes[i], &t->notes[i + 1], (t->n_notes - i) * sizeof(*t->notes));
+}
+
+static bool stands(const Tenant *t, const char *file) {
+        for (size_t i = 0; i < t->n_notes; i++)
+                if (strcmp(t->notes[i].file, file) == 0)
+                        return true;
+        return false;
+}
+
+bool notes_set(Supervisor *s, Tenant *t, const char *file, const char *fmt, ...) {
+        size_t room = is_of_file(file) ? NOTES_MAX / 2 : NOTES_MAX;
+        char text[TQ_MESSAGE_TEXT_MAX], whole[TQ_MESSAGE_TEXT_MAX];
+        Note note;
         va_list ap;
 
-        /* The one that stands is mended first; this one is met again. */
-        if (t->note[0] != '\0')
-                return;
+        if (stands(t, file))
+                return true;
+        if (!t->notes)
+                t->notes = calloc(NOTES_MAX, sizeof(*t->notes));
+        if (!t->notes || t->n_notes >= room)
+                return false;
         va_start(ap, fmt);
-        (void)vsnprintf(t->note, sizeof(t->note), fmt, ap);
+        (void)vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        (void)snprintf(t->note_file, sizeof(t->note_file), "%s", file);
+        /* It may have been cut within a character. */
+        note = (Note){ .file = strdup(file),
+                       .text = strdup(tq_format_utf8(text, whole, sizeof(whole))) };
+        if (!note.file || !note.text) {
+                free(note.file);
+                free(note.text);
+                return false;
+        }
+        t->notes[t->n_notes++] = note;
+        write_down(t);
         tenants_announce_one(s, t);
+        return true;
 }
 
 void notes_clear(Supervisor *s, Tenant *t, const char *file) {
-        if (t->note[0] == '\0' || strcmp(t->note_file, file) != 0)
-                return;
-        t->note[0] = '\0';
-        tenants_announce_one(s, t);
+        for (size_t i = 0; i < t->n_notes; i++)
+                if (strcmp(t->notes[i].file, file) == 0) {
+                        drop(t, i);
+                        write_down(t);
+                        tenants_announce_one(s, t);
+                        return;
+                }
+}
+
+void notes_clear_gone(Supervisor *s, Tenant *t) {
+        for (size_t i = t->n_notes; i-- > 0;)
+                if (is_of_file(t->notes[i].file) &&
+                    faccessat(t->spool_fd, t->notes[i].file, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+                        drop(t, i);
+                        write_down(t);
+                        tenants_announce_one(s, t);
+                }
+}
+
+void notes_drop_files(Tenant *t) {
+        for (size_t i = t->n_notes; i-- > 0;)
+                if (is_of_file(t->notes[i].file))
+                        drop(t, i);
+        write_down(t);
 }

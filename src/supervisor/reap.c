@@ -58,8 +58,9 @@ static void keep_counters(Supervisor *s, Attempt *a) {
 
         tq_cgroup_counters(a->leaf_fd, s->controllers, &counters);
         /* Removed by somebody else meanwhile: what was read before stands. */
-        if (counters.cpu_usec == TQ_UNKNOWN && a->remove_delay > 0)
+        if (counters.cpu_usec == TQ_UNKNOWN && a->has_counters)
                 return;
+        a->has_counters = true;
         if (counters.oom_kills > 0 && counters.oom_kills != TQ_UNKNOWN)
                 level = oom_level(a);
         if (counters.pids_peak != TQ_UNKNOWN)
@@ -130,7 +131,7 @@ static void finish(Supervisor *s, Attempt *a);
 #define REMOVE_TOLD_USEC  (5 * TQ_USEC_PER_SEC) /* by then it is worth a word */
 
 static void note_name(const Attempt *a, char *buf, size_t size) {
-        (void)snprintf(buf, size, "cgroup of job %" PRIu64, a->job);
+        (void)snprintf(buf, size, NOTES_OURS "cgroup of job %" PRIu64, a->job);
 }
 
 static int on_remove(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -147,21 +148,32 @@ static void remove_later(Supervisor *s, Attempt *a, int error) {
 
         a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
         if (a->remove_delay >= REMOVE_TOLD_USEC && !a->is_stuck) {
-                a->is_stuck = true;
-                report_error("job %" PRIu64
-                             " of %s: its cgroup can't be removed (%s); it keeps its slot",
-                             a->job, a->tenant->name, strerror(-error));
+                report_error("job %" PRIu64 " of %s: its cgroup can't be removed (%s)", a->job,
+                             a->tenant->name, strerror(-error));
                 note_name(a, file, sizeof(file));
-                notes_set(s, a->tenant, file,
-                          "job %" PRIu64
-                          " has ended, but its cgroup can't be removed (%s): it keeps its "
-                          "slot until that has gone, or until tenantqctl abandon %" PRIu64,
-                          a->job, strerror(-error), a->job);
+                a->is_stuck = notes_set(
+                        s, a->tenant, file,
+                        a->is_aborted ? "what is left of a launch of job %" PRIu64
+                                        " can't be removed (%s); it is tried again each minute"
+                                      : "job %" PRIu64
+                                        " was killed or has ended, but its cgroup can't be "
+                                        "removed (%s): it keeps its slot until that has gone, or "
+                                        "until tenantqctl abandon %" PRIu64,
+                        a->job, strerror(-error), a->job);
         }
         a->remove_source = sd_event_source_disable_unref(a->remove_source);
         if (sd_event_add_time_relative(s->event, &a->remove_source, CLOCK_MONOTONIC,
                                        a->remove_delay, 0, on_remove, a) < 0)
                 report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+}
+
+void reap_leave(Supervisor *s) {
+        size_t position = 0;
+        Attempt *a;
+
+        while ((a = tq_map_next(&s->attempts, &position)))
+                if (!a->has_ended && a->leaf_fd >= 0 && a->tenant)
+                        keep_counters(s, a);
 }
 
 static void end(Supervisor *s, Attempt *a) {
@@ -192,10 +204,32 @@ static void end(Supervisor *s, Attempt *a) {
                 link_take_stock(s);
 }
 
+/* tenantq-exec, where it is our child, has been waited for: what became of it is part of the end,
+ * and who else would? */
+static bool is_reaped(Attempt *a) {
+        siginfo_t info = {};
+
+        if (a->pidfd < 0 || a->has_status)
+                return true;
+        if (waitid(P_PIDFD, (id_t)a->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+                return false;
+        a->has_status = true;
+        a->status_code = info.si_code;
+        a->status = info.si_status;
+        (void)sd_event_source_set_enabled(a->exit_source, SD_EVENT_OFF);
+        return true;
+}
+
 static void finish(Supervisor *s, Attempt *a) {
         char name[48];
         int r;
 
+        /* An empty cgroup may be told before the death of who was the last in it. */
+        if (!is_reaped(a)) {
+                (void)tq_cgroup_kill(a->leaf_fd);
+                remove_later(s, a, -EBUSY);
+                return;
+        }
         keep_counters(s, a);
         r = tq_cgroup_remove(a->tenant->slice_fd, leaf_name(a, name, sizeof(name)));
         if (r >= 0 || r == -ENOENT || r == -ENODEV) {
@@ -223,17 +257,12 @@ void reap_abandon(Supervisor *s, uint64_t job, unsigned attempt) {
 
 static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Attempt *a = userdata;
-        siginfo_t info = {};
 
         (void)source;
+        (void)fd;
         (void)revents;
-        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
-                return 0;
-        a->has_status = true;
-        a->status_code = info.si_code;
-        a->status = info.si_status;
-        (void)sd_event_source_set_enabled(a->exit_source, SD_EVENT_OFF);
-        finish(a->supervisor, a);
+        if (is_reaped(a))
+                finish(a->supervisor, a);
         return 0;
 }
 
@@ -288,13 +317,21 @@ static Attempt *find(Supervisor *s, uint64_t job, unsigned attempt) {
         return a && a->attempt == attempt && !a->has_ended ? a : NULL;
 }
 
+/* All of it was killed: what doesn't end now, though nobody may wait for it, is worth a word. */
+static void expect_end(Supervisor *s, Attempt *a) {
+        if (!a->remove_source)
+                remove_later(s, a, -EBUSY);
+}
+
 void reap_abort(Supervisor *s, uint64_t job, unsigned attempt) {
         Attempt *a = find(s, job, attempt);
 
         if (!a)
                 return;
+        a->is_aborted = true;
         a->barrier_fd = tq_close(a->barrier_fd);
         (void)tq_cgroup_kill(a->leaf_fd);
+        expect_end(s, a);
 }
 
 #define SIGNALS_PER_TURN 256
@@ -346,6 +383,7 @@ void reap_kill(Supervisor *s, uint64_t job, unsigned attempt) {
         r = tq_cgroup_kill(a->leaf_fd);
         if (r < 0)
                 report_error("job %" PRIu64 ": cgroup.kill: %s", job, strerror(-r));
+        expect_end(s, a);
 }
 
 void reap_sample(Supervisor *s, uint64_t job, unsigned attempt) {

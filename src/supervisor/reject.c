@@ -103,7 +103,8 @@ static int move_and_explain(Tenant *t, int from_fd, const char *name, const char
 }
 
 static void tell(Supervisor *s, const Tenant *t, const char *name, const char *reason) {
-        TqMessage m = { .claim = { .tenant = t->handle } };
+        /* Whose file it was is not known of each. */
+        TqMessage m = { .claim = { .tenant = t->handle, .uid = TQ_UID_UNKNOWN } };
 
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", name);
         link_send(s, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);

@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
@@ -222,15 +223,10 @@ int setup_check_pools(const Supervisor *s, const TqHostConfig *config, TqError *
         return 0;
 }
 
-static int check_controllers(Supervisor *s, TqError *err) {
-        char wanted[sizeof(s->config.required_controllers)], *save = NULL;
-        unsigned available = 0;
-        int r;
+int setup_check_controllers(const TqHostConfig *config, unsigned available, TqError *err) {
+        char wanted[sizeof(config->required_controllers)], *save = NULL;
 
-        r = tq_cgroup_controllers(s->cgroup_fd, &available);
-        if (r < 0)
-                return tq_error_errno(err, r, "%s/cgroup.controllers", s->config.cgroup_root);
-        (void)snprintf(wanted, sizeof(wanted), "%s", s->config.required_controllers);
+        (void)snprintf(wanted, sizeof(wanted), "%s", config->required_controllers);
         for (char *word = strtok_r(wanted, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
                 unsigned bit = tq_cgroup_controller_bit(word);
 
@@ -246,13 +242,23 @@ static int check_controllers(Supervisor *s, TqError *err) {
                                 "controller \"%s\" is not available in %s; on cgroup v2 give it "
                                 "with Delegate=yes, or take it out of required_controllers= in "
                                 "tenantq.conf",
-                                word, s->config.cgroup_root);
+                                word, config->cgroup_root);
         }
-        s->controllers = available;
-        r = setup_check_pools(s, &s->config, err);
+        return 0;
+}
+
+static int check_controllers(Supervisor *s, TqError *err) {
+        unsigned available = 0;
+        int r;
+
+        r = tq_cgroup_controllers(s->cgroup_fd, &available);
+        if (r < 0)
+                return tq_error_errno(err, r, "%s/cgroup.controllers", s->config.cgroup_root);
+        r = setup_check_controllers(&s->config, available, err);
         if (r < 0)
                 return r;
-        return 0;
+        s->controllers = available;
+        return setup_check_pools(s, &s->config, err);
 }
 
 static int open_cgroup(Supervisor *s, TqError *err) {
@@ -277,6 +283,7 @@ static int open_socket(Supervisor *s, TqError *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         TQ_CLOSE int fd = -EBADF;
         char path[PATH_MAX + 16];
+        struct stat st;
 
         if ((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s/.control.sock",
                              s->config.run) >= sizeof(address.sun_path))
@@ -286,9 +293,11 @@ static int open_socket(Supervisor *s, TqError *err) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         (void)unlink(address.sun_path);
         if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-            chmod(address.sun_path, 0666) < 0 || listen(fd, 128) < 0 ||
-            rename(address.sun_path, path) < 0)
+            chmod(address.sun_path, 0666) < 0 || listen(fd, 1024) < 0 ||
+            stat(address.sun_path, &st) < 0 || rename(address.sun_path, path) < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
+        s->socket_device = st.st_dev;
+        s->socket_inode = st.st_ino;
         (void)tq_close(s->listen_fd);
         s->listen_fd = tq_take_fd(&fd);
         return 0;
@@ -346,8 +355,7 @@ int setup_open(Supervisor *s, TqError *err) {
 
 /* What vanishes ------------------------------------------------------------------------------- */
 
-/* Removed, renamed, or something else has its name. */
-static bool has_vanished(int fd, int dir_fd, const char *name) {
+bool setup_has_vanished(int fd, int dir_fd, const char *name) {
         struct stat held, now;
 
         if (fstat(fd, &held) < 0 || fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
@@ -356,12 +364,16 @@ static bool has_vanished(int fd, int dir_fd, const char *name) {
 }
 
 static bool own_has_vanished(Supervisor *s, const Own *o) {
-        return o->parent < 0 ? has_vanished(*fd_of(s, o), AT_FDCWD, path_of(s, o))
-                             : has_vanished(*fd_of(s, o), *fd_of(s, &owns[o->parent]), o->name);
+        return o->parent < 0
+                       ? setup_has_vanished(*fd_of(s, o), AT_FDCWD, path_of(s, o))
+                       : setup_has_vanished(*fd_of(s, o), *fd_of(s, &owns[o->parent]), o->name);
 }
 
 static bool socket_has_vanished(Supervisor *s) {
-        return faccessat(s->run_fd, "control.sock", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+        struct stat st;
+
+        return fstatat(s->run_fd, "control.sock", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+               st.st_dev != s->socket_device || st.st_ino != s->socket_inode;
 }
 
 /* What hangs on a directory that was made again. */
@@ -382,22 +394,35 @@ static int follow_up(Supervisor *s, int own, TqError *err) {
         }
 }
 
+static int mend_own(Supervisor *s, int own, TqError *err) {
+        const Own *o = &owns[own];
+        int r;
+
+        if (own_has_vanished(s, o)) {
+                r = open_one(s, o, err);
+                if (r < 0)
+                        return r;
+                s->must_follow |= 1U << own;
+        }
+        if (!(s->must_follow & (1U << own)))
+                return 0;
+        r = follow_up(s, own, err);
+        if (r < 0)
+                return err->text[0] != '\0' ? r : tq_error_errno(err, r, "%s", path_of(s, o));
+        s->must_follow &= ~(1U << own);
+        report_error("%s had gone or was hidden; there is one again",
+                     o->name ? o->name : path_of(s, o));
+        return 1;
+}
+
 int setup_mend(Supervisor *s) {
         TqError err = {};
         char text[512];
         int n = 0, r = 0;
 
         for (int i = 0; r >= 0 && i < _OWN_MAX; i++) {
-                const Own *o = &owns[i];
-
-                if (!own_has_vanished(s, o))
-                        continue;
-                r = open_one(s, o, &err);
-                if (r >= 0)
-                        r = follow_up(s, i, &err);
-                n++;
-                if (r >= 0)
-                        report_error("%s had gone; made again", o->name ? o->name : path_of(s, o));
+                r = mend_own(s, i, &err);
+                n += r > 0;
         }
         if (r >= 0 && socket_has_vanished(s)) {
                 r = open_socket(s, &err);
@@ -408,10 +433,12 @@ int setup_mend(Supervisor *s) {
                 }
         }
         if (r < 0) {
+                s->must_watch |= n > 0;
                 report_error("can't be made again: %s", tq_error_format(&err, text, sizeof(text)));
                 return r;
         }
-        if (n > 0)
+        s->must_watch |= n > 0;
+        if (s->must_watch)
                 setup_watch(s);
         return n;
 }
@@ -421,7 +448,7 @@ int setup_mend_cgroup(Supervisor *s) {
         char text[512];
         int r;
 
-        if (!has_vanished(s->cgroup_fd, AT_FDCWD, s->config.cgroup_root))
+        if (!setup_has_vanished(s->cgroup_fd, AT_FDCWD, s->config.cgroup_root))
                 return 0;
         r = open_cgroup(s, &err);
         if (r < 0)
@@ -441,6 +468,11 @@ static int on_mend(sd_event_source *source, uint64_t usec, void *userdata) {
         s->mend_source = sd_event_source_disable_unref(s->mend_source);
         if (setup_mend(s) < 0)
                 mend_in(s, MEND_AGAIN_USEC);
+        /* One may be hidden, or seen again. */
+        if (s->mounts_have_changed)
+                TQ_LIST_FOREACH(node, &s->tenants)
+        later_check(s, TQ_LIST_ENTRY(node, Tenant, all));
+        s->mounts_have_changed = false;
         return 0;
 }
 
@@ -478,6 +510,35 @@ static int on_vanished(sd_event_source *source, const struct inotify_event *e, v
         return 0;
 }
 
+/* What is mounted over a directory of ours hides it, and what is unmounted shows it again, without
+ * an event of inotify(7) (proc(5), /proc/PID/mountinfo: poll(2)). */
+static int on_mounts(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Supervisor *s = userdata;
+
+        (void)source;
+        (void)fd;
+        (void)revents;
+        s->mounts_have_changed = true;
+        setup_mend_soon(s);
+        return 0;
+}
+
+static int watch_mounts(Supervisor *s) {
+        TQ_CLOSE int fd = -EBADF;
+        int r;
+
+        if (s->mounts_source)
+                return 0;
+        fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return tq_errno();
+        r = sd_event_add_io(s->event, &s->mounts_source, fd, EPOLLPRI, on_mounts, s);
+        if (r < 0)
+                return r;
+        (void)tq_take_fd(&fd);
+        return sd_event_source_set_io_fd_own(s->mounts_source, true);
+}
+
 /* The directory above each: a directory that we hold open says nothing itself when it is removed.
  */
 static int watch_above(Supervisor *s, size_t i) {
@@ -495,6 +556,7 @@ static int watch_above(Supervisor *s, size_t i) {
 void setup_watch(Supervisor *s) {
         int r = 0;
 
+        s->must_watch = false;
         for (size_t i = 0; i < _OWN_MAX && r >= 0; i++) {
                 s->own_sources[i] = sd_event_source_disable_unref(s->own_sources[i]);
                 r = watch_above(s, i);
@@ -503,6 +565,8 @@ void setup_watch(Supervisor *s) {
         if (r >= 0)
                 r = sd_event_add_inotify_fd(s->event, &s->own_sources[_OWN_MAX], s->run_fd,
                                             IN_DELETE | IN_MOVED_FROM, on_vanished, s);
+        if (r >= 0)
+                r = watch_mounts(s);
         if (r < 0)
                 report_error("our own directories can't be watched (%s): one that is removed is "
                              "noticed when it is needed",

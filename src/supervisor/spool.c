@@ -135,6 +135,7 @@ static const char *scan_next(Supervisor *s, Tenant *t) {
 
                 if (!e) {
                         end_scan(t);
+                        notes_clear_gone(s, t);
                         return NULL;
                 }
                 if (is_job_name(e->d_name) && !is_parked(t, e->d_name) &&

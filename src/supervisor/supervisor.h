@@ -37,10 +37,16 @@ typedef struct Identity {
 /* A file that is tried again: later.c. */
 typedef struct LaterFile {
         char *name;
-        uint64_t at; /* CLOCK_BOOTTIME usec; UINT64_MAX: it is being tried */
+        uint64_t at; /* CLOCK_BOOTTIME usec */
         uint64_t delay;
+        bool is_due; /* it is on its way to be tried */
 } LaterFile;
 #define LATER_FILES 16 /* of a tenant; with more its directory is read again */
+
+#define NOTES_MAX     8
+#define NOTES_OURS    "/"  /* begins what a note is about when that is no file of the tenant's */
+#define NOTES_BETWEEN "; " /* TqTenantMessage.note is one text */
+typedef struct Note Note;
 
 typedef struct Tenant {
         uint32_t handle;
@@ -54,13 +60,15 @@ typedef struct Tenant {
         struct stat seen; /* its directory at the last check */
         bool is_enabled;  /* its directory is in order: tenants.c */
         bool is_gone;
+        bool is_configured;   /* config is that of the last start or reload */
         bool is_surroundings; /* its fault may pass without a change of its directory */
         bool is_unwatched;    /* nothing tells of new files: the directory is read each time */
         bool is_applied;      /* its slice has its limits */
         char fault[TQ_MESSAGE_TEXT_MAX];
         char note[TQ_MESSAGE_TEXT_MAX]; /* what waits for a hand, though it is in order: notes.c */
-        char note_file[NAME_MAX + 1];   /* the file that it is about */
-        uint64_t announced;             /* a hash of what the engine was told last; 0: nothing */
+        Note *notes;                    /* each of it; NULL: there were none yet */
+        size_t n_notes;
+        uint64_t announced; /* a hash of what the engine was told last; 0: nothing */
         int spool_fd, log_fd, slice_fd;
         int watch;                    /* inotify's, -1: none */
         char device[TQ_IODEVICE_MAX]; /* of its directory; empty: none */
@@ -114,7 +122,9 @@ typedef struct Attempt {
         TqProcs *term_procs;
         sd_event_source *remove_source; /* its cgroup could not be removed: tried again */
         uint64_t remove_delay;
-        bool is_stuck; /* and that was said */
+        bool is_stuck;     /* and that was said */
+        bool has_counters; /* they were read once */
+        bool is_aborted;   /* nothing of it was to run, or nobody knows it: it has no slot */
 } Attempt;
 
 typedef struct Claim {
@@ -130,12 +140,15 @@ struct Supervisor {
         const char *config_dir;
         uint64_t overflow_said; /* boottime; 0: never */
         int config_fd;
+        unsigned must_follow; /* by bit: was made again, and what hangs on it was not mended yet */
         TqHostConfig config;
         char helpers[PATH_MAX];
         uint8_t boot_id[16];
         int cgroup_fd, spool_fd, claims_fd, logs_fd, state_fd, results_fd, null_fd, helper_fd;
         int listen_fd, lock_fd, lock_dir_fd, run_fd;
-        sd_event_source *own_sources[8], *mend_source; /* watch our own directories */
+        sd_event_source *own_sources[8], *mounts_source, *mend_source; /* watch what is ours */
+        dev_t socket_device; /* of the control socket's name */
+        ino_t socket_inode;
         unsigned controllers;
         uid_t engine_uid, exec_uid;
         gid_t engine_gid, exec_gid, admin_gid;
@@ -145,6 +158,7 @@ struct Supervisor {
         bool reset_oom_score;
         bool is_stopping;
         bool is_ready;
+        bool mounts_have_changed, must_watch; /* setup.c */
         /* tenants.c */
         TqList tenants;
         TqMap handles; /* Tenant.handle → Tenant */
@@ -185,15 +199,19 @@ struct Supervisor {
 
 /* setup.c: opens everything; -errno with err. */
 int setup_open(Supervisor *s, TqError *err);
-/* What the configuration leaves open about the scheduler follows from the host. */
+/* Those that are required are known, and among these bits. */
+int setup_check_controllers(const TqHostConfig *config, unsigned available, TqError *err);
 /* Whether the host can give pools their CPUs: -EBADMSG with err. */
 int setup_check_pools(const Supervisor *s, const TqHostConfig *config, TqError *err);
+/* What the configuration leaves open about the scheduler follows from the host. */
 void setup_policy(const TqHostConfig *config, TqHostPolicy *ret);
 /* What of our own directories has gone is made again. Returns how many; negative errno. */
 int setup_mend(Supervisor *s);
 /* The same of the cgroup below which all slices are: 1: it is another one now, without slices. */
 int setup_mend_cgroup(Supervisor *s);
 void setup_watch(Supervisor *s);
+/* What the descriptor holds was removed or renamed, or something else has its name. */
+bool setup_has_vanished(int fd, int dir_fd, const char *name);
 void setup_mend_soon(Supervisor *s);
 int setup_lookup_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 int setup_lookup_users(Supervisor *s, TqError *err); /* those of tenantq.conf */
@@ -222,6 +240,8 @@ bool tenants_may_submit(const Tenant *t, uid_t uid);
 /* check.c: all files of tenants.d; those without a tenant are warned of. -EBADMSG with err: the
  * first that is wrong. spool_fd: -EBADF if there is none. */
 typedef void (*CheckWarn)(const char *fmt, ...) TQ_PRINTF(1, 2);
+/* check.c: what tenantq.conf says that a start would fail for. */
+int check_host(const TqHostConfig *config, TqError *err);
 int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, CheckWarn warn,
                        CheckWarn fault, TqError *err);
 int check_main(const char *config); /* tenantqd --check: an exit code */
@@ -255,8 +275,11 @@ void later_check(Supervisor *s, Tenant *t);
 void later_recheck(Supervisor *s, Tenant *t); /* its surroundings, in some seconds */
 
 /* notes.c: what a person must mend, said once: to the engine, which shows and records it */
-void notes_set(Supervisor *s, Tenant *t, const char *file, const char *fmt, ...) TQ_PRINTF(4, 5);
-void notes_clear(Supervisor *s, Tenant *t, const char *file); /* of that file; NULL: of none */
+/* Whether it stands, or stood before; false: there is no room for now. */
+bool notes_set(Supervisor *s, Tenant *t, const char *file, const char *fmt, ...) TQ_PRINTF(4, 5);
+void notes_clear(Supervisor *s, Tenant *t, const char *file);
+void notes_clear_gone(Supervisor *s, Tenant *t); /* those of files that are not there any more */
+void notes_drop_files(Tenant *t);                /* those of files; nobody is told yet */
 
 /* spool.c */
 int spool_start(Supervisor *s);
@@ -295,6 +318,9 @@ int reap_adopt(Supervisor *s, Attempt *a);
 void reap_abort(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_term(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_kill(Supervisor *s, uint64_t job, unsigned attempt);
+/* Keeps what running jobs have used, in case they and their cgroups are gone before the next
+ * tenantqd comes: when the host is shut down they are. */
+void reap_leave(Supervisor *s);
 void reap_abandon(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_sample(Supervisor *s, uint64_t job, unsigned attempt);
 void reap_acknowledge(Supervisor *s, uint64_t job, unsigned attempt);

@@ -71,7 +71,7 @@ Tenant *tenants_get(Supervisor *s, const char *name) {
         t->spool_fd = t->log_fd = t->slice_fd = -EBADF;
         t->watch = -1;
         t->is_gone = true;
-        (void)tenants_fault(t, "it has not been looked at yet");
+        (void)tenants_fault(t, "it has no directory in the spool");
         later_init(t);
         tq_list_init(&t->turn);
         tq_list_append(&s->tenants, &t->all);
@@ -149,7 +149,10 @@ static int open_tenant(Supervisor *s, Tenant *t) {
         struct stat st;
         int r;
 
-        r = tq_hostfile_load_tenant(s->config_fd, t->name, &t->config, &err);
+        /* Only a reload brings another one: whoever makes us look at the directory changes nothing.
+         */
+        r = t->is_configured ? 0 : tq_hostfile_load_tenant(s->config_fd, t->name, &t->config, &err);
+        t->is_configured = r >= 0;
         if (r < 0) {
                 char text[512];
 
@@ -256,6 +259,7 @@ static void mark_gone(Supervisor *s, Tenant *t) {
         close_tenant(s, t);
         t->is_gone = true;
         t->config = (TqTenantConfig){};
+        t->is_configured = false;
         (void)tenants_fault(t, "the directory is gone");
         report_tenant(t, "tenant %s: the directory is gone; its running jobs go on", t->name);
         tenants_announce_one(s, t);
@@ -265,8 +269,7 @@ static void mark_gone(Supervisor *s, Tenant *t) {
 static void report_bad_name(const char *name) {
         char shown[256];
 
-        report_error("directory %s in the spool is no tenant: expected 1 to %d of A-Z a-z 0-9 _ -, "
-                     "beginning with a letter or digit, not only digits, not \"host\"",
+        report_error("directory %s in the spool is no tenant: " TQ_IDS_TENANT_RULE,
                      tq_format_escape(name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
 }
 
@@ -351,7 +354,9 @@ static int reload(Supervisor *s, TqError *err) {
         r = tq_hostfile_load(config_fd, config, err);
         if (r < 0)
                 return r;
-        r = setup_check_pools(s, config, err);
+        r = check_host(config, err);
+        if (r >= 0)
+                r = setup_check_pools(s, config, err);
         if (r < 0)
                 return r;
         /* All tenants' files before the first of them takes effect. */
@@ -381,6 +386,7 @@ static int reload(Supervisor *s, TqError *err) {
 
                 t->seen = (struct stat){};
                 t->announced = 0;
+                t->is_configured = false;
         }
         return tenants_scan(s);
 }

@@ -122,7 +122,7 @@ open_directory_is_refused() {
 
 same_user_is_refused() {
         install -d -m 0700 -o 61001 -g 61001 "$D/spool/twin"
-        t_wait 5 tenants_say 'twin .*already is tenant acme'
+        t_wait 5 tenants_say 'twin .*already is another tenant'
         rmdir "$D/spool/twin"
         t_wait 5 d_tenant_is twin gone
         d_tenant_is acme ready

@@ -154,6 +154,125 @@ all_unpopulated() {
         ! grep -q "populated 1" "$D_CGROUP"/*.slice/*.job/cgroup.events
 }
 
+# The engine dies while many start: none is lost, none runs twice, and nobody waits for the dead.
+engine_dies_while_many_start() {
+        local round engine
+        printf '[limits]\nconcurrency=200\n' >"$D/etc/tenants.d/t3.conf"
+        ctl reload
+        for round in {1..4}; do
+                ctl pause t3
+                "$D_PYTHON" - "$D" "$round" "$(d_uid t3)" <<'PY'
+import os, sys
+d, n, uid = sys.argv[1:]
+for i in range(120):
+    path = "%s/stage/many%d" % (d, i)
+    with open(path, "w") as f:
+        f.write("[Job]\nName=many%s-%d\nExecStart=%s/payload/says-n %s-%d\n" % (n, i, d, n, i))
+    os.chown(path, int(uid), -1)
+    os.rename(path, "%s/spool/t3/many%d.job" % (d, i))
+PY
+                t_wait 15 waiting_are t3 120
+                engine=$(d_engine)
+                ctl resume t3 &
+                sleep "0.0$((round * 2))"
+                kill -KILL "$engine"
+                wait $! 2>/dev/null || true
+                t_wait 20 d_answers
+                t_wait 40 d_is_idle
+        done
+        t_eq "$(ctl --json ps -a -n 10000 t3 | d_json '" ".join(sorted({x["verdict"] for x in j["jobs"] if x["name"].startswith("many")}))')" "exit 0" "verdicts"
+        t_eq "$(sort "$D/witness/many" | uniq -d)" "" "jobs that ran twice"
+        t_eq "$(wc -l <"$D/witness/many")" 480 "jobs that ran"
+        t_eq "$(pgrep -c -r Z -P "$(d_pid)" || true)" 0 "dead that nobody waits for"
+        rm "$D/etc/tenants.d/t3.conf"
+        ctl reload
+}
+
+waiting_are() {
+        [ "$(ctl --json tenants | d_json "[x['waiting'] for x in j['tenants'] if x['tenant'] == '$1'][0]")" = "$2" ]
+}
+
+# The boot of all records was an earlier one: the file's first 64 bytes, see store/result.h.
+of_an_earlier_boot() {
+        "$D_PYTHON" - "$D"/state/results/* <<'PY'
+import struct, sys
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 & -(crc & 1))
+    return ~crc & 0xFFFFFFFF
+for path in sys.argv[1:]:
+    with open(path, "r+b") as f:
+        record = bytearray(f.read(60))
+        if any(record[:4]):
+            record[48:56] = b"earlier!"
+            f.seek(0)
+            f.write(record + struct.pack("<I", crc32c(record)))
+PY
+}
+
+leaves_go() {
+        rmdir "$D_CGROUP"/t1.slice/*.job 2>/dev/null
+        [ -z "$(find "$D_CGROUP/t1.slice" -name '*.job')" ]
+}
+
+# The host is shut down: tenantqd ends first, then the jobs are told to. What they had used is known all the same.
+shut_down() {
+        local boot=$1 want=$2 job
+        # shellcheck disable=SC2016 # the job's shell expands it
+        job=$(ctl run -t t1 -- bash -c 'while [ $SECONDS -lt 1 ]; do :; done; echo used; exec sleep 1000')
+        t_wait 5 grep -q used "$D/logs/t1/$job.1.out"
+        d_stop
+        # shellcheck disable=SC2046 # one word a process
+        kill -TERM $(cat "$D_CGROUP"/t1.slice/*.job/cgroup.procs)
+        t_wait 5 leaves_go
+        [ "$boot" != earlier ] || of_an_earlier_boot
+        d_start
+        t_eq "$(verdict "$job")" "$want"
+        [ "$(ctl --json status "$job" | d_json 'j["jobs"][0]["cpu_usec"]')" -ge 100000 ] || t_fail "its CPU time is not known"
+}
+
+# A cgroup that can't be removed is given up.
+given_up() {
+        local job leaf
+        job=$(ctl run -t t2 -l runtime=1h -- sleep 1000)
+        t_wait 5 d_state_is "$job" running
+        d_status 3 ctl abandon "$job" 2>"$D/stage/err"
+        t_match "$(cat "$D/stage/err")" "only one that was told to stop can be given up; cancel it first"
+        leaf=$(echo "$D_CGROUP/t2.slice/$job".*.job)
+        # What something is mounted on can't be removed (rmdir(2), EBUSY).
+        mkdir "$leaf/held"
+        mount -t tmpfs tmpfs "$leaf/held"
+        # shellcheck disable=SC2064 # this one
+        trap "umount -l '$leaf/held' 2>/dev/null || true" EXIT
+        ctl cancel "$job"
+        t_wait 20 has_fault "its cgroup can't be removed"
+        t_eq "$(ctl ps t2 | grep -c stopping)" 1 "jobs that stop"
+        ctl abandon "$job"
+        t_eq "$(verdict "$job")" cancelled
+        t_eq "$(ctl run -w -t t2 -- echo next)" next "the next job"
+        d_restart
+        t_eq "$(ctl run -w -t t2 -- echo next)" next "after a restart"
+        t_wait 20 has_fault "what is left of a launch of job $job can't be removed"
+        umount "$leaf/held"
+        t_wait 65 is_gone "$leaf"
+        t_wait 10 has_no_fault
+}
+
+has_fault() {
+        ctl tenants | grep -q "$1"
+}
+
+has_no_fault() {
+        ! ctl tenants | grep -q "can't be removed"
+}
+
+is_gone() {
+        [ ! -e "$1" ]
+}
+
 # Cancelled before the restart, still dying after it; and cancelled only after it.
 cancels_across_restart() {
         local stubborn slow
@@ -324,6 +443,15 @@ d_case "20 running jobs and SIGKILL of tenantqd" undisturbed daemon
 d_case "20 running jobs and SIGKILL of the engine" undisturbed engine
 d_case "20 running jobs and SIGKILL of both" undisturbed both
 d_case "jobs that end while nobody looks" ends_unseen
+payload says-n >/dev/null <<END
+#!/bin/sh
+echo "\$1" >>$D/witness/many
+END
+install -m 0666 /dev/null "$D/witness/many"
+d_case "the engine dies while many start" engine_dies_while_many_start
+d_case "the host is shut down" shut_down earlier interrupted
+d_case "jobs are told to end while nobody looks" shut_down same "signal 15 (TERM)"
+d_case "a cgroup that can't be removed is given up" given_up
 d_case "cancel across a restart" cancels_across_restart
 d_case "RuntimeMaxSec= across a restart" runtime_across_restart
 d_case "60 jobs while the processes are killed at random" killed_at_random 60 5 daemon engine

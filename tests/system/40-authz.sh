@@ -116,9 +116,10 @@ foreign_is_nonexistent() {
                 t_eq "$(ctl_as 61032 61032 ps "$job" 2>&1 | sed "s/$job/T/")" 'tenantqctl: no tenant "T"' "ps $job"
         done
         d_state_is "$running_acme" running || t_fail "the job does not run any more"
-        for job in 0 -1 18446744073709551615 9223372036854775808 x ''; do
+        for job in 0 -1 18446744073709551615 9223372036854775808 ''; do
                 t_eq "$(does root cancel -- "$job")" 2 "cancel '$job'"
         done
+        t_eq "$(does root cancel -- x)" 5 "cancel of a tenant that is not there"
 }
 
 # A job is its tenant's, and who submitted it is recorded.

@@ -606,7 +606,7 @@ say(keys == sorted(keys, reverse=True))'
         n_events=$(ctl --json events -n 10000 | d_json 'len(j["events"])')
         [ "$n_events" -gt 500 ] || t_fail "too few events: $n_events"
         t_eq "$(abuse "${uid[many]}" "$script" '["ListJobs", "sbtu", "job", "", 0]' | paste -sd' ')" \
-                "105 105 $n_many $n_many $n_many True" "pages of jobs of 1.2 KB"
+                "104 104 $n_many $n_many $n_many True" "pages of jobs of 1.2 KB"
         t_eq "$(abuse 0 "$script" '["ListEvents", "tu", "event"]' | paste -sd' ')" \
                 "500 300 $n_events $n_events $n_events True" "pages of events"
         # The client puts them together again, and takes no more than it was asked for.
@@ -660,6 +660,114 @@ until_released()' "$engine"
         [ "$(said unread | awk '/ended/ { print $1 }')" -gt 0 ] || t_fail "nobody minds that answers are not read"
         end_abuse unread
         t_wait 10 serves as many ps
+}
+
+# An answer with a descriptor that is not read counts against what all callers may have in flight (unix(7)).
+unread_descriptors() {
+        local job
+        no_trail
+        job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps -a -n 1 quiet | d_json 'j["jobs"][0]["job"]')
+        start_abuse unread 0 '
+greedy = [Bus() for i in range(16)]
+for b in greedy:
+    for i in range(20):
+        b.send("OpenLog", "ts", int(sys.argv[1]), "out")
+time.sleep(2)
+opened, refused = 0, set()
+for b in greedy:
+    for i in range(20):
+        try:
+            b.read()
+            opened += 1
+        except Error as e:
+            refused.add(str(e))
+say(opened, "opened", *refused)
+say("then:", type(greedy[0].ask("OpenLog", "ts", int(sys.argv[1]), "out")).__name__)
+until_released()' "$job"
+        t_wait 15 has_said_or_ended unread then:
+        t_eq "$(said unread)" $'16 opened org.tenantq.Error.Busy\nthen: Message' "what 16 connections got that read nothing"
+        end_abuse unread
+        t_eq "$(as quiet logs "$job")" output "the log"
+}
+
+# A stranger who connects and goes, again and again, fills the backlog; nobody's call fails for it.
+strangers_who_come_and_go() {
+        local i slowest=0
+        no_trail
+        for i in 1 2; do
+                start_abuse "come$i" "$stranger" '
+say("begun")
+while not os.path.exists(os.environ["RELEASE"]):
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
+    try:
+        s.connect(path)
+    except OSError:
+        pass
+    s.close()'
+        done
+        for i in {1..40}; do
+                within 2000 ctl tenants
+                [ "$(cat "$D/stage/took")" -le "$slowest" ] || slowest=$(cat "$D/stage/took")
+        done
+        note "the slowest of 40 calls of root: $slowest ms"
+        within 2000 as quiet run -w -q load -- true
+        end_abuse come1
+        end_abuse come2
+}
+
+# Two tenants wait with all that they can get, and so does root; everybody is served.
+waits_of_all() {
+        local name
+        no_trail
+        for name in t2 t3; do
+                start_abuse "$name" "${uid[$name]}" '
+held = []
+for i in range(256):
+    b = Bus()
+    b.send("Wait", "t", int(sys.argv[1]))
+    held.append(b)
+time.sleep(1)
+say(len(held) - len(closed([b.socket for b in held])), "wait")
+until_released()' "$(cat "$D/stage/later.$name")"
+        done
+        start_abuse root 0 '
+held = []
+for i in range(4):
+    b = Bus()
+    b.send("Wait", "t", int(sys.argv[1]))
+    held.append(b)
+time.sleep(0.5)
+say(len(closed([b.socket for b in held])), "refused")
+until_released()' "$(cat "$D/stage/later.t2")"
+        t_eq "$(said root)" "0 refused" "of root's waits"
+        within 1000 ctl tenants
+        within 1000 as quiet tenants
+        within 2000 as quiet run -w -q load -- true
+        for name in t2 t3 root; do end_abuse "$name"; done
+        t_wait 5 serves as t2 tenants
+}
+
+# A text that is cut is cut at a character's end: what a tenant writes spoils no list.
+texts_that_are_cut() {
+        local job i
+        ctl pause t4/cut
+        job=$(as t4 run -q cut -- true)
+        for i in "" x xy; do
+                as t4 hold -m "$i$(printf 'é%.0s' {1..300})" "$job"
+                as t4 release -m "$i$(printf 'é%.0s' {1..300})" "$job"
+                ctl hold -m "$i$(printf '€%.0s' {1..300})" t4/cut >/dev/null
+                ctl release t4/cut >/dev/null
+                ctl limits set -m "$i$(printf 'é%.0s' {1..300})" t4 concurrency=7 >/dev/null
+                ctl limits unset t4 concurrency >/dev/null
+                ctl events -n 10000 >/dev/null
+                ctl --json events -n 10000 | "$D_PYTHON" -m json.tool >/dev/null
+        done
+        printf '[Job]\nExecStart=/bin/true\nQueue=cut\nAfter=%s\n' "$(for i in {1..9}; do printf 'x%s%d ' "$(printf 'é%.0s' {1..40})" "$i"; done)" |
+                ctl submit -t t4 /dev/stdin >"$D/stage/after"
+        within 1000 ctl explain "$(cat "$D/stage/after")"
+        ctl cancel "$job" "$(cat "$D/stage/after")"
+        ctl resume t4/cut
 }
 
 # Sixteen who ask for everything, read it and ask again.
@@ -1060,6 +1168,10 @@ s_case "descriptors with calls" descriptors
 s_case "one call after another" one_after_another
 s_case "lists come in pages" pages
 s_case "answers that nobody reads" unread_answers
+s_case "descriptors that nobody takes" unread_descriptors
+s_case "strangers who come and go" strangers_who_come_and_go
+s_case "two tenants and root wait" waits_of_all
+s_case "texts that are cut" texts_that_are_cut
 s_case "readers in a loop" readers_in_a_loop
 s_case "seven users with all that they can get" seven_users
 s_case "strangers have few places" strangers

@@ -145,6 +145,27 @@ not_for_the_tenant() {
                 t_wait 10 is_unnamed acme "unreadable-$how.job"
         done
         t_eq "$(events_of unreadable-)" 2 "events in the end"
+        # Several at the same time: each is told, once.
+        for how in 1 2 3; do
+                # The text of all of them is longer than there is room for, and cut at no character's middle.
+                good "was-$how" >"$D/stage/unreadable"
+                chmod 0600 "$D/stage/unreadable"
+                mv "$D/stage/unreadable" "$D/spool/acme/unreadable-$how.job"
+                t_wait 8 is_named acme "unreadable-$how.job"
+        done
+        printf '' >"$D/spool/acme/.$(printf 'é%.0s' {1..100})"
+        install -m 0600 "$D/spool/acme/unreadable-1.job" "$D/spool/acme/x$(printf 'é%.0s' {1..110}).job"
+        sleep 1
+        ctl tenants >/dev/null
+        ctl events >/dev/null
+        rm "$D"/spool/acme/x*.job "$D"/spool/acme/.?*
+        for how in 1 2 3; do
+                is_named acme "unreadable-$how.job" || t_fail "unreadable-$how.job is not named any more"
+                chmod 0644 "$D/spool/acme/unreadable-$how.job"
+                t_eq "$(verdict "$(job_of acme "was-$how")")" "exit 0"
+                t_wait 10 is_unnamed acme "unreadable-$how.job"
+        done
+        [ "$(events_of unreadable-)" -ge 5 ] || t_fail "only $(events_of unreadable-) events"
 }
 
 # A file system without leases, of which one file is enough: fcntl(2) of tenantqd fails for it.
@@ -240,7 +261,7 @@ is_logged() {
 config_is_checked() {
         local status lines
         # shellcheck disable=SC2064 # these very bytes
-        trap "printf '%s\n' '[limits]' concurrency=64 >'$D/etc/tenants.d/acme.conf'; rm -f '$D/etc/tenants.d/nobody.conf'" EXIT
+        trap "chmod 0644 '$D/etc/tenants.d/acme.conf'; printf '%s\n' '[limits]' concurrency=64 >'$D/etc/tenants.d/acme.conf'; rm -f '$D/etc/tenants.d/nobody.conf'" EXIT
         # Beside the daemon that runs: nothing is locked, made or taken over.
         t_eq "$(check_config)" 0 "exit status for good files ($(cat "$D/stage/check"))"
         t_match "$(cat "$D/stage/check")" '^(ok)?$' "output for good files"
@@ -278,6 +299,30 @@ config_is_checked() {
         mv "$D/stage/tenantq.conf" "$D/etc/tenantq.conf"
         [ "$status" -ne 0 ] || t_fail "tenantq.conf with an error is good"
         t_match "$(cat "$D/stage/check")" 'tenantq\.conf(:| line |, line )2' "output for tenantq.conf with an error"
+        t_eq "$(check_config)" 0 "exit status in the end"
+
+        # Who could write there could have root do anything.
+        chmod 0666 "$D/etc/tenants.d/acme.conf"
+        status=$(check_config)
+        [ "$status" -ne 0 ] || t_fail "a file that all can write is good"
+        t_match "$(cat "$D/stage/check")" 'acme\.conf: the file can be written by others than root .mode 0666.: chmod go-w'
+        d_status 3 ctl reload 2>"$D/stage/reload"
+        t_match "$(cat "$D/stage/reload")" 'can be written by others'
+        t_match "$(ctl events -n 1)" 'reload .* by user 0: refused: .*can be written by others'
+        chmod 0644 "$D/etc/tenants.d/acme.conf"
+        ctl reload
+        t_match "$(ctl events -n 1)" 'reload .* by user 0$'
+        mkdir "$D/spool/12345" "$D/spool/host"
+        check_config
+        t_match "$(cat "$D/stage/check")" '/12345 is no tenant: expected .*not only digits, not "host"'
+        t_match "$(cat "$D/stage/check")" '/host is no tenant'
+        rmdir "$D/spool/12345" "$D/spool/host"
+        cp "$D/etc/tenantq.conf" "$D/stage/tenantq.conf"
+        sed -i 's/^required_controllers=.*/required_controllers=cpu memroy/' "$D/etc/tenantq.conf"
+        status=$(check_config)
+        mv "$D/stage/tenantq.conf" "$D/etc/tenantq.conf"
+        [ "$status" -ne 0 ] || t_fail "an unknown controller is good"
+        t_match "$(cat "$D/stage/check")" 'required_controllers: "memroy" is not one of'
         t_eq "$(check_config)" 0 "exit status in the end"
 }
 
@@ -643,6 +688,25 @@ claims_directory() {
 }
 
 # More jobs at the same time than there have been, so that new records are needed.
+# A file system is mounted over the spool, and goes again: what is seen by its path counts.
+spool_is_hidden() {
+        mount -t tmpfs tmpfs "$D/spool"
+        mkdir -m 0700 "$D/spool/globex"
+        chown 61002:61002 "$D/spool/globex"
+        t_wait 5 test -d "$D/spool/.claims"
+        good hidden | drop globex hidden
+        t_wait 5 taken globex hidden
+        t_eq "$(stat -c '%u %a' "$D/spool/.claims")" "0 700" "owner and mode of .claims there"
+        umount -l "$D/spool"
+        good seen | drop globex seen
+        t_wait 5 taken globex seen
+        lives_on after-mount true
+}
+
+taken() {
+        [ ! -e "$D/spool/$1/$2.job" ] && ctl ps -a -n 20 "$1" | grep -qw "$2"
+}
+
 results_directory_back() {
         install -d -m 0700 "$D/state/results"
 }
@@ -707,6 +771,71 @@ ledger() {
         t_eq "$(d_leaves)" 1 "running jobs"
         d_gate_open ledger
         t_wait 5 d_has_leaves 0
+}
+
+# Its log alone: what is in it is not in the database yet.
+ledger_log() {
+        local before after
+        before=$(ctl run -t acme -- /bin/true)
+        rm "$D/state/ledger/ledger.db-wal"
+        after=$(ctl run -w -t acme -- /bin/true && ctl --json ps -a -n 1 acme | d_json 'j["jobs"][0]["job"]')
+        t_match "$(tail -n 5 "$D/log")" "the ledger's log .*ledger.db-wal. had gone; nothing of it is lost"
+        [ -s "$D/state/ledger/ledger.db-wal" ] || t_fail "there is no log"
+        # As after a power cut: no clean close.
+        d_kill9 both
+        d_start
+        t_eq "$(d_field "$before" Verdict) $(d_field "$after" Verdict)" "exit 0 exit 0" "verdicts after a crash"
+}
+
+# What a reload has not brought is not in force, whoever has the directory looked at; and what is away for a moment
+# stays in force.
+only_a_reload_configures() {
+        trap 'rm -rf "$D/etc/tenants.d.away"; printf "[limits]\nconcurrency=64\n" >"$D/etc/tenants.d/acme.conf"; ctl reload' EXIT
+        printf '[limits]\nconcurrency=9\n' >"$D/etc/tenants.d/acme.conf"
+        ctl reload
+        printf '[limits]\nconcurrency=7\nbogus=1\n' >"$D/etc/tenants.d/acme.conf"
+        looked_at acme
+        t_match "$(ctl limits get acme)" 'concurrency +- +9 +file' "the limit after an edit with an error"
+        mv "$D/etc/tenants.d" "$D/etc/tenants.d.away"
+        looked_at acme
+        t_match "$(ctl limits get acme)" 'concurrency +- +9 +file' "the limit without a file"
+        mv "$D/etc/tenants.d.away" "$D/etc/tenants.d"
+}
+
+looked_at() {
+        chmod 0755 "$D/spool/$1"
+        t_wait 5 d_tenant_is "$1" disabled
+        chmod 0700 "$D/spool/$1"
+        t_wait 5 d_tenant_is "$1" ready
+}
+
+# A file system over a tenant's directory.
+tenant_is_hidden() {
+        mount -t tmpfs -o mode=0700,uid=61002,gid=61002 tmpfs "$D/spool/globex"
+        t_wait 5 d_tenant_is globex disabled
+        t_match "$(fault_of globex)" 'file system'
+        umount -l "$D/spool/globex"
+        t_wait 5 d_tenant_is globex ready
+}
+
+# Its log directory gets another name: what is written from then on is where it is looked for.
+logs_move() {
+        mv "$D/logs/acme" "$D/logs/acme.bak"
+        lives_on moved-logs true
+        rm -rf "$D/logs/acme.bak"
+}
+
+# A program that is being written: it is tried again, and runs once that is done.
+text_file_busy() {
+        local job
+        cp /bin/true "$D/payload/busy"
+        exec {busy}>>"$D/payload/busy"
+        job=$(ctl run -t acme -- "$D/payload/busy")
+        sleep 0.5
+        t_match "$(d_field "$job" State)" '^(scheduled|queued)$' "its state while the program is busy"
+        t_match "$(ctl explain "$job")" 'launch' "explain"
+        exec {busy}>&-
+        t_eq "$(verdict "$job")" "exit 0"
 }
 
 # Watches (9) ---------------------------------------------------------------------------------
@@ -823,10 +952,18 @@ vanishes "the directory of all logs goes" all_logs
 vanishes "the control socket goes" control_socket
 vanishes "the run directory goes" run_directory
 vanishes ".claims goes" claims_directory
+vanishes "a file system over the spool" spool_is_hidden
+umount -l "$D/spool" 2>/dev/null || true # the case may have failed in the middle
 vanishes "the directory of result records goes" results_directory
 vanishes "a tenant's slice goes" cgroup_slice
 d_case "all inotify watches but two are taken" few_watches 2
 d_case "all inotify watches are taken" few_watches 0
+d_case "only a reload configures" only_a_reload_configures
+d_case "a file system over a tenant's directory" tenant_is_hidden
+umount -l "$D/spool/globex" 2>/dev/null || true
+vanishes "a log directory gets another name" logs_move
+d_case "a program that is being written" text_file_busy
+d_case "the ledger's log goes" ledger_log
 d_case "the ledger goes" ledger
 (d_stop)
 rm -rf "$D/state" "$D"/spool/globex/*.job

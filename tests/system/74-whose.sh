@@ -86,6 +86,99 @@ former_jobs_come_first() {
         no_leftovers
 }
 
+# The administrator's words for a former owner: as a target, in lists, and to end what waits.
+former_by_name() {
+        local former waits
+        waits=$(ctl run -t globex -q old -- echo waits)
+        ctl pause globex
+        ctl run -t globex -q old -- echo waits >/dev/null
+        ctl run -t globex -- echo waits >/dev/null
+        hand_over globex 61076
+        former=$(ctl tenants | awk '$1 ~ /^globex.former-/ && $4 == "former" { print $1 }')
+        t_match "$former" '^globex.former-[0-9]+$' "what tenants calls it"
+        t_eq "$(ctl ps "$former" | awk 'NR > 1 { print $2 }' | sort | uniq -c | tr -s ' ')" " 2 $former" "its jobs"
+        t_eq "$(ctl --json ps "$former" | d_json 'len({x["tenant_id"] for x in j["jobs"]})')" 1 "owners of its jobs"
+        t_match "$(ctl queue "$former")" "$former +old"
+        t_match "$(ctl status "$former")" "former"
+        t_match "$(ctl explain "$(ctl --json ps "$former" | d_json 'j["jobs"][0]["job"]')")" 'change: +tenantqctl cancel [0-9]+'
+        ctl limits get "$former" >/dev/null
+        d_status 4 ctl limits set "$former" cpu=1 2>/dev/null
+        d_status 4 ctl run -t "$former" -- true 2>/dev/null
+        d_status 5 as 61076 ps "$former" 2>/dev/null
+        d_status 6 as 61076 cancel "$former" 2>/dev/null
+        t_eq "$(ctl cancel "$former/old")" "$former/old: 1 job cancelled"
+        t_eq "$(ctl cancel "$former")" "$former: 1 job cancelled"
+        t_match "$(ctl events -n 5)" "cancel +$former .*$former by user 0"
+        t_eq "$(ctl tenants | grep -c former || true)" 0 "former ones that have jobs"
+        for former in globex.former- globex.former-0 globex.former-99 globex.former-1x .former-1 acme.former-1; do
+                d_status 5 ctl ps "$former" 2>/dev/null
+        done
+        t_eq "$(verdict "$waits")" "exit 0"
+        hand_over globex 61074
+        t_wait 5 d_tenant_is globex paused
+        ctl resume globex
+}
+
+# A directory that is out of order, or gone, is still whose it was, over a restart too.
+owner_over_a_restart() {
+        local how waits
+        hand_over initech 61082
+        hand_over initech 61081
+        t_wait 5 d_tenant_is initech ready
+        ctl limits set initech weight=300 >/dev/null
+        waits=$(as 61081 run -q later -- true)
+        for how in "chmod 0755" "mv -T $D/stage/gone"; do
+                case $how in
+                chmod*) chmod 0755 "$D/spool/initech" ;;
+                *) mv "$D/spool/initech" "$D/stage/gone" ;;
+                esac
+                d_restart
+                t_eq "$(ctl tenants | awk '$1 == "initech" { print $2 }')" 61081 "whose it is after $how"
+                t_eq "$(ctl tenants | grep -c 'initech.former' || true)" 0 "former owners with jobs after $how"
+                t_match "$(ctl limits get initech)" 'weight +- +300 +set'
+                case $how in
+                chmod*) chmod 0700 "$D/spool/initech" ;;
+                *) mv "$D/stage/gone" "$D/spool/initech" ;;
+                esac
+                t_wait 8 d_tenant_is initech ready
+        done
+        t_eq "$(verdict "$waits")" "exit 0"
+        ctl limits unset initech weight >/dev/null
+}
+
+# What a ceiling says does not let a tenant run more, and does not forbid what has nothing to do with it.
+ceilings() {
+        local before
+        before=$(cat "$D/etc/tenantq.conf")
+        ctl limits set acme queue_depth=50 runtime=1h >/dev/null
+        printf '[ceilings]\nconcurrency=4\nqueue_depth=10\nruntime=10min\n' >>"$D/etc/tenantq.conf"
+        ctl reload
+        t_match "$(ctl tenants)" 'globex .* 1 per queue '
+        t_match "$(ctl limits get acme)" 'queue_depth +- +10 +ceiling'
+        ctl limits set acme weight=3 >/dev/null
+        d_status 3 ctl limits set acme runtime=20min 2>"$D/stage/err"
+        t_match "$(cat "$D/stage/err")" '^tenantqctl: runtime: asks for 20min, above the 10min of'
+        ctl limits unset acme queue_depth runtime weight >/dev/null
+        printf '%s\n[ceilings]\nweight=5\n' "$before" >"$D/etc/tenantq.conf"
+        d_status 3 ctl reload 2>"$D/stage/err"
+        t_match "$(cat "$D/stage/err")" "weight: can't be capped"
+        printf '%s\n' "$before" >"$D/etc/tenantq.conf"
+        ctl reload
+}
+
+# Who changed a limit, why, and what holds then.
+changes_are_told() {
+        printf '[limits]\nweight=7\n' >"$D/etc/tenants.d/acme.conf"
+        ctl reload
+        t_match "$(ctl limits set -m 'month end' acme weight=9)" '^acme: weight 7 -> 9 \(revision [0-9]+\)$'
+        t_match "$(ctl limits set acme weight=9)" '^acme: weight 9 -> 9 \(as it was\)$'
+        t_match "$(ctl limits unset acme weight)" '^acme: weight 9 -> unset, so 7 holds \(revision [0-9]+\)$'
+        t_match "$(ctl events -n 2)" 'limits +acme +- +0 +acme: weight 9 -> unset by user 0'
+        t_match "$(ctl events -n 2)" 'limits +acme +- +0 +acme: weight 7 -> 9 by user 0: month end'
+        rm "$D/etc/tenants.d/acme.conf"
+        ctl reload
+}
+
 # The administrator says that it is the same tenant.
 kept_on_purpose() {
         local job
@@ -208,12 +301,26 @@ PY
         chown "$D_ENGINE_UID:$D_ENGINE_UID" "$D"/state/ledger/*
 }
 
+# A row that this program would not have written.
+stray_job() {
+        "$D_PYTHON" - "$D/state/ledger/ledger.db" <<'PY'
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("INSERT INTO jobs(id, tenant, queue, name, state, priority, submitted_usec, submitter_uid, spec, held) "
+          "VALUES(4000000, 4242, 'default', 'stray', 'odd', 0, 1, 1, x'5B', 7)")
+c.close()
+PY
+        chown "$D_ENGINE_UID:$D_ENGINE_UID" "$D"/state/ledger/*
+}
+
 unreadable_revisions() {
         local waits
         d_stop
         revise acme no_such_limit 5
         revise acme pids many
+        stray_job
         d_start
+        t_match "$(tail -n 20 "$D/log")" "job 4000000 of the ledger can't be taken up .*it is left there"
         t_match "$(ctl tenants)" 'acme .* disabled .*no_such_limit=5' "the fault"
         t_wait 5 d_tenant_is globex ready
         waits=$(ctl run -t acme -- true)
@@ -365,20 +472,48 @@ limits_of_run() {
         t_match "$(ctl run -t acme -- echo "$(head -c 70000 /dev/zero | tr '\0' x)" 2>&1 || true)" 'which may have 65536'
 }
 
+# Time spans mean what systemd says; what is no time span there is none here.
+spans_of_systemd() {
+        local span here
+        command -v systemd-analyze >/dev/null || t_skip "no systemd-analyze"
+        for span in 90 1.5 "1h 30min" 1h30min "1.25 h" 5us $'5\u00b5s' $'7\u03bcs' 3msec 2m 2min 3hr 1d 2w 1month 2M 1y "1y 2months" \
+                "0.5y" "1d 2h 3min 4s 5ms 6us" 30sec 4seconds 5minutes 2hours 6days 1week 1year; do
+                here=$(ctl --json limits set acme "RuntimeMaxSec=$span" >/dev/null && ctl limits get acme | awk '$1 == "runtime" { sub(/^runtime +[^ ]+ +/, ""); sub(/  .*/, ""); print }')
+                t_eq "$(systemd-analyze timespan "$here" | sed -n 2p)" "$(systemd-analyze timespan "$span" | sed -n 2p)" "RuntimeMaxSec=$span is $here"
+        done
+        for span in "" " " s 5S 5Y 1.h "1h," 5%; do
+                ! systemd-analyze timespan "$span" >/dev/null 2>&1 || t_fail "systemd takes \"$span\""
+                d_status 3 ctl limits set acme "RuntimeMaxSec=$span" 2>/dev/null
+        done
+        ctl limits unset acme runtime >/dev/null
+}
+
 # Tenants' bytes on a terminal (22): as \xHH, whatever way they come.
 terminal_is_safe() {
-        local job
+        local job how
         job=$(ctl run -t acme -- printf 'a\302\233b\033[31mc\377d\303\244e\302\n')
         verdict "$job" >/dev/null
         t_eq "$(script -qec "$D/bin/tenantqctl logs $job" /dev/null | tr -d '\r')" 'a\xc2\x9bb\x1b[31mc\xffd'$'\303\244''e\xc2'
+        # A name that turns what is around it (U+202E), and one that is escaped once.
+        printf '[Job]\nName=x\u202ey\u0085\\z\nExecStart=/bin/true\nQueue=turned\n' | ctl submit -t acme /dev/stdin >/dev/null
+        for how in "ps -a -n 1 acme" "status $((job + 1))" "--json ps -a -n 1 acme"; do
+                # shellcheck disable=SC2086 # words
+                ! script -qec "$D/bin/tenantqctl $how" /dev/null | LC_ALL=C grep -q $'\342\200\256\|\302\205' || t_fail "raw on the terminal: $how"
+        done
+        t_match "$(ctl ps -a -n 1 acme)" ' x.xe2.x80.xaey.xc2.x85.z '
+        t_match "$(ctl --json ps -a -n 1 acme)" '"x.u202ey.u0085..z"'
         t_eq "$(ctl logs "$job" | od -An -c | tr -d ' \n')" 'a302233b033[31mc377d303244e302\n' "not a terminal"
 }
 
 t_case "another owner sees nothing of before (T109)" another_owner_sees_nothing
 t_case "jobs of the former owner come first (T109)" former_jobs_come_first
+t_case "starts are their owner's (T109)" starts_are_their_owners
+t_case "a former owner has a name" former_by_name
+t_case "whose a directory is over a restart" owner_over_a_restart
+t_case "ceilings" ceilings
+t_case "changes of limits are told" changes_are_told
 t_case "former_owner= keeps it on purpose" kept_on_purpose
 t_case "a claim is its owner's (T109)" claims_are_their_owners
-t_case "starts are their owner's (T109)" starts_are_their_owners
 t_case "revisions that are not understood (T102)" unreadable_revisions
 t_case "too many queues (T102)" too_many_queues
 t_case "an unchanged value makes no revision" unchanged_makes_no_revision
@@ -389,6 +524,7 @@ t_case "the root of all cgroups goes (T111)" no_cgroup_root
 t_case "run: exact, or refused (T112)" round_trip
 t_case "run: options end at the command" options_end_at_the_command
 t_case "run: limits and sizes" limits_of_run
+t_case "time spans are systemd's" spans_of_systemd
 t_case "a terminal is safe from output (T44)" terminal_is_safe
 d_report
 t_summary

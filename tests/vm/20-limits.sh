@@ -255,12 +255,58 @@ runtime() {
         t_eq "$(v_verdict "$(tenantqctl run -t acme -- /bin/sleep 3)")" "exit 0" "verdict after the limit was unset"
 }
 
+# KEY FILE VALUE: what systemd's own manager writes for it into a slice of its own is what is written here.
+SYSTEMD="
+MemoryMax memory.max 1.5G
+MemoryMax memory.max 268435456
+MemoryMax memory.max 300M
+MemoryMax memory.max infinity
+MemoryHigh memory.high 200.5M
+MemoryLow memory.low 10M
+MemorySwapMax memory.swap.max 0
+TasksMax pids.max 77
+TasksMax pids.max infinity
+CPUQuota cpu.max 50%
+CPUQuota cpu.max 12.5%
+CPUQuota cpu.max 150%
+CPUWeight cpu.weight 33
+AllowedCPUs cpuset.cpus 0-1
+AllowedCPUs cpuset.cpus 0 1
+AllowedCPUs cpuset.cpus 1,0
+AllowedCPUs cpuset.cpus 0
+IOReadBandwidthMax io.max /dev/vdc 1.5M
+IOWriteBandwidthMax io.max /dev/vdc 3000000
+IOReadIOPSMax io.max /dev/vdc 2K
+IOWriteIOPSMax io.max /dev/vdc 99
+"
+
+means_what_systemd_means() {
+        local key file value oracle=/sys/fs/cgroup/oracle.slice
+        systemd-run --quiet --unit=oracle --slice=oracle.slice sleep 300
+        while read -r key file value; do
+                [ -n "$key" ] || continue
+                systemctl set-property --runtime oracle.slice "$key=$value"
+                t_wait 5 test -e "$oracle/$file"
+                tenantqctl limits set acme "$key=$value" >/dev/null
+                t_eq "$(cat "$SLICE/$file")" "$(cat "$oracle/$file")" "$file after $key=$value"
+        done <<<"$SYSTEMD"
+        systemctl stop oracle.slice
+        while read -r key _; do
+                [ -z "$key" ] || tenantqctl limits unset acme "${key}" >/dev/null 2>&1 || true
+        done <<<"$SYSTEMD"
+        for key in io_read io_write io_riops io_wiops; do
+                tenantqctl limits unset acme "$key@/dev/vdc" >/dev/null
+        done
+        t_eq "$(v_attrs "$SLICE")" "$DEFAULTS" "the slice afterwards"
+}
+
 v_start
 v_tenant acme
 DEFAULTS=$(v_attrs "$SLICE")
 t_case "limits set: each key, as the kernel holds it" sets_each_key
 t_case "they outlast a restart and the slice" keeps_them
 t_case "limits unset: each key, back to the default" unsets_each_key
+t_case "names of systemd: what its manager makes of them" means_what_systemd_means
 t_case "a job's own limits are in its leaf" job_limits
 v_case "cpu: the measured share" cpu_share
 v_case "limits set changes the share of running hogs within a second" changes_at_once

@@ -51,7 +51,19 @@ groups_at_the_launch() {
         done >>/etc/group
         t_wait 10 has_groups 101
         sed -i '/^many/d' /etc/group
+        # As many as there may be (setgroups(2)), and one more.
+        cp /etc/group /etc/group.before
+        seq 1 65535 | awk '{ printf "many%d:x:%d:acme\n", $1, 100000 + $1 }' >>/etc/group
+        t_wait 20 has_groups 65536
+        echo "many65536:x:165536:acme" >>/etc/group
+        t_wait 20 tells_of_groups
+        mv /etc/group.before /etc/group
         t_wait 10 has_groups 1
+}
+
+tells_of_groups() {
+        tenantqctl run -t acme -- true >/dev/null
+        tenantqctl tenants | grep -q 'acme .*groups'
 }
 
 has_groups() {
