@@ -59,6 +59,7 @@ typedef struct EngineTenant {
         char share_fault[TQ_MESSAGE_TEXT_MAX]; /* its pool or reservation can't be had */
         char note[TQ_MESSAGE_TEXT_MAX]; /* what somebody should mend, though it is in order */
         bool output_fails;              /* of the latest job that ended */
+        uint64_t output_says_from;      /* when the journal may be told again */
         char launch_note[256];          /* why launches fail for now; empty: they don't */
         char home[256];
         char pool[TQ_POOL_NAME_MAX + 1];

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "engine/engine.h"
 
 enum { FD_CHANNEL = 3, FD_LISTEN = 4, FD_CLAIMS = 5 };
@@ -211,14 +212,19 @@ static int on_stock_taken(Engine *e) {
 /* Only the job's row would tell of it: said where an operator looks. */
 static void note_output(Engine *e, const TqEndedMessage *m) {
         EngineTenant *t = tq_map_get(&e->handles, m->tenant);
+        uint64_t now = tq_clock_boottime_usec();
 
         if (!t)
                 return;
         if (m->end.output_failed && !t->output_fails) {
-                engine_say(SD_ERR,
-                           "tenant %s: output of job %llu could not be written: is the disk of "
-                           "the logs full?",
-                           t->name, (unsigned long long)m->job);
+                /* Once a minute: a job without output in between makes it new. */
+                if (now >= t->output_says_from) {
+                        engine_say(SD_ERR,
+                                   "tenant %s: output of job %llu could not be written: is the "
+                                   "disk of the logs full?",
+                                   t->name, (unsigned long long)m->job);
+                        t->output_says_from = now + 60 * TQ_USEC_PER_SEC;
+                }
                 batch_event_of(e, t, "output-lost", m->job, BATCH_NOBODY,
                                "%llu bytes could not be written: is the disk of the logs full?",
                                (unsigned long long)m->end.dropped_bytes);
