@@ -958,14 +958,14 @@ changes_help() {
         unlimit acme concurrency
         unlimit acme/q concurrency
         # Several at once: all are said.
-        job=$(put acme Queue=s "StartAfter=$(at 1)" "$(waits)")
+        job=$(put acme Queue=s "StartAfter=$(at 3)" "$(waits)")
         ctl hold "$job"
         ctl pause acme
         t_eq "$(why "$job")" "held start-after tenant-paused" reasons
         ctl resume acme
         has_change "$job" held "tenantqctl release $job"
         d_gate_open change
-        t_wait 5 d_is_idle
+        t_wait 8 d_is_idle
 }
 
 # Of three on two slots: mine, whose turn is later, and the other tenant's.
@@ -1164,7 +1164,7 @@ flooded_directory() {
         within 2000 verdict "$(job_of globex beside-flood)"
         within 1000 ctl explain "$(put globex "StartAfter=$(at 60)")"
         [ "$(waiting flooded)" -gt 100 ] || t_fail "no flood: $(waiting flooded) jobs"
-        [ "$(awk '/^VmRSS/ { print $2 }' "/proc/$(d_pid)/status")" -lt 16384 ] || t_fail "memory of tenantqd"
+        [ "$(awk '/^VmRSS/ { print $2 }' "/proc/$(d_pid)/status")" -lt 16384 ] || d_is_sanitized || t_fail "memory of tenantqd"
         mv "$D/spool/flooded" "$D/stage/flooded"
 }
 
