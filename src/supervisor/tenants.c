@@ -339,6 +339,29 @@ void tenants_announce(Supervisor *s) {
         }
 }
 
+/* What is opened or looked up once, at the start. */
+static void tell_what_waits(const TqHostConfig *is, const TqHostConfig *said) {
+#define KEY(name)                                                                                  \
+        { #name, offsetof(TqHostConfig, name) }
+        static const struct {
+                const char *key;
+                size_t offset;
+        } keys[] = { KEY(cgroup_root), KEY(required_controllers),
+                     KEY(spool),       KEY(state),
+                     KEY(logs),        KEY(run),
+                     KEY(engine_user), KEY(exec_user),
+                     KEY(admin_group) };
+#undef KEY
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(keys); i++)
+                if (strcmp((const char *)is + keys[i].offset,
+                           (const char *)said + keys[i].offset) != 0)
+                        report_error("tenantq.conf: %s=%s takes effect when tenantq is restarted; "
+                                     "until then it is %s",
+                                     keys[i].key, (const char *)said + keys[i].offset,
+                                     (const char *)is + keys[i].offset);
+}
+
 /* Files of root that may change while we run. What only takes effect at start is kept as it is. */
 static int reload(Supervisor *s, TqError *err) {
         TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, s->config_dir);
@@ -363,6 +386,7 @@ static int reload(Supervisor *s, TqError *err) {
         r = check_tenant_files(config_fd, s->spool_fd, config, report_error, report_error, err);
         if (r < 0)
                 return r;
+        tell_what_waits(&s->config, config);
         (void)tq_close(s->config_fd);
         s->config_fd = tq_take_fd(&config_fd);
         s->config.defaults = config->defaults;

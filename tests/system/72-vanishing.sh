@@ -312,6 +312,14 @@ config_is_checked() {
         chmod 0644 "$D/etc/tenants.d/acme.conf"
         ctl reload
         t_match "$(ctl events -n 1)" 'reload .* by user 0$'
+        # What only a restart brings is said, and not done.
+        cp "$D/etc/tenantq.conf" "$D/stage/tenantq.conf"
+        sed -i 's|^spool=.*|spool=/nowhere|' "$D/etc/tenantq.conf"
+        lines=$(wc -l <"$D/log")
+        ctl reload
+        t_wait 5 is_logged "$lines" 'spool=/nowhere takes effect when tenantq is restarted'
+        mv "$D/stage/tenantq.conf" "$D/etc/tenantq.conf"
+        ctl reload
         mkdir "$D/spool/12345" "$D/spool/host"
         check_config
         t_match "$(cat "$D/stage/check")" '/12345 is no tenant: expected .*not only digits, not "host"'
