@@ -163,7 +163,8 @@ static void on_done(TqTask *task, void *userdata) {
         bool again = false;
 
         t->is_inquiring = false;
-        ask_next(e, t);
+        if (!e->is_leaving)
+                ask_next(e, t);
         if (q->result < 0)
                 engine_degrade(e, q->result);
         else if (!e->is_leaving)

@@ -568,26 +568,26 @@ static int identify(Engine *e, const TqTenantMessage *m, EngineTenant **ret) {
 /* Whether one of the sentences of a note is just this one. */
 static bool has_sentence(const char *note, const char *sentence, size_t n) {
         for (;;) {
-                const char *end = strstr(note, "; ");
+                const char *end = strstr(note, TQ_NOTES_BETWEEN);
                 size_t m = end ? (size_t)(end - note) : strlen(note);
 
                 if (m == n && memcmp(note, sentence, n) == 0)
                         return true;
                 if (!end)
                         return false;
-                note = end + 2;
+                note = end + strlen(TQ_NOTES_BETWEEN);
         }
 }
 
 /* An event for each sentence that was not there before. */
 static void tell_new_notes(Engine *e, EngineTenant *t, const char *note) {
         while (note[0] != '\0') {
-                const char *end = strstr(note, "; ");
+                const char *end = strstr(note, TQ_NOTES_BETWEEN);
                 size_t n = end ? (size_t)(end - note) : strlen(note);
 
                 if (!has_sentence(t->note, note, n))
                         batch_event_of(e, t, "note", 0, BATCH_NOBODY, "%.*s", (int)n, note);
-                note += n + (end ? 2 : 0);
+                note += n + (end ? strlen(TQ_NOTES_BETWEEN) : 0);
         }
 }
 

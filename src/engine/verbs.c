@@ -257,6 +257,26 @@ static int wait_for(Connection *c, sd_bus_message *m, WaitKind kind, uint64_t jo
         return r < 0 ? r : 1;
 }
 
+/* The job that a call is about; *ret_live NULL: it is not live. 0; 1 or a negative errno: that is
+ * all that is to be said. */
+static int read_job(const Connection *c, sd_bus_message *m, uint64_t *ret_job, int64_t *ret_tenant,
+                    const TqJob **ret_live) {
+        bool is_seen;
+        int r = sd_bus_message_read(m, "t", ret_job);
+
+        if (r < 0)
+                return r;
+        *ret_live = tq_scheduler_job(c->engine->scheduler, *ret_job);
+        is_seen =
+                verbs_scope(c, ret_tenant) >= 0 &&
+                (!*ret_live || *ret_tenant < 0 || (*ret_live)->tenant->id == (uint32_t)*ret_tenant);
+        if (is_seen)
+                return 0;
+        /* 0 where no reply is wanted, which is an end all the same. */
+        r = verbs_no_job(m, *ret_job);
+        return r < 0 ? r : 1;
+}
+
 /* Until the job has a process, or never will have: its output can be followed from then on. */
 static int on_wait_start(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Connection *c = userdata;
@@ -266,14 +286,9 @@ static int on_wait_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
         int r;
 
         (void)error;
-        r = sd_bus_message_read(m, "t", &job);
-        if (r < 0)
+        r = read_job(c, m, &job, &tenant, &live);
+        if (r != 0)
                 return r;
-        if (verbs_scope(c, &tenant) < 0)
-                return verbs_no_job(m, job);
-        live = tq_scheduler_job(c->engine->scheduler, job);
-        if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
-                return verbs_no_job(m, job);
         if (live && live->state < TQ_JOB_RUNNING)
                 return wait_for(c, m, WAIT_START, job, tenant);
         return sd_bus_reply_method_return(m, "");
@@ -287,14 +302,9 @@ static int on_wait(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         int r;
 
         (void)error;
-        r = sd_bus_message_read(m, "t", &job);
-        if (r < 0)
+        r = read_job(c, m, &job, &tenant, &live);
+        if (r != 0)
                 return r;
-        if (verbs_scope(c, &tenant) < 0)
-                return verbs_no_job(m, job);
-        live = tq_scheduler_job(c->engine->scheduler, job);
-        if (live && tenant >= 0 && live->tenant->id != (uint32_t)tenant)
-                return verbs_no_job(m, job);
         if (!live && !tq_map_get(&c->engine->ending, job) && !tq_map_get(&c->engine->aborting, job))
                 return question_ask_about_job(c, m, job, tenant);
         return wait_for(c, m, WAIT_END, job, tenant);

@@ -15,6 +15,7 @@
 #define TQ_MESSAGE_VERSION  3
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512
+#define TQ_NOTES_BETWEEN    " | " /* TqTenantMessage.note is one text; in none of them */
 #define TQ_UID_UNKNOWN      ((uid_t)-1)
 
 typedef enum TqMessageType {

@@ -28,11 +28,11 @@ static void write_down(Tenant *t) {
 
         t->note[0] = '\0';
         for (size_t i = 0; i < t->n_notes; i++) {
-                size_t n = strlen(t->notes[i].text) + (at > 0 ? strlen(NOTES_BETWEEN) : 0);
+                size_t n = strlen(t->notes[i].text) + (at > 0 ? strlen(TQ_NOTES_BETWEEN) : 0);
 
                 if (at + n < sizeof(t->note))
                         at += (size_t)snprintf(t->note + at, sizeof(t->note) - at, "%s%s",
-                                               at > 0 ? NOTES_BETWEEN : "", t->notes[i].text);
+                                               at > 0 ? TQ_NOTES_BETWEEN : "", t->notes[i].text);
         }
 }
 

@@ -408,7 +408,9 @@ static int mend_own(Supervisor *s, int own, TqError *err) {
                 return 0;
         r = follow_up(s, own, err);
         if (r < 0)
-                return err->text[0] != '\0' ? r : tq_error_errno(err, r, "%s", path_of(s, o));
+                return err->text[0] != '\0'
+                               ? r
+                               : tq_error_errno(err, r, "%s", o->name ? o->name : path_of(s, o));
         s->must_follow &= ~(1U << own);
         report_error("%s had gone or was hidden; there is one again",
                      o->name ? o->name : path_of(s, o));

@@ -43,9 +43,8 @@ typedef struct LaterFile {
 } LaterFile;
 #define LATER_FILES 16 /* of a tenant; with more its directory is read again */
 
-#define NOTES_MAX     8
-#define NOTES_OURS    "/"  /* begins what a note is about when that is no file of the tenant's */
-#define NOTES_BETWEEN "; " /* TqTenantMessage.note is one text */
+#define NOTES_MAX  8
+#define NOTES_OURS "/" /* begins what a note is about when that is no file of the tenant's */
 typedef struct Note Note;
 
 typedef struct Tenant {
