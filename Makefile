@@ -54,7 +54,7 @@ BELOW_store := store core base
 BELOW_sim := sim conf core base
 BELOW_ipc := ipc store kernel conf core base
 
-objects = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
+objects = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*/*.c))
 archives = $(foreach l,$(1),$(BUILD)/libtq-$(l).a)
 
 ARCHIVES := $(call archives,$(LAYERS))
@@ -111,8 +111,8 @@ $(BUILD)/unit/%.o: tests/unit/%.c
 $(BUILD)/unit/%: $(BUILD)/unit/%.o $(BUILD)/unit/unit.o $(ALL_BELOW)
 	$(CC) $(LDFLAGS) $^ $(CHECK_LIBS) $(PKG_LIBS) -o $@
 # A room of the engine, alone.
-$(BUILD)/unit/engine_callers: LDFLAGS += $(BUILD)/engine/callers.o
-$(BUILD)/unit/engine_callers: | $(BUILD)/engine/callers.o
+$(BUILD)/unit/engine_callers: LDFLAGS += $(BUILD)/engine/api/callers.o
+$(BUILD)/unit/engine_callers: | $(BUILD)/engine/api/callers.o
 # It says which allocation fails.
 $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))
 .PRECIOUS: $(BUILD)/unit/%.o

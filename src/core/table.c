@@ -30,6 +30,14 @@ int tq_table_add_column(TqTable *t, const char *name) {
         return 0;
 }
 
+int tq_table_add_columns(TqTable *t, const char *const *names, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = tq_table_add_column(t, names[i]);
+        return r;
+}
+
 int tq_table_add_row(TqTable *t) {
         size_t used = t->n_rows * t->n_columns;
 

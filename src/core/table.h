@@ -29,6 +29,7 @@ void tq_table_done(TqTable *t);
 
 /* All return 0 or -ENOMEM. Columns come before the first row. */
 int tq_table_add_column(TqTable *t, const char *name);
+int tq_table_add_columns(TqTable *t, const char *const *names, size_t n);
 /* A new row of NULLs. */
 int tq_table_add_row(TqTable *t);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/callers.h"
+#include "engine/api/callers.h"
 
 #include "unit.h"
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/table.h"
+#include "engine/api/connections.h"
+#include "engine/dispatch/dispatch.h"
+#include "ipc/control.h"
+#include "ipc/link.h"
+
+/* One call of a method: who asks, about what, and how it is answered. */
+
+typedef struct Intake Intake;
+typedef struct Waiters Waiters;
+
+/* What the verbs have to do with. */
+typedef struct ApiContext {
+        TqLink *link;
+        Commit *commit;
+        Events *events;
+        Tenants *tenants;
+        Settings *settings;
+        Dispatch *dispatch;
+        Intake *intake;
+        Connections *connections;
+        Waiters *waiters;
+} ApiContext;
+
+typedef struct Call {
+        const ApiContext *api;
+        Connection *connection; /* NULL in one that was kept: it may have gone */
+        sd_bus_message *message;
+        Viewer viewer;
+        /* What it is about, by the method's subject; the caller may see it. */
+        const Tenant *tenant;              /* NULL: of all that he may see, or the host */
+        char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: all of the tenant */
+        uint64_t job;
+        const TqJob *live; /* NULL: it has ended, or never was; of one that was kept: unknown */
+} Call;
+
+/* For an answer that comes later. NULL: out of memory. */
+Call *call_keep(const Call *c);
+Call *call_free(Call *c); /* of call_keep() */
+
+/* As a verb returns: 1, or a negative errno, which becomes an answer too. */
+int call_error(const Call *c, TqControlError error, const char *fmt, ...) TQ_PRINTF(3, 4);
+int call_reply_empty(const Call *c);
+int call_reply_number(const Call *c, uint64_t n);
+int call_reply_table(const Call *c, const TqTable *t);
+/* There is no such job, or it is somebody else's: one answer. */
+int call_no_job(const Call *c);
+
+/* The number that the ledger's rows are filtered by: the subject's, else the caller's own; -1: all.
+ */
+int64_t call_scope(const Call *c);
+/* Those that the caller may know of, by name; former owners as long as they have jobs. The caller
+ * frees the array. */
+int call_visible_tenants(const Call *c, const Tenant ***ret, size_t *ret_n);
+
+/* What an administrator does is always recorded, what a tenant does within its budget. */
+void call_event(const Call *c, const char *kind, uint32_t tenant, uint64_t job, const char *fmt,
+                ...) TQ_PRINTF(5, 6);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "engine/api/verbs.h"
+
+/* What holds of a tenant, or of one of its queues: from where, and what the kernel has of it. */
+
+static int add(TqTable *table, const char *queue, const char *name, const char *value,
+               const char *source, const char *kernel, const char *help) {
+        const char *cells[] = { queue, name, value, source, kernel, help };
+        int r = tq_table_add_row(table);
+
+        for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(cells); i++)
+                r = tq_table_set_text(table, i, cells[i]);
+        return r;
+}
+
+static int add_queue(const Layers *l, const TqQueueLimit *q, TqTable *table) {
+        const TqQueueLimit *live = layers_find_queue(l->live_queues, l->n_live_queues, q->name);
+        char value[TQ_VALUE_MAX];
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++)
+                if (q->set >> i & 1)
+                        r = add(table, q->name, tq_limits_keys[i].name,
+                                tq_limits_format_value((TqKey)i,
+                                                       tq_policy_queue_get(q, (TqKey)i, 0), value,
+                                                       sizeof(value)),
+                                live && live->set >> i & 1 ? "set" : "file", NULL,
+                                tq_limits_keys[i].help);
+        return r;
+}
+
+static int add_queues(const Layers *l, const char *queue, TqTable *table) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        int n = layers_queues(l, queues), r = 0;
+
+        for (int i = 0; r >= 0 && i < n; i++)
+                if (queue[0] == '\0' || strcmp(queues[i].name, queue) == 0)
+                        r = add_queue(l, &queues[i], table);
+        return r;
+}
+
+static int add_own(const Call *c, const Layers *l, TqTable *table) {
+        char value[TQ_VALUE_MAX], live[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
+        const Settings *s = c->api->settings;
+        uint32_t id = c->tenant->id;
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++) {
+                const TqKeyRow *row = &tq_limits_keys[i];
+
+                if (row->scopes & TQ_SCOPE_TENANT && row->has_effect)
+                        r = add(table, NULL, row->name,
+                                layers_value(&l->effective, row->name, value, sizeof(value)),
+                                layers_source(l, settings_host(s), (TqKey)i),
+                                settings_kernel_value(s, id, row->name, kernel, sizeof(kernel)),
+                                row->help);
+        }
+        for (uint32_t i = 0; r >= 0 && i < l->effective.n_io; i++) {
+                const TqIoLimit *io = &l->effective.io[i];
+
+                (void)tq_limits_io_name(io, name, sizeof(name));
+                r = add(table, NULL, name,
+                        tq_limits_format_value((TqKey)io->key, io->value, value, sizeof(value)),
+                        layers_value(&l->live, name, live, sizeof(live)) ? "set" : "file",
+                        settings_kernel_value(s, id, name, kernel, sizeof(kernel)),
+                        tq_limits_keys[io->key].help);
+        }
+        return r;
+}
+
+int verb_get_limits(Call *c) {
+        static const char *const columns[] = {
+                "queue", "limit", "value", "source", "kernel", "help"
+        };
+        const Layers *l = settings_layers(c->api->settings, c->tenant->id);
+        TQ_TABLE_CLEANUP TqTable table = {};
+        int r;
+
+        r = tq_table_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+        if (r >= 0 && l && c->queue[0] == '\0')
+                r = add_own(c, l, &table);
+        if (r >= 0 && l)
+                r = add_queues(l, c->queue, &table);
+        return r < 0 ? r : call_reply_table(c, &table);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/api/question.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+/* Asked by the worker and answered with what the scheduler knows about the present. Lists come in
+ * pages of bounded rows and bytes, so that no question keeps the worker from the next commit for
+ * long. */
+
+typedef struct Asked {
+        TqTask task;
+        Question q;
+        Call *call;
+        TqLedger *ledger;
+        size_t n_looked; /* of q.ids: those that the answer is about */
+        TqTable table;
+        int result;
+} Asked;
+
+static void on_run(TqTask *task) {
+        Asked *a = TQ_CONTAINER_OF(task, Asked, task);
+
+        if (a->q.ids)
+                a->result = tq_ledger_jobs_of(a->ledger, a->q.ids, &a->n_looked,
+                                              a->q.filter.max_bytes, &a->table);
+        else
+                a->result = (a->q.is_about_events ? tq_ledger_events : tq_ledger_jobs)(
+                        a->ledger, &a->q.filter, &a->table);
+}
+
+/* The ledger knows what was promised; what a job does at this moment, and why it waits, the
+ * scheduler. */
+static void add_present(const TqScheduler *scheduler, TqTable *t) {
+        ssize_t reason = tq_table_find(t, "wait_reason"), state = tq_table_find(t, "state");
+
+        for (size_t row = 0; reason >= 0 && state >= 0 && row < t->n_rows; row++) {
+                uint64_t id = (uint64_t)tq_table_integer(t, row, "job", 0);
+                const TqJob *job = tq_scheduler_job(scheduler, id);
+                TqWait why;
+
+                /* An ended job stays ended: the scheduler has forgotten it by then. */
+                if (!job)
+                        continue;
+                (void)tq_table_put_text(t, row, (size_t)state,
+                                        tq_scheduler_state_to_string(job->state));
+                why = tq_scheduler_why(scheduler, job, tq_clock_boottime_usec());
+                if (why != TQ_WAIT_NONE)
+                        (void)tq_table_put_text(t, row, (size_t)reason, tq_reason_to_string(why));
+        }
+}
+
+/* A name that has another owner now: whose it was is told apart. */
+static void name_former(const Tenants *tenants, TqTable *t) {
+        ssize_t name = tq_table_find(t, "tenant");
+        char title[TQ_TENANT_TITLE_MAX];
+
+        for (size_t row = 0; name >= 0 && row < t->n_rows; row++) {
+                const Tenant *tenant =
+                        tenants_get(tenants, (uint32_t)tq_table_integer(t, row, "tenant_id", 0));
+
+                if (tenant && tenant->is_former)
+                        (void)tq_table_put_text(t, row, (size_t)name, tenants_title(tenant, title));
+        }
+}
+
+/* Where the rest begins; 0: there is none. A page that is full may be followed by an empty one. */
+static uint64_t next_page(const Asked *a) {
+        const char *key = a->q.is_about_events ? "event" : "job";
+
+        /* One that is not in the ledger yet has no row. */
+        if (a->q.ids)
+                return a->n_looked < a->q.n_ids || a->q.n_ids == a->q.filter.limit
+                               ? a->q.ids[a->n_looked - 1]
+                               : 0;
+        if (a->table.n_rows == 0 || (a->table.n_rows < a->q.filter.limit && !a->table.is_cut))
+                return 0;
+        return (uint64_t)tq_table_integer(&a->table, a->table.n_rows - 1, key, 0);
+}
+
+static int answer(Asked *a) {
+        const Call *c = a->call;
+
+        if (a->result < 0)
+                return call_error(c, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
+                                  strerror(-a->result));
+        if (a->q.is_about_one && a->table.n_rows == 0)
+                return call_no_job(c);
+        if (a->q.then)
+                return a->q.then(c, &a->table, a->q.number);
+        add_present(dispatch_scheduler(c->api->dispatch), &a->table);
+        name_former(c->api->tenants, &a->table);
+        return a->q.is_paged ? tq_control_reply_page(c->message, &a->table, next_page(a))
+                             : tq_control_reply_table(c->message, &a->table);
+}
+
+static void on_done(TqTask *task, void *userdata) {
+        Asked *a = TQ_CONTAINER_OF(task, Asked, task);
+        int r = answer(a);
+
+        (void)userdata;
+        if (r < 0)
+                (void)call_error(a->call, TQ_CONTROL_FAILED, "%s", strerror(-r));
+        connections_has_asked(a->call->api->connections, a->call->viewer.uid);
+        tq_table_done(&a->table);
+        (void)call_free(a->call);
+        free(a->q.ids);
+        free(a);
+}
+
+static int submit(const Call *c, Connection *connection, const Question *q) {
+        Asked *a = calloc(1, sizeof(*a));
+        Call *kept = a ? call_keep(c) : NULL;
+
+        if (!kept) {
+                free(a);
+                free(q->ids);
+                return -ENOMEM;
+        }
+        a->q = *q;
+        a->call = kept;
+        a->ledger = commit_ledger(c->api->commit);
+        a->n_looked = q->n_ids;
+        a->task = (TqTask){ .run = on_run, .done = on_done };
+        tq_list_init(&a->task.link);
+        /* One of a user at a time: the next call of any of his connections waits for it. */
+        connection_asks(connection);
+        commit_ask(c->api->commit, &a->task);
+        return 1;
+}
+
+int question_ask(Call *c, const Question *q) {
+        return submit(c, c->connection, q);
+}
+
+static Question about_job(const Call *c) {
+        return (Question){
+                .filter = { .job = c->job, .tenant = call_scope(c), .limit = 1, .with_spec = true },
+                .is_about_one = true,
+        };
+}
+
+int question_ask_about_job(Call *c) {
+        Question q = about_job(c);
+
+        /* To the filter it would mean any. */
+        return c->job == 0 ? call_no_job(c) : submit(c, c->connection, &q);
+}
+
+int question_ask_later(const Call *kept, Connection *connection) {
+        Question q = about_job(kept);
+
+        return submit(kept, connection, &q);
+}

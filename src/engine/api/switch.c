@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/api/verbs.h"
+#include "engine/intake/intake.h"
+#include "engine/settings/switches.h"
+
+/* pause, resume and drain of a queue, a tenant or the host; hold, release and cancel of all jobs
+ * there. It takes effect at once, of many jobs in parts, and the answer follows the commit of the
+ * last one: how many jobs it concerned, of a pause and its like those that wait. */
+
+typedef struct Recorded {
+        Call *call;
+        uint64_t n;
+} Recorded;
+
+static void on_recorded(void *data, int result) {
+        const Recorded *r = data;
+        Call *c = r->call;
+        char why[160];
+
+        if (result >= 0)
+                (void)call_reply_number(c, r->n);
+        else if (result != -ECANCELED)
+                (void)call_error(c, TQ_CONTROL_REFUSED, "it holds until the next restart only: %s",
+                                 commit_explain(c->api->commit, why, sizeof(why)));
+        (void)call_free(c);
+}
+
+/* Takes `kept`, unless it fails. */
+static int reply_when_recorded(Call *kept, uint64_t n) {
+        Recorded *r = commit_then(kept->api->commit, on_recorded, sizeof(*r));
+
+        if (!r)
+                return -ENOMEM;
+        *r = (Recorded){ .call = kept, .n = n };
+        return 1;
+}
+
+static const char *target_of(const Call *c, char *buf, size_t size) {
+        char title[TQ_TENANT_TITLE_MAX];
+
+        (void)snprintf(buf, size, "%s%s%s", c->tenant ? tenants_title(c->tenant, title) : "host",
+                       c->queue[0] ? "/" : "", c->queue);
+        return buf;
+}
+
+/* Many jobs ------------------------------------------------------------------------------------ */
+
+/* All jobs there that wait are held or released; or all that have not ended are cancelled. */
+typedef struct Mass {
+        Call *call;
+        bool hold;
+        uint64_t n;
+        const char *word; /* of the event that is recorded in the end */
+        char *why;        /* NULL: none */
+} Mass;
+
+static bool is_there(const TqJob *job, const Mass *m) {
+        const Call *c = m->call;
+
+        return (!c->tenant || job->tenant->id == c->tenant->id) &&
+               (c->queue[0] == '\0' || strcmp(job->queue->name, c->queue) == 0);
+}
+
+static bool is_to_be_held(const TqJob *job, const void *data) {
+        return is_there(job, data) && job->state <= TQ_JOB_QUEUED && !job_of(job)->is_held_by_admin;
+}
+
+static bool is_to_be_released(const TqJob *job, const void *data) {
+        return is_there(job, data) && job->state <= TQ_JOB_QUEUED && job->is_held;
+}
+
+static bool is_to_be_cancelled(const TqJob *job, const void *data) {
+        return is_there(job, data);
+}
+
+static void record_level(const Call *c, uint64_t job, TqHoldLevel level) {
+        TqLedgerOp *op = commit_op(c->api->commit, TQ_LEDGER_HOLD);
+
+        if (op) {
+                op->job = job;
+                op->hold.level = level;
+        }
+}
+
+/* A launch at its barrier ends without a record of its own. Should we end first, the job is found
+ * held, and not started after it was said to be cancelled. */
+static void cancel_one(void *data, const TqJob *job) {
+        bool is_starting = job->state == TQ_JOB_STARTING;
+        uint64_t id = job->id;
+        Mass *m = data;
+
+        if (dispatch_step(m->call->api->dispatch,
+                          &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }) < 0)
+                return;
+        m->n++;
+        if (is_starting)
+                record_level(m->call, id, TQ_HOLD_ADMIN);
+}
+
+static void hold_one(void *data, const TqJob *job) {
+        uint64_t id = job->id;
+        Mass *m = data;
+        Dispatch *d = m->call->api->dispatch;
+        const TqJob *live;
+        int r;
+
+        r = dispatch_step(
+                d, &(TqEvent){ .type = m->hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE, .job = id });
+        /* Its owner held it already: now an administrator does. */
+        if (r < 0 && !(r == -EALREADY && m->hold))
+                return;
+        record_level(m->call, id, m->hold ? TQ_HOLD_ADMIN : TQ_HOLD_NONE);
+        live = tq_scheduler_job(dispatch_scheduler(d), id);
+        if (live)
+                job_of(live)->is_held_by_admin = m->hold;
+        m->n++;
+}
+
+static void on_all(void *data) {
+        Mass *m = data;
+        Call *c = m->call;
+        char target[256];
+
+        events_add(c->api->events, m->word, c->tenant ? c->tenant->id : 0, 0, c->viewer.uid,
+                   "%s by user %u: %" PRIu64 " jobs%s%s", target_of(c, target, sizeof(target)),
+                   c->viewer.uid, m->n, m->why ? ": " : "", m->why ? m->why : "");
+        if (reply_when_recorded(c, m->n) < 0) {
+                (void)call_error(c, TQ_CONTROL_FAILED, "out of memory");
+                (void)call_free(c);
+        }
+        free(m->why);
+        free(m);
+}
+
+static const struct {
+        const char *word;
+        WalkFilter is_meant;
+        WalkStep step;
+        bool hold;
+} masses[] = {
+        { "hold", is_to_be_held, hold_one, true },
+        { "release", is_to_be_released, hold_one, false },
+        { "cancel", is_to_be_cancelled, cancel_one, false },
+};
+
+static int change_all(Call *c, size_t i, const char *why) {
+        Mass *m = calloc(1, sizeof(*m));
+        int r = -ENOMEM;
+
+        if (!m)
+                return -ENOMEM;
+        *m = (Mass){ .call = call_keep(c),
+                     .hold = masses[i].hold,
+                     .word = masses[i].word,
+                     .why = why[0] != '\0' ? strdup(why) : NULL };
+        if (m->call)
+                r = walks_start(dispatch_walks(c->api->dispatch), masses[i].is_meant,
+                                masses[i].step, on_all, m);
+        if (r < 0) {
+                (void)call_free(m->call);
+                free(m->why);
+                free(m);
+        }
+        return r < 0 ? r : 1;
+}
+
+/* Switches ------------------------------------------------------------------------------------- */
+
+static int set_switches(Call *c, TqSwitches s, const char *word, const char *why) {
+        uint32_t tenant = c->tenant ? c->tenant->id : 0;
+        const TqTenant *view =
+                tenant ? tq_scheduler_tenant(dispatch_scheduler(c->api->dispatch), tenant) : NULL;
+        char target[256];
+        Call *kept;
+        int r;
+
+        /* The kind outlives the message: a word of ours, never one of the caller's. */
+        events_add(c->api->events, word, tenant, 0, c->viewer.uid, "%s by user %u%s%s",
+                   target_of(c, target, sizeof(target)), c->viewer.uid, why[0] ? ": " : "", why);
+        r = dispatch_step(c->api->dispatch,
+                          &(TqEvent){ .type = TQ_EVENT_SWITCH,
+                                      .tenant = tenant,
+                                      .j = { .queue = c->queue[0] ? c->queue : NULL },
+                                      .switches = s });
+        if (r >= 0)
+                r = switches_record(c->api->commit, tenant, c->queue, s, c->viewer.uid, why);
+        if (r < 0)
+                return r;
+        if (tenant)
+                intake_has_room(c->api->intake, tenant);
+        else
+                intake_has_room_all(c->api->intake);
+        kept = call_keep(c);
+        r = kept ? reply_when_recorded(kept, view ? view->waiting.jobs : 0) : -ENOMEM;
+        if (r < 0)
+                (void)call_free(kept);
+        return r;
+}
+
+/* Switch(target, word, why) → jobs */
+int verb_switch(Call *c) {
+        const TqScheduler *scheduler = dispatch_scheduler(c->api->dispatch);
+        const TqTenant *view = c->tenant ? tq_scheduler_tenant(scheduler, c->tenant->id) : NULL;
+        const char *word, *why;
+        TqSwitches s = {};
+        int r;
+
+        r = sd_bus_message_read(c->message, "ss", &word, &why);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(masses); i++)
+                if (strcmp(masses[i].word, word) == 0)
+                        return change_all(c, i, why);
+        if (view || !c->tenant)
+                s = switches_of(scheduler, view, c->queue);
+        if (switches_turn(word, &s, &word) < 0)
+                return call_error(c, TQ_CONTROL_INVALID,
+                                  "expected hold, release, cancel, pause, resume or drain");
+        return set_switches(c, s, word, why);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "store/ledger.h"
+#include "store/worker.h"
+
+/* Record before effect: changes of the ledger are collected over a turn of the loop and committed
+ * together, and what they allow is done only then. Knows nobody's vocabulary. */
+typedef struct Commit Commit;
+
+/* Called once, on the loop's thread. 0: what was put down in its turn is committed. Negative errno:
+ * it is not, and never will be; -ECANCELED: we leave, and nobody is told whether it was. */
+typedef void (*CommitEffect)(void *data, int result);
+
+/* path: the ledger's, borrowed. claims_fd: the directory whose renames come before the jobs that
+ * they are about. */
+int commit_new(sd_event *event, const char *path, int claims_fd, Commit **ret);
+Commit *commit_free(Commit *c);
+
+/* Opens the ledger. */
+int commit_open(Commit *c, const uint8_t boot_id[16], TqError *err);
+/* From now on changes are committed: by the worker, which has the ledger to itself. */
+int commit_start(Commit *c);
+/* Commits what there is, closes the ledger. Effects get -ECANCELED. */
+void commit_leave(Commit *c);
+
+/* One more change, to be filled in. NULL: out of memory, and nothing is recorded any more. */
+TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type);
+/* One more effect with `size` zeroed bytes (at most COMMIT_DATA_MAX) that are valid until the next
+ * call. NULL as above. */
+#define COMMIT_DATA_MAX 64
+void *commit_then(Commit *c, CommitEffect effect, size_t size);
+/* The renames out of tenants' directories are made durable before this turn's changes. */
+void commit_sync_claims(Commit *c);
+
+/* Takes back the changes since mark(): for what turns out to change nothing. */
+size_t commit_mark(const Commit *c);
+void commit_rewind(Commit *c, size_t mark);
+
+/* A commit is under way, and the next one will be long already. */
+bool commit_is_large(const Commit *c);
+bool commit_is_leaving(const Commit *c);
+
+/* The numbers that are given out next: whoever takes one counts it up. */
+TqLedgerNumbers *commit_numbers(Commit *c);
+/* For the loop before start(), for tasks of the worker after it. */
+TqLedger *commit_ledger(Commit *c);
+/* A task for the worker, behind the commits. */
+void commit_ask(Commit *c, TqTask *task);
+/* Another directory of claims; takes fd. */
+int commit_replace_claims(Commit *c, int fd);
+
+/* Degraded: a commit that failed is not repeated, and nothing is recorded any more. */
+void commit_on_degraded(Commit *c, void (*degraded)(void *data), void *data);
+void commit_degrade(Commit *c, int error);
+/* What happened, in some words; NULL: all is well. */
+const char *commit_fault(const Commit *c);
+/* Of a degraded one: what happened, and what to do. Returns buf. */
+const char *commit_explain(const Commit *c, char *buf, size_t size);

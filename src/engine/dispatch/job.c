@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/dispatch/job.h"
+
+Job *job_new(uint64_t id, Specs *specs) {
+        Job *job = calloc(1, sizeof(*job));
+
+        if (job) {
+                job->id = id;
+                job->specs = specs;
+        }
+        return job;
+}
+
+void job_drop_spec(Job *job) {
+        if (!job->spec)
+                return;
+        tq_jobspec_done(job->spec);
+        free(job->spec);
+        job->spec = NULL;
+        job->specs->n--;
+}
+
+Job *job_free(Job *job) {
+        if (!job)
+                return NULL;
+        job_drop_spec(job);
+        free(job->after);
+        free(job);
+        return NULL;
+}
+
+int job_keep_spec(Job *job, TqJobSpec *spec, bool must) {
+        if (!must && job->specs->n >= SPECS_MAX)
+                return 0;
+        job->spec = malloc(sizeof(*spec));
+        if (!job->spec)
+                return -ENOMEM;
+        *job->spec = *spec;
+        *spec = (TqJobSpec){};
+        job->specs->n++;
+        return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/jobspec.h"
+#include "core/scheduler.h"
+
+/* A job's part that only the engine needs; TqJob.userdata. */
+
+/* Parsed jobs that are kept in memory; what is beyond SPECS_MAX is read from the ledger when it is
+ * started. */
+#define SPECS_MAX 4096
+typedef struct Specs {
+        size_t n;
+} Specs;
+
+typedef struct Job {
+        uint64_t id;
+        Specs *specs;
+        TqJobSpec *spec; /* NULL: in the ledger only */
+        char *after;     /* After=, as it was written; NULL: none */
+        bool is_sent;    /* START is with the supervisor */
+        bool is_held_by_admin;
+        /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */
+        bool has_deadline;
+        uint64_t start_after_usec, deadline_usec; /* start_after_usec 0: at once */
+        TqStage failed_stage; /* of the last launch that failed for now; NONE: none did */
+        int failed_error;
+} Job;
+
+Job *job_new(uint64_t id, Specs *specs); /* NULL: out of memory */
+Job *job_free(Job *job);
+
+/* Moves the spec into the job, which has none. must: also beyond SPECS_MAX. 0 and the spec is the
+ * job's or, unless it must, still the caller's; -ENOMEM. */
+int job_keep_spec(Job *job, TqJobSpec *spec, bool must);
+void job_drop_spec(Job *job);
+
+/* Of a live job. */
+static inline Job *job_of(const TqJob *live) {
+        return live ? live->userdata : NULL;
+}

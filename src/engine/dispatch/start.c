@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/dispatch/start.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "conf/jobfile.h"
+#include "engine/dispatch/job.h"
+
+struct Starts {
+        TqLink *link;
+        Commit *commit;
+        Tenants *tenants;
+        Feed *feed;
+};
+
+int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, Starts **ret) {
+        Starts *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        *s = (Starts){ .link = link, .commit = commit, .tenants = tenants, .feed = feed };
+        *ret = s;
+        return 0;
+}
+
+Starts *starts_free(Starts *s) {
+        free(s);
+        return NULL;
+}
+
+static void never_started(Starts *s, uint64_t job, unsigned attempt, TqEndKind kind, TqStage stage,
+                          int error) {
+        TqEnd end = { .kind = kind, .stage = stage, .code = error };
+
+        memset(&end.counters, 0xFF, sizeof(end.counters));
+        (void)feed_step(
+                s->feed,
+                &(TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
+}
+
+static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
+        TQ_BUFFER_CLEANUP TqBuffer body = {};
+        TqMessage m = {
+                .start = { .job = job->id,
+                           .attempt = attempt,
+                           .tenant = t->handle,
+                           .owner = t->owner,
+                           .limits = job->spec->limits },
+        };
+        int r;
+
+        r = tq_jobspec_encode(job->spec,
+                              &(TqJobIdentity){
+                                      .id = job->id,
+                                      .attempt = attempt,
+                                      .tenant = t->name,
+                                      .user = t->user[0] ? t->user : NULL,
+                                      .home = t->home[0] ? t->home : NULL,
+                              },
+                              &body);
+        if (r < 0)
+                return r;
+        job->is_sent = true;
+        return tq_link_send(s->link, TQ_MESSAGE_START, &m, body.data, body.size, -EBADF);
+}
+
+/* Reading a job back from the ledger, when its parsed form is not in memory. */
+typedef struct SpecTask {
+        TqTask task;
+        Starts *starts;
+        uint64_t job;
+        unsigned attempt;
+        char *data;
+        size_t size;
+        int result;
+} SpecTask;
+
+static void on_spec_run(TqTask *task) {
+        SpecTask *st = TQ_CONTAINER_OF(task, SpecTask, task);
+
+        st->result =
+                tq_ledger_spec(commit_ledger(st->starts->commit), st->job, &st->data, &st->size);
+}
+
+static int parse(const SpecTask *st, Job *job) {
+        TqJobSpec spec = {};
+        TqError err = {};
+        int r = st->result;
+
+        if (r >= 0)
+                r = tq_jobfile_parse(st->data, st->size, &spec, NULL, NULL, &err);
+        if (r >= 0 && !job->spec)
+                r = job_keep_spec(job, &spec, true);
+        tq_jobspec_done(&spec);
+        return r;
+}
+
+static void on_spec_done(TqTask *task, void *userdata) {
+        SpecTask *st = TQ_CONTAINER_OF(task, SpecTask, task);
+        Starts *s = st->starts;
+        const TqJob *live = tq_scheduler_job(feed_scheduler(s->feed), st->job);
+        Job *job = job_of(live);
+        int r;
+
+        (void)userdata;
+        /* It may have been cancelled meanwhile; and when we are leaving, the next engine starts it.
+         */
+        if (!commit_is_leaving(s->commit) && live && live->state == TQ_JOB_STARTING &&
+            live->attempt == st->attempt && !live->abort && !job->is_sent) {
+                r = parse(st, job);
+                if (r >= 0)
+                        r = send_start(s, job, tenants_get(s->tenants, live->tenant->id),
+                                       st->attempt);
+                if (r < 0)
+                        never_started(s, st->job, st->attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_PLAN,
+                                      -r);
+        }
+        free(st->data);
+        free(st);
+}
+
+static void on_spec_wanted(void *data, int result) {
+        SpecTask *st = *(SpecTask **)data;
+
+        if (result < 0 || commit_is_leaving(st->starts->commit))
+                free(st);
+        else
+                commit_ask(st->starts->commit, &st->task);
+}
+
+void starts_start(Starts *s, const TqAction *a) {
+        Job *job = a->userdata;
+        SpecTask *st;
+        void *data;
+        int r;
+
+        job->is_sent = false;
+        if (job->spec) {
+                r = send_start(s, job, tenants_get(s->tenants, a->tenant), a->attempt);
+                /* -EPIPE: the supervisor is gone, and so are we in a moment. */
+                if (r < 0 && r != -EPIPE)
+                        commit_degrade(s->commit, r);
+                return;
+        }
+        st = calloc(1, sizeof(*st));
+        /* After the commit of this turn, which may be the one that accepts the job. */
+        data = st ? commit_then(s->commit, on_spec_wanted, sizeof(SpecTask *)) : NULL;
+        if (!data) {
+                free(st);
+                commit_degrade(s->commit, -ENOMEM);
+                return;
+        }
+        *st = (SpecTask){ .task = { .run = on_spec_run, .done = on_spec_done },
+                          .starts = s,
+                          .job = a->job,
+                          .attempt = a->attempt };
+        tq_list_init(&st->task.link);
+        *(SpecTask **)data = st;
+}
+
+void starts_abort(Starts *s, const TqAction *a) {
+        const Job *job = a->userdata;
+        const Tenant *t = tenants_get(s->tenants, a->tenant);
+
+        if (job->is_sent)
+                (void)tq_link_send_attempt(s->link, TQ_MESSAGE_ABORT, t ? t->handle : 0, a->job,
+                                           a->attempt);
+        else
+                never_started(s, a->job, a->attempt, TQ_END_NEVER_STARTED, TQ_STAGE_NONE, 0);
+}

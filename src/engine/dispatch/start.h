@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/commit/commit.h"
+#include "engine/dispatch/feed.h"
+#include "engine/tenants/tenants.h"
+#include "ipc/link.h"
+
+/* From the scheduler's START to the supervisor's: with the job's command, which may have to be read
+ * back from the ledger; and the way back, ABORT. */
+typedef struct Starts Starts;
+
+int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, Starts **ret);
+Starts *starts_free(Starts *s);
+
+void starts_start(Starts *s, const TqAction *a);
+void starts_abort(Starts *s, const TqAction *a);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/dispatch/takeup.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/jobfile.h"
+#include "engine/dispatch/daytime.h"
+
+/* After a start each job of the ledger becomes one of the scheduler's, in the way that
+ * recovery_decide() says. No row stops a start: one that this program would not have written is
+ * left as it is. */
+
+/* What of the job file the scheduler needs. A stored file that no longer parses (an older version
+ * took it) ends as a launch failure, not as a lost job. */
+static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
+        TqJobSpec spec = {};
+
+        event->j.runtime_usec = row->has_bounds ? row->runtime_usec : TQ_LIMIT_MAX;
+        event->j.stop_usec = row->has_bounds ? row->stop_usec : TQ_JOB_STOP_USEC;
+        event->j.memory_bytes = row->memory_bytes;
+        if (row->has_bounds ||
+            tq_jobfile_parse(row->spec, row->spec_size, &spec, NULL, NULL, NULL) < 0)
+                return;
+        event->j.runtime_usec = tq_limits_get(&spec.limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
+        event->j.stop_usec = spec.stop_timeout_usec;
+        tq_jobspec_done(&spec);
+}
+
+/* It runs, or did. end NULL: it lives. */
+static int adopt(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const TqEnd *end) {
+        int r;
+
+        event->type = TQ_EVENT_ADOPT;
+        event->attempt = row->attempt;
+        event->j.stop = row->stop;
+        /* By the clock that durations are measured with; of another boot, or written by an older
+         * version, as near as the clock of the day tells. */
+        event->j.running_since =
+                row->has_boottime
+                        ? row->released_boottime_usec
+                        : tq_sub_u64(tq_clock_boottime_usec(),
+                                     tq_sub_u64(tq_clock_realtime_usec(), row->released_usec));
+        ((Job *)event->j.userdata)->is_sent = true;
+        r = feed_step(t->feed, event);
+        if (r < 0 || !end)
+                return r;
+        return feed_step(t->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
+                                              .job = row->id,
+                                              .attempt = row->attempt,
+                                              .end = end });
+}
+
+static void send(TakeUp *t, TqMessageType type, const StockItem *item) {
+        (void)tq_link_send_attempt(t->link, type, item->handle, item->job, item->attempt);
+}
+
+static int queue(TakeUp *t, const TqLedgerLive *row, const TqEvent *event) {
+        int r = feed_step(t->feed, event);
+
+        return r >= 0 && row->after ? afters_settle_now(t->afters, row->id, row->tenant, row->after)
+                                    : r;
+}
+
+static int follow(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const StockItem *item) {
+        TqEnd unknown = { .kind = TQ_END_UNKNOWN };
+        int r;
+
+        switch (recovery_decide(row->was_running, row->attempt, item)) {
+        case RECOVERY_ADOPT:
+                return adopt(t, row, event, NULL);
+        case RECOVERY_END:
+                return adopt(t, row, event, &item->end);
+        case RECOVERY_LOST:
+                memset(&unknown.counters, 0xFF, sizeof(unknown.counters));
+                return adopt(t, row, event, &unknown);
+        case RECOVERY_HOLD_UP:
+                r = recovery_hold_up(t->recovery, event);
+                if (r >= 0)
+                        send(t, TQ_MESSAGE_ABORT, item);
+                return r;
+        case RECOVERY_FORGET:
+                send(t, TQ_MESSAGE_ACK, item);
+                return queue(t, row, event);
+        default:
+                return queue(t, row, event);
+        }
+}
+
+static int leave(TakeUp *t, const TqLedgerLive *row, Job *job, const StockItem *item, int error) {
+        if (error == -ENOMEM || tq_scheduler_job(feed_scheduler(t->feed), row->id))
+                return error;
+        tq_log(LOG_ERR, "job %" PRIu64 " of the ledger can't be taken up (%s); it is left there",
+               row->id, strerror(-error));
+        /* What may have run is left to a start that understands its row, with its record. */
+        if (item && !row->was_running)
+                send(t, item->has_ended ? TQ_MESSAGE_ACK : TQ_MESSAGE_ABORT, item);
+        (void)job_free(job);
+        return 0;
+}
+
+static int on_live(void *userdata, const TqLedgerLive *row) {
+        TakeUp *t = userdata;
+        TQ_FREE StockItem *item = recovery_take(t->recovery, row->id);
+        Job *job = job_new(row->id, t->specs);
+        TqAfter after[TQ_JOB_AFTER_MAX];
+        TqEvent event = {
+                .type = TQ_EVENT_SUBMIT,
+                .tenant = row->tenant,
+                .job = row->id,
+                .attempt = row->attempt + 1,
+                .j = { .queue = row->queue,
+                       .priority = row->priority,
+                       .name = tq_scheduler_name(row->name),
+                       .spool_bytes = row->spec_size,
+                       .is_held = row->hold != TQ_HOLD_NONE,
+                       .after = after,
+                       .userdata = job,
+                       .is_promised = true },
+        };
+        int r;
+
+        if (!job)
+                return -ENOMEM;
+        /* What runs has waited already. */
+        r = row->was_running ? 0 : afters_keep(job, row->after, after, &event.j.n_after);
+        if (r >= 0) {
+                job->start_after_usec = row->start_after_usec;
+                job->has_deadline = row->has_deadline;
+                job->deadline_usec = row->deadline_usec;
+                job->is_held_by_admin = row->hold == TQ_HOLD_ADMIN;
+                daytime_fill(job, &event);
+                read_bounds(row, &event);
+                r = follow(t, row, &event, item);
+        }
+        return r < 0 ? leave(t, row, job, item, r) : 0;
+}
+
+int takeup_run(TakeUp *t) {
+        StockItem *item;
+        int r;
+
+        r = tq_ledger_each_live(commit_ledger(t->commit), on_live, t);
+        /* What is left is in nobody's ledger. */
+        while (r >= 0 && (item = recovery_take_rest(t->recovery))) {
+                send(t, item->has_ended ? TQ_MESSAGE_ACK : TQ_MESSAGE_ABORT, item);
+                free(item);
+        }
+        return r;
+}

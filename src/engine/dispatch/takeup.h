@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/dispatch/after.h"
+#include "engine/recovery/recovery.h"
+#include "ipc/link.h"
+
+/* What is needed to take up the jobs of the ledger. */
+typedef struct TakeUp {
+        TqLink *link;
+        Commit *commit;
+        Recovery *recovery;
+        Feed *feed;
+        Afters *afters;
+        Specs *specs;
+} TakeUp;
+
+/* All jobs of the ledger that have not ended, and then what is left of the stock, which is
+ * nobody's.
+ */
+int takeup_run(TakeUp *t);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/scheduler.h"
+#include "engine/commit/events.h"
+#include "ipc/message.h"
+
+/* Who the tenants are. A tenant is a name and an owner: the same name with another owner is another
+ * tenant. The supervisor decides who owns a directory and tells; here it is found which tenant of
+ * the ledger that is. */
+typedef struct Tenants Tenants;
+
+/* Read by all, changed by this room only. */
+typedef struct Tenant {
+        uint32_t id;     /* the ledger's, for ever */
+        uint32_t handle; /* the supervisor's, 0: not known to it in this run, or not any more */
+        uint32_t owner;  /* as the supervisor counts them */
+        char name[TQ_TENANT_NAME_MAX + 1];
+        uid_t uid; /* TQ_UID_UNKNOWN: its directory never was in order */
+        char user[64];
+        char home[256];
+        TqList same_name;  /* in the ring of all owners that the name has had */
+        bool is_former;    /* the name belongs to another owner now */
+        bool is_user_gone; /* the number is nobody's now, or not known to be the owner's */
+        bool is_ready;     /* its directory is in order, says the supervisor */
+        bool is_gone;
+        char fault[TQ_MESSAGE_TEXT_MAX]; /* why it is not in order */
+        char note[TQ_MESSAGE_TEXT_MAX];  /* what somebody should mend, though it is in order */
+        char launch_note[256];           /* why launches fail for now; empty: they don't */
+        bool output_fails;               /* of the latest job that ended */
+        uint64_t output_says_from;       /* when the journal may be told again */
+        EventBudget budget;
+} Tenant;
+
+int tenants_new(Commit *commit, Events *events, Tenants **ret);
+Tenants *tenants_free(Tenants *ts);
+/* A name has another owner now: `former` is one of those who had it. */
+void tenants_on_former(Tenants *ts, void (*fn)(void *data, const Tenant *former), void *data);
+
+/* Those that the ledger knows. */
+int tenants_load(Tenants *ts);
+/* What the supervisor says of one; *ret is who that is. Negative errno: nothing can be recorded. */
+int tenants_hear(Tenants *ts, const TqTenantMessage *m, const Tenant **ret);
+
+/* NULL: none. */
+const Tenant *tenants_get(const Tenants *ts, uint32_t id);
+const Tenant *tenants_by_handle(const Tenants *ts, uint32_t handle);
+const Tenant *tenants_by_name(const Tenants *ts, const char *name); /* who has it now */
+const Tenant *tenants_by_title(const Tenants *ts, const char *title);
+const Tenant *tenants_by_uid(const Tenants *ts, uid_t uid); /* whom that user owns now */
+const Tenant *tenants_next(const Tenants *ts, size_t *position);
+size_t tenants_count(const Tenants *ts);
+/* What it is called: its name, or NAME.former-NUMBER when that is another owner's. Returns buf. */
+const char *tenants_title(const Tenant *t, char buf[TQ_TENANT_TITLE_MAX]);
+EventBudget *tenants_budget(const Tenants *ts, uint32_t id); /* NULL: no such tenant */
+/* Why nothing of it can start, as far as it is about who and where it is; NULL: nothing. */
+const char *tenants_fault(const Tenant *t, char *buf, size_t size);
+
+/* Whoever asks, as the kernel knows him. */
+typedef struct Viewer {
+        uid_t uid;
+        bool is_admin; /* root, or of the group of administrators */
+} Viewer;
+
+/* The one answer to who may know of a tenant, and of its jobs. t NULL: of all. */
+bool tenants_may_see(const Tenants *ts, const Viewer *v, const Tenant *t);
+
+/* A launch failed for the host's or the tenant's sake (text), or worked (NULL). */
+void tenants_note_launch(Tenants *ts, uint32_t id, const char *text);
+/* How the output of a job went that has ended. */
+void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end);
