@@ -187,6 +187,11 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
 
 /* Views --------------------------------------------------------------------------------------- */
 
+int tq_scheduler_would_take(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
+                            TqRefusal *ret) {
+        return tq_admission_check(s, submit, now_usec, ret);
+}
+
 const TqJob *tq_scheduler_job(const TqScheduler *s, uint64_t id) {
         return tq_map_get(&s->jobs, id);
 }

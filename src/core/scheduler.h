@@ -383,6 +383,11 @@ void tq_scheduler_count(const TqScheduler *s, const TqQueue *queue, uint64_t now
 int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
                                 uint64_t reserved, uint64_t *ret_free);
 
+/* Whether a SUBMIT (tenant, j.queue, j.spool_bytes, j.memory_bytes, j.not_before, j.n_after) would
+ * be taken: 0, or -EDQUOT with *ret. Changes nothing. */
+int tq_scheduler_would_take(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
+                            TqRefusal *ret);
+
 /* What jobs are averaged by and After= waits for: a hash of a name. */
 uint64_t tq_scheduler_name(const char *name);
 

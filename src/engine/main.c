@@ -92,6 +92,8 @@ static void on_degraded(void *data) {
         Engine *e = data;
 
         dispatch_stop_starting(e->dispatch);
+        /* Nothing more is to be taken. */
+        intake_has_room_all(e->intake);
         send_status(e);
 }
 
@@ -192,7 +194,12 @@ static int on_tenant(void *userdata, const TqMessage *m, const char *blob, int *
         if (!e->has_greeted)
                 return -EBADMSG;
         r = tenants_hear(e->tenants, &m->tenant, &t);
-        return r < 0 ? r : settings_hear(e->settings, t, &m->tenant);
+        if (r >= 0)
+                r = settings_hear(e->settings, t, &m->tenant);
+        /* Of what is drained nothing is to be taken, from the first file on. */
+        if (r >= 0)
+                intake_has_room(e->intake, t->id);
+        return r;
 }
 
 static int on_stock_taken(void *userdata, const TqMessage *message, const char *blob, int *fd) {
@@ -203,8 +210,10 @@ static int on_stock_taken(void *userdata, const TqMessage *message, const char *
         (void)message;
         (void)blob;
         (void)fd;
-        if (e->is_open)
-                return -EBADMSG;
+        /* Once: from here on these are not the supervisor's to say. */
+        tq_link_on(e->link, TQ_MESSAGE_STOCK_TAKEN, NULL, NULL);
+        tq_link_on(e->link, TQ_MESSAGE_CLAIM_KEPT, NULL, NULL);
+        tq_link_on(e->link, TQ_MESSAGE_ADOPTED, NULL, NULL);
         r = dispatch_take_up(e->dispatch);
         if (r >= 0)
                 r = commit_start(e->commit);

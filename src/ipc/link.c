@@ -11,6 +11,13 @@ typedef struct Question {
         void *userdata;
 } Question;
 
+/* A question is one by beginning with its cookie. */
+#define BEGINS_WITH_COOKIE(member)                                                                 \
+        _Static_assert(offsetof(TqMessage, member.cookie) == offsetof(TqMessage, number.cookie),   \
+                       #member " begins with its cookie")
+BEGINS_WITH_COOKIE(apply);
+BEGINS_WITH_COOKIE(open_log);
+
 struct TqLink {
         sd_event *event;
         TqChannel *channel; /* NULL: closed */

@@ -18,6 +18,7 @@ static const struct {
         [TQ_MESSAGE_ENDED] = { BODY(ended), false },
         [TQ_MESSAGE_USED] = { BODY(used), false },
         [TQ_MESSAGE_ADOPTED] = { BODY(attempt), false },
+        [TQ_MESSAGE_CLAIM_KEPT] = { BODY(number), false },
         [TQ_MESSAGE_STOCK_TAKEN] = { 0, false },
         [TQ_MESSAGE_ANSWER] = { BODY(number), true },
         [TQ_MESSAGE_PING] = { BODY(number), false },
@@ -25,6 +26,8 @@ static const struct {
         [TQ_MESSAGE_READY] = { 0, false },
         [TQ_MESSAGE_NEXT_CLAIM] = { BODY(number), false },
         [TQ_MESSAGE_CLAIM_DONE] = { BODY(claim_done), true },
+        [TQ_MESSAGE_CLAIM_AGAIN] = { BODY(number), false },
+        [TQ_MESSAGE_CREDIT] = { BODY(credit), false },
         [TQ_MESSAGE_START] = { BODY(start), true },
         [TQ_MESSAGE_RELEASE] = { BODY(attempt), false },
         [TQ_MESSAGE_ABORT] = { BODY(attempt), false },
@@ -32,7 +35,6 @@ static const struct {
         [TQ_MESSAGE_KILL] = { BODY(attempt), false },
         [TQ_MESSAGE_ABANDON] = { BODY(attempt), false },
         [TQ_MESSAGE_SAMPLE] = { BODY(attempt), false },
-        [TQ_MESSAGE_TAKE] = { BODY(attempt), false },
         [TQ_MESSAGE_ACK] = { BODY(attempt), false },
         [TQ_MESSAGE_APPLY] = { BODY(apply), false },
         [TQ_MESSAGE_OPEN_LOG] = { BODY(open_log), false },
@@ -89,6 +91,10 @@ static bool body_is_sane(const TqMessage *m) {
         case TQ_MESSAGE_CLAIM:
         case TQ_MESSAGE_REFUSED:
                 return is_terminated(m->claim.name, sizeof(m->claim.name));
+        case TQ_MESSAGE_CLAIM_DONE:
+                return m->claim_done.outcome < _TQ_CLAIM_OUTCOME_MAX;
+        case TQ_MESSAGE_CREDIT:
+                return m->credit.credit <= TQ_CREDIT_MOST;
         case TQ_MESSAGE_START:
                 return tq_limits_is_sane(&m->start.limits);
         case TQ_MESSAGE_APPLY:

@@ -12,7 +12,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  3
+#define TQ_MESSAGE_VERSION  4
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512
 #define TQ_NOTES_BETWEEN    " | " /* TqTenantMessage.note is one text; in none of them */
@@ -29,6 +29,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_ENDED,
         TQ_MESSAGE_USED,        /* the answer to SAMPLE, if the job still runs */
         TQ_MESSAGE_ADOPTED,     /* taking stock: this attempt lives */
+        TQ_MESSAGE_CLAIM_KEPT,  /* taking stock: a claim that was not answered; number */
         TQ_MESSAGE_STOCK_TAKEN, /* everything has been told */
         TQ_MESSAGE_ANSWER, /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
         TQ_MESSAGE_PING,
@@ -37,6 +38,8 @@ typedef enum TqMessageType {
         TQ_MESSAGE_READY,
         TQ_MESSAGE_NEXT_CLAIM,
         TQ_MESSAGE_CLAIM_DONE, /* blob: the reason of a refusal */
+        TQ_MESSAGE_CLAIM_AGAIN, /* one that waits at the door is to be handed over again; number */
+        TQ_MESSAGE_CREDIT,      /* how many claims of a tenant may be open */
         TQ_MESSAGE_START,      /* blob: the plan's body */
         TQ_MESSAGE_RELEASE,
         TQ_MESSAGE_ABORT,
@@ -44,7 +47,6 @@ typedef enum TqMessageType {
         TQ_MESSAGE_KILL,
         TQ_MESSAGE_ABANDON, /* its cgroup can't be removed: the slot is given back all the same */
         TQ_MESSAGE_SAMPLE,  /* what has this attempt used so far? */
-        TQ_MESSAGE_TAKE,    /* a tenant whose files were left where they are has room again */
         TQ_MESSAGE_ACK,     /* the verdict is committed */
         TQ_MESSAGE_APPLY,
         TQ_MESSAGE_OPEN_LOG,
@@ -92,11 +94,10 @@ typedef struct TqClaimMessage {
         uint64_t claim;
         uint32_t tenant;
         uint32_t uid; /* the file's owner */
-        uint8_t is_recovered;
         char name[NAME_MAX + 1];
 } TqClaimMessage;
 
-/* SPAWNED, START_FAILED, ADOPTED, RELEASE, ABORT, TERM, KILL, SAMPLE, ACK; TAKE: tenant only */
+/* SPAWNED, START_FAILED, ADOPTED, RELEASE, ABORT, TERM, KILL, ABANDON, SAMPLE, ACK */
 typedef struct TqAttemptMessage {
         uint64_t job;
         uint32_t attempt;
@@ -127,12 +128,26 @@ typedef struct TqStartMessage {
         TqLimits limits;
 } TqStartMessage;
 
+/* What became of a claim. One that waits is still open: a limit refuses it for now. */
+typedef enum TqClaimOutcome {
+        TQ_CLAIM_ACCEPTED,
+        TQ_CLAIM_REFUSED,
+        TQ_CLAIM_WAITS,
+        _TQ_CLAIM_OUTCOME_MAX,
+} TqClaimOutcome;
+
 typedef struct TqClaimDoneMessage {
         uint64_t claim;
-        uint8_t is_accepted;
-        uint8_t is_held;   /* a limit refuses it: back to where it was, until TAKE */
-        uint8_t is_queues; /* the limit is of its queue: the tenant's other files are taken */
+        uint32_t outcome; /* TqClaimOutcome */
 } TqClaimDoneMessage;
+
+/* Claims of a tenant that are open at the same time, unless the engine has said less. */
+#define TQ_CREDIT_MOST 64
+
+typedef struct TqCreditMessage {
+        uint32_t tenant;
+        uint32_t credit; /* at most TQ_CREDIT_MOST */
+} TqCreditMessage;
 
 typedef struct TqApplyMessage {
         uint64_t cookie;
@@ -151,7 +166,7 @@ typedef struct TqOpenLogMessage {
 /* What a DESCRIPTOR is. */
 enum { TQ_DESCRIPTOR_LISTEN, TQ_DESCRIPTOR_CLAIMS };
 
-/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM, DESCRIPTOR */
+/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM, DESCRIPTOR, CLAIM_KEPT, CLAIM_AGAIN */
 typedef struct TqNumberMessage {
         uint64_t cookie;
         int32_t result; /* 0 or negative errno */
@@ -168,6 +183,7 @@ typedef struct TqMessage {
                 TqUsedMessage used;
                 TqStartMessage start;
                 TqClaimDoneMessage claim_done;
+                TqCreditMessage credit;
                 TqApplyMessage apply;
                 TqOpenLogMessage open_log;
                 TqNumberMessage number;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* tenantqd: the supervisor. Root's hands: it claims files, makes cgroups, launches, kills and
- * reaps, as the engine decides. It parses nothing that a tenant wrote. */
+ * reaps, as the engine decides. It parses nothing that a tenant wrote.
+ *
+ * Here the rooms are put together, and whoever has to hear of something is told whom to call. Each
+ * room knows those below it only:
+ *
+ *   engine > spool > claims | jobs > tenants > slices > host > link > log */
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
@@ -12,38 +16,29 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
-#include "base/fs.h"
-#include "supervisor/supervisor.h"
+#include "base/log.h"
+#include "supervisor/engine/engine_process.h"
+#include "supervisor/host/check.h"
 
 #define EXIT_LOCKED 75 /* EX_TEMPFAIL */
 
 static const char *arg_config = TQ_CONFIG_DIR;
 static const char *arg_helpers = TQ_LIBEXECDIR;
 
-static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
-                        void *userdata) {
-        (void)source;
-        (void)info;
-        link_stop(userdata);
-        return 0;
-}
-
-static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        Supervisor *s = userdata;
-        TqError err = {};
-        char text[768];
-
-        (void)source;
-        (void)info;
-        if (tenants_reload(s, &err) < 0)
-                report_error("reload refused, the old configuration stays: %s",
-                             tq_error_format(&err, text, sizeof(text)));
-        else
-                report_info("configuration reloaded");
-        return 0;
-}
+typedef struct Supervisor {
+        sd_event *event;
+        Host *host;
+        Own *own;
+        Slices *slices;
+        TqLink *link;
+        Tenants *tenants;
+        Rejects *rejects;
+        Claims *claims;
+        Jobs *jobs;
+        Spool *spool;
+        EngineProcess *engine;
+} Supervisor;
 
 /* Starts from a known state, whoever started us. */
 static int prepare_process(void) {
@@ -72,6 +67,87 @@ static int prepare_process(void) {
         return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? tq_errno() : 0;
 }
 
+/* Who hears of what -----------------------------------------------------------------------------
+ */
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+                        void *userdata) {
+        (void)source;
+        (void)info;
+        engine_process_stop(((Supervisor *)userdata)->engine);
+        return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        TqError err = {};
+
+        (void)source;
+        (void)info;
+        (void)engine_process_reload(((Supervisor *)userdata)->engine, &err);
+        return 0;
+}
+
+static void on_link_closed(void *userdata, int error) {
+        engine_process_closed(((Supervisor *)userdata)->engine, error);
+}
+
+static int on_opened(void *data, Tenant *t) {
+        return spool_watch(((Supervisor *)data)->spool, t);
+}
+
+static void on_tenant_closed(void *data, Tenant *t) {
+        spool_unwatch(((Supervisor *)data)->spool, t);
+}
+
+static void on_enabled(void *data, Tenant *t) {
+        spool_wake(((Supervisor *)data)->spool, t);
+}
+
+static void on_check_in(void *data, Tenant *t) {
+        spool_check(((Supervisor *)data)->spool, t);
+}
+
+static void on_recheck(void *data, Tenant *t) {
+        spool_recheck(((Supervisor *)data)->spool, t);
+}
+
+static void on_orphans_gone(void *data) {
+        engine_process_take_stock(((Supervisor *)data)->engine);
+}
+
+static void hand_over(Supervisor *s, uint64_t which, OwnThing thing) {
+        TqMessage m = { .number = { .cookie = which } };
+
+        (void)tq_link_send(s->link, TQ_MESSAGE_DESCRIPTOR, &m, NULL, 0, own_fd(s->own, thing));
+}
+
+static int on_spool_mended(void *data) {
+        Supervisor *s = data;
+
+        return spool_watch_top(s->spool) < 0 ? -EIO : tenants_scan(s->tenants);
+}
+
+static int on_claims_mended(void *data) {
+        hand_over(data, TQ_DESCRIPTOR_CLAIMS, OWN_CLAIMS);
+        return 0;
+}
+
+static int on_results_mended(void *data) {
+        return jobs_move_results(((Supervisor *)data)->jobs);
+}
+
+static int on_socket_mended(void *data) {
+        hand_over(data, TQ_DESCRIPTOR_LISTEN, OWN_SOCKET);
+        return 0;
+}
+
+static void on_mounts(void *data) {
+        tenants_check_all(((Supervisor *)data)->tenants);
+}
+
+/* Start -----------------------------------------------------------------------------------------
+ */
+
 static int add_signals(Supervisor *s) {
         int r;
 
@@ -83,89 +159,101 @@ static int add_signals(Supervisor *s) {
         return r;
 }
 
-/* An error in a tenant's file disables that tenant, and it is told so by itself. */
-static void ignore(const char *fmt, ...) TQ_PRINTF(1, 2);
+static int make_rooms(Supervisor *s) {
+        const TenantsHooks hooks = { s,          on_opened,   on_tenant_closed,
+                                     on_enabled, on_check_in, on_recheck };
+        int r;
 
-static void ignore(const char *fmt, ...) {
-        (void)fmt;
+        r = sd_event_default(&s->event);
+        if (r >= 0)
+                r = add_signals(s);
+        if (r >= 0)
+                r = tq_link_new(s->event, on_link_closed, s, &s->link);
+        if (r >= 0)
+                r = tenants_new(s->host, s->own, s->slices, s->link, &hooks, &s->tenants);
+        if (r >= 0)
+                r = rejects_new(s->link, &s->rejects);
+        if (r >= 0)
+                r = claims_new(s->own, s->tenants, s->rejects, s->link, on_enabled, s, &s->claims);
+        if (r >= 0)
+                r = jobs_new(s->event, s->host, s->own, s->tenants, s->slices, s->link,
+                             on_orphans_gone, s, &s->jobs);
+        if (r >= 0)
+                r = spool_new(s->event, s->own, s->tenants, s->claims, &s->spool);
+        return r < 0 ? r
+                     : engine_process_new(&(EngineRooms){ .event = s->event,
+                                                          .host = s->host,
+                                                          .own = s->own,
+                                                          .slices = s->slices,
+                                                          .tenants = s->tenants,
+                                                          .jobs = s->jobs,
+                                                          .claims = s->claims,
+                                                          .spool = s->spool,
+                                                          .link = s->link },
+                                          &s->engine);
 }
 
-static void warn_of_files(Supervisor *s) {
+static void listen_to_own(Supervisor *s) {
+        own_on_mended(s->own, OWN_SPOOL, on_spool_mended, s);
+        own_on_mended(s->own, OWN_CLAIMS, on_claims_mended, s);
+        own_on_mended(s->own, OWN_RESULTS, on_results_mended, s);
+        own_on_mended(s->own, OWN_SOCKET, on_socket_mended, s);
+        own_on_mounts(s->own, on_mounts, s);
+        own_watch(s->own, s->event);
+}
+
+/* An error in a tenant's file disables that tenant, and it is told so by itself. */
+static void warn_of_files(const Supervisor *s) {
         TqError ignored = {};
 
-        (void)check_tenant_files(s->config_fd, s->spool_fd, &s->config, report_error, ignore,
-                                 &ignored);
+        (void)check_tenant_files(s->host->config_fd, own_fd(s->own, OWN_SPOOL), &s->host->config,
+                                 check_log, check_mute, &ignored);
 }
 
 static int start(Supervisor *s, TqError *err) {
         int r;
 
-        s->config_dir = arg_config;
-        s->config_fd = tq_fs_open_dir(AT_FDCWD, arg_config);
-        if (s->config_fd < 0)
-                return tq_error_errno(err, s->config_fd, "%s", arg_config);
-        r = tq_hostfile_load(s->config_fd, &s->config, err);
-        if (r < 0)
-                return r;
-        r = setup_open(s, err);
-        if (r < 0)
-                return r;
-        warn_of_files(s);
-        r = sd_event_default(&s->event);
+        s->host = calloc(1, sizeof(*s->host));
+        r = s->host ? host_open(s->host, arg_config, arg_helpers, err) : -ENOMEM;
         if (r >= 0)
-                r = add_signals(s);
+                r = own_new(s->host, &s->own, err);
         if (r >= 0)
-                r = spool_start(s);
+                r = slices_new(s->host, &s->slices, err);
         if (r >= 0) {
-                setup_watch(s);
-                identity_watch(s);
+                warn_of_files(s);
+                r = make_rooms(s);
         }
         if (r >= 0)
-                r = tenants_scan(s);
+                r = spool_watch_top(s->spool);
+        if (r >= 0) {
+                listen_to_own(s);
+                tenants_watch(s->tenants, s->event);
+                r = tenants_scan(s->tenants);
+        }
         if (r >= 0)
-                r = inventory_take(s);
+                r = jobs_take_stock(s->jobs);
         if (r >= 0)
-                r = link_start(s);
-        return r < 0 ? tq_error_errno(err, r, "starting") : 0;
+                r = claims_find(s->claims);
+        if (r >= 0)
+                r = engine_process_start(s->engine);
+        return r < 0 && err->text[0] == '\0' ? tq_error_errno(err, r, "starting") : r;
 }
 
 static int run(void) {
-        static Supervisor s = {
-                .config_fd = -EBADF,
-                .cgroup_fd = -EBADF,
-                .spool_fd = -EBADF,
-                .claims_fd = -EBADF,
-                .logs_fd = -EBADF,
-                .state_fd = -EBADF,
-                .results_fd = -EBADF,
-                .null_fd = -EBADF,
-                .helper_fd = -EBADF,
-                .listen_fd = -EBADF,
-                .lock_fd = -EBADF,
-                .lock_dir_fd = -EBADF,
-                .run_fd = -EBADF,
-                .due = { .before = later_before },
-                .inotify_fd = -EBADF,
-                .engine_pidfd = -EBADF,
-                .next_claim = 1,
-        };
+        static Supervisor s;
         TqError err = {};
         char text[768];
         int r;
 
-        tq_list_init(&s.tenants);
-        tq_list_init(&s.turns);
-        /* Absolute: what is started from there begins in the root directory. */
-        r = realpath(arg_helpers, s.helpers) ? start(&s, &err)
-                                             : tq_error_errno(&err, tq_errno(), "%s", arg_helpers);
+        r = start(&s, &err);
         if (r < 0) {
-                report_error("%s", tq_error_format(&err, text, sizeof(text)));
+                tq_log(LOG_ERR, "%s", tq_error_format(&err, text, sizeof(text)));
                 return r == -EALREADY ? EXIT_LOCKED : EXIT_FAILURE;
         }
         r = sd_event_loop(s.event);
         if (r < 0)
-                report_error("event loop: %s", strerror(-r));
-        reap_leave(&s);
+                tq_log(LOG_ERR, "event loop: %s", strerror(-r));
+        jobs_leave(s.jobs);
         return r < 0 ? EXIT_FAILURE : r;
 }
 
@@ -224,6 +312,7 @@ int main(int argc, char *argv[]) {
                 (void)fprintf(stderr, "tenantqd: must be started by root\n");
                 return EXIT_FAILURE;
         }
+        tq_log_open("");
         r = prepare_process();
         if (r < 0) {
                 (void)fprintf(stderr, "tenantqd: %s\n", strerror(-r));

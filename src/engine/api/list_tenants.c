@@ -35,6 +35,7 @@ static void add(TqBuffer *b, const char *fmt, ...) {
 
 /* Why it is not ready, what of it is switched off, and whether files wait to be taken. */
 static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqBuffer *b) {
+        size_t waiting = intake_waiting(c->api->intake, t->id);
         char fault[TQ_MESSAGE_TEXT_MAX];
 
         if (settings_fault(c->api->settings, t, fault, sizeof(fault))) {
@@ -47,8 +48,9 @@ static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqB
                 add(b, "output of its latest job could not be written (disk of the logs full?)");
         if (t->note[0] != '\0')
                 add(b, "%s", t->note);
-        if (intake_is_full(c->api->intake, t->id))
-                add(b, "files stay in its spool (see events)");
+        if (waiting > 0)
+                add(b, "%zu files wait for room, and what is behind them in its spool (see events)",
+                    waiting);
         if (!view)
                 return;
         TQ_LIST_FOREACH(node, &view->queues) {

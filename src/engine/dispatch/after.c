@@ -78,7 +78,7 @@ Afters *afters_free(Afters *a) {
         return NULL;
 }
 
-static int parse(const char *after, TqAfter *ret, size_t *ret_n) {
+int afters_parse(const char *after, TqAfter ret[TQ_JOB_AFTER_MAX], size_t *ret_n) {
         TQ_FREE char **words = NULL;
         size_t n;
         int r;
@@ -103,7 +103,7 @@ int afters_keep(Job *job, const char *after, TqAfter *ret, size_t *ret_n) {
         if (!after)
                 return 0;
         job->after = strdup(after);
-        return job->after ? parse(after, ret, ret_n) : -ENOMEM;
+        return job->after ? afters_parse(after, ret, ret_n) : -ENOMEM;
 }
 
 static Inquiry *inquiry_new(Afters *a, uint64_t job, uint32_t tenant, const char *after) {
@@ -118,7 +118,8 @@ static Inquiry *inquiry_new(Afters *a, uint64_t job, uint32_t tenant, const char
         q->afters = a;
         q->job = job;
         q->tenant = tenant;
-        if (tq_parse_words(after, TQ_JOB_AFTER_MAX, &words, &n) < 0 || parse(after, parsed, &n) < 0)
+        if (tq_parse_words(after, TQ_JOB_AFTER_MAX, &words, &n) < 0 ||
+            afters_parse(after, parsed, &n) < 0)
                 return inquiry_free(q);
         for (size_t i = 0; i < n; i++) {
                 q->fates[i].after = parsed[i];

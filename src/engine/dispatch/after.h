@@ -11,6 +11,8 @@ typedef struct Afters Afters;
 int afters_new(Commit *commit, Feed *feed, Afters **ret);
 Afters *afters_free(Afters *a);
 
+/* -EINVAL, -ENOMEM. */
+int afters_parse(const char *after, TqAfter ret[TQ_JOB_AFTER_MAX], size_t *ret_n);
 /* Parses After= (NULL: none) into ret (TQ_JOB_AFTER_MAX) and keeps its text in the job. 0, -EINVAL,
  * -ENOMEM. */
 int afters_keep(Job *job, const char *after, TqAfter *ret, size_t *ret_n);

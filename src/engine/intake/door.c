@@ -1,78 +1,332 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/intake/door.h"
 
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/map.h"
 
-#define RETRY_LEAST_USEC (100 * TQ_USEC_PER_MSEC)
-#define RETRY_MOST_USEC  (60 * TQ_USEC_PER_SEC)
+/* The supervisor keeps the file of a claim that waits; here is only its number and what the
+ * scheduler must know to say whether it would be taken. When it would, it is asked for again, one
+ * of a tenant at a time, since the next one is judged by what the one before has filled; of each
+ * queue the oldest first. So nothing is handed over in vain, and a full queue keeps none of another
+ * queue from being taken, as long as there is credit.
+ *
+ * Credit is the number of claims that a tenant may have open, those at the door included. It is
+ * TQ_CREDIT_MOST, or nothing while everything of the tenant would have to wait: its files stay
+ * where they are then. */
 
-typedef struct Full {
+#define SAID_USEC (60 * TQ_USEC_PER_SEC) /* that files wait, to the events */
+
+typedef struct Waiting {
+        TqList link; /* in its tenant's line, the oldest first */
+        DoorClaim claim;
+} Waiting;
+
+typedef struct Line {
         const Tenant *tenant;
-        bool is_full;
-        uint64_t retry_at;   /* is_full: when it is looked at again, CLOCK_BOOTTIME usec */
-        uint64_t hold_delay; /* doubles while files are held again; 0: there was room */
-        uint64_t took_usec;  /* when the supervisor was last told to take them */
-        uint64_t told_usec;  /* when the ledger was last told that files are held */
-} Full;
+        TqList waiting; /* of Waiting.link */
+        size_t n;
+        uint64_t asked; /* the claim that was asked for and has not come yet; 0: none */
+        uint32_t credit;
+        bool is_shut;       /* a limit of the tenant as a whole refuses them */
+        TqRefusal latest;   /* why one of them waits */
+        uint64_t said_usec; /* when it was last said that files wait; 0: never */
+        TqHeapNode retry;   /* while there is a time to ask again */
+        uint64_t retry_at;  /* CLOCK_BOOTTIME usec */
+} Line;
 
 struct Door {
         TqLink *link;
         Commit *commit;
         Events *events;
         Tenants *tenants;
-        TqMap all; /* Tenant.id → Full */
-        size_t n_full;
+        const TqScheduler *scheduler;
+        TqMap lines;    /* Tenant.id → Line */
+        TqHeap retries; /* of Line.retry */
         sd_event_source *timer;
 };
 
-static void take_again(Door *d, Full *f) {
-        TqMessage m = { .attempt = { .tenant = f->tenant->handle } };
-
-        f->is_full = false;
-        f->took_usec = tq_clock_boottime_usec();
-        d->n_full--;
-        (void)tq_link_send(d->link, TQ_MESSAGE_TAKE, &m, NULL, 0, -EBADF);
+static bool is_sooner(const TqHeapNode *a, const TqHeapNode *b) {
+        return TQ_CONTAINER_OF(a, Line, retry)->retry_at <
+               TQ_CONTAINER_OF(b, Line, retry)->retry_at;
 }
 
-/* To the first tenant that is to be looked at again. */
-static void arm(Door *d) {
-        uint64_t next = TQ_NEVER;
-        size_t position = 0;
-        const Full *f;
+static Line *find(const Door *d, uint32_t tenant) {
+        return tq_map_get(&d->lines, tenant);
+}
 
-        while (d->n_full > 0 && (f = tq_map_next(&d->all, &position)))
-                if (f->is_full)
-                        next = TQ_MIN(next, f->retry_at);
-        if (next != TQ_NEVER)
-                (void)sd_event_source_set_time(d->timer, next);
-        (void)sd_event_source_set_enabled(d->timer,
-                                          next == TQ_NEVER ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+static Line *get(Door *d, const Tenant *t) {
+        Line *line = find(d, t->id);
+
+        if (line)
+                return line;
+        line = calloc(1, sizeof(*line));
+        if (!line)
+                return NULL;
+        line->tenant = t;
+        line->credit = TQ_CREDIT_MOST;
+        tq_list_init(&line->waiting);
+        if (tq_map_put(&d->lines, t->id, line) < 0) {
+                free(line);
+                return NULL;
+        }
+        return line;
+}
+
+static Waiting *find_waiting(const Line *line, uint64_t claim) {
+        TQ_LIST_FOREACH(node, &line->waiting) {
+                Waiting *w = TQ_LIST_ENTRY(node, Waiting, link);
+
+                if (w->claim.claim == claim)
+                        return w;
+        }
+        return NULL;
+}
+
+static void drop(Line *line, Waiting *w) {
+        tq_list_unlink(&w->link);
+        free(w);
+        line->n--;
+}
+
+/* Time ------------------------------------------------------------------------------------------
+ */
+
+static void arm(Door *d) {
+        const TqHeapNode *top = tq_heap_top(&d->retries);
+
+        if (top)
+                (void)sd_event_source_set_time(d->timer,
+                                               TQ_CONTAINER_OF(top, Line, retry)->retry_at);
+        (void)sd_event_source_set_enabled(d->timer, top ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* UINT64_MAX: not by itself. */
+static void set_retry(Door *d, Line *line, uint64_t in_usec) {
+        tq_heap_remove(&d->retries, &line->retry);
+        if (in_usec != UINT64_MAX) {
+                line->retry_at = tq_add_u64(tq_clock_boottime_usec(), TQ_MAX(in_usec, 1U));
+                if (tq_heap_insert(&d->retries, &line->retry) < 0)
+                        commit_degrade(d->commit, -ENOMEM);
+        }
+        arm(d);
+}
+
+/* Credit ----------------------------------------------------------------------------------------
+ */
+
+static bool is_draining(const Door *d, const Tenant *t) {
+        const TqTenant *view = tq_scheduler_tenant(d->scheduler, t->id);
+
+        return commit_fault(d->commit) || tq_scheduler_host_switches(d->scheduler).is_draining ||
+               (view && view->is_draining);
+}
+
+static void reckon_credit(Door *d, Line *line) {
+        uint32_t credit = line->is_shut || is_draining(d, line->tenant) ? 0 : TQ_CREDIT_MOST;
+        TqMessage m = { .credit = { .tenant = line->tenant->handle, .credit = credit } };
+
+        if (credit == line->credit || line->tenant->handle == 0)
+                return;
+        line->credit = credit;
+        (void)tq_link_send(d->link, TQ_MESSAGE_CREDIT, &m, NULL, 0, -EBADF);
+}
+
+/* Asking again ----------------------------------------------------------------------------------
+ */
+
+/* Whether it would be taken now; else how long until it may be. */
+static bool would_be_taken(const Door *d, const Line *line, const DoorClaim *c, uint64_t *ret_in) {
+        TqEvent event = { .type = TQ_EVENT_SUBMIT,
+                          .tenant = line->tenant->id,
+                          .j = { .queue = c->queue,
+                                 .spool_bytes = c->spool_bytes,
+                                 .memory_bytes = c->memory_bytes,
+                                 .not_before = c->not_before,
+                                 .n_after = c->n_after } };
+        TqRefusal refusal = {};
+
+        if (tq_scheduler_would_take(d->scheduler, &event, tq_clock_boottime_usec(), &refusal) == 0)
+                return true;
+        *ret_in = refusal.kind == TQ_REFUSAL_DRAINING || refusal.retry_usec == 0
+                          ? UINT64_MAX
+                          : refusal.retry_usec;
+        return false;
+}
+
+/* An older one of the same queue waits. */
+static bool is_behind(const Line *line, const Waiting *w) {
+        for (const TqList *node = line->waiting.next; node != &w->link; node = node->next)
+                if (strcmp(TQ_LIST_ENTRY(node, Waiting, link)->claim.queue, w->claim.queue) == 0)
+                        return true;
+        return false;
+}
+
+static void ask_for_one(Door *d, Line *line) {
+        uint64_t soonest = UINT64_MAX, in = UINT64_MAX;
+        TqMessage m = {};
+
+        TQ_LIST_FOREACH(node, &line->waiting) {
+                const Waiting *w = TQ_LIST_ENTRY(node, Waiting, link);
+
+                if (is_behind(line, w))
+                        continue;
+                if (would_be_taken(d, line, &w->claim, &in)) {
+                        line->asked = m.number.cookie = w->claim.claim;
+                        (void)tq_link_send(d->link, TQ_MESSAGE_CLAIM_AGAIN, &m, NULL, 0, -EBADF);
+                        return;
+                }
+                soonest = TQ_MIN(soonest, in);
+        }
+        set_retry(d, line, soonest);
+}
+
+/* A name that has another owner now takes nothing any more; what is its stays in .claims. */
+static void look_again(Door *d, Line *line) {
+        if (line->tenant->is_former)
+                while (line->n > 0)
+                        drop(line, TQ_LIST_ENTRY(line->waiting.next, Waiting, link));
+        line->is_shut &= line->n > 0;
+        if (line->asked == 0 && line->n > 0 && !commit_fault(d->commit))
+                ask_for_one(d, line);
+        reckon_credit(d, line);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         uint64_t now = tq_clock_boottime_usec();
         Door *d = userdata;
-        size_t position = 0;
-        Full *f;
+        TqHeapNode *top;
 
         (void)source;
         (void)usec;
-        while ((f = tq_map_next(&d->all, &position)))
-                if (f->is_full && f->retry_at <= now)
-                        take_again(d, f);
+        while ((top = tq_heap_top(&d->retries)) &&
+               TQ_CONTAINER_OF(top, Line, retry)->retry_at <= now) {
+                tq_heap_remove(&d->retries, top);
+                look_again(d, TQ_CONTAINER_OF(top, Line, retry));
+        }
         arm(d);
         return 0;
 }
 
+void door_has_room(Door *d, uint32_t tenant) {
+        const Tenant *t = tenants_get(d->tenants, tenant);
+        Line *line = t && is_draining(d, t) ? get(d, t) : find(d, tenant);
+
+        if (line)
+                look_again(d, line);
+}
+
+void door_has_room_all(Door *d) {
+        size_t position = 0;
+        const Tenant *t;
+
+        while ((t = tenants_next(d->tenants, &position)))
+                door_has_room(d, t->id);
+}
+
+size_t door_count(const Door *d, uint32_t tenant) {
+        const Line *line = find(d, tenant);
+
+        return line ? line->n : 0;
+}
+
+/* Coming and going ------------------------------------------------------------------------------
+ */
+
+static void say(Door *d, Line *line, const TqRefusal *refusal) {
+        uint64_t now = tq_clock_boottime_usec();
+        char text[512];
+
+        if (commit_fault(d->commit) || (line->said_usec > 0 && now - line->said_usec < SAID_USEC))
+                return;
+        line->said_usec = now;
+        events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id), "files-held", 0,
+                          EVENTS_NOBODY, "%s",
+                          tq_admit_format(refusal, line->tenant->name, text, sizeof(text)));
+}
+
+/* Whatever else the tenant has would be refused as well. */
+static bool is_of_all(const TqRefusal *r) {
+        return r->kind == TQ_REFUSAL_LIMIT && r->queue[0] == '\0' &&
+               r->key != TQ_KEY_SCHEDULED_JOBS;
+}
+
+bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRefusal *ret) {
+        const Line *line = find(d, t->id);
+
+        if (!line)
+                return false;
+        TQ_LIST_FOREACH(node, &line->waiting) {
+                const DoorClaim *older = &TQ_LIST_ENTRY(node, Waiting, link)->claim;
+
+                if (older->claim == claim->claim)
+                        return false; /* it was asked for: the first of its queue */
+                if (strcmp(older->queue, claim->queue) == 0) {
+                        *ret = line->latest;
+                        return true;
+                }
+        }
+        return false;
+}
+
+void door_wait(Door *d, const Tenant *t, const DoorClaim *claim, const TqRefusal *refusal) {
+        TqMessage m = { .claim_done = { .claim = claim->claim, .outcome = TQ_CLAIM_WAITS } };
+        Line *line = get(d, t);
+        Waiting *w;
+
+        (void)tq_link_send(d->link, TQ_MESSAGE_CLAIM_DONE, &m, NULL, 0, -EBADF);
+        w = !line ? NULL : find_waiting(line, claim->claim);
+        if (line && !w) {
+                w = calloc(1, sizeof(*w));
+                if (w) {
+                        tq_list_append(&line->waiting, &w->link);
+                        line->n++;
+                }
+        }
+        if (!w) {
+                commit_degrade(d->commit, -ENOMEM);
+                return;
+        }
+        w->claim = *claim;
+        if (line->asked == claim->claim)
+                line->asked = 0;
+        line->is_shut |= is_of_all(refusal);
+        line->latest = *refusal;
+        say(d, line, refusal);
+        look_again(d, line);
+}
+
+void door_leave(Door *d, const Tenant *t, uint64_t claim) {
+        Line *line = find(d, t->id);
+        Waiting *w = line ? find_waiting(line, claim) : NULL;
+
+        if (!line)
+                return;
+        if (w)
+                drop(line, w);
+        if (line->asked == claim)
+                line->asked = 0;
+        look_again(d, line);
+}
+
+/* Life ------------------------------------------------------------------------------------------
+ */
+
 int door_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Tenants *tenants,
-             Door **ret) {
+             const TqScheduler *scheduler, Door **ret) {
         Door *d = calloc(1, sizeof(*d));
         int r;
 
         if (!d)
                 return -ENOMEM;
-        *d = (Door){ .link = link, .commit = commit, .events = events, .tenants = tenants };
+        *d = (Door){ .link = link,
+                     .commit = commit,
+                     .events = events,
+                     .tenants = tenants,
+                     .scheduler = scheduler,
+                     .retries = { .before = is_sooner } };
         r = sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, 0, 10000, on_timer, d);
         if (r >= 0)
                 r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
@@ -86,100 +340,18 @@ int door_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Tena
 
 Door *door_free(Door *d) {
         size_t position = 0;
-        Full *f;
+        Line *line;
 
         if (!d)
                 return NULL;
-        while ((f = tq_map_next(&d->all, &position)))
-                free(f);
-        tq_map_done(&d->all);
+        while ((line = tq_map_next(&d->lines, &position))) {
+                while (line->n > 0)
+                        drop(line, TQ_LIST_ENTRY(line->waiting.next, Waiting, link));
+                free(line);
+        }
+        tq_map_done(&d->lines);
+        tq_heap_done(&d->retries);
         (void)sd_event_source_disable_unref(d->timer);
         free(d);
         return NULL;
-}
-
-static Full *get(Door *d, const Tenant *t) {
-        Full *f = tq_map_get(&d->all, t->id);
-
-        if (f)
-                return f;
-        f = calloc(1, sizeof(*f));
-        if (!f)
-                return NULL;
-        f->tenant = t;
-        if (tq_map_put(&d->all, t->id, f) < 0) {
-                free(f);
-                return NULL;
-        }
-        return f;
-}
-
-void door_hold(Door *d, uint64_t claim, const Tenant *t, const TqRefusal *refusal) {
-        uint64_t delay = TQ_MAX(refusal->retry_usec, RETRY_LEAST_USEC);
-        bool is_degraded = commit_fault(d->commit);
-        uint64_t now = tq_clock_boottime_usec();
-        TqMessage m = {
-                .claim_done = { .claim = claim,
-                                .is_held = 1,
-                                .is_queues = refusal->queue[0] != '\0' && !is_degraded },
-        };
-        Full *f = get(d, t);
-        char text[512];
-
-        (void)tq_link_send(d->link, TQ_MESSAGE_CLAIM_DONE, &m, NULL, 0, -EBADF);
-        if (!f) {
-                commit_degrade(d->commit, -ENOMEM);
-                return;
-        }
-        if (!is_degraded && (f->told_usec == 0 || now - f->told_usec > RETRY_MOST_USEC)) {
-                events_add_within(d->events, tenants_budget(d->tenants, t->id), "files-held", 0,
-                                  EVENTS_NOBODY, "%s",
-                                  tq_admit_format(refusal, t->name, text, sizeof(text)));
-                f->told_usec = now;
-        }
-        /* Files of one look that are held together count once. */
-        if (!f->is_full) {
-                f->hold_delay = TQ_MIN(TQ_MAX(delay, f->hold_delay * 2), RETRY_MOST_USEC);
-                f->retry_at = TQ_NEVER;
-                d->n_full++;
-        }
-        f->is_full = true;
-        /* What is being drained says itself when it takes jobs again; a broken disk needs a
-         * restart. */
-        if (refusal->kind != TQ_REFUSAL_DRAINING && !is_degraded)
-                f->retry_at = TQ_MIN(f->retry_at, tq_add_u64(now, f->hold_delay));
-        arm(d);
-}
-
-/* Many ends at once are one reason to look again. */
-static void look_again(Door *d, Full *f) {
-        uint64_t next;
-
-        if (!f || !f->is_full)
-                return;
-        f->hold_delay = 0;
-        next = tq_add_u64(f->took_usec, RETRY_LEAST_USEC);
-        if (f->took_usec > 0 && tq_clock_boottime_usec() < next) {
-                f->retry_at = TQ_MIN(f->retry_at, next);
-                arm(d);
-        } else
-                take_again(d, f);
-}
-
-void door_has_room(Door *d, uint32_t tenant) {
-        look_again(d, tq_map_get(&d->all, tenant));
-}
-
-void door_has_room_all(Door *d) {
-        size_t position = 0;
-        Full *f;
-
-        while ((f = tq_map_next(&d->all, &position)))
-                look_again(d, f);
-}
-
-bool door_is_full(const Door *d, uint32_t tenant) {
-        const Full *f = tq_map_get(&d->all, tenant);
-
-        return f && f->is_full;
 }

@@ -5,16 +5,34 @@
 #include "engine/tenants/tenants.h"
 #include "ipc/link.h"
 
-/* Files that a limit refuses for now (on_full=hold), or that what is drained does not take: they
- * stay where they are until there is room. */
+/* Claims that a limit refuses for now (on_full=hold), or that what is drained does not take: they
+ * wait at the door, in .claims, until there is room; and how many a tenant may have open. */
 typedef struct Door Door;
 
+/* scheduler: read only. */
 int door_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Tenants *tenants,
-             Door **ret);
+             const TqScheduler *scheduler, Door **ret);
 Door *door_free(Door *d);
 
-/* The claim goes back, and nothing more of the tenant is taken. */
-void door_hold(Door *d, uint64_t claim, const Tenant *t, const TqRefusal *refusal);
+/* What the scheduler is asked, once there may be room. */
+typedef struct DoorClaim {
+        uint64_t claim;
+        char queue[TQ_QUEUE_NAME_MAX + 1];
+        uint64_t spool_bytes, memory_bytes;
+        uint64_t not_before; /* CLOCK_BOOTTIME usec */
+        size_t n_after;
+} DoorClaim;
+
+/* An older one of the same queue waits already: *ret is why. */
+bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRefusal *ret);
+
+/* It waits; one that waited before keeps its place. Its supervisor is told. */
+void door_wait(Door *d, const Tenant *t, const DoorClaim *claim, const TqRefusal *refusal);
+/* It was handed over again, and taken or refused for good; or it has gone. */
+void door_leave(Door *d, const Tenant *t, uint64_t claim);
+/* A job of the tenant waits no more, or another reason to ask again; limits or switches may have
+ * changed. */
 void door_has_room(Door *d, uint32_t tenant);
 void door_has_room_all(Door *d);
-bool door_is_full(const Door *d, uint32_t tenant);
+/* How many wait. */
+size_t door_count(const Door *d, uint32_t tenant);

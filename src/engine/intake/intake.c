@@ -8,7 +8,6 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "conf/jobfile.h"
-#include "engine/intake/door.h"
 #include "kernel/cgroup.h"
 
 /* Parsing happens here, in the process that can do nothing else. A refusal that is for now may wait
@@ -198,14 +197,36 @@ static int take(Intake *in, const Submission *s, TqJobSpec *spec, Answer *ret) {
         return 0;
 }
 
+static void describe(const Submission *s, const TqJobSpec *spec, DoorClaim *ret) {
+        TqAfter after[TQ_JOB_AFTER_MAX];
+        TqEvent times = {};
+
+        *ret = (DoorClaim){ .claim = s->claim,
+                            .spool_bytes = s->size,
+                            .memory_bytes = promised_memory(spec) };
+        (void)snprintf(ret->queue, sizeof(ret->queue), "%s", spec->queue);
+        dispatch_fill_times(&(Job){ .start_after_usec = spec->start_after_usec }, &times);
+        ret->not_before = times.j.not_before;
+        if (spec->after)
+                (void)afters_parse(spec->after, after, &ret->n_after);
+}
+
 int intake_submit(Intake *in, const Submission *s, Answer *ret) {
+        char text[512];
         TqJobSpec spec;
         int r;
 
         r = tq_jobfile_parse(s->data, s->size, &spec, NULL, NULL, &ret->err);
         if (r < 0)
                 return refuse(ret, TQ_CONTROL_INVALID);
+        describe(s, &spec, &ret->claim);
         r = check(in, s, &spec, ret);
+        if (r >= 0 && s->claim > 0 &&
+            door_must_wait(in->door, s->tenant, &ret->claim, &ret->refusal)) {
+                (void)tq_error(&ret->err, -EDQUOT, "%s",
+                               tq_admit_format(&ret->refusal, s->tenant->name, text, sizeof(text)));
+                r = refuse(ret, TQ_CONTROL_LIMIT);
+        }
         if (r >= 0)
                 r = take(in, s, &spec, ret);
         tq_jobspec_done(&spec);
@@ -214,8 +235,8 @@ int intake_submit(Intake *in, const Submission *s, Answer *ret) {
 
 /* The spool ----------------------------------------------------------------------------------- */
 
-static void answer_claim(Intake *in, uint64_t claim, bool is_accepted, const char *reason) {
-        TqMessage m = { .claim_done = { .claim = claim, .is_accepted = is_accepted } };
+static void answer_claim(Intake *in, uint64_t claim, TqClaimOutcome outcome, const char *reason) {
+        TqMessage m = { .claim_done = { .claim = claim, .outcome = outcome } };
 
         (void)tq_link_send(in->link, TQ_MESSAGE_CLAIM_DONE, &m, reason, reason ? strlen(reason) : 0,
                            -EBADF);
@@ -231,7 +252,7 @@ static void on_accepted(void *data, int result) {
         const Accepted *a = data;
 
         if (result >= 0)
-                answer_claim(a->intake, a->claim, true, NULL);
+                answer_claim(a->intake, a->claim, TQ_CLAIM_ACCEPTED, NULL);
 }
 
 static void note_refused(Intake *in, const TqClaimMessage *m, const char *reason) {
@@ -245,12 +266,17 @@ static void note_refused(Intake *in, const TqClaimMessage *m, const char *reason
 }
 
 static void reject(Intake *in, const TqClaimMessage *m, const char *reason) {
-        answer_claim(in, m->claim, false, reason);
+        answer_claim(in, m->claim, TQ_CLAIM_REFUSED, reason);
         note_refused(in, m, reason);
 }
 
 /* What is being drained will take them later; else on_full= decides. */
-static bool may_wait(const Intake *in, const Tenant *t, const TqRefusal *refusal) {
+static bool may_wait(const Intake *in, const Tenant *t, const Answer *a) {
+        const TqRefusal *refusal = &a->refusal;
+
+        /* What could not be parsed will not be then. */
+        if (a->claim.claim == 0)
+                return false;
         return commit_fault(in->commit) || refusal->kind == TQ_REFUSAL_DRAINING ||
                (settings_holds_when_full(in->settings, t->id) &&
                 (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
@@ -279,24 +305,41 @@ static int on_claim(void *userdata, const TqMessage *message, const char *blob, 
         char text[1024];
 
         (void)fd;
-        if (!s.tenant)
+        if (!s.tenant) {
                 reject(in, m, "the tenant is not known");
-        /* Handed over once already, and the answer was lost with the process that waited for it.
-         * Only asked while stock is taken, when the worker does not run yet. */
-        else if (m->is_recovered && tq_ledger_has_claim(commit_ledger(in->commit), m->claim) > 0)
-                answer_claim(in, m->claim, true, NULL);
-        else if (intake_submit(in, &s, &a) >= 0)
+                return 0;
+        }
+        if (intake_submit(in, &s, &a) >= 0)
                 accept(in, m->claim);
-        else if (may_wait(in, s.tenant, &a.refusal))
-                door_hold(in->door, m->claim, s.tenant, &a.refusal);
-        else
+        else if (may_wait(in, s.tenant, &a)) {
+                door_wait(in->door, s.tenant, &a.claim, &a.refusal);
+                return 0;
+        } else
                 reject(in, m, tq_error_format(&a.err, text, sizeof(text)));
+        door_leave(in->door, s.tenant, m->claim);
+        return 0;
+}
+
+/* Handed over once already, and perhaps the answer was lost with the process that waited for it.
+ * Asked while stock is taken, when the worker does not run yet. */
+static int on_kept(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Intake *in = userdata;
+
+        (void)blob;
+        (void)fd;
+        if (tq_ledger_has_claim(commit_ledger(in->commit), m->number.cookie) > 0)
+                answer_claim(in, m->number.cookie, TQ_CLAIM_ACCEPTED, NULL);
         return 0;
 }
 
 static int on_refused(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Intake *in = userdata;
+        const Tenant *t = tenants_by_handle(in->tenants, m->claim.tenant);
+
         (void)fd;
-        note_refused(userdata, &m->claim, blob);
+        note_refused(in, &m->claim, blob);
+        if (t && m->claim.claim > 0)
+                door_leave(in->door, t, m->claim.claim);
         return 0;
 }
 
@@ -308,8 +351,8 @@ void intake_has_room_all(Intake *in) {
         door_has_room_all(in->door);
 }
 
-bool intake_is_full(const Intake *in, uint32_t tenant) {
-        return door_is_full(in->door, tenant);
+size_t intake_waiting(const Intake *in, uint32_t tenant) {
+        return door_count(in->door, tenant);
 }
 
 /* Life ----------------------------------------------------------------------------------------- */
@@ -327,12 +370,13 @@ int intake_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Te
                         .tenants = tenants,
                         .settings = settings,
                         .dispatch = dispatch };
-        r = door_new(event, link, commit, events, tenants, &in->door);
+        r = door_new(event, link, commit, events, tenants, dispatch_scheduler(dispatch), &in->door);
         if (r < 0) {
                 free(in);
                 return r;
         }
         tq_link_on(link, TQ_MESSAGE_CLAIM, on_claim, in);
+        tq_link_on(link, TQ_MESSAGE_CLAIM_KEPT, on_kept, in);
         tq_link_on(link, TQ_MESSAGE_REFUSED, on_refused, in);
         *ret = in;
         return 0;

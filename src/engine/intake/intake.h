@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/dispatch/dispatch.h"
+#include "engine/intake/door.h"
 #include "ipc/control.h"
 
 /* Bytes → an accepted job, or a refusal with its reason. The same way leads in from the spool and
@@ -22,6 +23,7 @@ typedef struct Submission {
 
 /* What becomes of a submission. */
 typedef struct Answer {
+        DoorClaim claim;      /* what of it matters at the door, once it was parsed */
         uint64_t job;         /* accepted, once this turn's changes are committed */
         TqControlError error; /* else why not: */
         TqError err;
@@ -34,5 +36,5 @@ int intake_submit(Intake *in, const Submission *s, Answer *ret);
 /* One of its jobs waits no more, or another reason to look at files that were left. */
 void intake_has_room(Intake *in, uint32_t tenant);
 void intake_has_room_all(Intake *in);
-/* Files of it stay in its spool. */
-bool intake_is_full(const Intake *in, uint32_t tenant);
+/* How many of its files wait at the door. */
+size_t intake_waiting(const Intake *in, uint32_t tenant);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/tenants/identity.h"
+
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "supervisor/supervisor.h"
+#include "base/log.h"
+#include "supervisor/tenants/logs.h"
+#include "supervisor/tenants/tenants_private.h"
 
 /* Who a tenant's jobs run as: what the system says at the launch, not what it said once.
  *
@@ -45,13 +47,13 @@ void identity_done(Identity *i) {
 }
 
 /* The user that the tenant's file names, or the directory's owner. */
-static int find_user(const Supervisor *s, Tenant *t, const struct stat *st, Identity *ret) {
+static int find_user(const Tenants *ts, Tenant *t, const struct stat *st, Identity *ret) {
         char user[sizeof(ret->user)];
         struct passwd *pw;
         uid_t uid;
 
         if (t->config.user[0] != '\0') {
-                if (setup_lookup_user(t->config.user, &ret->uid, &ret->gid) < 0)
+                if (users_find(t->config.user, &ret->uid, &ret->gid) < 0)
                         return tenants_fault(t, "tenants.d/%s.conf: user=%s: no such user", t->name,
                                              t->config.user);
                 pw = getpwuid(ret->uid);
@@ -61,9 +63,9 @@ static int find_user(const Supervisor *s, Tenant *t, const struct stat *st, Iden
                 ret->gid = pw ? pw->pw_gid : st->st_gid;
         }
         /* Whoever gets the number next would be the tenant. */
-        if (!pw && logs_read_owner(s, t, &uid, user, sizeof(user)) && uid == ret->uid &&
+        if (!pw && logs_read_owner(ts, t, &uid, user, sizeof(user)) && uid == ret->uid &&
             user[0] != '\0') {
-                logs_close(s, t);
+                logs_close(ts, t);
                 return tenants_fault(t,
                                      "user %s (%u) does not exist any more: chown the directory to "
                                      "the tenant's user, or make the user again",
@@ -109,8 +111,8 @@ static int find_submitters(Tenant *t) {
         for (size_t i = 0; i < t->config.n_submitters; i++) {
                 gid_t ignored;
 
-                if (setup_lookup_user(t->config.submitters[i], &t->submitters[t->n_submitters],
-                                      &ignored) < 0)
+                if (users_find(t->config.submitters[i], &t->submitters[t->n_submitters], &ignored) <
+                    0)
                         return tenants_fault(t, "tenants.d/%s.conf: submitters: no user %s",
                                              t->name, t->config.submitters[i]);
                 t->n_submitters++;
@@ -118,34 +120,34 @@ static int find_submitters(Tenant *t) {
         return 0;
 }
 
-static Tenant *owner_of(Supervisor *s, uid_t uid) {
-        return tq_map_get(&s->owners, uid);
+static Tenant *owner_of(Tenants *ts, uid_t uid) {
+        return tq_map_get(&ts->owners, uid);
 }
 
-void identity_release(Supervisor *s, Tenant *t) {
-        if (owner_of(s, t->who.uid) == t)
-                (void)tq_map_remove(&s->owners, t->who.uid);
+void identity_release(Tenants *ts, const Tenant *t) {
+        if (owner_of(ts, t->who.uid) == t)
+                (void)tq_map_remove(&ts->owners, t->who.uid);
 }
 
 /* One user, one tenant: whose files and processes are whose would not be known otherwise. */
-static int claim_user(Supervisor *s, Tenant *t, uid_t uid) {
-        const Tenant *other = owner_of(s, uid);
+static int claim_user(Tenants *ts, Tenant *t, uid_t uid) {
+        const Tenant *other = owner_of(ts, uid);
 
-        if (uid == s->engine_uid || uid == s->exec_uid)
+        if (uid == ts->host->users.engine_uid || uid == ts->host->users.exec_uid)
                 return tenants_fault(t, "user %u is one of tenantq's own", uid);
         if (other && other != t)
                 return tenants_fault(
                         t,
                         "user %u already is another tenant's; give each tenant a user of its own",
                         uid);
-        return other ? 0 : tq_map_put(&s->owners, uid, t);
+        return other ? 0 : tq_map_put(&ts->owners, uid, t);
 }
 
-int identity_find(Supervisor *s, Tenant *t, const struct stat *st) {
+int identity_find(Tenants *ts, Tenant *t, const struct stat *st) {
         TQ_CLEANUP(identity_done) Identity found = {};
         int r;
 
-        r = find_user(s, t, st, &found);
+        r = find_user(ts, t, st, &found);
         if (r == -E2BIG)
                 return tenants_fault(t, "user %s is in more than %d groups", found.user,
                                      GROUPS_MAX);
@@ -155,44 +157,44 @@ int identity_find(Supervisor *s, Tenant *t, const struct stat *st) {
                 r = find_submitters(t);
         if (r < 0)
                 return r;
-        identity_release(s, t);
-        r = claim_user(s, t, found.uid);
+        identity_release(ts, t);
+        r = claim_user(ts, t, found.uid);
         if (r < 0)
                 return r;
         t->owner += found.uid != t->who.uid || strcmp(found.user, t->who.user) != 0;
         identity_done(&t->who);
         t->who = found;
         found = (Identity){};
-        t->identity_seen = s->identities;
+        t->identity_seen = ts->identities;
         t->identity_usec = tq_clock_boottime_usec();
         return 0;
 }
 
-bool identity_is_fresh(const Supervisor *s, const Tenant *t) {
-        return t->identity_seen == s->identities &&
+bool identity_is_fresh(const Tenants *ts, const Tenant *t) {
+        return t->identity_seen == ts->identities &&
                tq_clock_boottime_usec() - t->identity_usec < MAX_AGE_USEC;
 }
 
 /* All tenants are looked at, each in its turn. */
 static int on_etc(sd_event_source *source, const struct inotify_event *e, void *userdata) {
-        Supervisor *s = userdata;
+        Tenants *ts = userdata;
 
         (void)source;
         if (e->len == 0 || (strcmp(e->name, "passwd") != 0 && strcmp(e->name, "group") != 0))
                 return 0;
-        s->identities++;
-        TQ_LIST_FOREACH(node, &s->tenants)
-        later_check(s, TQ_LIST_ENTRY(node, Tenant, all));
+        ts->identities++;
+        tenants_check_all(ts);
         return 0;
 }
 
 /* Without it, age alone says when to ask again. */
-void identity_watch(Supervisor *s) {
-        int r = sd_event_add_inotify(s->event, NULL, "/etc",
-                                     IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR, on_etc, s);
+void identity_watch(Tenants *ts, sd_event *event) {
+        int r = sd_event_add_inotify(event, &ts->users_source, "/etc",
+                                     IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR, on_etc, ts);
 
         if (r < 0)
-                report_error("/etc can't be watched (%s): a user who is deleted is noticed up to a "
-                             "minute later",
-                             strerror(-r));
+                tq_log(LOG_ERR,
+                       "/etc can't be watched (%s): a user who is deleted is noticed up to a "
+                       "minute later",
+                       strerror(-r));
 }

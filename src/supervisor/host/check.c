@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/host/check.h"
+
+#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,11 +11,8 @@
 
 #include "base/format.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "core/ids.h"
-#include "supervisor/supervisor.h"
-
-/* The files of root, looked at without anything taking effect: before a reload, and by tenantqd
- * --check. */
 
 #define CONF_SUFFIX ".conf"
 
@@ -43,11 +42,11 @@ static void check_meaning(const TqTenantConfig *c, const TqHostConfig *host, con
         uid_t uid;
         gid_t gid;
 
-        if (c->user[0] && setup_lookup_user(c->user, &uid, &gid) < 0)
+        if (c->user[0] && users_find(c->user, &uid, &gid) < 0)
                 fault("tenants.d/%s.conf: user=%s: no such user; the tenant is disabled", tenant,
                       c->user);
         for (size_t i = 0; i < c->n_submitters; i++)
-                if (setup_lookup_user(c->submitters[i], &uid, &gid) < 0)
+                if (users_find(c->submitters[i], &uid, &gid) < 0)
                         fault("tenants.d/%s.conf: submitters: no user %s; the tenant is disabled",
                               tenant, c->submitters[i]);
         if (!has_pool(&host->policy, c->pool))
@@ -131,16 +130,25 @@ static void complain(const char *fmt, ...) {
         has_complained = true;
 }
 
+void check_log(const char *fmt, ...) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        tq_log_va(LOG_ERR, (TqLogAbout){}, fmt, ap);
+        va_end(ap);
+}
+
+void check_mute(const char *fmt, ...) {
+        (void)fmt;
+}
+
 int check_host(const TqHostConfig *config, TqError *err) {
-        TQ_FREE Supervisor *scratch = calloc(1, sizeof(*scratch));
+        Users ignored;
         int r;
 
-        if (!scratch)
-                return tq_error(err, -ENOMEM, "out of memory");
-        scratch->config = *config;
-        r = setup_lookup_users(scratch, err);
+        r = users_resolve(config, &ignored, err);
         if (r >= 0)
-                r = setup_check_controllers(config, UINT_MAX, err);
+                r = host_check_controllers(config, UINT_MAX, err);
         if (r >= 0 && strlen(config->run) + strlen("/.control.sock") >=
                               sizeof(((struct sockaddr_un *)NULL)->sun_path))
                 r = tq_error(err, -ENAMETOOLONG, "tenantq.conf: run=%s is too long for a socket",
@@ -166,25 +174,25 @@ static void check_names(int spool_fd, const char *spool) {
         (void)closedir(dir);
 }
 
-int check_main(const char *config) {
-        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, config), spool_fd = -EBADF;
-        TQ_FREE Supervisor *s = calloc(1, sizeof(*s));
+int check_main(const char *config_dir) {
+        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, config_dir), spool_fd = -EBADF;
+        TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
         TqError err = {};
         char text[768];
         int r;
 
-        if (config_fd < 0 || !s)
-                r = tq_error_errno(&err, s ? config_fd : -ENOMEM, "%s", config);
+        if (config_fd < 0 || !config)
+                r = tq_error_errno(&err, config ? config_fd : -ENOMEM, "%s", config_dir);
         else
-                r = tq_hostfile_load(config_fd, &s->config, &err);
-        if (r >= 0 && s)
-                r = check_host(&s->config, &err);
-        if (r >= 0 && s) {
+                r = tq_hostfile_load(config_fd, config, &err);
+        if (r >= 0)
+                r = check_host(config, &err);
+        if (r >= 0) {
                 if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
-                        say("there is no %s/tenantq.conf: everything is as by default", config);
-                spool_fd = tq_fs_open_dir(AT_FDCWD, s->config.spool);
-                r = check_tenant_files(config_fd, spool_fd, &s->config, say, complain, &err);
-                check_names(spool_fd, s->config.spool);
+                        say("there is no %s/tenantq.conf: everything is as by default", config_dir);
+                spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
+                r = check_tenant_files(config_fd, spool_fd, config, say, complain, &err);
+                check_names(spool_fd, config->spool);
         }
         if (r < 0) {
                 (void)fprintf(stderr, "tenantqd: %s\n", tq_error_format(&err, text, sizeof(text)));

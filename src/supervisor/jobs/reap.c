@@ -8,9 +8,11 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "kernel/cgroup.h"
 #include "store/joblog.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/jobs/jobs_private.h"
+#include "supervisor/tenants/notes.h"
 
 /* From the end of a job to its verdict's ingredients. The end is an empty cgroup, not a dead
  * process and not a sent signal: the counters are read, the cgroup is removed, and only then is the
@@ -19,29 +21,6 @@
  * Usually tenantq-exec is our child and its end empties the cgroup (it is the init of the
  * namespace). After a restart it is not our child, so cgroup.events is watched instead; so it is
  * when processes outlast the init, in the D state. */
-
-static const char *leaf_name(const Attempt *a, char *buf, size_t size) {
-        (void)snprintf(buf, size, "%" PRIu64 ".%u.job", a->job, a->attempt);
-        return buf;
-}
-
-Attempt *reap_free(Supervisor *s, Attempt *a) {
-        if (!a)
-                return NULL;
-        if (tq_map_get(&s->attempts, a->job) == a)
-                (void)tq_map_remove(&s->attempts, a->job);
-        (void)sd_event_source_disable_unref(a->term_source);
-        (void)tq_procs_free(a->term_procs);
-        (void)sd_event_source_disable_unref(a->remove_source);
-        (void)sd_event_source_disable_unref(a->exit_source);
-        (void)sd_event_source_disable_unref(a->events_source);
-        (void)tq_close(a->events_fd);
-        (void)tq_close(a->pidfd);
-        (void)tq_close(a->leaf_fd);
-        (void)tq_close(a->barrier_fd);
-        free(a);
-        return NULL;
-}
 
 /* Whose memory limit it was: the leaf's own, else its tenant's if that ran out since the start. */
 static TqLevel oom_level(const Attempt *a) {
@@ -52,11 +31,12 @@ static TqLevel oom_level(const Attempt *a) {
         return TQ_LEVEL_HOST;
 }
 
-static void keep_counters(Supervisor *s, Attempt *a) {
+void reap_keep_counters(Attempt *a) {
+        Jobs *j = a->jobs;
         TqCounters counters;
         TqLevel level = TQ_LEVEL_NONE;
 
-        tq_cgroup_counters(a->leaf_fd, s->controllers, &counters);
+        tq_cgroup_counters(a->leaf_fd, slices_controllers(j->slices), &counters);
         /* Removed by somebody else meanwhile: what was read before stands. */
         if (counters.cpu_usec == TQ_UNKNOWN && a->has_counters)
                 return;
@@ -66,16 +46,17 @@ static void keep_counters(Supervisor *s, Attempt *a) {
         if (counters.pids_peak != TQ_UNKNOWN)
                 counters.pids_peak = tq_sub_u64(counters.pids_peak, WATCHERS);
         if (a->slot >= 0)
-                (void)tq_result_slots_set_counters(s->slots, (size_t)a->slot, &counters, level);
+                (void)tq_result_slots_set_counters(j->slots, (size_t)a->slot, &counters, level);
         a->end.counters = counters;
         a->end.oom_level = level;
 }
 
 /* The record's word; where there is none, what we saw of tenantq-exec itself. */
-static void judge(Supervisor *s, Attempt *a) {
+static void judge(Attempt *a) {
+        Jobs *j = a->jobs;
         TqEnd end = a->end;
 
-        if (a->slot >= 0 && tq_result_slots_end(s->slots, (size_t)a->slot, &end) >= 0) {
+        if (a->slot >= 0 && tq_result_slots_end(j->slots, (size_t)a->slot, &end) >= 0) {
                 end.counters = a->end.counters;
                 end.oom_level = a->end.oom_level;
         }
@@ -97,11 +78,11 @@ static void judge(Supervisor *s, Attempt *a) {
         a->end = end;
 }
 
-static void tell_end(Supervisor *s, const Attempt *a) {
+static void tell_end(const Attempt *a) {
         TqMessage m;
 
         /* Until stock is taken, what has ended is part of it. */
-        if (!s->stock_is_told)
+        if (!a->jobs->is_told)
                 return;
         m = (TqMessage){
                 .ended = { .job = a->job,
@@ -110,19 +91,19 @@ static void tell_end(Supervisor *s, const Attempt *a) {
                            .end = a->end },
         };
 
-        link_send(s, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
+        (void)tq_link_send(a->jobs->link, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
 }
 
-static void forget(Supervisor *s, Attempt *a) {
+static void forget(Attempt *a) {
         if (a->end.kind == TQ_END_NEVER_STARTED && a->tenant && a->tenant->log_fd >= 0)
                 tq_joblog_remove(a->tenant->log_fd, a->job, a->attempt);
         if (a->slot >= 0)
-                tq_result_slots_release(s->slots, (size_t)a->slot);
-        (void)reap_free(s, a);
+                tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
+        (void)attempt_free(a);
 }
 
-static int watch_events(Supervisor *s, Attempt *a);
-static void finish(Supervisor *s, Attempt *a);
+static int watch_events(Attempt *a);
+static void finish(Attempt *a);
 
 /* What can't be removed is tried again, at last once a minute: whoever is in it may leave, and
  * somebody may remove it by hand. Until then the job has its slot. */
@@ -139,20 +120,21 @@ static int on_remove(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)source;
         (void)usec;
-        finish(a->supervisor, a);
+        finish(a);
         return 0;
 }
 
-static void remove_later(Supervisor *s, Attempt *a, int error) {
+static void remove_later(Attempt *a, int error) {
         char file[48];
 
         a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
         if (a->remove_delay >= REMOVE_TOLD_USEC && !a->is_stuck) {
-                report_error("job %" PRIu64 " of %s: its cgroup can't be removed (%s)", a->job,
+                tq_log_about(LOG_ERR, (TqLogAbout){ TQ_LOG_CGROUP_STUCK, a->tenant->name, a->job },
+                             "job %" PRIu64 " of %s: its cgroup can't be removed (%s)", a->job,
                              a->tenant->name, strerror(-error));
                 note_name(a, file, sizeof(file));
                 a->is_stuck = notes_set(
-                        s, a->tenant, file,
+                        a->jobs->tenants, a->tenant, file,
                         a->is_aborted ? "what is left of a launch of job %" PRIu64
                                         " can't be removed (%s); it is tried again each minute"
                                       : "job %" PRIu64
@@ -162,27 +144,18 @@ static void remove_later(Supervisor *s, Attempt *a, int error) {
                         a->job, strerror(-error), a->job);
         }
         a->remove_source = sd_event_source_disable_unref(a->remove_source);
-        if (sd_event_add_time_relative(s->event, &a->remove_source, CLOCK_MONOTONIC,
+        if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,
                                        a->remove_delay, 0, on_remove, a) < 0)
-                report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
 }
 
-void reap_leave(Supervisor *s) {
-        size_t position = 0;
-        Attempt *a;
-
-        while ((a = tq_map_next(&s->attempts, &position)))
-                if (!a->has_ended && a->leaf_fd >= 0 && a->tenant)
-                        keep_counters(s, a);
-}
-
-static void end(Supervisor *s, Attempt *a) {
+static void end(Attempt *a) {
         char file[48];
 
         note_name(a, file, sizeof(file));
         if (a->is_stuck)
-                notes_clear(s, a->tenant, file);
-        judge(s, a);
+                notes_clear(a->jobs->tenants, a->tenant, file);
+        judge(a);
         a->has_ended = true;
         a->exit_source = sd_event_source_disable_unref(a->exit_source);
         a->events_source = sd_event_source_disable_unref(a->events_source);
@@ -194,14 +167,14 @@ static void end(Supervisor *s, Attempt *a) {
         a->leaf_fd = tq_close(a->leaf_fd);
         a->barrier_fd = tq_close(a->barrier_fd);
         if (!a->is_orphan) {
-                tell_end(s, a);
+                tell_end(a);
                 return;
         }
         /* Of a launch that the last engine did not release: it may have recorded it as running, so
          * its end ("never started") is part of the stock that the next one is told. */
         a->is_orphan = false;
-        if (!inventory_has_orphans(s))
-                link_take_stock(s);
+        if (!jobs_have_orphans(a->jobs))
+                a->jobs->gone(a->jobs->data);
 }
 
 /* tenantq-exec, where it is our child, has been waited for: what became of it is part of the end,
@@ -220,39 +193,28 @@ static bool is_reaped(Attempt *a) {
         return true;
 }
 
-static void finish(Supervisor *s, Attempt *a) {
+static void finish(Attempt *a) {
         char name[48];
         int r;
 
         /* An empty cgroup may be told before the death of who was the last in it. */
         if (!is_reaped(a)) {
                 (void)tq_cgroup_kill(a->leaf_fd);
-                remove_later(s, a, -EBUSY);
+                remove_later(a, -EBUSY);
                 return;
         }
-        keep_counters(s, a);
-        r = tq_cgroup_remove(a->tenant->slice_fd, leaf_name(a, name, sizeof(name)));
+        reap_keep_counters(a);
+        r = tq_cgroup_remove(a->tenant->slice_fd,
+                             attempt_leaf(a->job, a->attempt, name, sizeof(name)));
         if (r >= 0 || r == -ENOENT || r == -ENODEV) {
-                end(s, a);
+                end(a);
                 return;
         }
         /* Something is left in it: it keeps its slot until that has gone. */
         (void)tq_cgroup_kill(a->leaf_fd);
-        if (watch_events(s, a) < 0)
-                report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
-        remove_later(s, a, r);
-}
-
-/* An administrator gives it up by name: what is left of it is not ours any more. */
-void reap_abandon(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = tq_map_get(&s->attempts, job);
-
-        if (!a || a->attempt != attempt || a->has_ended)
-                return;
-        (void)tq_cgroup_kill(a->leaf_fd);
-        report_error("job %" PRIu64 " of %s: given up; its cgroup is left as it is", job,
-                     a->tenant->name);
-        end(s, a);
+        if (watch_events(a) < 0)
+                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
+        remove_later(a, r);
 }
 
 static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -262,12 +224,13 @@ static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, voi
         (void)fd;
         (void)revents;
         if (is_reaped(a))
-                finish(a->supervisor, a);
+                finish(a);
         return 0;
 }
 
-int reap_watch_exit(Supervisor *s, Attempt *a) {
-        return sd_event_add_io(s->event, &a->exit_source, a->pidfd, EPOLLIN, on_exit_status, a);
+int reap_watch_exit(Attempt *a) {
+        return sd_event_add_io(a->jobs->event, &a->exit_source, a->pidfd, EPOLLIN, on_exit_status,
+                               a);
 }
 
 /* kernfs tells of a change of cgroup.events by EPOLLPRI. */
@@ -280,19 +243,19 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
         /* Reading re-arms the notification. */
         (void)!pread(fd, text, sizeof(text), 0);
         if (tq_cgroup_is_populated(a->leaf_fd) <= 0)
-                finish(a->supervisor, a);
+                finish(a);
         return 0;
 }
 
-static int watch_events(Supervisor *s, Attempt *a) {
+static int watch_events(Attempt *a) {
         int r;
 
         if (!a->events_source) {
                 a->events_fd = openat(a->leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
                 if (a->events_fd < 0)
                         return tq_errno();
-                r = sd_event_add_io(s->event, &a->events_source, a->events_fd, EPOLLPRI, on_events,
-                                    a);
+                r = sd_event_add_io(a->jobs->event, &a->events_source, a->events_fd, EPOLLPRI,
+                                    on_events, a);
                 if (r < 0)
                         return r;
         }
@@ -300,111 +263,163 @@ static int watch_events(Supervisor *s, Attempt *a) {
         return sd_event_source_set_enabled(a->events_source, SD_EVENT_ON);
 }
 
-int reap_adopt(Supervisor *s, Attempt *a) {
+int reap_adopt(Attempt *a) {
         int r;
 
-        r = watch_events(s, a);
+        r = watch_events(a);
         if (r < 0)
                 return r;
         if (tq_cgroup_is_populated(a->leaf_fd) <= 0)
-                finish(s, a);
+                finish(a);
         return 0;
 }
 
-static Attempt *find(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = tq_map_get(&s->attempts, job);
+/* What the engine asks --------------------------------------------------------------------------
+ */
 
-        return a && a->attempt == attempt && !a->has_ended ? a : NULL;
+/* One that has not ended. */
+static Attempt *find(const Jobs *j, const TqMessage *m) {
+        Attempt *a = attempt_find(j, m->attempt.job);
+
+        return a && a->attempt == m->attempt.attempt && !a->has_ended ? a : NULL;
 }
 
 /* All of it was killed: what doesn't end now, though nobody may wait for it, is worth a word. */
-static void expect_end(Supervisor *s, Attempt *a) {
+static void expect_end(Attempt *a) {
         if (!a->remove_source)
-                remove_later(s, a, -EBUSY);
+                remove_later(a, -EBUSY);
 }
 
-void reap_abort(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = find(s, job, attempt);
-
-        if (!a)
-                return;
+void reap_abort(Attempt *a) {
         a->is_aborted = true;
         a->barrier_fd = tq_close(a->barrier_fd);
         (void)tq_cgroup_kill(a->leaf_fd);
-        expect_end(s, a);
+        expect_end(a);
+}
+
+static int on_abort(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Attempt *a = find(userdata, m);
+
+        (void)blob;
+        (void)fd;
+        if (a)
+                reap_abort(a);
+        return 0;
 }
 
 #define SIGNALS_PER_TURN 256
 
+static void end_term(Attempt *a) {
+        a->term_source = sd_event_source_disable_unref(a->term_source);
+        a->term_procs = tq_procs_free(a->term_procs);
+}
+
 /* Some of its processes; between two turns the loop does everything else. */
-static int on_term(sd_event_source *source, void *userdata) {
+static int on_term_turn(sd_event_source *source, void *userdata) {
         Attempt *a = userdata;
         int r = tq_procs_signal(a->term_procs, SIGTERM, SIGNALS_PER_TURN);
 
         (void)source;
         if (r < 0)
-                report_error("job %" PRIu64 ": SIGTERM: %s", a->job, strerror(-r));
-        if (r > 0)
-                return 0;
-        a->term_source = sd_event_source_disable_unref(a->term_source);
-        a->term_procs = tq_procs_free(a->term_procs);
+                tq_log(LOG_ERR, "job %" PRIu64 ": SIGTERM: %s", a->job, strerror(-r));
+        if (r <= 0)
+                end_term(a);
         return 0;
 }
 
-void reap_term(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = find(s, job, attempt);
+static int on_term(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Attempt *a = find(userdata, m);
         int r;
 
+        (void)blob;
+        (void)fd;
         if (!a || a->term_source)
-                return;
+                return 0;
         /* tenantq-exec, being an init without a handler, does not notice. */
         r = tq_procs_open(a->leaf_fd, &a->term_procs);
         if (r >= 0)
-                r = sd_event_add_defer(s->event, &a->term_source, on_term, a);
+                r = sd_event_add_defer(a->jobs->event, &a->term_source, on_term_turn, a);
         if (r >= 0)
                 r = sd_event_source_set_enabled(a->term_source, SD_EVENT_ON);
         if (r >= 0)
                 r = sd_event_source_set_priority(a->term_source, SD_EVENT_PRIORITY_IDLE);
-        if (r >= 0) {
-                (void)on_term(a->term_source, a);
-                return;
-        }
-        report_error("job %" PRIu64 ": SIGTERM: %s", job, strerror(-r));
-        a->term_source = sd_event_source_disable_unref(a->term_source);
-        a->term_procs = tq_procs_free(a->term_procs);
+        if (r >= 0)
+                return on_term_turn(a->term_source, a);
+        tq_log(LOG_ERR, "job %" PRIu64 ": SIGTERM: %s", a->job, strerror(-r));
+        end_term(a);
+        return 0;
 }
 
-void reap_kill(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = find(s, job, attempt);
+static int on_kill(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Attempt *a = find(userdata, m);
         int r;
 
+        (void)blob;
+        (void)fd;
         if (!a)
-                return;
+                return 0;
         r = tq_cgroup_kill(a->leaf_fd);
         if (r < 0)
-                report_error("job %" PRIu64 ": cgroup.kill: %s", job, strerror(-r));
-        expect_end(s, a);
+                tq_log(LOG_ERR, "job %" PRIu64 ": cgroup.kill: %s", a->job, strerror(-r));
+        expect_end(a);
+        return 0;
 }
 
-void reap_sample(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = find(s, job, attempt);
+/* An administrator gives it up by name: what is left of it is not ours any more. */
+static int on_abandon(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Attempt *a = find(userdata, m);
+
+        (void)blob;
+        (void)fd;
+        if (!a)
+                return 0;
+        (void)tq_cgroup_kill(a->leaf_fd);
+        tq_log(LOG_ERR, "job %" PRIu64 " of %s: given up; its cgroup is left as it is", a->job,
+               a->tenant->name);
+        end(a);
+        return 0;
+}
+
+static int on_sample(void *userdata, const TqMessage *message, const char *blob, int *fd) {
+        const Attempt *a = find(userdata, message);
         TqMessage m = {};
         TqCounters c;
 
+        (void)blob;
+        (void)fd;
         if (!a)
-                return;
-        tq_cgroup_counters(a->leaf_fd, s->controllers, &c);
-        m.used = (TqUsedMessage){ .job = job, .attempt = attempt };
+                return 0;
+        tq_cgroup_counters(a->leaf_fd, slices_controllers(a->jobs->slices), &c);
+        m.used = (TqUsedMessage){ .job = a->job, .attempt = a->attempt };
         m.used.use.cpu_usec = c.cpu_usec == TQ_UNKNOWN ? 0 : c.cpu_usec;
         m.used.use.memory_bytes = c.memory_peak_bytes == TQ_UNKNOWN ? 0 : c.memory_peak_bytes;
         if (c.io_read_bytes != TQ_UNKNOWN)
                 m.used.use.io_bytes = tq_add_u64(c.io_read_bytes, c.io_write_bytes);
-        link_send(s, TQ_MESSAGE_USED, &m, NULL, 0, -EBADF);
+        (void)tq_link_send(a->jobs->link, TQ_MESSAGE_USED, &m, NULL, 0, -EBADF);
+        return 0;
 }
 
-void reap_acknowledge(Supervisor *s, uint64_t job, unsigned attempt) {
-        Attempt *a = tq_map_get(&s->attempts, job);
+/* The verdict is recorded: its record may go. */
+static int on_acknowledged(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Attempt *a = attempt_find(userdata, m->attempt.job);
 
-        if (a && a->attempt == attempt && a->has_ended)
-                forget(s, a);
+        (void)blob;
+        (void)fd;
+        if (a && a->attempt == m->attempt.attempt && a->has_ended)
+                forget(a);
+        return 0;
+}
+
+void reap_listen(Jobs *j) {
+        static const struct {
+                TqMessageType type;
+                TqLinkHandler handler;
+        } handlers[] = {
+                { TQ_MESSAGE_ABORT, on_abort },   { TQ_MESSAGE_TERM, on_term },
+                { TQ_MESSAGE_KILL, on_kill },     { TQ_MESSAGE_ABANDON, on_abandon },
+                { TQ_MESSAGE_SAMPLE, on_sample }, { TQ_MESSAGE_ACK, on_acknowledged },
+        };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(handlers); i++)
+                tq_link_on(j->link, handlers[i].type, handlers[i].handler, j);
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/claims/reject.h"
+
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +9,8 @@
 
 #include "base/format.h"
 #include "base/fs.h"
+#include "base/map.h"
 #include "kernel/creds.h"
-#include "supervisor/supervisor.h"
 
 /* Refused files go to rejected/ in the tenant's own directory, with the reason beside them. That
  * directory is the tenant's: it may be a link, full, or gone. So it is made and written with the
@@ -18,6 +21,53 @@
 #define REJECTED_MAX 1000
 #define REASON       ".reason"
 #define MOVE_TRIES   16
+
+typedef struct Rejected {
+        bool is_told;    /* that they can't be kept; the journal has been */
+        unsigned n;      /* files in rejected/, as far as we know */
+        unsigned serial; /* of the last one whose name was taken */
+} Rejected;
+
+struct Rejects {
+        TqLink *link;
+        TqMap all; /* Tenant.handle → Rejected */
+};
+
+int rejects_new(TqLink *link, Rejects **ret) {
+        Rejects *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return -ENOMEM;
+        r->link = link;
+        *ret = r;
+        return 0;
+}
+
+Rejects *rejects_free(Rejects *r) {
+        size_t position = 0;
+        Rejected *of;
+
+        if (!r)
+                return NULL;
+        while ((of = tq_map_next(&r->all, &position)))
+                free(of);
+        tq_map_done(&r->all);
+        free(r);
+        return NULL;
+}
+
+static Rejected *get(Rejects *r, const Tenant *t) {
+        Rejected *of = tq_map_get(&r->all, t->handle);
+
+        if (of)
+                return of;
+        of = calloc(1, sizeof(*of));
+        if (of && tq_map_put(&r->all, t->handle, of) < 0) {
+                free(of);
+                of = NULL;
+        }
+        return of;
+}
 
 static unsigned count_entries(int dir_fd) {
         TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
@@ -54,7 +104,7 @@ static int write_reason(int dir_fd, const char *name, const char *reason) {
 
 /* Under its own name, or with a number where one of that name is kept already: nothing is replaced.
  */
-static int move_apart(Tenant *t, int from_fd, const char *name, int dir_fd, const char *as,
+static int move_apart(Rejected *of, int from_fd, const char *name, int dir_fd, const char *as,
                       char kept[NAME_MAX + 1]) {
         int n = (int)strlen(as) - (int)strlen(TQ_JOB_SUFFIX);
 
@@ -65,15 +115,14 @@ static int move_apart(Tenant *t, int from_fd, const char *name, int dir_fd, cons
                         return 0;
                 if (errno != EEXIST)
                         return tq_errno();
-                t->rejected_serial = TQ_MAX(t->rejected_serial, t->n_rejected) + 1;
-                (void)snprintf(kept, NAME_MAX + 1, "%.*s-%u" TQ_JOB_SUFFIX, n, as,
-                               t->rejected_serial);
+                of->serial = TQ_MAX(of->serial, of->n) + 1;
+                (void)snprintf(kept, NAME_MAX + 1, "%.*s-%u" TQ_JOB_SUFFIX, n, as, of->serial);
         }
         return -EEXIST;
 }
 
-static int move_and_explain(Tenant *t, int from_fd, const char *name, const char *as,
-                            const char *reason) {
+static int move_and_explain(Rejected *of, const Tenant *t, int from_fd, const char *name,
+                            const char *as, const char *reason) {
         TQ_CLOSE int dir_fd = -EBADF;
         char kept[NAME_MAX + 1];
         int r;
@@ -86,14 +135,14 @@ static int move_and_explain(Tenant *t, int from_fd, const char *name, const char
         if (dir_fd < 0)
                 return dir_fd;
         /* Also at the limit: the tenant may have tidied up. */
-        if (t->n_rejected == 0 || t->n_rejected >= REJECTED_MAX)
-                t->n_rejected = count_entries(dir_fd);
-        if (t->n_rejected >= REJECTED_MAX)
+        if (of->n == 0 || of->n >= REJECTED_MAX)
+                of->n = count_entries(dir_fd);
+        if (of->n >= REJECTED_MAX)
                 return -EDQUOT;
-        r = move_apart(t, from_fd, name, dir_fd, as, kept);
+        r = move_apart(of, from_fd, name, dir_fd, as, kept);
         if (r < 0)
                 return r;
-        t->n_rejected++;
+        of->n++;
         r = tq_creds_become(t->who.uid, t->who.gid);
         if (r < 0)
                 return r;
@@ -102,45 +151,43 @@ static int move_and_explain(Tenant *t, int from_fd, const char *name, const char
         return 0;
 }
 
-static void tell(Supervisor *s, const Tenant *t, const char *name, const char *reason) {
-        /* Whose file it was is not known of each. */
-        TqMessage m = { .claim = { .tenant = t->handle, .uid = TQ_UID_UNKNOWN } };
-
-        (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", name);
-        link_send(s, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
-}
-
-void reject_move(Tenant *t, int from_fd, const char *name, const char *as, const char *reason) {
+void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, const char *as,
+                 const char *reason) {
         char shown[NAME_MAX * 4 + 1], why[600], text[1200];
+        Rejected *of = get(rejects, t);
         int r;
 
         /* Kept in .claims, and met again when the tenant is in order. */
-        if (!t->is_enabled)
+        if (!t->is_enabled || !of)
                 return;
         (void)tq_format_escape(as, shown, sizeof(shown));
         (void)tq_format_escape(reason, why, sizeof(why));
         (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, why);
-        r = move_and_explain(t, from_fd, name, as, text);
+        r = move_and_explain(of, t, from_fd, name, as, text);
         if (r >= 0)
-                t->is_told = false;
+                of->is_told = false;
         if (r >= 0 || r == -ENOENT)
                 return; /* kept, or the tenant took it back */
         /* One line, not one for each file that a tenant cares to send. */
-        if (!t->is_told && r == -EDQUOT)
-                report_tenant(
+        if (!of->is_told && r == -EDQUOT)
+                tenants_report(
                         t, "tenant %s: rejected/ holds %d files; further refused ones are removed",
                         t->name, REJECTED_MAX);
-        else if (!t->is_told)
-                report_tenant(t, "tenant %s: refused files can't be kept (%s) and are removed: %s",
-                              t->name, strerror(-r), text);
-        t->is_told = true;
+        else if (!of->is_told)
+                tenants_report(t, "tenant %s: refused files can't be kept (%s) and are removed: %s",
+                               t->name, strerror(-r), text);
+        of->is_told = true;
         /* Never a directory: a tenant's tree is not ours to walk. It is then met again only when
          * the directory is read again. */
         (void)unlinkat(from_fd, name, 0);
 }
 
-void reject_file(Supervisor *s, Tenant *t, int from_fd, const char *name, const char *as,
-                 const char *reason) {
-        reject_move(t, from_fd, name, as, reason);
-        tell(s, t, as, reason);
+void reject_file(Rejects *rejects, Tenant *t, uint64_t claim, int from_fd, const char *name,
+                 const char *as, const char *reason) {
+        /* Whose file it was is not known of each. */
+        TqMessage m = { .claim = { .claim = claim, .tenant = t->handle, .uid = TQ_UID_UNKNOWN } };
+
+        reject_move(rejects, t, from_fd, name, as, reason);
+        (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", as);
+        (void)tq_link_send(rejects->link, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fcntl.h>
+#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "core/ids.h"
 #include "kernel/cgroup.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/jobs/jobs_private.h"
 
 /* Taking stock. What runs is what the kernel says: the job cgroups below the tenants' slices. What
  * ended while nobody looked is in the result records. Both become attempts, as if this process had
@@ -45,35 +45,20 @@ static bool parse_leaf(const char *name, uint64_t *ret_job, unsigned *ret_attemp
         return true;
 }
 
-static Attempt *attempt_get(Supervisor *s, Tenant *t, uint64_t job, unsigned attempt) {
-        Attempt *a = tq_map_get(&s->attempts, job);
+static Attempt *attempt_get(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
+        Attempt *a = attempt_find(j, job);
 
         if (a)
                 return a;
-        a = calloc(1, sizeof(*a));
-        if (!a)
-                return NULL;
-        *a = (Attempt){
-                .supervisor = s,
-                .job = job,
-                .attempt = attempt,
-                .tenant = t,
-                .pidfd = -EBADF,
-                .leaf_fd = -EBADF,
-                .barrier_fd = -EBADF,
-                .events_fd = -EBADF,
-                .slot = -1,
-        };
-        if (tq_map_put(&s->attempts, job, a) < 0) {
-                free(a);
-                return NULL;
-        }
+        a = attempt_new(j, t, job, attempt);
+        if (a && tq_map_put(&j->attempts, job, a) < 0)
+                a = attempt_free(a);
         return a;
 }
 
-typedef int (*EntryHandler)(Supervisor *s, Tenant *t, int dir_fd, const char *name);
+typedef int (*EntryHandler)(Jobs *j, Tenant *t, int dir_fd, const char *name);
 
-static int each_entry(Supervisor *s, Tenant *t, int dir_fd, EntryHandler handler) {
+static int each_entry(Jobs *j, Tenant *t, int dir_fd, EntryHandler handler) {
         TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
         struct dirent *e;
         DIR *dir;
@@ -86,19 +71,19 @@ static int each_entry(Supervisor *s, Tenant *t, int dir_fd, EntryHandler handler
                 return tq_errno();
         (void)tq_take_fd(&fd);
         while (r >= 0 && (e = readdir(dir)))
-                r = handler(s, t, dir_fd, e->d_name);
+                r = handler(j, t, dir_fd, e->d_name);
         (void)closedir(dir);
         return r;
 }
 
-static int take_leaf(Supervisor *s, Tenant *t, int dir_fd, const char *name) {
+static int take_leaf(Jobs *j, Tenant *t, int dir_fd, const char *name) {
         unsigned attempt;
         uint64_t job;
         Attempt *a;
 
         if (!parse_leaf(name, &job, &attempt))
                 return 0;
-        a = attempt_get(s, t, job, attempt);
+        a = attempt_get(j, t, job, attempt);
         if (!a)
                 return -ENOMEM;
         if (a->leaf_fd >= 0 || a->attempt != attempt)
@@ -107,7 +92,7 @@ static int take_leaf(Supervisor *s, Tenant *t, int dir_fd, const char *name) {
         return a->leaf_fd < 0 ? a->leaf_fd : 0;
 }
 
-static int take_slice(Supervisor *s, Tenant *ignored, int dir_fd, const char *name) {
+static int take_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
         char tenant[TQ_TENANT_NAME_MAX + 1];
         Tenant *t;
 
@@ -115,46 +100,46 @@ static int take_slice(Supervisor *s, Tenant *ignored, int dir_fd, const char *na
         if (!cut_suffix(name, SLICE_SUFFIX, tenant, sizeof(tenant)) ||
             !tq_ids_tenant_is_valid(tenant))
                 return 0;
-        t = tenants_get(s, tenant);
+        t = tenants_get(j->tenants, tenant);
         if (!t)
                 return -ENOMEM;
         if (t->slice_fd < 0)
                 t->slice_fd = tq_fs_open_dir(dir_fd, name);
-        return t->slice_fd < 0 ? 0 : each_entry(s, t, t->slice_fd, take_leaf);
+        return t->slice_fd < 0 ? 0 : each_entry(j, t, t->slice_fd, take_leaf);
 }
 
 /* Records: of a leaf that lives, or of a job whose leaf has gone. */
-static int take_records(Supervisor *s) {
+static int take_records(Jobs *j) {
         size_t position = 0;
         TqResult record;
         int slot;
 
-        while ((slot = tq_result_slots_next(s->slots, &position, &record)) >= 0) {
-                Attempt *a = attempt_get(s, NULL, record.job, record.attempt);
+        while ((slot = tq_result_slots_next(j->slots, &position, &record)) >= 0) {
+                Attempt *a = attempt_get(j, NULL, record.job, record.attempt);
 
                 if (!a)
                         return -ENOMEM;
                 if (a->attempt == record.attempt && a->slot < 0) {
                         a->slot = slot;
                         a->is_of_earlier_boot =
-                                memcmp(record.boot, s->boot_id, sizeof(record.boot)) != 0;
+                                memcmp(record.boot, j->host->boot_id, sizeof(record.boot)) != 0;
                 } else
-                        tq_result_slots_release(s->slots, (size_t)slot);
+                        tq_result_slots_release(j->slots, (size_t)slot);
         }
         return 0;
 }
 
-static void settle(Supervisor *s, Attempt *a) {
+static void settle(Jobs *j, Attempt *a) {
         if (a->leaf_fd >= 0) {
                 /* What ran out before is not this process's to tell. */
                 a->slice_oom = tq_cgroup_oom_events(a->tenant->slice_fd);
                 /* A failure to watch leaves it unobserved until the next start; say so. */
-                if (reap_adopt(s, a) < 0)
-                        report_error("job %" PRIu64 ": can't watch its cgroup", a->job);
+                if (reap_adopt(a) < 0)
+                        tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
                 return;
         }
         if (a->slot >= 0)
-                (void)tq_result_slots_end(s->slots, (size_t)a->slot, &a->end);
+                (void)tq_result_slots_end(j->slots, (size_t)a->slot, &a->end);
         /* When the host is shut down, tenantqd is stopped before the jobs are: what they were sent
          * then says nothing about them. */
         if (a->is_of_earlier_boot && a->end.kind == TQ_END_SIGNALED &&
@@ -163,24 +148,23 @@ static void settle(Supervisor *s, Attempt *a) {
         a->has_ended = true;
 }
 
-int inventory_take(Supervisor *s) {
+int jobs_take_stock(Jobs *j) {
         size_t position = 0;
         Attempt *a;
         int r;
 
-        r = each_entry(s, NULL, s->cgroup_fd, take_slice);
+        r = each_entry(j, NULL, slices_fd(j->slices), take_slice);
         if (r >= 0)
-                r = take_records(s);
+                r = take_records(j);
         if (r < 0)
                 return r;
-        /* finish() tells the engine, whose channel is not open yet: told by inventory_tell()
-         * instead. */
-        while ((a = tq_map_next(&s->attempts, &position)))
-                settle(s, a);
+        /* What ends here is told by jobs_tell(). */
+        while ((a = tq_map_next(&j->attempts, &position)))
+                settle(j, a);
         return 0;
 }
 
-static void tell_one(Supervisor *s, const Attempt *a) {
+static void tell_one(Jobs *j, const Attempt *a) {
         uint32_t tenant = a->tenant ? a->tenant->handle : 0;
         TqMessage m;
 
@@ -191,41 +175,101 @@ static void tell_one(Supervisor *s, const Attempt *a) {
                                    .tenant = tenant,
                                    .end = a->end },
                 };
-                link_send(s, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
+                (void)tq_link_send(j->link, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
                 return;
         }
-        m = (TqMessage){ .attempt = { .job = a->job, .attempt = a->attempt, .tenant = tenant } };
-        link_send(s, TQ_MESSAGE_ADOPTED, &m, NULL, 0, -EBADF);
+        (void)tq_link_send_attempt(j->link, TQ_MESSAGE_ADOPTED, tenant, a->job, a->attempt);
 }
 
-void inventory_tell(Supervisor *s) {
+void jobs_tell(Jobs *j) {
         size_t position = 0;
-        Attempt *a;
+        const Attempt *a;
 
-        while ((a = tq_map_next(&s->attempts, &position)))
-                tell_one(s, a);
+        j->is_told = true;
+        while ((a = tq_map_next(&j->attempts, &position)))
+                tell_one(j, a);
 }
 
 /* Launches at the barrier: whether they were recorded, only the engine that is gone knew. They end
  * as never started, which the next one can settle in either case. They are killed too, which is
  * safe: nothing of the tenant's has run yet. */
-void inventory_orphan(Supervisor *s) {
+void jobs_orphan(Jobs *j) {
         size_t position = 0;
         Attempt *a;
 
-        while ((a = tq_map_next(&s->attempts, &position)))
+        j->is_told = false;
+        while ((a = tq_map_next(&j->attempts, &position)))
                 if (a->barrier_fd >= 0) {
                         a->is_orphan = true;
-                        reap_abort(s, a->job, a->attempt);
+                        reap_abort(a);
                 }
 }
 
-bool inventory_has_orphans(Supervisor *s) {
+bool jobs_have_orphans(const Jobs *j) {
         size_t position = 0;
-        Attempt *a;
+        const Attempt *a;
 
-        while ((a = tq_map_next(&s->attempts, &position)))
+        while ((a = tq_map_next(&j->attempts, &position)))
                 if (a->is_orphan)
                         return true;
         return false;
+}
+
+void jobs_leave(Jobs *j) {
+        size_t position = 0;
+        Attempt *a;
+
+        while ((a = tq_map_next(&j->attempts, &position)))
+                if (!a->has_ended && a->leaf_fd >= 0 && a->tenant)
+                        reap_keep_counters(a);
+}
+
+int jobs_move_results(Jobs *j) {
+        tq_result_slots_move(j->slots, own_fd(j->own, OWN_RESULTS));
+        return 0;
+}
+
+/* Life ------------------------------------------------------------------------------------------
+ */
+
+int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, const Slices *slices,
+             TqLink *link, void (*gone)(void *data), void *data, Jobs **ret) {
+        Jobs *j = calloc(1, sizeof(*j));
+        int r;
+
+        if (!j)
+                return -ENOMEM;
+        *j = (Jobs){ .event = event,
+                     .host = host,
+                     .own = own,
+                     .tenants = tenants,
+                     .slices = slices,
+                     .link = link,
+                     .gone = gone,
+                     .data = data };
+        r = tq_result_slots_new(own_fd(own, OWN_RESULTS), &j->slots);
+        if (r < 0) {
+                free(j);
+                return r;
+        }
+        launch_listen(j);
+        reap_listen(j);
+        *ret = j;
+        return 0;
+}
+
+Jobs *jobs_free(Jobs *j) {
+        size_t position = 0;
+        Attempt *a;
+
+        if (!j)
+                return NULL;
+        while ((a = tq_map_next(&j->attempts, &position))) {
+                (void)attempt_free(a);
+                position = 0;
+        }
+        tq_map_done(&j->attempts);
+        (void)tq_result_slots_free(j->slots);
+        free(j);
+        return NULL;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/tenants/notes.h"
+
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/format.h"
-#include "supervisor/supervisor.h"
 
 /* What only a person can mend, while the tenant is otherwise in order: a file that can't be taken,
  * watches that are used up. The first ones are told to the engine, which shows them in `tenants`
@@ -50,7 +51,7 @@ static bool stands(const Tenant *t, const char *file) {
         return false;
 }
 
-bool notes_set(Supervisor *s, Tenant *t, const char *file, const char *fmt, ...) {
+bool notes_set(Tenants *ts, Tenant *t, const char *file, const char *fmt, ...) {
         size_t room = is_of_file(file) ? NOTES_MAX / 2 : NOTES_MAX;
         char text[TQ_MESSAGE_TEXT_MAX], whole[TQ_MESSAGE_TEXT_MAX];
         Note note;
@@ -75,27 +76,27 @@ bool notes_set(Supervisor *s, Tenant *t, const char *file, const char *fmt, ...)
         }
         t->notes[t->n_notes++] = note;
         write_down(t);
-        tenants_announce_one(s, t);
+        tenants_announce(ts, t);
         return true;
 }
 
-void notes_clear(Supervisor *s, Tenant *t, const char *file) {
+void notes_clear(Tenants *ts, Tenant *t, const char *file) {
         for (size_t i = 0; i < t->n_notes; i++)
                 if (strcmp(t->notes[i].file, file) == 0) {
                         drop(t, i);
                         write_down(t);
-                        tenants_announce_one(s, t);
+                        tenants_announce(ts, t);
                         return;
                 }
 }
 
-void notes_clear_gone(Supervisor *s, Tenant *t) {
+void notes_clear_gone(Tenants *ts, Tenant *t) {
         for (size_t i = t->n_notes; i-- > 0;)
                 if (is_of_file(t->notes[i].file) &&
                     faccessat(t->spool_fd, t->notes[i].file, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
                         drop(t, i);
                         write_down(t);
-                        tenants_announce_one(s, t);
+                        tenants_announce(ts, t);
                 }
 }
 
@@ -104,4 +105,11 @@ void notes_drop_files(Tenant *t) {
                 if (is_of_file(t->notes[i].file))
                         drop(t, i);
         write_down(t);
+}
+
+void notes_done(Tenant *t) {
+        while (t->n_notes > 0)
+                drop(t, t->n_notes - 1);
+        free(t->notes);
+        t->notes = NULL;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/tenants/logs.h"
+
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fs.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/tenants/tenants_private.h"
 
 /* The directory of a tenant's output. It is root's, readable by the tenant's user alone, and
  * belongs to one owner: who that is stands in its file `.owner`. When the tenant's name comes to
@@ -58,12 +59,13 @@ static bool read_owner(int dir_fd, uid_t *ret_uid, char *ret_user, size_t size) 
         return true;
 }
 
-static int put_aside(Supervisor *s, const Tenant *t, int dir_fd) {
+static int put_aside(Tenants *ts, const Tenant *t, int dir_fd) {
         char name[TQ_TENANT_NAME_MAX + 16];
 
         for (unsigned i = 1; i <= FORMERS; i++) {
                 (void)snprintf(name, sizeof(name), "%s.former-%u", t->name, i);
-                if (renameat2(s->logs_fd, t->name, s->logs_fd, name, RENAME_NOREPLACE) >= 0)
+                if (renameat2(own_fd(ts->own, OWN_LOGS), t->name, own_fd(ts->own, OWN_LOGS), name,
+                              RENAME_NOREPLACE) >= 0)
                         return tq_joblog_close_dir(dir_fd);
                 if (errno != EEXIST)
                         return tq_errno();
@@ -72,8 +74,8 @@ static int put_aside(Supervisor *s, const Tenant *t, int dir_fd) {
 }
 
 /* What is there under the tenant's name: another owner's is put aside before anybody is let in. */
-static int settle_owner(Supervisor *s, Tenant *t) {
-        TQ_CLOSE int fd = tq_fs_open_dir(s->logs_fd, t->name);
+static int settle_owner(Tenants *ts, Tenant *t) {
+        TQ_CLOSE int fd = tq_fs_open_dir(own_fd(ts->own, OWN_LOGS), t->name);
         char user[64];
         uid_t uid;
         int r;
@@ -93,14 +95,14 @@ static int settle_owner(Supervisor *s, Tenant *t) {
                         "it is the same user, or else give the tenant a user with another number",
                         uid, user, t->who.user, user, t->name);
         }
-        r = put_aside(s, t, fd);
+        r = put_aside(ts, t, fd);
         if (r < 0)
                 return tenants_fault(
                         t,
                         "the output of its former owner %s (%u) can't be put aside: %s; remove "
                         "what is not needed of %s/%s.former-1 to -%d",
-                        user, uid, strerror(-r), s->config.logs, t->name, FORMERS);
-        report_tenant(
+                        user, uid, strerror(-r), ts->host->config.logs, t->name, FORMERS);
+        tenants_report(
                 t,
                 "tenant %s: belongs to user %u now; the output of its former owner %u is put aside",
                 t->name, t->who.uid, uid);
@@ -115,25 +117,25 @@ static bool has_owner(int dir_fd, const Tenant *t) {
                strcmp(user, t->who.user) == 0;
 }
 
-void logs_close(const Supervisor *s, const Tenant *t) {
-        TQ_CLOSE int fd = tq_fs_open_dir(s->logs_fd, t->name);
+void logs_close(const Tenants *ts, const Tenant *t) {
+        TQ_CLOSE int fd = tq_fs_open_dir(own_fd(ts->own, OWN_LOGS), t->name);
 
         if (fd >= 0)
                 (void)tq_joblog_close_dir(fd);
 }
 
-bool logs_read_owner(const Supervisor *s, const Tenant *t, uid_t *ret_uid, char *ret_user,
+bool logs_read_owner(const Tenants *ts, const Tenant *t, uid_t *ret_uid, char *ret_user,
                      size_t size) {
-        TQ_CLOSE int fd = tq_fs_open_dir(s->logs_fd, t->name);
+        TQ_CLOSE int fd = tq_fs_open_dir(own_fd(ts->own, OWN_LOGS), t->name);
 
         return fd >= 0 && read_owner(fd, ret_uid, ret_user, size);
 }
 
-uid_t logs_find_owner(const Supervisor *s, const Tenant *t, char *ret_user, size_t size) {
+uid_t logs_find_owner(const Tenants *ts, const Tenant *t, char *ret_user, size_t size) {
         const struct passwd *pw;
         uid_t uid;
 
-        if (logs_read_owner(s, t, &uid, ret_user, size)) {
+        if (logs_read_owner(ts, t, &uid, ret_user, size)) {
                 pw = getpwuid(uid);
                 if (strcmp(pw ? pw->pw_name : "", ret_user) == 0)
                         return uid;
@@ -142,18 +144,18 @@ uid_t logs_find_owner(const Supervisor *s, const Tenant *t, char *ret_user, size
         return TQ_UID_UNKNOWN;
 }
 
-int logs_open(Supervisor *s, Tenant *t) {
+int logs_open(Tenants *ts, Tenant *t) {
         TQ_CLOSE int fd = -EBADF;
         int r;
 
         t->log_fd = tq_close(t->log_fd);
-        r = settle_owner(s, t);
+        r = settle_owner(ts, t);
         if (r < 0)
                 return r;
-        fd = tq_joblog_open_dir(s->logs_fd, t->name, t->who.uid);
+        fd = tq_joblog_open_dir(own_fd(ts->own, OWN_LOGS), t->name, t->who.uid);
         /* The directory above has gone: made again. */
-        if (fd == -ENOENT && setup_mend(s) > 0)
-                fd = tq_joblog_open_dir(s->logs_fd, t->name, t->who.uid);
+        if (fd == -ENOENT && own_mend(ts->own) > 0)
+                fd = tq_joblog_open_dir(own_fd(ts->own, OWN_LOGS), t->name, t->who.uid);
         r = fd < 0 ? fd : has_owner(fd, t) ? 0 : write_owner(fd, t);
         if (r < 0)
                 return tenants_fault(t, "log directory: %s", strerror(-r));
@@ -163,7 +165,8 @@ int logs_open(Supervisor *s, Tenant *t) {
 
 /* What a former owner's jobs wrote is where it was put; which of them the caller may see, the
  * engine has decided by the job. */
-int logs_open_output(Supervisor *s, Tenant *t, uint64_t job, unsigned attempt, TqStream stream) {
+int logs_open_output(const Tenants *ts, const Tenant *t, uint64_t job, unsigned attempt,
+                     TqStream stream) {
         char name[TQ_TENANT_NAME_MAX + 16];
         int fd = t->log_fd < 0 ? -ENOENT : tq_joblog_open(t->log_fd, job, attempt, stream);
 
@@ -171,7 +174,7 @@ int logs_open_output(Supervisor *s, Tenant *t, uint64_t job, unsigned attempt, T
                 TQ_CLOSE int dir_fd = -EBADF;
 
                 (void)snprintf(name, sizeof(name), "%s.former-%u", t->name, i);
-                dir_fd = tq_fs_open_dir(s->logs_fd, name);
+                dir_fd = tq_fs_open_dir(own_fd(ts->own, OWN_LOGS), name);
                 if (dir_fd >= 0)
                         fd = tq_joblog_open(dir_fd, job, attempt, stream);
         }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "supervisor/tenants/tenants.h"
+
+/* Refused files: kept in the tenant's own rejected/, with the reason beside them. */
+typedef struct Rejects Rejects;
+
+int rejects_new(TqLink *link, Rejects **ret);
+Rejects *rejects_free(Rejects *r);
+
+/* Moves FROM/NAME there as `as`. */
+void reject_move(Rejects *r, Tenant *t, int from_fd, const char *name, const char *as,
+                 const char *reason);
+/* The same, and tells the engine: of refusals that are not its own. claim: its number; 0: it never
+ * was one that the engine knows. */
+void reject_file(Rejects *r, Tenant *t, uint64_t claim, int from_fd, const char *name,
+                 const char *as, const char *reason);

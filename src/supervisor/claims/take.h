@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <tenantq/types.h>
+
+#include "supervisor/tenants/tenants.h"
+
+/* From a name in a tenant's directory to a file in .claims and its bytes in memory. */
+
+/* What became of a name. */
+typedef enum ClaimOutcome {
+        CLAIM_TAKEN,
+        CLAIM_LATER,   /* it is to be tried again: it is being written, or a note says why */
+        CLAIM_GONE,    /* nothing of that name is there any more */
+        CLAIM_REFUSED, /* it is, for good */
+} ClaimOutcome;
+
+typedef struct Taken {
+        const char *why; /* REFUSED: a sentence */
+        bool is_claimed; /* it is in .claims, also if it is refused */
+        uid_t owner;
+        size_t size;
+        char bytes[TQ_JOB_FILE_MAX + 1];
+} Taken;
+
+/* Out of the tenant's directory, into .claims as `as`. */
+ClaimOutcome take_file(Own *own, Tenants *tenants, Tenant *t, const char *name, const char *as,
+                       Taken *ret);
+/* Of one that is in .claims already. LATER: it is of another user now, and stays. */
+ClaimOutcome take_again(const Own *own, const Tenant *t, const char *file, Taken *ret);

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/engine/engine_process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "kernel/plan.h"
+#include "kernel/spawn.h"
+#include "supervisor/host/check.h"
+
+/* When the engine fails, the jobs go on, launches that were not released are ended, and a new one
+ * is started and told how things stand. It is believed only in what an engine may decide: which job
+ * of which tenant to start, stop or forget. */
+
+#define RESTART_USEC     (50 * TQ_USEC_PER_MSEC)
+#define RESTART_MAX_USEC TQ_USEC_PER_SEC
+#define STABLE_USEC      (30 * TQ_USEC_PER_SEC)
+#define STOP_USEC        (10 * TQ_USEC_PER_SEC)
+
+struct EngineProcess {
+        EngineRooms rooms;
+        pid_t pid;
+        int pidfd;
+        bool has_greeted; /* it has read its ledger */
+        bool is_told;     /* what there is */
+        bool is_ready;    /* we are: an engine was, once */
+        bool is_stopping;
+        uint64_t started;
+        unsigned failures;
+        sd_event_source *exit_source, *restart_source, *watchdog_source, *stop_source;
+        uint64_t watchdog_usec;
+        uint64_t ping;
+};
+
+/* Launching it ----------------------------------------------------------------------------------
+ */
+
+/* A body by hand: of its environment it has only where stderr leads (systemd.exec(5)). */
+static void write_body(const Host *h, TqBuffer *ret) {
+        const char *stream = getenv("JOURNAL_STREAM"); /* NOLINT(concurrency-mt-unsafe) */
+        uint32_t counts[2] = { 3, stream ? 1 : 0 };
+
+        tq_buffer_append(ret, counts, sizeof(counts));
+        tq_buffer_append(ret, "/", 2);
+        tq_buffer_printf(ret, "%s/tenantq-engine", h->helpers);
+        tq_buffer_append(ret, "", 1);
+        tq_buffer_printf(ret, "%s/ledger/ledger.db", h->config.state);
+        tq_buffer_append(ret, "", 1);
+        tq_buffer_printf(ret, "%s", h->config.logs);
+        tq_buffer_append(ret, "", 1);
+        if (stream) {
+                tq_buffer_printf(ret, "JOURNAL_STREAM=%s", stream);
+                tq_buffer_append(ret, "", 1);
+        }
+}
+
+/* It is started by tenantq-exec like a job, with another plan. */
+static int launch_engine(EngineProcess *e, int channel_fd) {
+        const Host *h = e->rooms.host;
+        /* If memory runs out, the engine can be started again; whoever watches over the jobs can't.
+         */
+        TqPlan plan = {
+                .flags = h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
+                .mode = TQ_PLAN_SERVICE,
+                .uid = h->users.engine_uid,
+                .gid = h->users.engine_gid,
+                .n_keep = 3,
+                .keep = { channel_fd, own_fd(e->rooms.own, OWN_SOCKET),
+                          own_fd(e->rooms.own, OWN_CLAIMS) },
+        };
+        TQ_BUFFER_CLEANUP TqBuffer body = {};
+        TQ_CLOSE int plan_fd = -EBADF;
+        bool is_exec;
+
+        write_body(h, &body);
+        if (tq_buffer_error(&body) < 0)
+                return -ENOMEM;
+        plan_fd = tq_plan_seal(&plan, &(TqPlanParts){
+                                              .filter = h->engine_filter.code,
+                                              .n_filter = h->engine_filter.n,
+                                              .body = body.data,
+                                              .body_size = body.size,
+                                      });
+        if (plan_fd < 0)
+                return plan_fd;
+        return tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
+                                    .cgroup_fd = -1,
+                                    .plan_fd = plan_fd,
+                                    .keep = plan.keep,
+                                    .n_keep = plan.n_keep },
+                        &e->pid, &e->pidfd, &is_exec);
+}
+
+/* What it is told -------------------------------------------------------------------------------
+ */
+
+static void tell(EngineProcess *e, TqMessageType type, TqMessage *m) {
+        (void)tq_link_send(e->rooms.link, type, m, NULL, 0, -EBADF);
+}
+
+static void say_hello(EngineProcess *e) {
+        const Host *h = e->rooms.host;
+        TqMessage m = {
+                .hello = { .controllers = slices_controllers(e->rooms.slices),
+                           .admin_gid = h->users.admin_gid,
+                           .defaults = h->config.defaults,
+                           .ceilings = h->config.ceilings },
+        };
+
+        host_policy(&h->config, &m.hello.policy);
+        memcpy(m.hello.boot_id, h->boot_id, sizeof(m.hello.boot_id));
+        tell(e, TQ_MESSAGE_HELLO, &m);
+}
+
+void engine_process_take_stock(EngineProcess *e) {
+        TqMessage m = {};
+
+        if (!e->has_greeted || e->is_told || jobs_have_orphans(e->rooms.jobs))
+                return;
+        e->is_told = true;
+        jobs_tell(e->rooms.jobs);
+        claims_tell(e->rooms.claims);
+        tell(e, TQ_MESSAGE_STOCK_TAKEN, &m);
+}
+
+/* What it says ----------------------------------------------------------------------------------
+ */
+
+static int on_next_claim(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        EngineProcess *e = userdata;
+
+        (void)blob;
+        (void)fd;
+        claims_number_from(e->rooms.claims, m->number.cookie);
+        e->has_greeted = true;
+        engine_process_take_stock(e);
+        return 0;
+}
+
+static int on_ready(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        EngineProcess *e = userdata;
+
+        (void)m;
+        (void)blob;
+        (void)fd;
+        spool_set_open(e->rooms.spool, true);
+        if (!e->is_ready) {
+                e->is_ready = true;
+                (void)sd_notify(0, "READY=1");
+                tq_log_about(LOG_INFO, (TqLogAbout){ .id = TQ_LOG_READY }, "ready");
+        }
+        return 0;
+}
+
+static int on_pong(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        (void)userdata;
+        (void)m;
+        (void)blob;
+        (void)fd;
+        (void)sd_notify(0, "WATCHDOG=1");
+        return 0;
+}
+
+static int on_status(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        (void)userdata;
+        (void)m;
+        (void)fd;
+        (void)sd_notifyf(0, "STATUS=%s", blob);
+        return 0;
+}
+
+static int on_reload(void *userdata, const TqMessage *message, const char *blob, int *fd) {
+        TqMessage m = { .number = { .cookie = message->number.cookie } };
+        EngineProcess *e = userdata;
+        TqError err = {};
+        char text[768] = "";
+
+        (void)blob;
+        (void)fd;
+        m.number.result = engine_process_reload(e, &err);
+        if (m.number.result < 0)
+                (void)tq_error_format(&err, text, sizeof(text));
+        (void)tq_link_send(e->rooms.link, TQ_MESSAGE_ANSWER, &m, text, strlen(text), -EBADF);
+        return 0;
+}
+
+void engine_process_closed(EngineProcess *e, int error) {
+        if (error >= 0)
+                return;
+        tq_log(LOG_ERR, "the engine broke the protocol (%s); killing it", strerror(-error));
+        (void)pidfd_send_signal(e->pidfd, SIGKILL, NULL, 0);
+}
+
+/* Reload ----------------------------------------------------------------------------------------
+ */
+
+static int reload(EngineProcess *e, TqError *err) {
+        Host *h = e->rooms.host;
+        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, h->config_dir);
+        TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
+        int r;
+
+        if (!config)
+                return tq_error_errno(err, -ENOMEM, "%s", h->config_dir);
+        /* By its name: the directory may be another one by now. */
+        if (config_fd < 0)
+                return tq_error_errno(err, config_fd, "%s", h->config_dir);
+        r = tq_hostfile_load(config_fd, config, err);
+        if (r >= 0)
+                r = check_host(config, err);
+        if (r >= 0)
+                r = host_check_pools(config, slices_controllers(e->rooms.slices), err);
+        /* All tenants' files before the first of them takes effect. */
+        if (r >= 0)
+                r = check_tenant_files(config_fd, own_fd(e->rooms.own, OWN_SPOOL), config,
+                                       check_log, check_log, err);
+        if (r < 0)
+                return r;
+        host_replace(h, &config_fd, config);
+        say_hello(e);
+        return tenants_reconfigure(e->rooms.tenants);
+}
+
+int engine_process_reload(EngineProcess *e, TqError *err) {
+        char text[768];
+        int r;
+
+        if (e->is_ready)
+                (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                                 (unsigned long long)tq_clock_monotonic_usec());
+        r = reload(e, err);
+        if (e->is_ready)
+                (void)sd_notify(0, "READY=1");
+        if (r < 0)
+                tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_RELOAD_REFUSED },
+                             "reload refused, the old configuration stays: %s",
+                             tq_error_format(err, text, sizeof(text)));
+        else
+                tq_log_about(LOG_INFO, (TqLogAbout){ .id = TQ_LOG_RELOADED },
+                             "configuration reloaded");
+        return r;
+}
+
+/* Its life --------------------------------------------------------------------------------------
+ */
+
+static int on_restart(sd_event_source *source, uint64_t usec, void *userdata) {
+        EngineProcess *e = userdata;
+
+        (void)source;
+        (void)usec;
+        e->restart_source = sd_event_source_disable_unref(e->restart_source);
+        if (engine_process_start(e) < 0)
+                (void)sd_event_exit(e->rooms.event, 1);
+        return 0;
+}
+
+static void plan_restart(EngineProcess *e) {
+        uint64_t delay = RESTART_USEC;
+
+        if (tq_clock_boottime_usec() - e->started > STABLE_USEC)
+                e->failures = 0;
+        for (unsigned i = 0; i < e->failures && delay < RESTART_MAX_USEC; i++)
+                delay *= 2;
+        e->failures++;
+        (void)sd_event_add_time_relative(e->rooms.event, &e->restart_source, CLOCK_MONOTONIC,
+                                         TQ_MIN(delay, RESTART_MAX_USEC), 1000, on_restart, e);
+}
+
+static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        EngineProcess *e = userdata;
+        siginfo_t info = {};
+
+        (void)source;
+        (void)revents;
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+                return 0;
+        e->exit_source = sd_event_source_disable_unref(e->exit_source);
+        e->pidfd = tq_close(e->pidfd);
+        tq_link_close(e->rooms.link);
+        e->has_greeted = e->is_told = false;
+        /* Nothing is taken until the next one is ready. */
+        spool_set_open(e->rooms.spool, false);
+        if (e->is_stopping)
+                return sd_event_exit(e->rooms.event, 0);
+        if (!e->is_ready && info.si_code == CLD_EXITED && info.si_status != 0) {
+                tq_log(LOG_ERR, "the engine can't start (it said why above)");
+                return sd_event_exit(e->rooms.event, 1);
+        }
+        tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_ENGINE_ENDED },
+                     "the engine ended (%s %d); jobs go on, starting it again",
+                     info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
+        claims_keep_all(e->rooms.claims);
+        jobs_orphan(e->rooms.jobs);
+        plan_restart(e);
+        return 0;
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
+        EngineProcess *e = userdata;
+        TqMessage m = { .number = { .cookie = ++e->ping } };
+
+        /* Alive means that the engine answers too; without an answer systemd restarts us both. */
+        tell(e, TQ_MESSAGE_PING, &m);
+        (void)sd_event_source_set_time(source, usec + e->watchdog_usec / 2);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int start_watchdog(EngineProcess *e) {
+        if (e->watchdog_source || sd_watchdog_enabled(0, &e->watchdog_usec) <= 0)
+                return 0;
+        return sd_event_add_time_relative(e->rooms.event, &e->watchdog_source, CLOCK_MONOTONIC,
+                                          e->watchdog_usec / 2, e->watchdog_usec / 10, on_watchdog,
+                                          e);
+}
+
+int engine_process_start(EngineProcess *e) {
+        int fds[2], r;
+
+        r = tq_channel_pair(fds);
+        if (r < 0)
+                return r;
+        r = launch_engine(e, fds[1]);
+        (void)tq_close(fds[1]);
+        if (r < 0) {
+                (void)tq_close(fds[0]);
+                tq_log(LOG_ERR, "can't start the engine: %s", strerror(-r));
+                return r;
+        }
+        e->started = tq_clock_boottime_usec();
+        r = tq_link_open(e->rooms.link, fds[0]);
+        if (r >= 0)
+                r = sd_event_add_io(e->rooms.event, &e->exit_source, e->pidfd, EPOLLIN,
+                                    on_exit_status, e);
+        if (r >= 0)
+                r = start_watchdog(e);
+        if (r < 0)
+                return r;
+        say_hello(e);
+        tenants_announce_all(e->rooms.tenants);
+        return 0;
+}
+
+static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)source;
+        (void)usec;
+        return sd_event_exit(((EngineProcess *)userdata)->rooms.event, 0);
+}
+
+void engine_process_stop(EngineProcess *e) {
+        if (e->is_stopping)
+                return;
+        e->is_stopping = true;
+        (void)sd_notify(0, "STOPPING=1");
+        if (!tq_link_is_open(e->rooms.link)) {
+                (void)sd_event_exit(e->rooms.event, 0);
+                return;
+        }
+        tq_link_close(e->rooms.link);
+        (void)sd_event_add_time_relative(e->rooms.event, &e->stop_source, CLOCK_MONOTONIC,
+                                         STOP_USEC, 0, on_stop_timeout, e);
+}
+
+int engine_process_new(const EngineRooms *rooms, EngineProcess **ret) {
+        static const struct {
+                TqMessageType type;
+                TqLinkHandler handler;
+        } handlers[] = {
+                { TQ_MESSAGE_NEXT_CLAIM, on_next_claim },
+                { TQ_MESSAGE_READY, on_ready },
+                { TQ_MESSAGE_PONG, on_pong },
+                { TQ_MESSAGE_STATUS, on_status },
+                { TQ_MESSAGE_RELOAD, on_reload },
+        };
+        EngineProcess *e = calloc(1, sizeof(*e));
+
+        if (!e)
+                return -ENOMEM;
+        e->rooms = *rooms;
+        e->pidfd = -EBADF;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(handlers); i++)
+                tq_link_on(rooms->link, handlers[i].type, handlers[i].handler, e);
+        *ret = e;
+        return 0;
+}
+
+EngineProcess *engine_process_free(EngineProcess *e) {
+        if (!e)
+                return NULL;
+        (void)sd_event_source_disable_unref(e->exit_source);
+        (void)sd_event_source_disable_unref(e->restart_source);
+        (void)sd_event_source_disable_unref(e->watchdog_source);
+        (void)sd_event_source_disable_unref(e->stop_source);
+        (void)tq_close(e->pidfd);
+        free(e);
+        return NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "supervisor/host/host.h"
+
+/* The files of root, looked at without anything taking effect: before a reload, and by tenantqd
+ * --check. */
+
+typedef void (*CheckWarn)(const char *fmt, ...) TQ_PRINTF(1, 2);
+
+void check_log(const char *fmt, ...) TQ_PRINTF(1, 2);  /* to the log, as an error */
+void check_mute(const char *fmt, ...) TQ_PRINTF(1, 2); /* to nobody */
+
+/* What tenantq.conf says that a start would fail for. */
+int check_host(const TqHostConfig *config, TqError *err);
+/* All files of tenants.d; those without a tenant are warned of, those that disable theirs are
+ * faults. -EBADMSG with err: the first that is wrong. spool_fd: -EBADF if there is none. */
+int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, CheckWarn warn,
+                       CheckWarn fault, TqError *err);
+/* tenantqd --check: an exit code. */
+int check_main(const char *config_dir);

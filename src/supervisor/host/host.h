@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "kernel/filter.h"
+#include "supervisor/host/users.h"
+
+/* Root's configuration, and what the process was given at its start. Read by all; changed by this
+ * room, and by a reload. */
+typedef struct Host {
+        const char *config_dir;
+        int config_fd;
+        TqHostConfig config;
+        Users users;
+        char helpers[PATH_MAX]; /* where the other programs are: absolute */
+        uint8_t boot_id[16];
+        TqFilter job_filter, engine_filter;
+        int null_fd, helper_fd;
+        uint64_t nofile_hard; /* of jobs: what we were given ourselves */
+        bool reset_oom_score;
+} Host;
+
+/* Reads the configuration (config_dir: borrowed), then opens what is needed: negative errno with
+ * err. A host is never closed: it ends with the process. */
+int host_open(Host *h, const char *config_dir, const char *helpers, TqError *err);
+
+/* What the configuration leaves open about the scheduler follows from the host. */
+void host_policy(const TqHostConfig *config, TqHostPolicy *ret);
+
+/* Those that are required are known, and among these bits. */
+int host_check_controllers(const TqHostConfig *config, unsigned available, TqError *err);
+/* Whether the host can give pools their CPUs with these controllers: -EBADMSG with err. */
+int host_check_pools(const TqHostConfig *config, unsigned controllers, TqError *err);
+
+/* Takes over what may change while we run; says what of the rest differs, and waits for a restart.
+ * Takes *config_fd. */
+void host_replace(Host *h, int *config_fd, const TqHostConfig *config);

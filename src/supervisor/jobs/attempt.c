@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "supervisor/jobs/jobs_private.h"
+
+Attempt *attempt_new(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
+        Attempt *a = calloc(1, sizeof(*a));
+
+        if (!a)
+                return NULL;
+        *a = (Attempt){
+                .jobs = j,
+                .job = job,
+                .attempt = attempt,
+                .tenant = t,
+                .pidfd = -EBADF,
+                .leaf_fd = -EBADF,
+                .barrier_fd = -EBADF,
+                .events_fd = -EBADF,
+                .slot = -1,
+        };
+        return a;
+}
+
+Attempt *attempt_free(Attempt *a) {
+        if (!a)
+                return NULL;
+        if (attempt_find(a->jobs, a->job) == a)
+                (void)tq_map_remove(&a->jobs->attempts, a->job);
+        (void)sd_event_source_disable_unref(a->term_source);
+        (void)tq_procs_free(a->term_procs);
+        (void)sd_event_source_disable_unref(a->remove_source);
+        (void)sd_event_source_disable_unref(a->exit_source);
+        (void)sd_event_source_disable_unref(a->events_source);
+        (void)tq_close(a->events_fd);
+        (void)tq_close(a->pidfd);
+        (void)tq_close(a->leaf_fd);
+        (void)tq_close(a->barrier_fd);
+        free(a);
+        return NULL;
+}
+
+Attempt *attempt_find(const Jobs *j, uint64_t job) {
+        return tq_map_get(&j->attempts, job);
+}
+
+const char *attempt_leaf(uint64_t job, unsigned attempt, char *buf, size_t size) {
+        (void)snprintf(buf, size, "%" PRIu64 ".%u.job", job, attempt);
+        return buf;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/map.h"
+#include "kernel/procs.h"
+#include "store/result.h"
+#include "supervisor/jobs/jobs.h"
+
+/* What the files of this room share. */
+
+#define WATCHERS 1 /* processes of ours in a job's cgroup */
+
+struct Jobs {
+        sd_event *event;
+        const Host *host;
+        Own *own;
+        Tenants *tenants;
+        const Slices *slices;
+        TqLink *link;
+        void (*gone)(void *data);
+        void *data;
+        TqMap attempts; /* job → Attempt */
+        TqResultSlots *slots;
+        bool is_told; /* stock is, and from here on ends are told as they come */
+};
+
+typedef struct Attempt {
+        Jobs *jobs;
+        uint64_t job;
+        unsigned attempt;
+        Tenant *tenant;
+        pid_t pid;
+        int pidfd; /* -EBADF: adopted */
+        int leaf_fd;
+        int barrier_fd;          /* closing it ends a launch that was not released */
+        int slot;                /* of its result record; -1: none */
+        bool is_of_earlier_boot; /* its record is */
+        bool is_orphan;          /* at the barrier when its engine died: on its way out */
+        bool has_status, was_released;
+        int status_code, status; /* si_code and si_status of tenantq-exec */
+        uint64_t released;       /* CLOCK_BOOTTIME usec */
+        uint64_t slice_oom;      /* of the tenant's slice at the start */
+        bool has_ended;          /* waits for the engine's ACK only */
+        TqEnd end;
+        sd_event_source *exit_source;   /* pidfd */
+        sd_event_source *events_source; /* cgroup.events, where there is nothing to wait for */
+        int events_fd;
+        sd_event_source *term_source; /* SIGTERM is being sent to its processes */
+        TqProcs *term_procs;
+        sd_event_source *remove_source; /* its cgroup could not be removed: tried again */
+        uint64_t remove_delay;
+        bool is_stuck;     /* and that was said */
+        bool has_counters; /* they were read once */
+        bool is_aborted;   /* nothing of it was to run, or nobody knows it: it has no slot */
+} Attempt;
+
+/* attempt.c. NULL: out of memory. A new one is in no table. */
+Attempt *attempt_new(Jobs *j, Tenant *t, uint64_t job, unsigned attempt);
+/* Takes it out of the table, if it is there. Returns NULL. */
+Attempt *attempt_free(Attempt *a);
+Attempt *attempt_find(const Jobs *j, uint64_t job); /* NULL: none */
+const char *attempt_leaf(uint64_t job, unsigned attempt, char *buf, size_t size);
+
+/* reap.c */
+void reap_listen(Jobs *j);
+int reap_watch_exit(Attempt *a);
+int reap_adopt(Attempt *a);
+void reap_abort(Attempt *a);
+void reap_keep_counters(Attempt *a);
+
+/* launch.c */
+void launch_listen(Jobs *j);

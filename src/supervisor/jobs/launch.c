@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "kernel/cgroup.h"
+#include "kernel/plan.h"
+#include "kernel/spawn.h"
+#include "store/joblog.h"
+#include "supervisor/jobs/jobs_private.h"
+
+/* From the engine's START to a process at its barrier. Who the job runs as, in which slice, under
+ * which filter and with how much output comes from root's configuration; the engine names the
+ * tenant, brings limits (which stand below the slice's) and the body, which is not looked at.
+ *
+ * A failure undoes what was done, in reverse, and is told with its stage. */
+
+#define WATCHER_BYTES (UINT64_C(1) << 20) /* tenantq-exec, its stacks and page tables */
+#define NOFILE_SOFT   1024                /* as systemd has it: select(2) knows no more */
+
+/* Whether the job asks for what can't be had, now or later: a verdict. Everything else is the
+ * host's trouble, and no job is burnt for that: it waits. */
+static bool is_of_the_job(TqStage stage, int error) {
+        static const int resources[] = { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOSPC, EBUSY, ENOENT };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(resources); i++)
+                if (error == -resources[i])
+                        return false;
+        return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN;
+}
+
+static void start_failed(Jobs *j, const TqStartMessage *m, TqStage stage, int error) {
+        TqMessage answer = {
+                .attempt = { .job = m->job,
+                             .attempt = m->attempt,
+                             .tenant = m->tenant,
+                             .stage = stage,
+                             .error = -error,
+                             .is_temporary = !is_of_the_job(stage, error) },
+        };
+
+        (void)tq_link_send(j->link, TQ_MESSAGE_START_FAILED, &answer, NULL, 0, -EBADF);
+}
+
+/* A limit is the payload's; tenantq-exec is in the same cgroup, and gets what it needs besides. */
+static void add_watcher(TqLimits *l, TqKey key, uint64_t needs) {
+        if (tq_limits_has(l, key) && l->value[key] != TQ_LIMIT_MAX)
+                l->value[key] = TQ_MIN(l->value[key] + needs, tq_limits_keys[key].max);
+}
+
+static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, TqStage *ret_stage) {
+        TqAttr attrs[TQ_ATTRS_MAX];
+        TqError err = {};
+        char name[48];
+        size_t n;
+        int r;
+        TqLimits limits = m->limits;
+
+        *ret_stage = TQ_STAGE_LIMITS;
+        add_watcher(&limits, TQ_KEY_PIDS, WATCHERS);
+        add_watcher(&limits, TQ_KEY_MEMORY, WATCHER_BYTES);
+        add_watcher(&limits, TQ_KEY_MEMORY_HIGH, WATCHER_BYTES);
+        r = tq_cgroup_attrs(&limits, slices_controllers(j->slices), t->device[0] ? t->device : NULL,
+                            false, attrs, &n, &err);
+        if (r >= 0) {
+                (void)attempt_leaf(m->job, m->attempt, name, sizeof(name));
+                r = tq_cgroup_leaf_new(t->slice_fd, name, slices_controllers(j->slices), attrs, n,
+                                       ret_fd, ret_stage, &err);
+        }
+        if (r < 0) {
+                char text[256];
+
+                tenants_report(t, "job %" PRIu64 " of %s: %s", m->job, t->name,
+                               tq_error_format(&err, text, sizeof(text)));
+        }
+        return r;
+}
+
+static void remove_leaf(Tenant *t, const TqStartMessage *m) {
+        char name[48];
+
+        (void)unlinkat(t->slice_fd, attempt_leaf(m->job, m->attempt, name, sizeof(name)),
+                       AT_REMOVEDIR);
+}
+
+typedef struct Files {
+        int result, out, err, barrier_read, barrier_write;
+} Files;
+
+static void close_files(Files *f) {
+        f->out = tq_close(f->out);
+        f->err = tq_close(f->err);
+        f->barrier_read = tq_close(f->barrier_read);
+        f->barrier_write = tq_close(f->barrier_write);
+}
+
+static int open_files(Tenant *t, const TqStartMessage *m, Files *f, TqStage *ret_stage) {
+        int fds[2];
+
+        *ret_stage = TQ_STAGE_LOG;
+        f->out = tq_joblog_create(t->log_fd, m->job, m->attempt, TQ_STREAM_OUT);
+        if (f->out < 0)
+                return f->out;
+        f->err = tq_joblog_create(t->log_fd, m->job, m->attempt, TQ_STREAM_ERR);
+        if (f->err < 0)
+                return f->err;
+        *ret_stage = TQ_STAGE_PIPES;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return tq_errno();
+        f->barrier_read = fds[0];
+        f->barrier_write = fds[1];
+        return 0;
+}
+
+static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, const Files *f,
+                     const char *body, size_t body_size) {
+        TqPlan plan = {
+                .flags = h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
+                .mode = TQ_PLAN_JOB,
+                .attempt = m->attempt,
+                .job = m->job,
+                .uid = t->who.uid,
+                .gid = t->who.gid,
+                .exec_uid = h->users.exec_uid,
+                .exec_gid = h->users.exec_gid,
+                .result_fd = f->result,
+                .barrier_fd = f->barrier_read,
+                .out_fd = f->out,
+                .err_fd = f->err,
+                .null_fd = h->null_fd,
+                .log_max_bytes = h->config.log_max_bytes,
+                .n_rlimits = 2,
+                .rlimits = {
+                        { RLIMIT_NOFILE, 0, TQ_MIN(NOFILE_SOFT, h->nofile_hard), h->nofile_hard },
+                        { RLIMIT_CORE, 0, 0, 0 },
+                },
+        };
+
+        memcpy(plan.boot_id, h->boot_id, sizeof(plan.boot_id));
+        return tq_plan_seal(&plan, &(TqPlanParts){
+                                           .groups = t->who.groups,
+                                           .n_groups = t->who.n_groups,
+                                           .filter = h->job_filter.code,
+                                           .n_filter = h->job_filter.n,
+                                           .body = body,
+                                           .body_size = body_size,
+                                   });
+}
+
+static int spawn(const Host *h, const Files *f, int plan_fd, Attempt *a, TqStage *ret_stage) {
+        int keep[] = { f->result, f->barrier_read, f->out, f->err, h->null_fd };
+        bool is_exec;
+        int r;
+
+        r = tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
+                                 .cgroup_fd = a->leaf_fd,
+                                 .flags = CLONE_NEWPID,
+                                 .plan_fd = plan_fd,
+                                 .keep = keep,
+                                 .n_keep = TQ_ELEMENTSOF(keep) },
+                     &a->pid, &a->pidfd, &is_exec);
+        *ret_stage = is_exec ? TQ_STAGE_HELPER : TQ_STAGE_CLONE;
+        return r;
+}
+
+/* Everything from the result record to the process. On failure the caller undoes by attempt_free
+ * and remove_leaf what *a and *f tell of. */
+static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body, size_t body_size,
+                  Attempt *a, Files *f, TqStage *ret_stage) {
+        TQ_CLOSE int plan_fd = -EBADF;
+        int r;
+
+        r = make_leaf(j, t, m, &a->leaf_fd, ret_stage);
+        /* The slice itself has gone: its limits are written anew before anything starts there. */
+        if (*ret_stage == TQ_STAGE_CGROUP && (r == -ENOENT || r == -ENODEV))
+                tenants_lose_slice(j->tenants, t);
+        if (r < 0)
+                return r;
+        *ret_stage = TQ_STAGE_RESULT;
+        a->slot = tq_result_slots_take(j->slots, m->job, m->attempt, j->host->boot_id, &f->result);
+        if (a->slot == -ENOENT && own_mend(j->own) > 0)
+                a->slot = tq_result_slots_take(j->slots, m->job, m->attempt, j->host->boot_id,
+                                               &f->result);
+        if (a->slot < 0)
+                return a->slot;
+        /* Renamed, it would go on being written to, where nobody looks. */
+        r = own_has_vanished(t->log_fd, own_fd(j->own, OWN_LOGS), t->name)
+                    ? -ENOENT
+                    : open_files(t, m, f, ret_stage);
+        if (r == -ENOENT && tenants_mend_logs(j->tenants, t) >= 0)
+                r = open_files(t, m, f, ret_stage);
+        if (r < 0)
+                return r;
+        *ret_stage = TQ_STAGE_PLAN;
+        plan_fd = seal_plan(j->host, t, m, f, body, body_size);
+        if (plan_fd < 0)
+                return plan_fd;
+        r = spawn(j->host, f, plan_fd, a, ret_stage);
+        if (r < 0)
+                return r;
+        a->barrier_fd = tq_take_fd(&f->barrier_write);
+        *ret_stage = TQ_STAGE_HELPER;
+        r = tq_map_put(&j->attempts, a->job, a);
+        return r < 0 ? r : reap_watch_exit(a);
+}
+
+static int check(const Jobs *j, const TqStartMessage *m, Tenant *t) {
+        if (!t || !t->is_enabled || !t->is_applied || t->slice_fd < 0)
+                return -EAGAIN;
+        /* Decided for who it was before; the engine is told on the same way. */
+        if (m->owner != t->owner)
+                return -EAGAIN;
+        /* Who it runs as may have changed since. What becomes of that, the engine is told first. */
+        if (!tenants_verify(j->tenants, t) || m->owner != t->owner)
+                return -EAGAIN;
+        /* The previous attempt still has its cgroup or its record. */
+        return attempt_find(j, m->job) ? -EBUSY : 0;
+}
+
+static void undo(Attempt *a, const TqStartMessage *m) {
+        Tenant *t = a->tenant;
+        bool had_leaf = a->leaf_fd >= 0;
+
+        if (a->pidfd >= 0)
+                (void)tq_cgroup_kill(a->leaf_fd);
+        if (a->slot >= 0)
+                tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
+        if (had_leaf) {
+                tq_joblog_remove(t->log_fd, m->job, m->attempt);
+                remove_leaf(t, m);
+        }
+        (void)attempt_free(a);
+}
+
+static int on_start(void *userdata, const TqMessage *message, const char *blob, int *fd) {
+        Files f = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
+        const TqStartMessage *m = &message->start;
+        TqStage stage = TQ_STAGE_TENANT;
+        Jobs *j = userdata;
+        Tenant *t = tenants_find(j->tenants, m->tenant);
+        Attempt *a = NULL;
+        int r;
+
+        (void)fd;
+        r = check(j, m, t);
+        if (r >= 0) {
+                stage = TQ_STAGE_RESULT;
+                a = attempt_new(j, t, m->job, m->attempt);
+                r = a ? 0 : -ENOMEM;
+        }
+        if (r < 0) {
+                start_failed(j, m, stage, r);
+                return 0;
+        }
+        if (slices_controllers(j->slices) & TQ_CONTROLLER_MEMORY)
+                a->slice_oom = tq_cgroup_oom_events(t->slice_fd);
+        r = launch(j, t, m, blob, message->header.blob_size, a, &f, &stage);
+        close_files(&f);
+        if (r < 0) {
+                undo(a, m);
+                start_failed(j, m, stage, r);
+                return 0;
+        }
+        (void)tq_link_send_attempt(j->link, TQ_MESSAGE_SPAWNED, m->tenant, m->job, m->attempt);
+        return 0;
+}
+
+static int on_release(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Attempt *a = attempt_find(userdata, m->attempt.job);
+
+        (void)blob;
+        (void)fd;
+        if (!a || a->attempt != m->attempt.attempt || a->barrier_fd < 0)
+                return 0;
+        a->was_released = true;
+        a->released = tq_clock_boottime_usec();
+        /* The reader is alive or the job has ended already; its end says which. */
+        (void)!write(a->barrier_fd, "", 1);
+        a->barrier_fd = tq_close(a->barrier_fd);
+        return 0;
+}
+
+void launch_listen(Jobs *j) {
+        tq_link_on(j->link, TQ_MESSAGE_START, on_start, j);
+        tq_link_on(j->link, TQ_MESSAGE_RELEASE, on_release, j);
+}

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/tenants/tenants.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/format.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "core/ids.h"
+#include "supervisor/tenants/identity.h"
+#include "supervisor/tenants/logs.h"
+#include "supervisor/tenants/notes.h"
+#include "supervisor/tenants/tenants_private.h"
+
+/* Who its jobs run as comes from the directory's owner or from a file that only root can write,
+ * never from a message or from what a tenant wrote.
+ *
+ * A tenant whose directory is not safe (others may enter it, root owns it, another tenant has the
+ * same user) is disabled with the reason and the mend; the others are not concerned. Its limits are
+ * decided by the engine (the file's and the live ones) and applied here, bounded by [ceilings]. */
+
+#define LINES      20 /* of the journal about a tenant, in LINES_USEC */
+#define LINES_USEC (60 * TQ_USEC_PER_SEC)
+
+int tenants_fault(Tenant *t, const char *fmt, ...) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)vsnprintf(t->fault, sizeof(t->fault), fmt, ap);
+        va_end(ap);
+        return -EPERM;
+}
+
+void tenants_report(Tenant *t, const char *fmt, ...) {
+        uint64_t now = tq_clock_monotonic_usec();
+        va_list ap;
+
+        if (now - t->lines_since > LINES_USEC) {
+                if (t->n_lines > LINES)
+                        tq_log(LOG_ERR, "tenant %s: %u more such lines were left out", t->name,
+                               t->n_lines - LINES);
+                t->lines_since = now;
+                t->n_lines = 0;
+        }
+        if (++t->n_lines > LINES)
+                return;
+        va_start(ap, fmt);
+        tq_log_va(LOG_NOTICE, (TqLogAbout){ .tenant = t->name }, fmt, ap);
+        va_end(ap);
+}
+
+/* The table -------------------------------------------------------------------------------------
+ */
+
+Tenant *tenants_find(const Tenants *ts, uint32_t handle) {
+        return tq_map_get(&ts->handles, handle);
+}
+
+/* By a hash; two names with the same one (root made both) are told apart by looking at all. */
+Tenant *tenants_by_name(const Tenants *ts, const char *name) {
+        Tenant *first = tq_map_get(&ts->names, tq_scheduler_name(name));
+
+        if (!first || strcmp(first->name, name) == 0)
+                return first;
+        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
+                if (strcmp(t->name, name) == 0)
+                        return t;
+        return NULL;
+}
+
+Tenant *tenants_next(const Tenants *ts, const Tenant *previous) {
+        TqList *next = previous ? previous->all.next : ts->all.next;
+
+        return next == &ts->all ? NULL : TQ_LIST_ENTRY(next, Tenant, all);
+}
+
+Tenant *tenants_get(Tenants *ts, const char *name) {
+        Tenant *t = tenants_by_name(ts, name);
+        int r;
+
+        if (t)
+                return t;
+        t = calloc(1, sizeof(*t));
+        if (!t)
+                return NULL;
+        t->handle = ++ts->next_handle;
+        (void)snprintf(t->name, sizeof(t->name), "%s", name);
+        r = tq_map_put(&ts->handles, t->handle, t);
+        if (r >= 0)
+                r = tq_map_put(&ts->names, tq_scheduler_name(name), t);
+        if (r < 0 && r != -EEXIST) {
+                (void)tq_map_remove(&ts->handles, t->handle);
+                free(t);
+                return NULL;
+        }
+        t->spool_fd = t->log_fd = t->slice_fd = -EBADF;
+        t->is_gone = true;
+        (void)tenants_fault(t, "it has no directory in the spool");
+        tq_list_append(&ts->all, &t->all);
+        return t;
+}
+
+bool tenants_may_submit(const Tenant *t, uid_t uid) {
+        if (uid == t->who.uid || uid == 0)
+                return true;
+        for (size_t i = 0; i < t->n_submitters; i++)
+                if (t->submitters[i] == uid)
+                        return true;
+        return false;
+}
+
+/* The administrator says that the tenant is the same, though its owner is another. */
+bool tenants_is_former(const Tenant *t, uid_t uid, const char *user) {
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%u", uid);
+        return t->config.former_owner[0] != '\0' && (strcmp(t->config.former_owner, number) == 0 ||
+                                                     strcmp(t->config.former_owner, user) == 0);
+}
+
+/* What the engine is told -----------------------------------------------------------------------
+ */
+
+static uint64_t hash(const void *data, size_t size) {
+        const unsigned char *p = data;
+        uint64_t h = UINT64_C(0xCBF29CE484222325);
+
+        for (size_t i = 0; i < size; i++)
+                h = (h ^ p[i]) * UINT64_C(0x100000001B3);
+        return TQ_MAX(h, UINT64_C(1));
+}
+
+/* Nothing is said twice: each time the engine applies the tenant's limits anew. */
+void tenants_announce(Tenants *ts, Tenant *t) {
+        TqMessage m;
+        uint64_t said;
+
+        memset(&m, 0, sizeof(m));
+        m.tenant.tenant = t->handle;
+        m.tenant.owner = t->owner;
+        m.tenant.uid = t->who.uid;
+        m.tenant.gid = t->who.gid;
+        (void)snprintf(m.tenant.user, sizeof(m.tenant.user), "%s", t->who.user);
+        if (!t->is_enabled)
+                m.tenant.uid = logs_find_owner(ts, t, m.tenant.user, sizeof(m.tenant.user));
+        m.tenant.is_enabled = t->is_enabled;
+        m.tenant.is_gone = t->is_gone;
+        m.tenant.holds_when_full = t->config.holds_when_full;
+        m.tenant.limits = t->config.limits;
+        m.tenant.n_queues = (uint32_t)t->config.n_queues;
+        (void)snprintf(m.tenant.name, sizeof(m.tenant.name), "%s", t->name);
+        (void)snprintf(m.tenant.pool, sizeof(m.tenant.pool), "%s", t->config.pool);
+        (void)snprintf(m.tenant.home, sizeof(m.tenant.home), "%s", t->who.home);
+        (void)snprintf(m.tenant.former_owner, sizeof(m.tenant.former_owner), "%s",
+                       t->config.former_owner);
+        (void)snprintf(m.tenant.fault, sizeof(m.tenant.fault), "%s", t->fault);
+        (void)snprintf(m.tenant.note, sizeof(m.tenant.note), "%s", t->note);
+        memcpy(m.tenant.queues, t->config.queues, sizeof(m.tenant.queues));
+        said = hash(&m, sizeof(m));
+        if (said == t->announced)
+                return;
+        t->announced = said;
+        (void)tq_link_send(ts->link, TQ_MESSAGE_TENANT, &m, NULL, 0, -EBADF);
+}
+
+static void announce_anew(Tenants *ts, Tenant *t) {
+        t->announced = 0;
+        tenants_announce(ts, t);
+}
+
+void tenants_announce_all(Tenants *ts) {
+        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
+                announce_anew(ts, t);
+}
+
+/* Directory -------------------------------------------------------------------------------------
+ */
+
+static int check_directory(Tenants *ts, Tenant *t, const struct stat *st) {
+        mode_t mode = st->st_mode & 0777;
+        struct stat top;
+
+        if (fstat(own_fd(ts->own, OWN_SPOOL), &top) < 0)
+                return tq_errno();
+        if (st->st_dev != top.st_dev)
+                return tenants_fault(
+                        t,
+                        "the directory is on another file system than %s; jobs could not be "
+                        "claimed by rename",
+                        ts->host->config.spool);
+        if (mode != 0700 && mode != 0730)
+                return tenants_fault(
+                        t,
+                        "the directory has mode %04o; others must not enter it: chmod 0700 "
+                        "(or 0730 for its own group)",
+                        mode);
+        if (mode == 0730 && st->st_gid != t->who.gid)
+                return tenants_fault(
+                        t,
+                        "the directory has mode 0730 but belongs to group %u, not to the "
+                        "tenant's %u: chgrp it, or chmod 0700",
+                        st->st_gid, t->who.gid);
+        return 0;
+}
+
+static void close_tenant(Tenants *ts, Tenant *t) {
+        t->is_enabled = false;
+        identity_release(ts, t);
+        ts->hooks.closed(ts->hooks.data, t);
+        t->spool_fd = tq_close(t->spool_fd);
+}
+
+/* One that an earlier run left stays as it is until the engine says what should be there. */
+static int open_slice(Tenants *ts, Tenant *t) {
+        if (t->slice_fd >= 0)
+                return 0;
+        t->slice_fd = slices_open(ts->slices, t->name);
+        return t->slice_fd >= 0 || t->slice_fd == -ENOENT ? 0 : t->slice_fd;
+}
+
+static int configure(Tenants *ts, Tenant *t) {
+        TqError err = {};
+        char text[512];
+
+        /* Only a reload brings another one: whoever makes us look at the directory changes nothing.
+         */
+        if (t->is_configured)
+                return 0;
+        if (tq_hostfile_load_tenant(ts->host->config_fd, t->name, &t->config, &err) < 0)
+                return tenants_fault(t, "%s", tq_error_format(&err, text, sizeof(text)));
+        t->is_configured = true;
+        return 0;
+}
+
+static int open_tenant(Tenants *ts, Tenant *t) {
+        struct stat st;
+        int r;
+
+        r = configure(ts, t);
+        if (r < 0)
+                return r;
+        (void)tq_close(t->spool_fd);
+        t->spool_fd = tq_fs_open_dir(own_fd(ts->own, OWN_SPOOL), t->name);
+        if (t->spool_fd < 0)
+                return tenants_fault(t, "can't open the directory: %s", strerror(-t->spool_fd));
+        if (fstat(t->spool_fd, &st) < 0)
+                return tq_errno();
+        r = identity_find(ts, t, &st);
+        if (r < 0)
+                return r;
+        /* Of a directory that is not as it should be we are told when it is. */
+        t->is_surroundings = false;
+        r = check_directory(ts, t, &st);
+        if (r < 0)
+                return r;
+        t->is_surroundings = true;
+        r = logs_open(ts, t);
+        if (r < 0)
+                return r;
+        t->is_surroundings = false;
+        if (tq_iodevice_of_file(t->spool_fd, t->device, sizeof(t->device), NULL) < 0)
+                t->device[0] = '\0';
+        return open_slice(ts, t);
+}
+
+/* Brings one tenant in line with its directory and its file. */
+static void refresh(Tenants *ts, Tenant *t) {
+        char before[sizeof(t->fault)];
+        bool was_enabled = t->is_enabled;
+        int r;
+
+        (void)snprintf(before, sizeof(before), "%s", t->fault);
+        t->fault[0] = '\0';
+        t->is_gone = false;
+        t->is_surroundings = true;
+        r = open_tenant(ts, t);
+        if (r >= 0)
+                r = ts->hooks.opened(ts->hooks.data, t);
+        if (r < 0) {
+                if (t->fault[0] == '\0')
+                        (void)tenants_fault(t, "%s", strerror(-r));
+                close_tenant(ts, t);
+                if (t->is_surroundings)
+                        ts->hooks.recheck(ts->hooks.data, t);
+                if (strcmp(before, t->fault) != 0)
+                        tenants_report(t, "tenant %s is disabled: %s", t->name, t->fault);
+        } else {
+                t->is_enabled = true;
+                if (!was_enabled)
+                        tenants_report(t, "tenant %s: jobs run as user %u", t->name, t->who.uid);
+        }
+        tenants_announce(ts, t);
+        if (t->is_enabled && !was_enabled)
+                ts->hooks.enabled(ts->hooks.data, t);
+}
+
+static void mark_gone(Tenants *ts, Tenant *t) {
+        close_tenant(ts, t);
+        t->is_gone = true;
+        t->config = (TqTenantConfig){};
+        t->is_configured = false;
+        (void)tenants_fault(t, "the directory is gone");
+        tenants_report(t, "tenant %s: the directory is gone; its running jobs go on", t->name);
+        tenants_announce(ts, t);
+}
+
+/* A directory that is silently no tenant would be looked for in vain. */
+static void report_bad_name(const char *name) {
+        char shown[256];
+
+        tq_log(LOG_ERR, "directory %s in the spool is no tenant: " TQ_IDS_TENANT_RULE,
+               tq_format_escape(name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
+}
+
+/* What the checks look at. */
+static bool is_same_directory(const struct stat *a, const struct stat *b) {
+        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_uid == b->st_uid &&
+               a->st_gid == b->st_gid && a->st_mode == b->st_mode;
+}
+
+void tenants_check(Tenants *ts, const char *name) {
+        Tenant *t = tenants_by_name(ts, name);
+        struct stat st;
+        bool is_directory =
+                fstatat(own_fd(ts->own, OWN_SPOOL), name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                S_ISDIR(st.st_mode);
+
+        if (!tq_ids_tenant_is_valid(name)) {
+                if (name[0] != '.' && is_directory)
+                        report_bad_name(name);
+                return;
+        }
+        if (!is_directory) {
+                if (t && !t->is_gone)
+                        mark_gone(ts, t);
+                return;
+        }
+        t = tenants_get(ts, name);
+        if (t && (t->is_gone || !is_same_directory(&t->seen, &st) || !identity_is_fresh(ts, t) ||
+                  t->is_surroundings)) {
+                t->seen = st;
+                refresh(ts, t);
+        }
+}
+
+void tenants_check_all(Tenants *ts) {
+        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
+                ts->hooks.check_in(ts->hooks.data, t);
+}
+
+int tenants_scan(Tenants *ts) {
+        TQ_CLOSE int fd = -EBADF;
+        const struct dirent *e;
+        DIR *dir;
+
+        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
+                if (!t->is_gone)
+                        tenants_check(ts, t->name);
+        fd = tq_fs_open_dir(own_fd(ts->own, OWN_SPOOL), ".");
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir)
+                return tq_errno();
+        (void)tq_take_fd(&fd);
+        while ((e = readdir(dir))) {
+                const Tenant *t = tenants_by_name(ts, e->d_name);
+
+                if (!t || t->is_gone)
+                        tenants_check(ts, e->d_name);
+        }
+        (void)closedir(dir);
+        return 0;
+}
+
+int tenants_reconfigure(Tenants *ts) {
+        /* Also those whose own files are as they were: what is around them is not. */
+        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t)) {
+                t->seen = (struct stat){};
+                t->announced = 0;
+                t->is_configured = false;
+        }
+        return tenants_scan(ts);
+}
+
+/* Limits and what vanishes ----------------------------------------------------------------------
+ */
+
+/* All slices were below the one that had gone. Their tenants are made known again, upon which the
+ * engine says what limits they have. */
+static int mend_slices(Tenants *ts) {
+        int r = slices_mend(ts->slices);
+
+        for (Tenant *t = tenants_next(ts, NULL); r > 0 && t; t = tenants_next(ts, t)) {
+                t->slice_fd = tq_close(t->slice_fd);
+                t->is_applied = false;
+                announce_anew(ts, t);
+        }
+        return r;
+}
+
+/* One that has no directory: what can be said without a cgroup. */
+static int check_limits(Tenants *ts, const TqLimits *limits, TqError *err) {
+        char device[TQ_IODEVICE_MAX];
+
+        if (tq_iodevice_of_file(own_fd(ts->own, OWN_SPOOL), device, sizeof(device), NULL) < 0)
+                device[0] = '\0';
+        return slices_check(ts->slices, limits, device, err);
+}
+
+static int apply(Tenants *ts, Tenant *t, const TqLimits *limits, TqSliceState *ret, TqError *err) {
+        int fd, r;
+
+        ret->n = 0;
+        if (!t)
+                return check_limits(ts, limits, err);
+        r = slices_apply(ts->slices, t->name, limits, t->device, &fd, ret, err);
+        if (r < 0 && mend_slices(ts) > 0) {
+                *err = (TqError){};
+                r = slices_apply(ts->slices, t->name, limits, t->device, &fd, ret, err);
+        }
+        if (r < 0) {
+                /* As long as there is none to make it in. */
+                t->announced = 0;
+                t->is_surroundings = true;
+                ts->hooks.recheck(ts->hooks.data, t);
+                return r;
+        }
+        (void)tq_close(t->slice_fd);
+        t->slice_fd = fd;
+        t->is_applied = t->is_enabled;
+        return 0;
+}
+
+void tenants_lose_slice(Tenants *ts, Tenant *t) {
+        (void)mend_slices(ts);
+        t->slice_fd = tq_close(t->slice_fd);
+        t->is_applied = false;
+        tenants_report(t, "tenant %s: its cgroup had gone; it is made again", t->name);
+        /* Upon which the engine says what limits it has. */
+        announce_anew(ts, t);
+}
+
+int tenants_mend_logs(Tenants *ts, Tenant *t) {
+        if (logs_open(ts, t) >= 0)
+                return 0;
+        t->is_surroundings = true;
+        tenants_check(ts, t->name);
+        return t->is_enabled ? 0 : -EPERM;
+}
+
+bool tenants_verify(Tenants *ts, Tenant *t) {
+        uid_t uid = t->who.uid;
+        char user[sizeof(t->who.user)];
+
+        if (identity_is_fresh(ts, t))
+                return true;
+        (void)snprintf(user, sizeof(user), "%s", t->who.user);
+        tenants_check(ts, t->name);
+        return t->is_enabled && t->who.uid == uid && strcmp(t->who.user, user) == 0;
+}
+
+/* What the engine asks --------------------------------------------------------------------------
+ */
+
+static void answer(Tenants *ts, uint64_t cookie, int result, const void *blob, size_t size,
+                   int fd) {
+        TqMessage m = { .number = { .cookie = cookie, .result = result } };
+
+        (void)tq_link_send(ts->link, TQ_MESSAGE_ANSWER, &m, blob, size, fd);
+}
+
+static int on_apply(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Tenants *ts = userdata;
+        Tenant *t = tenants_find(ts, m->apply.tenant);
+        TqSliceState state;
+        TqError err = {};
+        char text[768];
+        int r;
+
+        (void)blob;
+        (void)fd;
+        r = apply(ts, t, &m->apply.limits, &state, &err);
+        if (r < 0) {
+                (void)tq_error_errno(&err, r, "applying limits");
+                (void)tq_error_format(&err, text, sizeof(text));
+                answer(ts, m->apply.cookie, r, text, strlen(text), -EBADF);
+                return 0;
+        }
+        answer(ts, m->apply.cookie, 0, state.values, state.n * sizeof(state.values[0]), -EBADF);
+        if (t)
+                ts->hooks.enabled(ts->hooks.data, t);
+        return 0;
+}
+
+static int on_open_log(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        const TqOpenLogMessage *o = &m->open_log;
+        Tenants *ts = userdata;
+        const Tenant *t = tenants_find(ts, o->tenant);
+        TQ_CLOSE int log_fd = -EBADF;
+
+        (void)blob;
+        (void)fd;
+        if (t && o->stream < _TQ_STREAM_MAX)
+                log_fd = logs_open_output(ts, t, o->job, o->attempt, (TqStream)o->stream);
+        answer(ts, o->cookie, log_fd < 0 ? (log_fd == -EBADF ? -ENOENT : log_fd) : 0, NULL, 0,
+               log_fd < 0 ? -EBADF : log_fd);
+        return 0;
+}
+
+/* Life ------------------------------------------------------------------------------------------
+ */
+
+int tenants_new(Host *host, Own *own, Slices *slices, TqLink *link, const TenantsHooks *hooks,
+                Tenants **ret) {
+        Tenants *ts = calloc(1, sizeof(*ts));
+
+        if (!ts)
+                return -ENOMEM;
+        *ts = (Tenants){
+                .host = host, .own = own, .slices = slices, .link = link, .hooks = *hooks
+        };
+        tq_list_init(&ts->all);
+        tq_link_on(link, TQ_MESSAGE_APPLY, on_apply, ts);
+        tq_link_on(link, TQ_MESSAGE_OPEN_LOG, on_open_log, ts);
+        *ret = ts;
+        return 0;
+}
+
+void tenants_watch(Tenants *ts, sd_event *event) {
+        identity_watch(ts, event);
+}
+
+Tenants *tenants_free(Tenants *ts) {
+        if (!ts)
+                return NULL;
+        TQ_LIST_FOREACH(node, &ts->all) {
+                Tenant *t = TQ_LIST_ENTRY(node, Tenant, all);
+
+                (void)tq_close(t->spool_fd);
+                (void)tq_close(t->slice_fd);
+                (void)tq_close(t->log_fd);
+                identity_done(&t->who);
+                notes_done(t);
+                free(t);
+        }
+        (void)sd_event_source_disable_unref(ts->users_source);
+        tq_map_done(&ts->handles);
+        tq_map_done(&ts->names);
+        tq_map_done(&ts->owners);
+        free(ts);
+        return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/map.h"
+#include "supervisor/tenants/tenants.h"
+
+/* What the files of this room share. */
+
+struct Tenants {
+        Host *host;
+        Own *own;
+        Slices *slices;
+        TqLink *link;
+        TenantsHooks hooks;
+        TqList all;
+        TqMap handles; /* Tenant.handle → Tenant */
+        TqMap names;   /* a hash of the name → the first Tenant that has it */
+        uint32_t next_handle;
+        TqMap owners;        /* identity.c: uid → Tenant */
+        uint64_t identities; /* how often the user database has changed */
+        sd_event_source *users_source;
+};
+
+/* Notes why it is not in order. -EPERM. */
+int tenants_fault(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);
+/* former_owner= of its file means that user. */
+bool tenants_is_former(const Tenant *t, uid_t uid, const char *user);
