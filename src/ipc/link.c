@@ -12,11 +12,9 @@ typedef struct Question {
 } Question;
 
 /* A question is one by beginning with its cookie. */
-#define BEGINS_WITH_COOKIE(member)                                                                 \
-        _Static_assert(offsetof(TqMessage, member.cookie) == offsetof(TqMessage, number.cookie),   \
-                       #member " begins with its cookie")
-BEGINS_WITH_COOKIE(apply);
-BEGINS_WITH_COOKIE(open_log);
+_Static_assert(offsetof(TqMessage, apply.cookie) == offsetof(TqMessage, number.cookie), "APPLY");
+_Static_assert(offsetof(TqMessage, open_log.cookie) == offsetof(TqMessage, number.cookie),
+               "OPEN_LOG");
 
 struct TqLink {
         sd_event *event;

@@ -37,10 +37,10 @@ typedef enum TqMessageType {
         /* engine → supervisor */
         TQ_MESSAGE_READY,
         TQ_MESSAGE_NEXT_CLAIM,
-        TQ_MESSAGE_CLAIM_DONE, /* blob: the reason of a refusal */
+        TQ_MESSAGE_CLAIM_DONE,  /* blob: the reason of a refusal */
         TQ_MESSAGE_CLAIM_AGAIN, /* one that waits at the door is to be handed over again; number */
         TQ_MESSAGE_CREDIT,      /* how many claims of a tenant may be open */
-        TQ_MESSAGE_START,      /* blob: the plan's body */
+        TQ_MESSAGE_START,       /* blob: the plan's body */
         TQ_MESSAGE_RELEASE,
         TQ_MESSAGE_ABORT,
         TQ_MESSAGE_TERM,

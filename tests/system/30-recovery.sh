@@ -222,7 +222,7 @@ leaves_go() {
 shut_down() {
         local boot=$1 want=$2 job
         # shellcheck disable=SC2016 # the job's shell expands it
-        job=$(ctl run -t t1 -- bash -c 'while [ $SECONDS -lt 1 ]; do :; done; echo used; exec sleep 1000')
+        job=$(ctl run -t t1 -- bash -c 'while [ $SECONDS -lt 2 ]; do :; done; echo used; exec sleep 1000')
         t_wait 5 grep -q used "$D/logs/t1/$job.1.out"
         d_stop
         # shellcheck disable=SC2046 # one word a process

@@ -469,6 +469,10 @@ at_door() {
         find "$D/spool/.claims" -name "*.$1" | wc -l
 }
 
+is_at_door() {
+        [ "$(at_door "$2")" = "$1" ]
+}
+
 drains() {
         local target=$1 name=drained-${1/\//-} gate job
         gate=$(d_gate_make "$name")
@@ -1062,7 +1066,7 @@ simulates_its_history() {
         job Queue=etl | drop acme stays
         t_wait 5 eval 'ctl tenants | grep -q "files wait for room"'
         ctl resume acme/etl
-        t_wait 10 eval '[ "$(at_door acme)" = 0 ]'
+        t_wait 10 is_at_door 0 acme
         t_wait 5 d_is_idle
         t_match "$(ctl status | head -2 | tr -s ' ' | paste -sd ';')" 'POOL STATE SLOTS RUNNING.*;host ready 7 0' "the host in status"
         t_eq "$(ctl_as "$(d_uid acme)" "$(d_uid acme)" --json status | d_json 'j["pools"]')" "[]" "the host, seen by a tenant's user"

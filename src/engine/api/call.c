@@ -103,6 +103,12 @@ int call_visible_tenants(const Call *c, const Tenant ***ret, size_t *ret_n) {
         return 0;
 }
 
+const Tenant *call_next_tenant(const Call *c, size_t *position) {
+        if (!c->tenant)
+                return tenants_next(c->api->tenants, position);
+        return (*position)++ == 0 ? c->tenant : NULL;
+}
+
 void call_event(const Call *c, const char *kind, uint32_t tenant, uint64_t job, const char *fmt,
                 ...) {
         char text[1024];

@@ -56,6 +56,9 @@ int64_t call_scope(const Call *c);
  * frees the array. */
 int call_visible_tenants(const Call *c, const Tenant ***ret, size_t *ret_n);
 
+/* The subject's tenant, or all one after the other: NULL at the end. *position is 0 at first. */
+const Tenant *call_next_tenant(const Call *c, size_t *position);
+
 /* What an administrator does is always recorded, what a tenant does within its budget. */
 void call_event(const Call *c, const char *kind, uint32_t tenant, uint64_t job, const char *fmt,
                 ...) TQ_PRINTF(5, 6);

@@ -25,7 +25,7 @@ static void add_active(const TqTenant *t, uint64_t after, uint64_t *ids, size_t 
 int verb_list_active(Call *c) {
         const TqScheduler *scheduler = dispatch_scheduler(c->api->dispatch);
         Question q = { .filter = { .max_bytes = TQ_PAGE_BYTES }, .is_paged = true };
-        const Tenant *t = c->tenant;
+        const Tenant *t;
         size_t position = 0;
         uint64_t after;
         uint32_t limit;
@@ -38,12 +38,11 @@ int verb_list_active(Call *c) {
         q.ids = calloc(q.filter.limit, sizeof(*q.ids));
         if (!q.ids)
                 return -ENOMEM;
-        while (t || (!c->tenant && (t = tenants_next(c->api->tenants, &position)))) {
+        while ((t = call_next_tenant(c, &position))) {
                 const TqTenant *view = tq_scheduler_tenant(scheduler, t->id);
 
                 if (view)
                         add_active(view, after, q.ids, &q.n_ids, q.filter.limit);
-                t = NULL;
         }
         return question_ask(c, &q);
 }

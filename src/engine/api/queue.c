@@ -47,17 +47,16 @@ int verb_queue(Call *c) {
         const TqScheduler *scheduler = dispatch_scheduler(c->api->dispatch);
         TQ_TABLE_CLEANUP TqTable table = {};
         uint64_t now = tq_clock_boottime_usec();
-        const Tenant *t = c->tenant;
+        const Tenant *t;
         size_t position = 0;
         int r;
 
         r = tq_table_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
-        while (r >= 0 && (t || (!c->tenant && (t = tenants_next(c->api->tenants, &position))))) {
+        while (r >= 0 && (t = call_next_tenant(c, &position))) {
                 const TqTenant *view = tq_scheduler_tenant(scheduler, t->id);
 
                 if (view)
                         r = add_tenant(scheduler, view, now, &table);
-                t = NULL;
         }
         return r < 0 ? r : call_reply_table(c, &table);
 }

@@ -103,9 +103,9 @@ TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
         return op;
 }
 
-void *commit_then(Commit *c, CommitEffect perform, size_t size) {
+void *commit_then(Commit *c, CommitEffect effect, size_t size) {
         Batch *b = current(c);
-        Effect *effect;
+        Effect *e;
 
         assert(size <= COMMIT_DATA_MAX);
         if (!b || !make_room((void **)&b->effects, b->n_effects, &b->allocated_effects,
@@ -113,10 +113,10 @@ void *commit_then(Commit *c, CommitEffect perform, size_t size) {
                 commit_degrade(c, -ENOMEM);
                 return NULL;
         }
-        effect = &b->effects[b->n_effects++];
-        effect->perform = perform;
-        memset(effect->data, 0, size);
-        return effect->data;
+        e = &b->effects[b->n_effects++];
+        e->perform = effect;
+        memset(e->data, 0, size);
+        return e->data;
 }
 
 void commit_sync_claims(Commit *c) {

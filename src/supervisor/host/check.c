@@ -174,8 +174,25 @@ static void check_names(int spool_fd, const char *spool) {
         (void)closedir(dir);
 }
 
+static int check_all(int config_fd, const char *config_dir, TqHostConfig *config, TqError *err) {
+        TQ_CLOSE int spool_fd = -EBADF;
+        int r;
+
+        r = tq_hostfile_load(config_fd, config, err);
+        if (r >= 0)
+                r = check_host(config, err);
+        if (r < 0)
+                return r;
+        if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
+                say("there is no %s/tenantq.conf: everything is as by default", config_dir);
+        spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
+        r = check_tenant_files(config_fd, spool_fd, config, say, complain, err);
+        check_names(spool_fd, config->spool);
+        return r;
+}
+
 int check_main(const char *config_dir) {
-        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, config_dir), spool_fd = -EBADF;
+        TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, config_dir);
         TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
         TqError err = {};
         char text[768];
@@ -184,19 +201,9 @@ int check_main(const char *config_dir) {
         if (config_fd < 0 || !config)
                 r = tq_error_errno(&err, config ? config_fd : -ENOMEM, "%s", config_dir);
         else
-                r = tq_hostfile_load(config_fd, config, &err);
+                r = check_all(config_fd, config_dir, config, &err);
         if (r >= 0)
-                r = check_host(config, &err);
-        if (r >= 0) {
-                if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
-                        say("there is no %s/tenantq.conf: everything is as by default", config_dir);
-                spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
-                r = check_tenant_files(config_fd, spool_fd, config, say, complain, &err);
-                check_names(spool_fd, config->spool);
-        }
-        if (r < 0) {
-                (void)fprintf(stderr, "tenantqd: %s\n", tq_error_format(&err, text, sizeof(text)));
-                return EXIT_FAILURE;
-        }
-        return has_complained ? EXIT_FAILURE : EXIT_SUCCESS;
+                return has_complained ? EXIT_FAILURE : EXIT_SUCCESS;
+        (void)fprintf(stderr, "tenantqd: %s\n", tq_error_format(&err, text, sizeof(text)));
+        return EXIT_FAILURE;
 }

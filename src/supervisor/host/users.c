@@ -37,7 +37,7 @@ static int find_service_user(const char *key, const char *name, uid_t *ret_uid, 
 
 int users_resolve(const TqHostConfig *config, Users *ret, TqError *err) {
         struct group *gr;
-        Users found;
+        Users found = {};
         uint64_t v;
         int r;
 

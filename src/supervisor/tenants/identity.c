@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervisor/tenants/logs.h"
-#include "supervisor/tenants/tenants_private.h"
+#include "supervisor/tenants/table_private.h"
 
 /* Who a tenant's jobs run as: what the system says at the launch, not what it said once.
  *

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "supervisor/tenants/tenants_private.h"
+#include "supervisor/tenants/table_private.h"
 
 /* The directory of a tenant's output. It is root's, readable by the tenant's user alone, and
  * belongs to one owner: who that is stands in its file `.owner`. When the tenant's name comes to

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "supervisor/tenants/tenants.h"
+#include "supervisor/tenants/table.h"
 
 /* The directory of a tenant's output. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "supervisor/tenants/tenants.h"
+#include "supervisor/tenants/announce.h"
 
 /* What a person must mend, said once: to the engine, which shows and records it. */
 

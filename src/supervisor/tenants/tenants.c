@@ -15,7 +15,7 @@
 #include "supervisor/tenants/identity.h"
 #include "supervisor/tenants/logs.h"
 #include "supervisor/tenants/notes.h"
-#include "supervisor/tenants/tenants_private.h"
+#include "supervisor/tenants/table_private.h"
 
 /* Who its jobs run as comes from the directory's owner or from a file that only root can write,
  * never from a message or from what a tenant wrote.
@@ -23,160 +23,6 @@
  * A tenant whose directory is not safe (others may enter it, root owns it, another tenant has the
  * same user) is disabled with the reason and the mend; the others are not concerned. Its limits are
  * decided by the engine (the file's and the live ones) and applied here, bounded by [ceilings]. */
-
-#define LINES      20 /* of the journal about a tenant, in LINES_USEC */
-#define LINES_USEC (60 * TQ_USEC_PER_SEC)
-
-int tenants_fault(Tenant *t, const char *fmt, ...) {
-        va_list ap;
-
-        va_start(ap, fmt);
-        (void)vsnprintf(t->fault, sizeof(t->fault), fmt, ap);
-        va_end(ap);
-        return -EPERM;
-}
-
-void tenants_report(Tenant *t, const char *fmt, ...) {
-        uint64_t now = tq_clock_monotonic_usec();
-        va_list ap;
-
-        if (now - t->lines_since > LINES_USEC) {
-                if (t->n_lines > LINES)
-                        tq_log(LOG_ERR, "tenant %s: %u more such lines were left out", t->name,
-                               t->n_lines - LINES);
-                t->lines_since = now;
-                t->n_lines = 0;
-        }
-        if (++t->n_lines > LINES)
-                return;
-        va_start(ap, fmt);
-        tq_log_va(LOG_NOTICE, (TqLogAbout){ .tenant = t->name }, fmt, ap);
-        va_end(ap);
-}
-
-/* The table -------------------------------------------------------------------------------------
- */
-
-Tenant *tenants_find(const Tenants *ts, uint32_t handle) {
-        return tq_map_get(&ts->handles, handle);
-}
-
-/* By a hash; two names with the same one (root made both) are told apart by looking at all. */
-Tenant *tenants_by_name(const Tenants *ts, const char *name) {
-        Tenant *first = tq_map_get(&ts->names, tq_scheduler_name(name));
-
-        if (!first || strcmp(first->name, name) == 0)
-                return first;
-        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
-                if (strcmp(t->name, name) == 0)
-                        return t;
-        return NULL;
-}
-
-Tenant *tenants_next(const Tenants *ts, const Tenant *previous) {
-        TqList *next = previous ? previous->all.next : ts->all.next;
-
-        return next == &ts->all ? NULL : TQ_LIST_ENTRY(next, Tenant, all);
-}
-
-Tenant *tenants_get(Tenants *ts, const char *name) {
-        Tenant *t = tenants_by_name(ts, name);
-        int r;
-
-        if (t)
-                return t;
-        t = calloc(1, sizeof(*t));
-        if (!t)
-                return NULL;
-        t->handle = ++ts->next_handle;
-        (void)snprintf(t->name, sizeof(t->name), "%s", name);
-        r = tq_map_put(&ts->handles, t->handle, t);
-        if (r >= 0)
-                r = tq_map_put(&ts->names, tq_scheduler_name(name), t);
-        if (r < 0 && r != -EEXIST) {
-                (void)tq_map_remove(&ts->handles, t->handle);
-                free(t);
-                return NULL;
-        }
-        t->spool_fd = t->log_fd = t->slice_fd = -EBADF;
-        t->is_gone = true;
-        (void)tenants_fault(t, "it has no directory in the spool");
-        tq_list_append(&ts->all, &t->all);
-        return t;
-}
-
-bool tenants_may_submit(const Tenant *t, uid_t uid) {
-        if (uid == t->who.uid || uid == 0)
-                return true;
-        for (size_t i = 0; i < t->n_submitters; i++)
-                if (t->submitters[i] == uid)
-                        return true;
-        return false;
-}
-
-/* The administrator says that the tenant is the same, though its owner is another. */
-bool tenants_is_former(const Tenant *t, uid_t uid, const char *user) {
-        char number[16];
-
-        (void)snprintf(number, sizeof(number), "%u", uid);
-        return t->config.former_owner[0] != '\0' && (strcmp(t->config.former_owner, number) == 0 ||
-                                                     strcmp(t->config.former_owner, user) == 0);
-}
-
-/* What the engine is told -----------------------------------------------------------------------
- */
-
-static uint64_t hash(const void *data, size_t size) {
-        const unsigned char *p = data;
-        uint64_t h = UINT64_C(0xCBF29CE484222325);
-
-        for (size_t i = 0; i < size; i++)
-                h = (h ^ p[i]) * UINT64_C(0x100000001B3);
-        return TQ_MAX(h, UINT64_C(1));
-}
-
-/* Nothing is said twice: each time the engine applies the tenant's limits anew. */
-void tenants_announce(Tenants *ts, Tenant *t) {
-        TqMessage m;
-        uint64_t said;
-
-        memset(&m, 0, sizeof(m));
-        m.tenant.tenant = t->handle;
-        m.tenant.owner = t->owner;
-        m.tenant.uid = t->who.uid;
-        m.tenant.gid = t->who.gid;
-        (void)snprintf(m.tenant.user, sizeof(m.tenant.user), "%s", t->who.user);
-        if (!t->is_enabled)
-                m.tenant.uid = logs_find_owner(ts, t, m.tenant.user, sizeof(m.tenant.user));
-        m.tenant.is_enabled = t->is_enabled;
-        m.tenant.is_gone = t->is_gone;
-        m.tenant.holds_when_full = t->config.holds_when_full;
-        m.tenant.limits = t->config.limits;
-        m.tenant.n_queues = (uint32_t)t->config.n_queues;
-        (void)snprintf(m.tenant.name, sizeof(m.tenant.name), "%s", t->name);
-        (void)snprintf(m.tenant.pool, sizeof(m.tenant.pool), "%s", t->config.pool);
-        (void)snprintf(m.tenant.home, sizeof(m.tenant.home), "%s", t->who.home);
-        (void)snprintf(m.tenant.former_owner, sizeof(m.tenant.former_owner), "%s",
-                       t->config.former_owner);
-        (void)snprintf(m.tenant.fault, sizeof(m.tenant.fault), "%s", t->fault);
-        (void)snprintf(m.tenant.note, sizeof(m.tenant.note), "%s", t->note);
-        memcpy(m.tenant.queues, t->config.queues, sizeof(m.tenant.queues));
-        said = hash(&m, sizeof(m));
-        if (said == t->announced)
-                return;
-        t->announced = said;
-        (void)tq_link_send(ts->link, TQ_MESSAGE_TENANT, &m, NULL, 0, -EBADF);
-}
-
-static void announce_anew(Tenants *ts, Tenant *t) {
-        t->announced = 0;
-        tenants_announce(ts, t);
-}
-
-void tenants_announce_all(Tenants *ts) {
-        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
-                announce_anew(ts, t);
-}
 
 /* Directory -------------------------------------------------------------------------------------
  */
@@ -348,11 +194,6 @@ void tenants_check(Tenants *ts, const char *name) {
         }
 }
 
-void tenants_check_all(Tenants *ts) {
-        for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
-                ts->hooks.check_in(ts->hooks.data, t);
-}
-
 int tenants_scan(Tenants *ts) {
         TQ_CLOSE int fd = -EBADF;
         const struct dirent *e;
@@ -399,7 +240,7 @@ static int mend_slices(Tenants *ts) {
         for (Tenant *t = tenants_next(ts, NULL); r > 0 && t; t = tenants_next(ts, t)) {
                 t->slice_fd = tq_close(t->slice_fd);
                 t->is_applied = false;
-                announce_anew(ts, t);
+                tenants_announce_anew(ts, t);
         }
         return r;
 }
@@ -443,7 +284,7 @@ void tenants_lose_slice(Tenants *ts, Tenant *t) {
         t->is_applied = false;
         tenants_report(t, "tenant %s: its cgroup had gone; it is made again", t->name);
         /* Upon which the engine says what limits it has. */
-        announce_anew(ts, t);
+        tenants_announce_anew(ts, t);
 }
 
 int tenants_mend_logs(Tenants *ts, Tenant *t) {

@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <systemd/sd-event.h>
+#include "supervisor/tenants/announce.h"
+#include "supervisor/tenants/table.h"
 
-#include "base/buffer.h"
-#include "ipc/link.h"
-#include "store/joblog.h"
-#include "supervisor/host/own.h"
-#include "supervisor/slices/slices.h"
-#include "supervisor/tenants/tenant.h"
-
-/* Tenants: a directory of the spool is one. Here it is decided who its jobs run as and whether it
- * is in order; the engine is told, and finds which tenant of its ledger that is. */
-typedef struct Tenants Tenants;
-
-/* Told when it has happened. Each is set. */
-typedef struct TenantsHooks {
-        void *data;
-        int (*opened)(void *data, Tenant *t);    /* its directory is in order, perhaps anew */
-        void (*closed)(void *data, Tenant *t);   /* it is not, and is about to be closed */
-        void (*enabled)(void *data, Tenant *t);  /* opened, and known to the engine */
-        void (*check_in)(void *data, Tenant *t); /* tenants_check() is to be called soon */
-        void (*recheck)(void *data, Tenant *t);  /* in some seconds: what is around it may change */
-} TenantsHooks;
+/* Which directories are tenants, and whether they are in order. */
 
 int tenants_new(Host *host, Own *own, Slices *slices, TqLink *link, const TenantsHooks *hooks,
                 Tenants **ret);
@@ -30,31 +12,14 @@ Tenants *tenants_free(Tenants *ts);
 /* Watches what says who users are. */
 void tenants_watch(Tenants *ts, sd_event *event);
 
-/* NULL: none. */
-Tenant *tenants_find(const Tenants *ts, uint32_t handle);
-Tenant *tenants_by_name(const Tenants *ts, const char *name);
-/* Makes one that has no directory, if need be. NULL: out of memory. */
-Tenant *tenants_get(Tenants *ts, const char *name);
-/* previous NULL: the first; NULL: no more. */
-Tenant *tenants_next(const Tenants *ts, const Tenant *previous);
-
 int tenants_scan(Tenants *ts);                     /* the top directory against the table */
 void tenants_check(Tenants *ts, const char *name); /* one directory */
-void tenants_check_all(Tenants *ts);               /* each soon */
 
-/* Tells the engine, if there is anything new to say; of all: everything, to one that knows nothing.
- */
-void tenants_announce(Tenants *ts, Tenant *t);
-void tenants_announce_all(Tenants *ts);
 /* The configuration is another one: all are looked at, and their limits applied, anew. */
 int tenants_reconfigure(Tenants *ts);
 
-bool tenants_may_submit(const Tenant *t, uid_t uid);
 /* Asks the system who it is, if that may have changed; false: it has. */
 bool tenants_verify(Tenants *ts, Tenant *t);
 /* What it relies on has gone: noticed, made again or told as a fault. */
 void tenants_lose_slice(Tenants *ts, Tenant *t);
 int tenants_mend_logs(Tenants *ts, Tenant *t);
-
-/* A line of the journal that a tenant can bring about: within a budget. */
-void tenants_report(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/map.h"
-#include "supervisor/tenants/tenants.h"
+#include "supervisor/tenants/table.h"
 
 /* What the files of this room share. */
 
@@ -20,8 +20,3 @@ struct Tenants {
         uint64_t identities; /* how often the user database has changed */
         sd_event_source *users_source;
 };
-
-/* Notes why it is not in order. -EPERM. */
-int tenants_fault(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);
-/* former_owner= of its file means that user. */
-bool tenants_is_former(const Tenant *t, uid_t uid, const char *user);
