@@ -132,23 +132,27 @@ uint32_t tq_tournament_winner(const TqTournament *t) {
                                                                  : last->winners[0];
 }
 
+/* Who was beaten by nobody but the winner met it: in one of the groups on its way up. */
 uint32_t tq_tournament_runner_up(const TqTournament *t) {
-        uint32_t winner = tq_tournament_winner(t), best = TQ_TOURNAMENT_NONE;
-        const TqTournamentRow *last;
-        uint64_t least = UINT64_MAX;
+        uint32_t winner = tq_tournament_winner(t), best = TQ_TOURNAMENT_NONE, at = winner;
+        uint64_t least = UINT64_MAX, second = UINT64_MAX;
 
         if (winner == TQ_TOURNAMENT_NONE)
                 return winner;
-        last = &t->rows[t->n_rows - 1];
-        for (uint32_t i = 0; i < GROUP; i++) {
-                uint32_t player = t->n_rows > 1 ? last->winners[i] : i;
+        for (unsigned row = 0; row < t->n_rows; row++, at /= GROUP) {
+                const TqTournamentRow *r = &t->rows[row];
+                uint32_t group = at / GROUP * GROUP;
 
-                if (player != winner && last->first[i] < least) {
-                        least = last->first[i];
-                        best = player;
+                for (uint32_t i = group; i < group + GROUP; i++) {
+                        if (i == at || r->first[i] > least ||
+                            (r->first[i] == least && r->second[i] >= second))
+                                continue;
+                        least = r->first[i];
+                        second = r->second[i];
+                        best = row > 0 ? r->winners[i] : i;
                 }
         }
-        return best;
+        return least == UINT64_MAX ? TQ_TOURNAMENT_NONE : best;
 }
 
 void tq_tournament_prefetch(const TqTournament *t, uint32_t player) {

@@ -34,7 +34,7 @@ void tq_tournament_set(TqTournament *t, uint32_t player, TqTournamentKey key);
 /* The player with the smallest key, or TQ_TOURNAMENT_NONE. */
 uint32_t tq_tournament_winner(const TqTournament *t);
 
-/* Who will probably win when the winner has gone: the best of those whom it met last. */
+/* Who wins when the winner has gone; TQ_TOURNAMENT_NONE: nobody. Of equals any. */
 uint32_t tq_tournament_runner_up(const TqTournament *t);
 /* Asks the memory for what setting the player's key will look at. */
 void tq_tournament_prefetch(const TqTournament *t, uint32_t player);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/admission.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "core/scheduler_private.h"
+#include "core/queue.h"
 
 /* Whether a job is taken: from what is switched off to what is used up. Nothing here depends on
  * when it is asked but the token buckets, and a refusal changes nothing, not even these. */
@@ -105,7 +107,7 @@ static int check_rate(const TqBucket *b, const char *queue, uint64_t now, TqRefu
 
 int tq_admission_check(const TqScheduler *s, const TqEvent *e, uint64_t now, TqRefusal *ret) {
         const TqTenant *t = tq_map_get(&s->tenants, e->tenant);
-        const TqQueue *q = t ? tq_scheduler_queue(t, e->j.queue) : NULL;
+        const TqQueue *q = t ? tq_queue_find(t, e->j.queue) : NULL;
         int r;
 
         if (!t || e->j.is_promised)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "core/scheduler_private.h"
+#include "core/charge.h"
+
+#include "core/tag.h"
 
 /* What a tenant is charged for its jobs: by estimate when one starts, by what it is seen to use
  * while it runs, and what it really was in the end. tenant.tag is moved by the difference each
@@ -14,10 +16,8 @@
 #define LOOK_MAX_PART 1024 /* of a job's age, if that is longer */
 
 static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
-        t->tag = tq_add_u64(tq_sub_u64(t->tag, job->advance), advance);
-        job->advance = advance;
-        t->pool->max_tag = TQ_MAX(t->pool->max_tag, t->tag);
-        tq_turn_tag_has_moved(t);
+        tq_tag_set(t, tq_add_u64(tq_sub_u64(t->tag, job->charge.advance), advance));
+        job->charge.advance = advance;
 }
 
 /* A job that is said to have used more than this is charged that: counters that somebody made up
@@ -31,18 +31,24 @@ static uint64_t advance_of(const TqTenant *t, const TqUse *use) {
 }
 
 static uint64_t age_of(const TqJob *job, uint64_t now) {
-        return tq_sub_u64(now, job->slot_since);
+        return tq_sub_u64(now, job->charge.slot_since);
+}
+
+void tq_charge_job_init(TqCharge *c) {
+        tq_list_init(&c->minute);
+        tq_list_init(&c->looked);
 }
 
 /* Looks --------------------------------------------------------------------------------------- */
 
 static bool is_looked_at_before(const TqJob *a, const TqJob *b) {
-        return a->look_at != b->look_at ? a->look_at < b->look_at : a->id < b->id;
+        return a->charge.look_at != b->charge.look_at ? a->charge.look_at < b->charge.look_at
+                                                      : a->id < b->id;
 }
 
 static bool look_before(const TqHeapNode *a, const TqHeapNode *b) {
-        return is_looked_at_before(TQ_CONTAINER_OF(a, TqJob, look),
-                                   TQ_CONTAINER_OF(b, TqJob, look));
+        return is_looked_at_before(TQ_CONTAINER_OF(a, TqJob, charge.look),
+                                   TQ_CONTAINER_OF(b, TqJob, charge.look));
 }
 
 void tq_charge_init(TqPool *p) {
@@ -60,17 +66,17 @@ static uint64_t next_look(const TqJob *job, uint64_t now) {
 }
 
 static TqJob *of_minute(const TqList *node) {
-        return TQ_LIST_ENTRY((TqList *)node, TqJob, minute);
+        return TQ_LIST_ENTRY((TqList *)node, TqJob, charge.minute);
 }
 
 static bool is_watched(const TqJob *job) {
-        return tq_heap_contains(&job->look) || !tq_list_is_empty(&job->minute);
+        return tq_heap_contains(&job->charge.look) || !tq_list_is_empty(&job->charge.minute);
 }
 
 /* Most jobs that run are looked at each minute, so that their next look comes after all that are
  * planned: it goes to the end of a list, and only the others into the heap. */
 static bool is_last(const TqPool *p, const TqJob *job, uint64_t now) {
-        return job->look_at == tq_add_u64(now, LOOK_MAX_USEC) &&
+        return job->charge.look_at == tq_add_u64(now, LOOK_MAX_USEC) &&
                (tq_list_is_empty(&p->minutes) ||
                 is_looked_at_before(of_minute(p->minutes.previous), job));
 }
@@ -79,16 +85,16 @@ static bool is_last(const TqPool *p, const TqJob *job, uint64_t now) {
 static int plan_look(TqJob *job, uint64_t now) {
         TqPool *p = job->tenant->pool;
 
-        job->look_at = next_look(job, now);
-        tq_list_unlink(&job->minute);
+        job->charge.look_at = next_look(job, now);
+        tq_list_unlink(&job->charge.minute);
         if (is_last(p, job, now)) {
-                tq_heap_remove(&p->looks, &job->look);
-                tq_list_append(&p->minutes, &job->minute);
+                tq_heap_remove(&p->looks, &job->charge.look);
+                tq_list_append(&p->minutes, &job->charge.minute);
                 return 0;
         }
-        if (!tq_heap_contains(&job->look))
-                return tq_heap_insert(&p->looks, &job->look);
-        tq_heap_update(&p->looks, &job->look);
+        if (!tq_heap_contains(&job->charge.look))
+                return tq_heap_insert(&p->looks, &job->charge.look);
+        tq_heap_update(&p->looks, &job->charge.look);
         return 0;
 }
 
@@ -96,7 +102,7 @@ static int plan_look(TqJob *job, uint64_t now) {
 static TqJob *first_look(const TqPool *p) {
         const TqHeapNode *node = tq_heap_top(&p->looks);
         const TqList *minute = tq_list_first(&p->minutes);
-        TqJob *job = node ? TQ_CONTAINER_OF(node, TqJob, look) : NULL;
+        TqJob *job = node ? TQ_CONTAINER_OF(node, TqJob, charge.look) : NULL;
 
         return minute && (!job || is_looked_at_before(of_minute(minute), job)) ? of_minute(minute)
                                                                                : job;
@@ -107,27 +113,27 @@ int tq_charge_watch(TqJob *job, uint64_t now) {
 }
 
 void tq_charge_unwatch(TqJob *job) {
-        tq_heap_remove(&job->tenant->pool->looks, &job->look);
-        tq_list_unlink(&job->minute);
+        tq_heap_remove(&job->tenant->pool->looks, &job->charge.look);
+        tq_list_unlink(&job->charge.minute);
 }
 
 void tq_charge_move(TqTenant *t, TqPool *to) {
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
 
-                job->advance = 0; /* it was of the tag that is left behind */
+                job->charge.advance = 0; /* it was of the tag that is left behind */
                 if (!is_watched(job))
                         continue;
                 tq_charge_unwatch(job);
                 /* Without memory it is charged at its end. */
-                (void)tq_heap_insert(&to->looks, &job->look);
+                (void)tq_heap_insert(&to->looks, &job->charge.look);
         }
 }
 
 uint64_t tq_charge_next_look(const TqPool *p) {
-        const TqJob *job = tq_turn_is_contended(p) ? first_look(p) : NULL;
+        const TqJob *job = tq_world_is_contended(p) ? first_look(p) : NULL;
 
-        return job ? job->look_at : TQ_NEVER;
+        return job ? job->charge.look_at : TQ_NEVER;
 }
 
 /* Charges ------------------------------------------------------------------------------------- */
@@ -171,15 +177,15 @@ static TqUse minus(const TqUse *a, const TqUse *b) {
 
 /* The age from which on the job is charged. */
 static uint64_t charged_from(const TqJob *job) {
-        return TQ_MAX(job->base.slot_usec, age_of(job, job->tenant->pool->contended_since));
+        return TQ_MAX(job->charge.base.slot_usec, age_of(job, job->tenant->pool->contended_since));
 }
 
 /* What it will use in such a time. */
 static TqUse foresee(const TqJob *job, uint64_t slot_usec) {
-        TqUse of_late = minus(&job->seen, &job->base), use;
-        const TqUse *rate = of_late.slot_usec > 0     ? &of_late
-                            : job->seen.slot_usec > 0 ? &job->seen
-                                                      : &job->expected;
+        TqUse of_late = minus(&job->charge.seen, &job->charge.base), use;
+        const TqUse *rate = of_late.slot_usec > 0            ? &of_late
+                            : job->charge.seen.slot_usec > 0 ? &job->charge.seen
+                                                             : &job->charge.expected;
 
         use = in_time(rate, slot_usec);
         use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
@@ -188,7 +194,7 @@ static TqUse foresee(const TqJob *job, uint64_t slot_usec) {
 
 /* Up to the next look, but not beyond where it is expected to end. */
 static uint64_t age_charged(const TqJob *job, uint64_t now, uint64_t next) {
-        uint64_t age = age_of(job, now), end = job->expected.slot_usec;
+        uint64_t age = age_of(job, now), end = job->charge.expected.slot_usec;
 
         return age < end ? TQ_MIN(age_of(job, next), end) : age_of(job, next);
 }
@@ -197,16 +203,17 @@ static uint64_t age_charged(const TqJob *job, uint64_t now, uint64_t next) {
  * the job has been seen since. What had been charged beyond that stays charged. */
 static void leave_out(TqJob *job, const TqUse *use) {
         uint64_t from = TQ_MIN(charged_from(job), use->slot_usec);
-        TqUse grown = minus(use, &job->seen), until, left_out;
+        TqUse grown = minus(use, &job->charge.seen), until, left_out;
 
-        until = in_time(&grown, tq_sub_u64(from, job->seen.slot_usec));
-        until = plus(&job->seen, &until);
-        if (from > job->base.slot_usec) {
-                left_out = minus(&until, &job->base);
-                job->advance = tq_sub_u64(job->advance, advance_of(job->tenant, &left_out));
-        } else if (job->seen.slot_usec >= job->base.slot_usec)
+        until = in_time(&grown, tq_sub_u64(from, job->charge.seen.slot_usec));
+        until = plus(&job->charge.seen, &until);
+        if (from > job->charge.base.slot_usec) {
+                left_out = minus(&until, &job->charge.base);
+                job->charge.advance =
+                        tq_sub_u64(job->charge.advance, advance_of(job->tenant, &left_out));
+        } else if (job->charge.seen.slot_usec >= job->charge.base.slot_usec)
                 return;
-        job->base = until;
+        job->charge.base = until;
 }
 
 /* What its tenant's tag is to be moved by, up to the next look. */
@@ -219,18 +226,20 @@ static uint64_t advance_at(const TqJob *job, uint64_t now, uint64_t next) {
 /* Charges what it will have used at the next look. When nobody competes any more there is none, and
  * what was charged ahead stays: it is due when somebody comes. */
 static void charge_ahead(TqScheduler *s, TqJob *job, uint64_t now) {
-        bool is_looked_at = tq_turn_is_contended(job->tenant->pool);
-        uint64_t advance = advance_at(job, now, is_looked_at ? TQ_MAX(job->look_at, now) : now);
+        bool is_looked_at = tq_world_is_contended(job->tenant->pool);
+        uint64_t advance =
+                advance_at(job, now, is_looked_at ? TQ_MAX(job->charge.look_at, now) : now);
 
-        set_advance(job->tenant, job, is_looked_at ? advance : TQ_MAX(advance, job->advance));
-        tq_turn_refresh_tenant(s, job->tenant);
+        set_advance(job->tenant, job,
+                    is_looked_at ? advance : TQ_MAX(advance, job->charge.advance));
+        tq_world_touch(s, job->tenant);
 }
 
 /* What it has used by now, by estimate. */
 static TqUse estimate(const TqJob *job, uint64_t now) {
-        TqUse since = foresee(job, tq_sub_u64(age_of(job, now), job->seen.slot_usec));
+        TqUse since = foresee(job, tq_sub_u64(age_of(job, now), job->charge.seen.slot_usec));
 
-        return plus(&job->seen, &since);
+        return plus(&job->charge.seen, &since);
 }
 
 void tq_charge_settle(TqTenant *t, uint64_t now) {
@@ -240,12 +249,12 @@ void tq_charge_settle(TqTenant *t, uint64_t now) {
                 uint64_t advance;
 
                 leave_out(job, &use);
-                charged = minus(&use, &job->base);
+                charged = minus(&use, &job->charge.base);
                 advance = advance_of(t, &charged);
                 /* What was charged ahead stays so: others may have begun at this tag. */
-                set_advance(t, job, TQ_MAX(advance, job->advance));
-                job->advance -= advance;
-                job->base = use;
+                set_advance(t, job, TQ_MAX(advance, job->charge.advance));
+                job->charge.advance -= advance;
+                job->charge.base = use;
         }
 }
 
@@ -266,7 +275,7 @@ TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
 
 void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
         leave_out(job, use);
-        job->seen = *use;
+        job->charge.seen = *use;
         charge_ahead(s, job, now);
 }
 
@@ -281,10 +290,11 @@ void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) 
  * and where `debt` has cut so much off the tag that it holds less than the charge, which can't be
  * taken back any more before it is made anew. */
 static bool is_steady(const TqJob *job) {
-        uint64_t seen_for = tq_sub_u64(job->seen.slot_usec, job->base.slot_usec);
+        uint64_t seen_for = tq_sub_u64(job->charge.seen.slot_usec, job->charge.base.slot_usec);
 
-        return seen_for >= next_look(job, job->look_at) - job->look_at &&
-               charged_from(job) <= job->base.slot_usec && job->tenant->tag >= job->advance;
+        return seen_for >= next_look(job, job->charge.look_at) - job->charge.look_at &&
+               charged_from(job) <= job->charge.base.slot_usec &&
+               job->tenant->tag >= job->charge.advance;
 }
 
 static TqJob *next_look_before(const TqScheduler *s, uint64_t until) {
@@ -294,45 +304,39 @@ static TqJob *next_look_before(const TqScheduler *s, uint64_t until) {
                 if (tq_charge_next_look(&s->pools[i]) >= until)
                         continue;
                 next = first_look(&s->pools[i]);
-                until = next->look_at;
+                until = next->charge.look_at;
         }
         return next;
 }
 
 static void see(TqJob *job, TqUse use, uint64_t now, TqList *looked) {
         (void)plan_look(job, now);
-        job->seen = use;
-        job->seen.slot_usec = age_of(job, now);
-        if (tq_list_is_empty(&job->looked))
-                tq_list_append(looked, &job->looked);
+        job->charge.seen = use;
+        job->charge.seen.slot_usec = age_of(job, now);
+        if (tq_list_is_empty(&job->charge.looked))
+                tq_list_append(looked, &job->charge.looked);
 }
 
-static void charge_looked(const TqScheduler *s, TqJob *job, TqList *moved) {
+static void charge_looked(TqScheduler *s, TqJob *job) {
         TqTenant *t = job->tenant;
-        uint64_t seen_at = tq_add_u64(job->slot_since, job->seen.slot_usec);
+        uint64_t seen_at = tq_add_u64(job->charge.slot_since, job->charge.seen.slot_usec);
 
-        set_advance(t, job, advance_at(job, seen_at, job->look_at));
+        set_advance(t, job, advance_at(job, seen_at, job->charge.look_at));
         if (t->stand != TQ_STAND_OUT)
-                tq_turn_cap_debt(s, t);
-        if (tq_list_is_empty(&t->moved))
-                tq_list_append(moved, &t->moved);
+                tq_tag_cap_debt(s, t);
+        tq_world_touch(s, t);
 }
 
 void tq_charge_look_until(TqScheduler *s, uint64_t until, TqMeter meter, void *userdata) {
-        TqList looked, moved;
+        TqList looked;
         TqJob *job;
 
         tq_list_init(&looked);
-        tq_list_init(&moved);
         /* What is due by now is the next TICK's. */
-        while ((job = next_look_before(s, until)) && job->look_at > s->now && is_steady(job))
-                see(job, meter(userdata, job, job->look_at), job->look_at, &looked);
+        while ((job = next_look_before(s, until)) && job->charge.look_at > s->now && is_steady(job))
+                see(job, meter(userdata, job, job->charge.look_at), job->charge.look_at, &looked);
         TQ_LIST_FOREACH(node, &looked) {
-                charge_looked(s, TQ_LIST_ENTRY(node, TqJob, looked), &moved);
-                tq_list_unlink(node);
-        }
-        TQ_LIST_FOREACH(node, &moved) {
-                tq_turn_refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, moved));
+                charge_looked(s, TQ_LIST_ENTRY(node, TqJob, charge.looked));
                 tq_list_unlink(node);
         }
 }
@@ -348,33 +352,34 @@ static void expect(const TqScheduler *s, TqJob *job) {
 
         if (!known)
                 known = tq_fair_predict(s->averages, 0);
-        job->expected = known ? *known : unknown;
-        job->expected.slot_usec =
-                TQ_MIN(job->expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
+        job->charge.expected = known ? *known : unknown;
+        job->charge.expected.slot_usec =
+                TQ_MIN(job->charge.expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
 }
 
 static void charge_first(TqScheduler *s, TqJob *job, uint64_t now) {
         TqTenant *t = job->tenant;
-        TqUse use = in_time(&job->expected, TQ_MIN(job->expected.slot_usec, LOOK_MIN_USEC));
+        TqUse use = in_time(&job->charge.expected,
+                            TQ_MIN(job->charge.expected.slot_usec, LOOK_MIN_USEC));
 
         use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
         set_advance(t, job, advance_of(t, &use));
-        job->noted = tq_fair_charge(&use, &t->pool->capacity);
-        note_usage(s, t, job->noted, now);
+        job->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
+        note_usage(s, t, job->charge.noted, now);
 }
 
 void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
         TqTenant *t = job->tenant;
 
-        job->slot_since = now;
+        job->charge.slot_since = now;
         expect(s, job);
-        tq_turn_pass_time(t);
+        tq_tag_pass_time(t);
         charge_first(s, job, now);
         t->turn = ++s->turns;
 }
 
 void tq_charge_adopt(TqScheduler *s, TqJob *job, uint64_t now) {
-        job->slot_since = job->running_since;
+        job->charge.slot_since = job->running_since;
         expect(s, job);
         job->tenant->pool->contended_since = now;
         charge_first(s, job, now);
@@ -386,20 +391,21 @@ void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, b
         uint64_t charge;
 
         leave_out(job, use);
-        charged = minus(use, &job->base);
+        charged = minus(use, &job->charge.base);
         set_advance(t, job, advance_of(t, &charged));
-        t->largest_advance = TQ_MAX(job->advance, t->largest_advance - t->largest_advance / 8);
+        t->largest_advance =
+                TQ_MAX(job->charge.advance, t->largest_advance - t->largest_advance / 8);
         /* What others waited for at most. It fades with what is served since, not with how many
          * jobs that was. */
         charge = TQ_MIN(tq_fair_charge(&charged, &t->pool->capacity), CHARGE_MAX);
         t->pool->largest_charge = TQ_MAX(charge, tq_sub_u64(t->pool->largest_charge, charge / 64));
         charge = tq_fair_charge(use, &t->pool->capacity);
-        if (charge > job->noted)
-                note_usage(s, t, charge - job->noted, now);
+        if (charge > job->charge.noted)
+                note_usage(s, t, charge - job->charge.noted, now);
         if (is_typical) {
                 tq_fair_learn(&t->averages, job->name, use);
                 tq_fair_learn(&s->averages, 0, use);
         }
-        job->advance = 0;
-        job->seen = job->base = (TqUse){};
+        job->charge.advance = 0;
+        job->charge.seen = job->charge.base = (TqUse){};
 }

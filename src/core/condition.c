@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <assert.h>
+#include "core/condition.h"
 
-#include "core/scheduler_private.h"
+#include <assert.h>
 
 /* After=: a job waits until other jobs of its tenant have ended well. What is waited for is found
  * when it ends, by its number, so that an end costs the number of jobs that wait for just that. A
@@ -84,18 +84,18 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
 
         if (n == 0)
                 return 0;
-        job->conditions = calloc(n, sizeof(*job->conditions));
-        if (!job->conditions)
+        job->after.items = calloc(n, sizeof(*job->after.items));
+        if (!job->after.items)
                 return -ENOMEM;
-        job->n_conditions = n;
+        job->after.n = n;
         job->tenant->n_conditions += n;
         for (size_t i = 0; i < n; i++) {
-                job->conditions[i] = (TqCondition){ .owner = job, .after = after[i] };
-                tq_list_init(&job->conditions[i].link);
+                job->after.items[i] = (TqCondition){ .owner = job, .after = after[i] };
+                tq_list_init(&job->after.items[i].link);
         }
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                r = await(s, &job->conditions[i]);
-                job->n_unmet += r >= 0;
+                r = await(s, &job->after.items[i]);
+                job->after.n_unmet += r >= 0;
         }
         if (r < 0)
                 tq_condition_drop(s, job);
@@ -105,13 +105,13 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
 void tq_condition_drop(TqScheduler *s, TqJob *job) {
         if (s->awaited_jobs.size > 0)
                 drop_if_empty(s, &(TqAfter){ .job = job->id }, job->tenant);
-        for (size_t i = 0; i < job->n_conditions; i++)
-                forget(s, &job->conditions[i]);
-        free(job->conditions);
-        job->tenant->n_conditions -= job->n_conditions;
-        job->conditions = NULL;
-        job->n_conditions = job->n_unmet = 0;
-        tq_list_unlink(&job->doomed);
+        for (size_t i = 0; i < job->after.n; i++)
+                forget(s, &job->after.items[i]);
+        free(job->after.items);
+        job->tenant->n_conditions -= job->after.n;
+        job->after.items = NULL;
+        job->after.n = job->after.n_unmet = 0;
+        tq_list_unlink(&job->after.doomed);
 }
 
 static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
@@ -120,9 +120,9 @@ static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
         forget(s, c);
         c->is_met = is_met;
         if (is_met)
-                return --owner->n_unmet == 0;
-        tq_list_unlink(&owner->doomed);
-        tq_list_append(&s->doomed, &owner->doomed);
+                return --owner->after.n_unmet == 0;
+        tq_list_unlink(&owner->after.doomed);
+        tq_list_append(&s->doomed, &owner->after.doomed);
         return false;
 }
 
@@ -206,8 +206,8 @@ void tq_condition_named(TqScheduler *s, const TqJob *job) {
 }
 
 static TqCondition *find(TqJob *job, const TqAfter *after) {
-        for (size_t i = 0; i < job->n_conditions; i++) {
-                TqCondition *c = &job->conditions[i];
+        for (size_t i = 0; i < job->after.n; i++) {
+                TqCondition *c = &job->after.items[i];
 
                 if (!tq_list_is_empty(&c->link) && c->after.job == after->job &&
                     c->after.name == after->name)
@@ -245,8 +245,8 @@ int tq_condition_name_is_free(TqJob *job, const TqAfter *after) {
         int r = -ENOENT;
 
         /* A name may be written more than once. */
-        for (size_t i = 0; i < job->n_conditions; i++) {
-                TqCondition *c = &job->conditions[i];
+        for (size_t i = 0; i < job->after.n; i++) {
+                TqCondition *c = &job->after.items[i];
 
                 if (tq_list_is_empty(&c->link) || c->after.job > 0 || c->after.name != after->name)
                         continue;

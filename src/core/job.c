@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/job.h"
+
 #include <assert.h>
 
-#include "core/scheduler_private.h"
+#include "core/admission.h"
+#include "core/charge.h"
+#include "core/condition.h"
+#include "core/pool.h"
+#include "core/queue.h"
+#include "core/turn.h"
+#include "core/line.h"
 
 /* What may happen to a job.
  *
@@ -50,7 +58,7 @@ int tq_job_follow_runtime(TqScheduler *s, TqJob *job) {
 static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
         TqWaiting *w = &job->tenant->waiting;
         bool had = holds_slot(job->state), has = holds_slot(state);
-        bool waited = tq_scheduler_is_waiting(job), waits = state <= TQ_JOB_QUEUED;
+        bool waited = tq_world_waits(job), waits = state <= TQ_JOB_QUEUED, changes;
         int r;
 
         if (state == TQ_JOB_QUEUED && job->state != TQ_JOB_QUEUED) {
@@ -77,8 +85,11 @@ static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
         w->scheduled +=
                 (uint64_t)(state == TQ_JOB_SCHEDULED) - (uint64_t)(job->state == TQ_JOB_SCHEDULED);
         w->held += (uint64_t)(state == TQ_JOB_HELD) - (uint64_t)(job->state == TQ_JOB_HELD);
+        /* Running or being stopped makes no difference to who may start. */
+        changes = had != has || state == TQ_JOB_QUEUED || job->state == TQ_JOB_QUEUED;
         job->state = state;
-        tq_turn_refresh(s, job->queue);
+        if (changes)
+                tq_queue_refresh(s, job->queue);
         return 0;
 }
 
@@ -86,7 +97,7 @@ static int set_state(TqScheduler *s, TqJob *job, TqJobState state) {
  * would, since what the job waited for has come. */
 static int place(TqScheduler *s, TqJob *job, uint64_t now) {
         uint64_t from = TQ_MAX(job->not_before, job->is_retry ? job->retry_at : 0);
-        bool is_due = from <= now && job->n_unmet == 0;
+        bool is_due = from <= now && job->after.n_unmet == 0;
         uint64_t due = from > now ? from : TQ_NEVER;
         int r;
 
@@ -111,7 +122,7 @@ static int place(TqScheduler *s, TqJob *job, uint64_t now) {
 }
 
 static void on_met(TqScheduler *s, TqJob *job, uint64_t now) {
-        if (tq_scheduler_is_waiting(job))
+        if (tq_world_waits(job))
                 (void)place(s, job, now);
 }
 
@@ -124,7 +135,7 @@ static void job_free(TqScheduler *s, TqJob *job) {
         tq_list_unlink(&job->unplaced);
         free(job);
         q->jobs--;
-        tq_tenant_queue_release(q);
+        tq_queue_release(q);
 }
 
 /* Actions ------------------------------------------------------------------------------------- */
@@ -189,7 +200,7 @@ int tq_job_sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
                 r = tq_job_reserve(actions, 2);
                 if (r < 0)
                         return r;
-                tq_job_finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, doomed),
+                tq_job_finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, after.doomed),
                                         TQ_OUTCOME_DEPENDENCY, actions);
         }
         return 0;
@@ -225,18 +236,18 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
                 .userdata = e->j.userdata,
         };
         tq_list_init(&job->active);
-        tq_list_init(&job->minute);
+        tq_charge_job_init(&job->charge);
         tq_list_init(&job->waiting);
-        tq_list_init(&job->doomed);
+        tq_list_init(&job->after.doomed);
         tq_list_init(&job->unplaced);
-        r = tq_tenant_queue_get(t, e->j.queue, now, &job->queue);
+        r = tq_queue_get(t, e->j.queue, now, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
         if (r >= 0)
                 job->queue->jobs++;
         if (r < 0) {
                 if (job->queue)
-                        tq_tenant_queue_release(job->queue);
+                        tq_queue_release(job->queue);
                 free(job);
                 return r;
         }
@@ -320,7 +331,7 @@ static int on_used(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
 
         if (!holds_slot(job->state))
                 return -ENOENT;
-        seen.slot_usec = tq_sub_u64(now, job->slot_since);
+        seen.slot_usec = tq_sub_u64(now, job->charge.slot_since);
         tq_charge_seen(s, job, &seen, now);
         return 0;
 }
@@ -330,7 +341,7 @@ static uint64_t known(uint64_t counter) {
 }
 
 static void charge_end(TqScheduler *s, TqJob *job, const TqCounters *c, uint64_t now) {
-        TqUse use = { .slot_usec = TQ_MAX(tq_sub_u64(now, job->slot_since), UINT64_C(1)) };
+        TqUse use = { .slot_usec = TQ_MAX(tq_sub_u64(now, job->charge.slot_since), UINT64_C(1)) };
 
         if (c) {
                 use.cpu_usec = known(c->cpu_usec);
@@ -414,7 +425,7 @@ static int on_refused(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now
 
 /* The clock of the day was set: StartAfter= and Deadline= mean other instants now. */
 static int on_times(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) {
-        if (!tq_scheduler_is_waiting(job))
+        if (!tq_world_waits(job))
                 return 0;
         job->not_before = e->j.not_before;
         job->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
@@ -455,7 +466,7 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
 }
 
 static int on_hold(TqScheduler *s, TqJob *job, bool hold, uint64_t now) {
-        if (!tq_scheduler_is_waiting(job))
+        if (!tq_world_waits(job))
                 return -EBUSY;
         if (job->is_held == hold)
                 return -EALREADY;
@@ -468,7 +479,7 @@ static int on_after(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) 
                 : e->is_none   ? tq_condition_name_is_free(job, &e->after)
                                : tq_condition_settle(s, job, &e->after, e->is_met);
 
-        if (r >= 0 && job->n_unmet == 0)
+        if (r >= 0 && job->after.n_unmet == 0)
                 on_met(s, job, now);
         return r;
 }
@@ -575,7 +586,6 @@ int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
 }
 
 void tq_job_start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
-        assert(tq_scheduler_why(s, job, now) == TQ_WAIT_NONE);
         act(actions, TQ_ACTION_START, job);
         tq_charge_start(s, job, now);
         (void)timer_set(s, job, TQ_NEVER);

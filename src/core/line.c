@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/line.h"
 
-#include "core/scheduler.h"
+
+static void level_init(TqLineLevel *level, int priority) {
+        *level = (TqLineLevel){ .priority = priority };
+        for (int i = 0; i < _TQ_LANE_MAX; i++) {
+                tq_list_init(&level->jobs[i]);
+                level->sequence[i] = UINT64_MAX;
+        }
+}
 
 void tq_line_init(TqLine *l) {
         *l = (TqLine){};
         tq_list_init(&l->levels);
-        for (int i = 0; i < _TQ_LANE_MAX; i++)
-                tq_list_init(&l->usual.jobs[i]);
+        level_init(&l->usual, 0);
         tq_list_append(&l->levels, &l->usual.link);
 }
 
@@ -49,9 +55,7 @@ static int level_get(TqLine *l, int priority, TqLineLevel **ret) {
         level = calloc(1, sizeof(*level));
         if (!level)
                 return -ENOMEM;
-        level->priority = priority;
-        for (int i = 0; i < _TQ_LANE_MAX; i++)
-                tq_list_init(&level->jobs[i]);
+        level_init(level, priority);
         tq_list_append(before, &level->link); /* a ring: appending to a node puts it before that */
         *ret = level;
         return 0;
@@ -59,6 +63,12 @@ static int level_get(TqLine *l, int priority, TqLineLevel **ret) {
 
 static const TqJob *job_of(const TqList *node) {
         return TQ_LIST_ENTRY((TqList *)node, TqJob, waiting);
+}
+
+static void note_first(TqLineLevel *level, TqLane lane) {
+        const TqList *first = tq_list_first(&level->jobs[lane]);
+
+        level->sequence[lane] = first ? job_of(first)->sequence : UINT64_MAX;
 }
 
 /* Before which node of the ring a job of this sequence stands, looked for from both ends. */
@@ -83,6 +93,7 @@ int tq_line_insert(TqLine *l, TqJob *job) {
         if (r < 0)
                 return r;
         tq_list_append(place_of(&level->jobs[lane_of(job)], job->sequence), &job->waiting);
+        level->sequence[lane_of(job)] = TQ_MIN(level->sequence[lane_of(job)], job->sequence);
         job->level = level;
         l->size++;
         return 0;
@@ -90,12 +101,15 @@ int tq_line_insert(TqLine *l, TqJob *job) {
 
 void tq_line_remove(TqLine *l, TqJob *job) {
         TqLineLevel *level = job->level;
+        TqLane lane = lane_of(job);
 
         if (!level)
                 return;
         tq_list_unlink(&job->waiting);
         job->level = NULL;
         l->size--;
+        if (job->sequence == level->sequence[lane])
+                note_first(level, lane);
         if (level != &l->usual && is_empty(level)) {
                 tq_list_unlink(&level->link);
                 free(level);
@@ -104,13 +118,13 @@ void tq_line_remove(TqLine *l, TqJob *job) {
 
 /* The first of a level, by sequence. */
 static TqJob *first_of(const TqLineLevel *level, bool short_only) {
-        TqList *fast = tq_list_first(&level->jobs[TQ_LANE_SHORT]);
-        TqList *slow = short_only ? NULL : tq_list_first(&level->jobs[TQ_LANE_LONG]);
-        TqList *first = fast ? fast : slow;
+        TqLane lane = TQ_LANE_SHORT;
 
-        if (fast && slow && job_of(slow)->sequence < job_of(fast)->sequence)
-                first = slow;
-        return first ? TQ_LIST_ENTRY(first, TqJob, waiting) : NULL;
+        if (!short_only && level->sequence[TQ_LANE_LONG] < level->sequence[TQ_LANE_SHORT])
+                lane = TQ_LANE_LONG;
+        return tq_list_is_empty(&level->jobs[lane])
+                       ? NULL
+                       : TQ_LIST_ENTRY(level->jobs[lane].next, TqJob, waiting);
 }
 
 TqJob *tq_line_first(const TqLine *l, bool short_only) {
@@ -135,26 +149,22 @@ static void sort_level(TqLineLevel *level) {
                 if (!job)
                         break;
                 tq_list_unlink(&job->waiting);
+                for (int i = 0; i < _TQ_LANE_MAX; i++)
+                        note_first(level, (TqLane)i);
                 tq_list_append(&jobs[lane_of(job)], &job->waiting);
         }
-        for (int i = 0; i < _TQ_LANE_MAX; i++)
+        for (int i = 0; i < _TQ_LANE_MAX; i++) {
                 while ((node = tq_list_first(&jobs[i]))) {
                         tq_list_unlink(node);
                         tq_list_append(&level->jobs[i], node);
                 }
+                note_first(level, (TqLane)i);
+        }
 }
 
 void tq_line_sort_lanes(TqLine *l) {
         TQ_LIST_FOREACH(node, &l->levels)
         sort_level(TQ_LIST_ENTRY(node, TqLineLevel, link));
-}
-
-const TqJob *tq_line_hint(const TqLine *l) {
-        const TqLineLevel *level = TQ_LIST_ENTRY(l->levels.next, TqLineLevel, link);
-        const TqList *fast = tq_list_first(&level->jobs[TQ_LANE_SHORT]);
-        const TqList *slow = tq_list_first(&level->jobs[TQ_LANE_LONG]);
-
-        return slow ? job_of(slow) : fast ? job_of(fast) : NULL;
 }
 
 /* Those of a ring that come before the sequence. */

@@ -1,32 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "base/list.h"
+#include "core/model.h"
 
 /* The jobs that wait in a queue: by priority, and among equals in the order in which they could
  * first have started (TqJob.sequence). The first of all and the first short one are found at once,
  * however many wait. */
-
-typedef struct TqJob TqJob;
-
-typedef enum TqLane {
-        TQ_LANE_LONG,  /* may run longer than the host's lane_runtime, or without bound */
-        TQ_LANE_SHORT, /* is bounded by it */
-        _TQ_LANE_MAX,
-} TqLane;
-
-/* The jobs of one priority. */
-typedef struct TqLineLevel {
-        int priority;
-        TqList jobs[_TQ_LANE_MAX]; /* of TqJob.waiting */
-        TqList link;
-} TqLineLevel;
-
-typedef struct TqLine {
-        TqList levels;     /* the highest priority first; empty ones are freed */
-        TqLineLevel usual; /* priority 0: is never freed, and mostly the only one */
-        uint64_t size;
-} TqLine;
 
 void tq_line_init(TqLine *l);
 void tq_line_done(TqLine *l);
@@ -34,10 +13,8 @@ void tq_line_done(TqLine *l);
 int tq_line_insert(TqLine *l, TqJob *job);
 /* Does nothing if the job is in no line. */
 void tq_line_remove(TqLine *l, TqJob *job);
-/* Who comes first: of all, or of the short ones. NULL: nobody. */
+/* Who comes first: of all, or of the short ones. NULL: nobody. Looks at no job's memory. */
 TqJob *tq_line_first(const TqLine *l, bool short_only);
-/* Where the first job probably is; its memory is not looked at. */
-const TqJob *tq_line_hint(const TqLine *l);
 /* The jobs' is_short has changed: each goes to the lane that it now belongs to. O(size). */
 void tq_line_sort_lanes(TqLine *l);
 /* How many come before a job that waits in this line; counts no further than max. */

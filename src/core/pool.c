@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/pool.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/scheduler_private.h"
+#include "core/charge.h"
+#include "core/facts.h"
+#include "core/tag.h"
+#include "core/turn.h"
 
 /* Pools: how many slots there are, who may use them, and who does. The host's policy says which
  * pools there are; a tenant is in one of them, and its jobs hold slots of that one. */
 
 static void pool_init(TqPool *p, const char *name) {
         *p = (TqPool){};
+        tq_tag_init(p);
         tq_turn_init(p);
         tq_charge_init(p);
         (void)snprintf(p->name, sizeof(p->name), "%s", name);
@@ -29,18 +35,10 @@ void tq_pool_done_all(TqScheduler *s) {
 
 /* Slots --------------------------------------------------------------------------------------- */
 
-bool tq_pool_has_slot(const TqPool *p) {
-        return p->running < p->slots;
-}
-
-bool tq_pool_allows_long(const TqPool *p) {
-        return p->lane_slots == 0 || p->running_long < tq_sub_u64(p->slots, p->lane_slots);
-}
-
 void tq_pool_take_slot(TqScheduler *s, TqJob *job) {
         TqTenant *t = job->tenant;
 
-        job->counts_as_long = !tq_turn_is_short(s, job);
+        job->counts_as_long = !tq_facts_is_short(s, job);
         tq_list_append(&t->active, &job->active);
         t->running++;
         t->running_long += job->counts_as_long;
@@ -53,6 +51,7 @@ void tq_pool_take_slot(TqScheduler *s, TqJob *job) {
 void tq_pool_give_slot(TqScheduler *s, TqJob *job) {
         TqTenant *t = job->tenant;
 
+        t->gave++;
         tq_list_unlink(&job->active);
         tq_charge_unwatch(job);
         t->running--;

@@ -5,7 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/scheduler_private.h"
+#include "core/admission.h"
+#include "core/charge.h"
+#include "core/condition.h"
+#include "core/facts.h"
+#include "core/job.h"
+#include "core/pool.h"
+#include "core/queue.h"
+#include "core/tenant.h"
+#include "core/turn.h"
+#include "core/line.h"
 
 /* What starts next, as a function of events.
  *
@@ -13,10 +22,12 @@
  * call and reads no clock, so that a test can drive a year in a second and a simulator can drive
  * the very code that the daemon runs.
  *
- * This file is the step: an event is applied, then what may start does. job.c is what may happen to
- * a job; tenant.c is what holds for tenants and queues; pool.c is how many slots there are; turn.c
- * is who is next; charge.c is what it costs; admission.c is who gets in; condition.c is After=;
- * scheduler_explain.c says why a job waits, by asking the questions that turn.c asks. */
+ * This file is the step: an event is applied, by functions that change facts and mark the tenants
+ * that these are about (tq_world_touch()); then it is found out once where each of those stands;
+ * then what may start does. job.c is what may happen to a job; tenant.c is what holds for tenants
+ * and queues; pool.c is how many slots there are; turn.c is who is next, by tag.c and charge.c what
+ * was served; admission.c is who gets in; condition.c is After=; explain.c says why a job waits, by
+ * asking the questions of facts.c that turn.c asks. */
 
 static const char *const states[_TQ_JOB_STATE_MAX] = {
         [TQ_JOB_SCHEDULED] = "scheduled", [TQ_JOB_HELD] = "held",
@@ -60,7 +71,7 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         case TQ_EVENT_OPEN:
         case TQ_EVENT_CLOSE:
                 s->is_open = e->type == TQ_EVENT_OPEN;
-                tq_tenant_refresh_all(s);
+                tq_world_touch_all(s);
                 return 0;
         case TQ_EVENT_TICK:
                 return tq_job_on_tick(s, now, actions);
@@ -72,11 +83,11 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
 static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *actions) {
         TqJob *job;
 
-        while (tq_pool_has_slot(p) && (job = tq_turn_next(s, p, now))) {
+        while (tq_facts_pool_has_slot(p) && (job = tq_turn_next(s, p, now))) {
                 int r = tq_job_reserve(actions, 1);
 
                 if (p->running + 1 < p->slots)
-                        tq_turn_prefetch(p, true);
+                        tq_turn_prefetch(p, job);
                 /* Its deadline may have come before anybody asked for the time. */
                 if (r >= 0 && job->start_by <= now) {
                         if (s->left == 0)
@@ -84,8 +95,11 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                         s->left--;
                         tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, actions);
                         r = tq_job_sweep(s, now, actions);
-                } else if (r >= 0)
+                } else if (r >= 0) {
+                        assert(tq_facts_may_start(s, job, now));
                         tq_job_start(s, job, now, actions);
+                }
+                tq_turn_settle(s);
                 if (r < 0)
                         return r;
         }
@@ -98,15 +112,16 @@ static int dispatch(TqScheduler *s, uint64_t now, TqActions *actions) {
 
         /* Once more when memory is no longer kept: pools before that job's may have left it. */
         do {
-                was_kept = tq_turn_memory_is_kept(s, now);
+                was_kept = tq_facts_memory_is_kept(s, now);
                 for (size_t i = 0; i < s->n_pools; i++) {
                         int r = dispatch_pool(s, &s->pools[i], now, actions);
 
                         if (r < 0)
                                 return r;
                 }
-        } while (was_kept && !tq_turn_memory_is_kept(s, now));
+        } while (was_kept && !tq_facts_memory_is_kept(s, now));
         tq_turn_keep_memory(s, now);
+        tq_turn_settle(s);
         return 0;
 }
 
@@ -114,7 +129,7 @@ static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActio
         int r;
 
         for (size_t i = 0; i < s->n_pools; i++)
-                tq_turn_prefetch(&s->pools[i], false);
+                tq_turn_prefetch(&s->pools[i], NULL);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
         r = tq_job_reserve(actions, 2);
@@ -122,9 +137,11 @@ static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActio
                 r = apply(s, event, now_usec, actions);
         if (r >= 0)
                 r = tq_job_sweep(s, now_usec, actions);
-        if (r < 0 || event->more)
+        /* Of several events of one instant, once for all of them. */
+        if (event->more)
                 return r;
-        return dispatch(s, now_usec, actions);
+        tq_turn_settle(s);
+        return r < 0 ? r : dispatch(s, now_usec, actions);
 }
 
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
@@ -135,6 +152,7 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
         s->left = TQ_STEP_MOST;
         r = step(s, event, now_usec, actions);
         s->lacks_memory = r == -ENOMEM;
+        assert(event->more || tq_list_is_empty(&s->dirty));
         return r;
 }
 
@@ -151,7 +169,7 @@ static bool may_look_decide(const TqScheduler *s) {
         for (size_t i = 0; i < s->n_pools; i++) {
                 const TqPool *p = &s->pools[i];
 
-                if (p->lane_slots > 0 || (tq_pool_has_slot(p) && tq_turn_is_contended(p)))
+                if (p->lane_slots > 0 || (tq_facts_pool_has_slot(p) && tq_world_is_contended(p)))
                         return true;
         }
         return false;
@@ -165,6 +183,7 @@ void tq_scheduler_look(TqScheduler *s, uint64_t until_usec, TqMeter meter, void 
         if (node)
                 until_usec = TQ_MIN(until_usec, TQ_CONTAINER_OF(node, TqJob, timer)->deadline);
         tq_charge_look_until(s, until_usec, meter, userdata);
+        tq_turn_settle(s);
 }
 
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
@@ -192,6 +211,10 @@ int tq_scheduler_would_take(const TqScheduler *s, const TqEvent *submit, uint64_
         return tq_admission_check(s, submit, now_usec, ret);
 }
 
+const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
+        return tq_queue_find(t, name);
+}
+
 const TqJob *tq_scheduler_job(const TqScheduler *s, uint64_t id) {
         return tq_map_get(&s->jobs, id);
 }
@@ -209,7 +232,7 @@ const TqPool *tq_scheduler_pool(const TqScheduler *s, size_t i) {
 }
 
 const TqJob *tq_scheduler_next(const TqScheduler *s, const TqPool *pool, uint64_t now_usec) {
-        return tq_turn_next(s, (TqPool *)pool, now_usec);
+        return tq_turn_peek(s, pool, now_usec);
 }
 
 TqSwitches tq_scheduler_host_switches(const TqScheduler *s) {
@@ -250,6 +273,7 @@ TqScheduler *tq_scheduler_new(void) {
         tq_list_init(&s->settling);
         tq_list_init(&s->doomed);
         tq_list_init(&s->unplaced);
+        tq_list_init(&s->dirty);
         tq_policy_init(&policy);
         (void)tq_pool_set_host(s, &policy);
         return s;
@@ -265,7 +289,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
                 tq_line_remove(&job->queue->line, job);
                 tq_condition_drop(s, job);
                 job->queue->jobs--;
-                tq_tenant_queue_release(job->queue);
+                tq_queue_release(job->queue);
                 free(job);
         }
         tq_condition_done(s);

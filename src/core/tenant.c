@@ -1,80 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/tenant.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/scheduler_private.h"
+#include "core/charge.h"
+#include "core/job.h"
+#include "core/pool.h"
+#include "core/queue.h"
+#include "core/line.h"
 
 /* Tenants and their queues, and the events that change what holds for them: limits, weights, pools,
  * and what is switched off. All of it takes effect on the backlog at once, since nothing of it was
  * worked out ahead: a tenant stands where refresh() puts it now. */
-
-/* Queues -------------------------------------------------------------------------------------- */
-
-static const TqQueueLimit *queue_limit(const TqTenant *t, const char *queue) {
-        for (size_t i = 0; i < t->n_queue_limits; i++)
-                if (strcmp(t->queue_limits[i].name, queue) == 0)
-                        return &t->queue_limits[i];
-        return NULL;
-}
-
-const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
-        TQ_LIST_FOREACH(node, &t->queues) {
-                const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
-
-                if (strcmp(q->name, name) == 0)
-                        return q;
-        }
-        return NULL;
-}
-
-static void queue_set_limits(TqQueue *q, uint64_t now) {
-        static const TqQueueLimit none;
-        const TqQueueLimit *own = queue_limit(q->tenant, q->name);
-        /* One at a time, unless somebody said how many jobs the tenant or the queue may run. */
-        uint64_t usual = q->tenant->one_per_queue ? 1 : TQ_LIMIT_MAX;
-
-        q->is_kept = own || q->is_paused || q->is_draining;
-        own = own ? own : &none;
-        q->concurrency = tq_policy_queue_get(own, TQ_KEY_CONCURRENCY, usual);
-        q->depth = tq_policy_queue_get(own, TQ_KEY_QUEUE_DEPTH, TQ_LIMIT_MAX);
-        tq_admit_set_rate(&q->rate, tq_policy_queue_get(own, TQ_KEY_ENQUEUE_RATE, TQ_LIMIT_MAX),
-                          now);
-}
-
-int tq_tenant_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) {
-        TqQueue *q = (TqQueue *)tq_scheduler_queue(t, name);
-
-        if (q) {
-                *ret = q;
-                return 0;
-        }
-        q = calloc(1, sizeof(*q));
-        if (!q)
-                return -ENOMEM;
-        t->n_queues++;
-        (void)snprintf(q->name, sizeof(q->name), "%s", name);
-        q->tenant = t;
-        q->rate.rate = TQ_LIMIT_MAX;
-        tq_line_init(&q->line);
-        tq_list_init(&q->ready);
-        tq_list_append(&t->queues, &q->all);
-        queue_set_limits(q, now);
-        *ret = q;
-        return 0;
-}
-
-/* A queue exists while something is in it or said about it: names that tenants invent don't add
- * up. */
-void tq_tenant_queue_release(TqQueue *q) {
-        if (q->jobs > 0 || q->is_kept)
-                return;
-        q->tenant->n_queues--;
-        tq_list_unlink(&q->ready);
-        tq_list_unlink(&q->all);
-        tq_line_done(&q->line);
-        free(q);
-}
 
 /* Tenants ------------------------------------------------------------------------------------- */
 
@@ -85,9 +24,10 @@ TqTenant *tq_tenant_free(TqTenant *t) {
                 TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
 
                 q->is_kept = false;
-                tq_tenant_queue_release(q);
+                tq_queue_release(q);
         }
         (void)tq_fair_averages_free(t->averages);
+        tq_list_unlink(&t->dirty);
         free(t->queue_limits);
         free(t);
         return NULL;
@@ -104,7 +44,7 @@ static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
         t->is_idle = true;
         t->rate.rate = TQ_LIMIT_MAX;
         tq_list_init(&t->active);
-        tq_list_init(&t->moved);
+        tq_list_init(&t->dirty);
         tq_list_init(&t->queues);
         tq_list_init(&t->ready_queues);
         if (tq_map_put(&s->tenants, id, t) < 0)
@@ -143,7 +83,7 @@ int tq_tenant_on_host(TqScheduler *s, const TqEvent *e) {
                 TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, all);
 
                 tq_pool_set_reserved(t, tq_limits_get(&t->limits, TQ_KEY_RESERVED, 0));
-                tq_turn_refresh_tenant(s, t);
+                tq_world_touch(s, t);
         }
         return 0;
 }
@@ -165,7 +105,7 @@ static int tenant_set_queues(TqTenant *t, const TqEvent *e, uint64_t now) {
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 TqQueue *q;
 
-                r = tq_tenant_queue_get(t, copy[i].name, now, &q);
+                r = tq_queue_get(t, copy[i].name, now, &q);
         }
         return r;
 }
@@ -210,9 +150,9 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         TQ_LIST_FOREACH(node, &t->queues) {
                 TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, all);
 
-                queue_set_limits(q, now);
-                tq_turn_refresh(s, q);
-                tq_tenant_queue_release(q);
+                tq_queue_set_limits(q, now);
+                tq_queue_refresh(s, q);
+                tq_queue_release(q);
         }
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
@@ -221,13 +161,8 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
                 if (r < 0)
                         return r;
         }
-        tq_turn_refresh_tenant(s, t);
+        tq_world_touch(s, t);
         return 0;
-}
-
-void tq_tenant_refresh_all(TqScheduler *s) {
-        TQ_LIST_FOREACH(node, &s->all)
-        tq_turn_refresh_tenant(s, TQ_LIST_ENTRY(node, TqTenant, all));
 }
 
 int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
@@ -237,7 +172,7 @@ int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
 
         if (e->tenant == 0) {
                 s->switches = e->switches;
-                tq_tenant_refresh_all(s);
+                tq_world_touch_all(s);
                 return 0;
         }
         if (!t)
@@ -245,16 +180,16 @@ int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
         if (!e->j.queue || e->j.queue[0] == '\0') {
                 t->is_paused = e->switches.is_paused;
                 t->is_draining = e->switches.is_draining;
-                tq_turn_refresh_tenant(s, t);
+                tq_world_touch(s, t);
                 return 0;
         }
-        r = tq_tenant_queue_get(t, e->j.queue, now, &q);
+        r = tq_queue_get(t, e->j.queue, now, &q);
         if (r < 0)
                 return r;
         q->is_paused = e->switches.is_paused;
         q->is_draining = e->switches.is_draining;
-        queue_set_limits(q, now);
-        tq_turn_refresh(s, q);
-        tq_tenant_queue_release(q);
+        tq_queue_set_limits(q, now);
+        tq_queue_refresh(s, q);
+        tq_queue_release(q);
         return 0;
 }

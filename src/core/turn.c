@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <assert.h>
-#include <stdio.h>
-#include <string.h>
+#include "core/turn.h"
 
-#include "core/scheduler_private.h"
+#include "core/facts.h"
+#include "core/tag.h"
+#include "core/line.h"
 
 /* Whose turn it is: start-time fair queueing over the slots of a pool (Goyal, Vin, Cheng 1996; with
  * D servers: Jin, Chase, Kaur, "Interposed proportional sharing", 2004).
@@ -43,64 +43,6 @@ enum { ANY, SHORT }; /* indices of TqTenant.need */
 
 static TqTenant *tenant_of(const TqTreeNode *node) {
         return TQ_CONTAINER_OF(node, TqTenant, order);
-}
-
-/* Facts --------------------------------------------------------------------------------------- */
-
-bool tq_turn_tenant_has_room(const TqTenant *t) {
-        return t->running < t->concurrency;
-}
-
-bool tq_turn_queue_has_room(const TqQueue *q) {
-        return q->running < q->concurrency;
-}
-
-/* By its own bound, or by its tenant's. */
-bool tq_turn_is_short(const TqScheduler *s, const TqJob *job) {
-        return job->is_short || job->tenant->runtime <= s->policy.lane_runtime_usec;
-}
-
-uint64_t tq_turn_free_memory(const TqScheduler *s) {
-        return s->policy.memory_bytes == TQ_LIMIT_MAX
-                       ? TQ_LIMIT_MAX
-                       : tq_sub_u64(s->policy.memory_bytes, s->memory_promised);
-}
-
-/* Whether the job that memory is kept for could still start but for memory. */
-static bool is_kept_for_reason(const TqScheduler *s) {
-        const TqJob *job = s->kept_for;
-
-        return s->policy.memory_bytes != TQ_LIMIT_MAX && job->tenant->stand != TQ_STAND_OUT &&
-               !tq_list_is_empty(&job->queue->ready) && tq_turn_head(s, job->queue) == job &&
-               job->memory_bytes <= s->policy.memory_bytes;
-}
-
-bool tq_turn_memory_is_kept(const TqScheduler *s, uint64_t now) {
-        return s->kept_for && now >= s->kept_from && is_kept_for_reason(s);
-}
-
-/* What others than the job that memory is kept for may be promised. */
-static uint64_t memory_for_others(const TqScheduler *s, uint64_t now) {
-        uint64_t free = tq_turn_free_memory(s);
-
-        return tq_turn_memory_is_kept(s, now) ? tq_sub_u64(free, s->kept_for->memory_bytes) : free;
-}
-
-bool tq_turn_may_have(const TqScheduler *s, const TqJob *job, uint64_t now) {
-        return job == s->kept_for || job->memory_bytes <= memory_for_others(s, now);
-}
-
-static TqJob *head(const TqScheduler *s, const TqQueue *q, bool allows_long) {
-        TqJob *job = tq_line_first(&q->line, false);
-
-        if (job && !allows_long && !tq_turn_is_short(s, job))
-                job = tq_line_first(&q->line, true);
-        return job;
-}
-
-/* While only the lane's slots are left, a short job passes the long ones before it. */
-TqJob *tq_turn_head(const TqScheduler *s, const TqQueue *q) {
-        return head(s, q, tq_pool_allows_long(q->tenant->pool));
 }
 
 /* Order --------------------------------------------------------------------------------------- */
@@ -165,25 +107,30 @@ static bool tenant_fits(const TqTreeNode *node, const void *data) {
 }
 
 static void prefetch(const void *object, size_t size) {
-        for (size_t i = 0; object && i < size; i += 64)
-                __builtin_prefetch((const char *)object + i, 1);
+        const char *from = (const char *)object - (uintptr_t)object % 64;
+
+        for (const char *at = from; object && at < (const char *)object + size; at += 64)
+                __builtin_prefetch(at);
 }
 
 /* With ten thousand tenants and a million jobs nothing of who is next is in a cache: tenant, queue
  * and job would be waited for one after the other. They are asked for now, all at once, and are
  * there when the event that makes room has been applied. */
-void tq_turn_prefetch(const TqPool *p, bool next_but_one) {
-        uint32_t i =
-                next_but_one ? tq_tournament_runner_up(&p->ready) : tq_tournament_winner(&p->ready);
+void tq_turn_prefetch(const TqPool *p, const TqJob *starts) {
+        uint32_t i = starts ? tq_tournament_runner_up(&p->ready) : tq_tournament_winner(&p->ready);
         const TqPlayer *next;
 
+        /* Its tenant may be next once more. */
+        if (starts)
+                prefetch(TQ_LIST_ENTRY(starts->waiting.next, TqJob, waiting),
+                         offsetof(TqJob, charge.look_at));
         if (i == TQ_TOURNAMENT_NONE)
                 return;
         next = &p->players[i];
         tq_tournament_prefetch(&p->ready, i);
         prefetch(next->tenant, offsetof(TqTenant, order));
-        prefetch(next->queue, offsetof(TqQueue, all));
-        prefetch(next->job, offsetof(TqJob, start_by));
+        prefetch(next->queue, offsetof(TqQueue, depth));
+        prefetch(next->job, offsetof(TqJob, charge.look_at));
         prefetch(next->averages, sizeof(void *));
 }
 
@@ -194,7 +141,7 @@ static void hint(TqTenant *t) {
 
         player->averages = t->averages;
         player->queue = first ? TQ_LIST_ENTRY((TqList *)first, TqQueue, ready) : NULL;
-        player->job = player->queue ? tq_line_hint(&player->queue->line) : NULL;
+        player->job = player->queue ? tq_line_first(&player->queue->line, false) : NULL;
 }
 
 /* A tenant's job that starts, were it its turn: its queues take turns. */
@@ -202,7 +149,8 @@ static TqJob *job_of(const TqScheduler *s, const TqTenant *t, const Need *n) {
         TqJob *best = NULL;
 
         TQ_LIST_FOREACH(node, &t->ready_queues) {
-                TqJob *job = head(s, TQ_LIST_ENTRY(node, TqQueue, ready), n->kind == ANY);
+                TqJob *job =
+                        tq_facts_head_of(s, TQ_LIST_ENTRY(node, TqQueue, ready), n->kind == ANY);
 
                 if (!job || !need_fits(job->memory_bytes, n->free))
                         continue;
@@ -238,8 +186,8 @@ static void needs_of(const TqScheduler *s, const TqTenant *t, uint64_t ret[2]) {
         TQ_LIST_FOREACH(node, &t->ready_queues) {
                 const TqQueue *q = TQ_LIST_ENTRY(node, TqQueue, ready);
 
-                ret[ANY] = TQ_MIN(ret[ANY], need_of(head(s, q, true)));
-                ret[SHORT] = TQ_MIN(ret[SHORT], need_of(head(s, q, false)));
+                ret[ANY] = TQ_MIN(ret[ANY], need_of(tq_facts_head_of(s, q, true)));
+                ret[SHORT] = TQ_MIN(ret[SHORT], need_of(tq_facts_head_of(s, q, false)));
         }
 }
 
@@ -247,12 +195,13 @@ static void park(const TqScheduler *s, TqTenant *t) {
         tq_turn_leave(t);
         needs_of(s, t, t->need);
         t->stand = TQ_STAND_PARKED;
+        t->pool->n_competing++;
         t->was_parked = true;
         tq_tree_insert(&t->pool->parked, &t->order);
 }
 
 static TqJob *next_with(const TqScheduler *s, TqPool *p, uint64_t free) {
-        Need need = { .kind = tq_pool_allows_long(p) ? ANY : SHORT, .free = free };
+        Need need = { .kind = tq_facts_allows_long(p) ? ANY : SHORT, .free = free };
         TqTenant *ready, *parked;
         TqJob *job = NULL;
 
@@ -264,11 +213,41 @@ static TqJob *next_with(const TqScheduler *s, TqPool *p, uint64_t free) {
         return job_of(s, parked, &need);
 }
 
-TqJob *tq_turn_next(const TqScheduler *s, TqPool *p, uint64_t now) {
-        if (tq_turn_memory_is_kept(s, now) && s->kept_for->tenant->pool == p &&
-            s->kept_for->memory_bytes <= tq_turn_free_memory(s))
-                return (TqJob *)s->kept_for;
-        return next_with(s, p, memory_for_others(s, now));
+/* The one that memory is kept for, once there is as much. */
+static TqJob *kept_job(const TqScheduler *s, const TqPool *p, uint64_t now) {
+        return tq_facts_memory_is_kept(s, now) && s->kept_for->tenant->pool == p &&
+                               s->kept_for->memory_bytes <= tq_facts_free_memory(s)
+                       ? s->kept_for
+                       : NULL;
+}
+
+TqJob *tq_turn_next(TqScheduler *s, TqPool *p, uint64_t now) {
+        TqJob *kept = kept_job(s, p, now);
+
+        return kept ? kept : next_with(s, p, tq_facts_memory_for_others(s, now));
+}
+
+const TqJob *tq_turn_peek(const TqScheduler *s, const TqPool *p, uint64_t now) {
+        Need need = { .kind = tq_facts_allows_long(p) ? ANY : SHORT,
+                      .free = tq_facts_memory_for_others(s, now) };
+        const TqTenant *best = first_ready(p), *parked = first_parked(p, &need);
+        const TqJob *job = kept_job(s, p, now);
+
+        if (job)
+                return job;
+        job = best ? job_of(s, best, &need) : NULL;
+        /* The winner does not fit, and is not parked yet: who comes after it is looked for among
+         * all. */
+        for (uint32_t i = 0; best && !job_of(s, best, &need) && i < p->n_players; i++) {
+                const TqTenant *t = p->players[i].tenant;
+                const TqJob *other = t && t->stand == TQ_STAND_READY ? job_of(s, t, &need) : NULL;
+
+                if (other && (!job || tq_turn_before(t, job->tenant)))
+                        job = other;
+        }
+        if (!parked || (job && tq_turn_before(job->tenant, parked)))
+                return job;
+        return job_of(s, parked, &need);
 }
 
 void tq_turn_give_up_memory(TqScheduler *s) {
@@ -280,17 +259,18 @@ void tq_turn_give_up_memory(TqScheduler *s) {
         if (use.slot_usec == 0)
                 return;
         use.memory_bytes = job->memory_bytes;
-        t->tag = tq_add_u64(t->tag,
-                            tq_fair_advance(tq_fair_charge(&use, &t->pool->capacity), t->weight));
+        tq_tag_set(t, tq_add_u64(t->tag, tq_fair_advance(tq_fair_charge(&use, &t->pool->capacity),
+                                                         t->weight)));
+        tq_world_touch(s, t);
 }
 
 /* Who would be next but for memory, whether there is a slot now or not: others that need less would
  * take every slot that becomes free. */
 void tq_turn_keep_memory(TqScheduler *s, uint64_t now) {
-        uint64_t free = tq_turn_free_memory(s);
+        uint64_t free = tq_facts_free_memory(s);
 
-        if (s->kept_for && (!is_kept_for_reason(s) ||
-                            (s->kept_for->memory_bytes <= free && !tq_turn_memory_is_kept(s, now))))
+        if (s->kept_for && (!tq_facts_is_kept_for_reason(s) || (s->kept_for->memory_bytes <= free &&
+                                                                !tq_facts_memory_is_kept(s, now))))
                 tq_turn_give_up_memory(s);
         if (s->kept_for || s->policy.memory_bytes == TQ_LIMIT_MAX)
                 return;
@@ -311,112 +291,25 @@ void tq_turn_leave(TqTenant *t) {
         if (t->stand == TQ_STAND_READY)
                 tq_tournament_set(&t->pool->ready, t->player, TQ_TOURNAMENT_OUT);
         tq_tree_remove(&t->pool->parked, &t->order);
+        t->pool->n_competing -= t->stand != TQ_STAND_OUT;
         t->stand = TQ_STAND_OUT;
 }
 
 static void take_part(TqTenant *t) {
+        t->pool->n_competing += t->stand == TQ_STAND_OUT;
         t->stand = TQ_STAND_READY;
         hint(t);
         tq_tournament_set(&t->pool->ready, t->player, key_of(t));
 }
 
-bool tq_turn_is_contended(const TqPool *p) {
-        return first_ready(p) || p->parked.size > 0;
-}
-
-/* Tenants that do not compete but hold slots, by their tags. */
-static bool tag_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqTenant *x = TQ_CONTAINER_OF(a, TqTenant, resting);
-        const TqTenant *y = TQ_CONTAINER_OF(b, TqTenant, resting);
-
-        return x->tag != y->tag ? x->tag < y->tag : x->id < y->id;
-}
-
 void tq_turn_init(TqPool *p) {
         p->parked = (TqTree){ .before = node_before, .summarise = summarise };
-        p->resting = (TqHeap){ .before = tag_before };
-}
-
-/* Without memory the tenant is not counted among those. */
-static void rest(TqTenant *t) {
-        TqHeap *resting = &t->pool->resting;
-        bool want = t->stand == TQ_STAND_OUT && t->running > 0;
-
-        if (want && !tq_heap_contains(&t->resting))
-                (void)tq_heap_insert(resting, &t->resting);
-        else if (!want)
-                tq_heap_remove(resting, &t->resting);
-}
-
-void tq_turn_tag_has_moved(TqTenant *t) {
-        if (tq_heap_contains(&t->resting))
-                tq_heap_update(&t->pool->resting, &t->resting);
-}
-
-/* Where virtual time stands: nobody who competes or holds a slot is behind that, but for those whom
- * a limit of their own or a reservation of others held back. */
-static uint64_t virtual_time(const TqPool *p) {
-        const TqTenant *first = first_ready(p);
-        const TqHeapNode *node = tq_heap_top(&p->resting);
-        uint64_t least = TQ_NEVER;
-
-        /* Of these the first one is not the one with the smallest tag. */
-        if (p->parked.size > 0 || (first && first->shortfall > 0))
-                return p->vtime;
-        if (first)
-                least = first->tag;
-        if (node)
-                least = TQ_MIN(least, TQ_CONTAINER_OF(node, TqTenant, resting)->tag);
-        return least == TQ_NEVER ? p->vtime : TQ_MAX(p->vtime, least);
-}
-
-/* The tenant begins to compete, or does so again. Who was idle begins where virtual time is. Who
- * was kept out by its own running jobs was owed a job for each of its slots at most: what the
- * others used beyond that was theirs to use. */
-static void catch_up(const TqScheduler *s, TqTenant *t) {
-        TqPool *p = t->pool;
-        uint64_t owed;
-
-        if (!tq_turn_is_contended(p))
-                p->contended_since = s->now;
-        /* Nobody is there, so there is nothing to be fair about: all begin anew. */
-        if (t->is_idle && p->running == 0 && !tq_turn_is_contended(p))
-                p->vtime = TQ_MAX(p->vtime, p->max_tag);
-        p->vtime = virtual_time(p);
-        tq_heap_remove(&p->resting, &t->resting);
-        owed = t->is_idle
-                       ? 0
-                       : tq_fair_advance(tq_mul_u64(p->largest_charge, t->running + 1), t->weight);
-        t->tag = TQ_MAX(t->tag, tq_sub_u64(p->vtime, owed));
-        t->is_idle = false;
 }
 
 static void stop_competing(TqTenant *t) {
         tq_turn_leave(t);
-        rest(t);
+        tq_tag_rest(t);
         t->is_idle |= t->running == 0;
-}
-
-/* Use beyond that is not held against a tenant: it would wait for what nobody remembers. */
-void tq_turn_cap_debt(const TqScheduler *s, TqTenant *t) {
-        uint64_t debt =
-                s->policy.debt_usec > UINT64_MAX / 1000 ? UINT64_MAX : s->policy.debt_usec * 1000;
-
-        t->tag = TQ_MIN(t->tag, tq_add_u64(t->pool->vtime, tq_add_u64(debt, t->largest_advance)));
-}
-
-void tq_turn_pass_time(TqTenant *t) {
-        TqPool *p = t->pool;
-
-        /* Who starts by a reservation is ahead of the others, and they need not follow. */
-        if (t->shortfall == 0)
-                p->vtime = TQ_MAX(p->vtime, t->tag);
-        /* Who was passed over for want of memory or of the lane has not saved up for more than the
-         * largest job of late. */
-        if (t->was_parked)
-                t->tag = TQ_MAX(t->tag, tq_sub_u64(p->vtime,
-                                                   tq_fair_advance(p->largest_charge, t->weight)));
-        t->was_parked = false;
 }
 
 static uint64_t rank_of(const TqScheduler *s, const TqTenant *t) {
@@ -432,10 +325,10 @@ static uint64_t rank_of(const TqScheduler *s, const TqTenant *t) {
         return rank;
 }
 
-void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
+static void settle(const TqScheduler *s, TqTenant *t) {
         bool is_in = t->stand != TQ_STAND_OUT;
         bool want = s->is_open && t->enabled && !s->switches.is_paused && !t->is_paused &&
-                    tq_turn_tenant_has_room(t) && !tq_list_is_empty(&t->ready_queues);
+                    tq_facts_tenant_has_room(t) && !tq_list_is_empty(&t->ready_queues);
         uint64_t shortfall = tq_sub_u64(t->reserved, t->running), rank, need[2] = {};
 
         if (!want) {
@@ -443,8 +336,8 @@ void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
                 return;
         }
         if (!is_in)
-                catch_up(s, t);
-        tq_turn_cap_debt(s, t);
+                tq_tag_catch_up(s, t);
+        tq_tag_cap_debt(s, t);
         rank = rank_of(s, t);
         if (t->stand == TQ_STAND_PARKED)
                 needs_of(s, t, need);
@@ -461,14 +354,10 @@ void tq_turn_refresh_tenant(TqScheduler *s, TqTenant *t) {
         take_part(t);
 }
 
-void tq_turn_refresh(TqScheduler *s, TqQueue *q) {
-        bool want = tq_turn_queue_has_room(q) && !q->is_paused && q->line.size > 0;
-
-        if (want != !tq_list_is_empty(&q->ready)) {
-                if (want)
-                        tq_list_append(&q->tenant->ready_queues, &q->ready);
-                else
-                        tq_list_unlink(&q->ready);
+void tq_turn_settle(TqScheduler *s) {
+        TQ_LIST_FOREACH(node, &s->dirty) {
+                tq_list_unlink(node);
+                settle(s, TQ_LIST_ENTRY(node, TqTenant, dirty));
+                TQ_LIST_ENTRY(node, TqTenant, dirty)->gave = 0;
         }
-        tq_turn_refresh_tenant(s, q->tenant);
 }

@@ -40,6 +40,7 @@ typedef struct Account {
         uint64_t ended;
         double weight;
         size_t pool;
+        TqList noted; /* something about it has happened at this instant */
 } Account;
 
 /* Integrals of one pool. */
@@ -62,6 +63,7 @@ typedef struct Simulation {
         Running *running; /* one for each job: it is written when the job starts */
         uint64_t *waits;  /* usec; UINT64_MAX: refused or never started */
         Account *accounts;
+        TqList noted; /* of Account.noted */
         double *whole_clock;
         PoolAccount pools[TQ_POOLS_MAX];
         float *costs; /* ns of each decision */
@@ -126,6 +128,21 @@ static void watch(Simulation *m, uint32_t tenant) {
                 p->weights = p->rate_competing = 0;
 }
 
+/* Where it stands is known once the instant is decided. */
+static void note(Simulation *m, uint32_t tenant) {
+        Account *a = &m->accounts[tenant];
+
+        if (tq_list_is_empty(&a->noted))
+                tq_list_append(&m->noted, &a->noted);
+}
+
+static void watch_noted(Simulation *m) {
+        TQ_LIST_FOREACH(node, &m->noted) {
+                tq_list_unlink(node);
+                watch(m, (uint32_t)(TQ_LIST_ENTRY(node, Account, noted) - m->accounts));
+        }
+}
+
 static void pass_time(Simulation *m, uint64_t until) {
         double seconds = (double)(until - m->now) / 1e6;
 
@@ -182,7 +199,7 @@ static int on_start(Simulation *m, uint32_t index) {
                         .rate = rate_of(job, t->pool) };
         m->waits[index] = m->now - EPOCH - job->submit_usec;
         change_rate(m, job->tenant, r->rate);
-        watch(m, job->tenant);
+        note(m, job->tenant);
         error = tq_heap_insert(&m->ends, &r->node);
         return error < 0 ? error
                          : tell(m,
@@ -281,7 +298,7 @@ static int on_submission(Simulation *m) {
                 m->report.tenants[job->tenant].refused++;
                 return 0;
         }
-        watch(m, job->tenant);
+        note(m, job->tenant);
         return r;
 }
 
@@ -304,7 +321,7 @@ static int on_end(Simulation *m, Running *r) {
                                  .attempt = 1,
                                  .end = &end },
                      true);
-        watch(m, job->tenant);
+        note(m, job->tenant);
         return error;
 }
 
@@ -348,7 +365,10 @@ static int step(Simulation *m) {
         while (r >= 0 && m->next_submission < m->w->n_jobs &&
                EPOCH + m->w->jobs[m->next_submission].submit_usec <= m->now)
                 r = on_submission(m);
-        return r < 0 ? r : tell(m, &(TqEvent){ .type = TQ_EVENT_TICK }, false);
+        if (r >= 0)
+                r = tell(m, &(TqEvent){ .type = TQ_EVENT_TICK }, false);
+        watch_noted(m);
+        return r;
 }
 
 /* What came of it ----------------------------------------------------------------------------- */
@@ -586,6 +606,9 @@ static int set_up(Simulation *m, TqPolicy policy, TqError *err) {
         if (!m->s || !m->running || !m->waits || !m->costs || !m->accounts || !m->whole_clock ||
             !m->report.tenants)
                 return -ENOMEM;
+        tq_list_init(&m->noted);
+        for (size_t i = 0; i < m->w->n_tenants; i++)
+                tq_list_init(&m->accounts[i].noted);
         m->report.n_tenants = m->w->n_tenants;
         r = tell(m, &(TqEvent){ .type = TQ_EVENT_HOST, .host = &m->host }, true);
         for (uint32_t i = 0; r >= 0 && i < m->w->n_tenants; i++) {

@@ -143,8 +143,8 @@ static bool waits_for(const TqScheduler *scheduler, const TqJob *job, uint64_t i
         size_t n = 1, left = WALK_STEPS;
 
         for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; k < seen[i]->n_conditions && left > 0; k++, left--) {
-                        const TqCondition *c = &seen[i]->conditions[k];
+                for (size_t k = 0; k < seen[i]->after.n && left > 0; k++, left--) {
+                        const TqCondition *c = &seen[i]->after.items[k];
                         const TqJob *next = tq_scheduler_job(scheduler, c->after.job);
                         size_t at = 0;
 
@@ -169,8 +169,8 @@ static void name_awaited(const TqJob *job, Sentence *s) {
 
         if (!ej->after || tq_parse_words(ej->after, TQ_JOB_AFTER_MAX, &words, &n) < 0)
                 return;
-        for (size_t i = 0; i < n && i < job->n_conditions; i++) {
-                const TqCondition *c = &job->conditions[i];
+        for (size_t i = 0; i < n && i < job->after.n; i++) {
+                const TqCondition *c = &job->after.items[i];
                 const TqJob *other = tq_scheduler_job(s->scheduler, c->after.job);
 
                 if (c->is_met)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "core/scheduler_private.h"
+#include "core/explain.h"
+
+#include "core/facts.h"
+#include "core/turn.h"
+#include "core/line.h"
 
 /* Why a job waits. Each reason is the negation of one condition of starting, asked of the same
- * functions in turn.c that choose the next job; dispatch() asserts that what it starts has none. */
+ * functions that choose the next job; dispatch_pool() asserts that what it starts has none. */
 
 /* Others that start before it, were all of them possible. */
 static bool comes_later(const TqScheduler *s, const TqJob *job, uint64_t now, TqReason *r) {
@@ -11,7 +15,7 @@ static bool comes_later(const TqScheduler *s, const TqJob *job, uint64_t now, Tq
 
         if (t->stand == TQ_STAND_OUT || tq_list_is_empty(&job->queue->ready))
                 return false; /* another reason says why */
-        next = tq_turn_next(s, t->pool, now);
+        next = tq_turn_peek(s, t->pool, now);
         /* Of its own queue it is behind, which another reason says. */
         if (!next || next->queue == job->queue)
                 return false;
@@ -36,7 +40,7 @@ static uint64_t ahead_of(const TqTenant *t) {
 
 /* Who is first of those that wait: one that may start, if there is such. */
 static const TqJob *front_of(const TqScheduler *s, const TqQueue *q) {
-        const TqJob *job = tq_turn_head(s, q);
+        const TqJob *job = tq_facts_head(s, q);
 
         return job ? job : tq_line_first(&q->line, false);
 }
@@ -66,16 +70,16 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
         case TQ_WAIT_START_AFTER:
                 r->until_usec = job->not_before;
                 return job->state == TQ_JOB_SCHEDULED && !job->is_retry &&
-                       (job->not_before > now || job->n_unmet == 0);
+                       (job->not_before > now || job->after.n_unmet == 0);
         case TQ_WAIT_AFTER:
-                r->current = job->n_conditions - job->n_unmet;
-                r->maximum = job->n_conditions;
-                for (size_t i = 0; i < job->n_conditions; i++)
-                        if (!job->conditions[i].is_met) {
-                                r->job = job->conditions[i].after.job;
+                r->current = job->after.n - job->after.n_unmet;
+                r->maximum = job->after.n;
+                for (size_t i = 0; i < job->after.n; i++)
+                        if (!job->after.items[i].is_met) {
+                                r->job = job->after.items[i].after.job;
                                 break;
                         }
-                return job->n_unmet > 0;
+                return job->after.n_unmet > 0;
         case TQ_WAIT_LAUNCH_RETRY:
                 r->until_usec = job->retry_at;
                 return job->state == TQ_JOB_SCHEDULED && job->is_retry;
@@ -90,11 +94,11 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
         case TQ_WAIT_TENANT_CONCURRENCY:
                 r->current = t->running;
                 r->maximum = t->concurrency;
-                return !tq_turn_tenant_has_room(t);
+                return !tq_facts_tenant_has_room(t);
         case TQ_WAIT_QUEUE_CONCURRENCY:
                 r->current = q->running;
                 r->maximum = q->concurrency;
-                return !tq_turn_queue_has_room(q);
+                return !tq_facts_queue_has_room(q);
         default:
                 break;
         }
@@ -106,21 +110,21 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
         case TQ_WAIT_SLOTS:
                 r->current = p->running;
                 r->maximum = p->slots;
-                return !tq_pool_has_slot(p);
+                return !tq_facts_pool_has_slot(p);
         case TQ_WAIT_LANE:
                 r->current = p->running_long;
                 r->maximum = tq_sub_u64(p->slots, p->lane_slots);
-                return !tq_pool_allows_long(p) && !tq_turn_is_short(s, job);
+                return !tq_facts_allows_long(p) && !tq_facts_is_short(s, job);
         case TQ_WAIT_MEMORY:
                 r->current = job->memory_bytes;
-                r->maximum = tq_turn_free_memory(s);
-                return job->memory_bytes > tq_turn_free_memory(s);
+                r->maximum = tq_facts_free_memory(s);
+                return job->memory_bytes > tq_facts_free_memory(s);
         case TQ_WAIT_MEMORY_KEPT:
-                if (!tq_turn_memory_is_kept(s, now) || s->kept_for == job)
+                if (!tq_facts_memory_is_kept(s, now) || s->kept_for == job)
                         return false;
                 r->job = s->kept_for->id;
                 r->tenant = s->kept_for->tenant->id;
-                return !tq_turn_may_have(s, job, now);
+                return !tq_facts_may_have(s, job, now);
         case TQ_WAIT_SHARE:
                 return comes_later(s, job, now, r);
         default:
@@ -131,7 +135,7 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
 TqWait tq_scheduler_why(const TqScheduler *s, const TqJob *job, uint64_t now_usec) {
         TqReason r = {};
 
-        if (!tq_scheduler_is_waiting(job))
+        if (!tq_world_waits(job))
                 return TQ_WAIT_NONE;
         for (int w = TQ_WAIT_NONE + 1; w < _TQ_WAIT_MAX; w++)
                 if (holds(s, job, (TqWait)w, now_usec, &r))
@@ -145,7 +149,7 @@ size_t tq_scheduler_explain(const TqScheduler *s, const TqJob *job, uint64_t now
                             TqReason ret[_TQ_WAIT_MAX]) {
         size_t n = 0;
 
-        if (!tq_scheduler_is_waiting(job))
+        if (!tq_world_waits(job))
                 return 0;
         for (int w = TQ_WAIT_NONE + 1; w < _TQ_WAIT_MAX; w++) {
                 TqReason r = { .wait = (TqWait)w };

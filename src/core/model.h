@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <tenantq/types.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/tournament.h"
+#include "base/tree.h"
+#include "core/admit.h"
+#include "core/fair.h"
+#include "core/limits.h"
+#include "core/policy.h"
+#include "core/reason.h"
+#include "core/verdict.h"
+
+/* What the scheduler knows: jobs, queues, tenants, pools. Outside of core/ it is looked at only. */
+
+#define TQ_NEVER UINT64_MAX
+/* Bytes of what a tenant is called: its name, or its name and number when that has another owner.
+ */
+#define TQ_TENANT_TITLE_MAX (TQ_TENANT_NAME_MAX + sizeof(".former-4294967295"))
+
+#define TQ_QUEUES_MAX     64     /* queues of a tenant that hold jobs at the same time */
+#define TQ_CONDITIONS_MAX 100000 /* of After=, of a tenant's waiting jobs together */
+
+/* Of what an event brings about for other jobs (they end with what they waited for, or when their
+ * time has come; or they may start) a step does this much. The rest is due at once. */
+#define TQ_STEP_MOST 256
+
+typedef enum TqJobState {
+        TQ_JOB_SCHEDULED, /* waits for StartAfter=, for After= or for a retry of the launch */
+        TQ_JOB_HELD,      /* somebody holds it */
+        TQ_JOB_QUEUED,
+        TQ_JOB_STARTING, /* launched, at the barrier */
+        TQ_JOB_RUNNING,
+        TQ_JOB_STOPPING, /* asked to end */
+        TQ_JOB_DONE,
+        _TQ_JOB_STATE_MAX,
+} TqJobState;
+
+typedef struct TqJob TqJob;
+typedef struct TqTenant TqTenant;
+typedef struct TqQueue TqQueue;
+typedef struct TqPool TqPool;
+
+typedef enum TqLane {
+        TQ_LANE_LONG,  /* may run longer than the host's lane_runtime, or without bound */
+        TQ_LANE_SHORT, /* is bounded by it */
+        _TQ_LANE_MAX,
+} TqLane;
+
+/* The jobs of one priority. */
+typedef struct TqLineLevel {
+        int priority;
+        TqList jobs[_TQ_LANE_MAX];       /* of TqJob.waiting */
+        uint64_t sequence[_TQ_LANE_MAX]; /* of the first of them; UINT64_MAX: there is none */
+        TqList link;
+} TqLineLevel;
+
+typedef struct TqLine {
+        TqList levels;     /* the highest priority first; empty ones are freed */
+        TqLineLevel usual; /* priority 0: is never freed, and mostly the only one */
+        uint64_t size;
+} TqLine;
+
+/* A job, or the first job of a name, that must have ended well. */
+typedef struct TqAfter {
+        uint64_t job;  /* 0: by name */
+        uint64_t name; /* tq_scheduler_name() of it */
+} TqAfter;
+
+/* One condition of a waiting job. */
+typedef struct TqCondition {
+        TqList link; /* in the ring of those that wait for the same */
+        TqJob *owner;
+        TqAfter after;
+        bool is_met;
+        bool is_open;   /* by name: there is no such job yet, the next one is meant */
+        bool was_named; /* one came before that was known */
+} TqCondition;
+
+/* After=: what a job waits for. Written by condition.c. */
+typedef struct TqConditions {
+        TqCondition *items;
+        size_t n, n_unmet;
+        TqList doomed; /* one of them can't be met any more: in the scheduler's list */
+} TqConditions;
+
+/* What a job is charged for. Written by charge.c. */
+typedef struct TqCharge {
+        uint64_t slot_since; /* since when it holds its slot */
+        uint64_t noted;      /* of its charge, in the tenant's usage */
+        uint64_t advance;    /* by what the tenant's tag has been moved for it since base */
+        TqUse expected;      /* of the whole job */
+        uint64_t look_at;    /* when its use is looked at next, if somebody competes then */
+        TqUse seen;          /* at the last look; slot_usec 0: there was none */
+        TqUse base;          /* what it had used when competition began: not charged */
+        TqHeapNode look;     /* while it runs, in the pool's looks */
+        TqList minute;       /* or in its minutes */
+        TqList looked;       /* it was seen, and is not charged for that yet */
+} TqCharge;
+
+/* In the order in which starting a job looks at it: with a million jobs each cache line counts. */
+struct TqJob {
+        TqList waiting; /* in a level of its queue's line */
+        TqTenant *tenant;
+        TqQueue *queue;
+        TqLineLevel *level;    /* NULL: it does not wait there */
+        uint64_t sequence;     /* its place among equals; 0: was not ready yet */
+        uint64_t memory_bytes; /* what it is promised: counted against the host's */
+        TqJobState state;
+        int priority;
+
+        bool is_retry;       /* SCHEDULED because a launch failed for now */
+        bool is_held;        /* somebody holds it */
+        bool is_short;       /* its own bound is within the host's lane_runtime */
+        bool counts_as_long; /* holds one of the slots that long jobs may have */
+        bool abort;          /* to be killed before it ever ran */
+        unsigned attempt;    /* of the launch under way or the next one, from 1 */
+        TqStopReason stop;
+        TqWait placed, counted; /* why it is not in the line, while it waits elsewhere */
+        uint64_t id;
+        uint64_t name;         /* tq_scheduler_name() of Name= */
+        uint64_t runtime_usec; /* the job's own bound, or TQ_LIMIT_MAX */
+        uint64_t start_by;     /* Deadline=, CLOCK_BOOTTIME usec, or TQ_NEVER */
+        TqHeapNode timer;
+        TqList active;  /* in the tenant's list of jobs that hold a slot */
+        void *userdata; /* the engine's */
+        TqCharge charge;
+
+        TqConditions after;
+        uint64_t not_before;    /* StartAfter=, CLOCK_BOOTTIME usec */
+        uint64_t deadline;      /* what the timer heap sorts by */
+        uint64_t running_since; /* CLOCK_BOOTTIME usec */
+        uint64_t stop_usec;     /* from TERM to KILL */
+        uint64_t spool_bytes;   /* of its job file */
+        uint64_t retry_at;      /* is_retry: when the launch is tried again */
+        unsigned retries;       /* launches that failed for now, one after the other */
+        unsigned failed_execs;  /* attempts whose program could not be executed for now */
+        TqList unplaced;        /* there was no memory to queue it: tried again */
+};
+
+struct TqQueue {
+        /* What a decision looks at, first and close together. */
+        TqTenant *tenant;
+        TqList ready; /* in the tenant's ring of queues that could start a job */
+        uint64_t concurrency;
+        uint64_t running; /* jobs of it in the tenant's active list */
+        TqLine line;
+        bool is_paused, is_draining;
+        bool is_kept; /* has limits or switches of its own */
+
+        uint64_t depth; /* of jobs that wait, or TQ_LIMIT_MAX */
+        uint64_t jobs;  /* all that name it: it exists as long as there is one, or it is kept */
+        TqBucket rate;
+        TqList all;
+        /* Jobs that wait elsewhere than in the line: HELD, START_AFTER, AFTER, LAUNCH_RETRY. */
+        uint64_t placed[TQ_WAIT_LAUNCH_RETRY + 1];
+        char name[TQ_QUEUE_NAME_MAX + 1];
+};
+
+/* How many jobs of a tenant wait, by what they wait for. */
+typedef struct TqWaiting {
+        uint64_t jobs; /* all of them */
+        uint64_t scheduled, held;
+        uint64_t bytes; /* of their job files */
+} TqWaiting;
+
+/* Where a tenant stands in its pool. */
+typedef enum TqStand {
+        TQ_STAND_OUT,    /* could not start a job, had it a slot */
+        TQ_STAND_READY,  /* could */
+        TQ_STAND_PARKED, /* could, but did not fit the memory or the lane when it was its turn */
+} TqStand;
+
+struct TqTenant {
+        /* What a decision looks at, first and close together. */
+        TqStand stand;
+        uint32_t player;          /* its number in the pool's tournament */
+        uint64_t rank;            /* the pool's order: the tag, or what the policy orders by */
+        uint64_t shortfall;       /* slots below the reservation */
+        TqHistory history;        /* orders equals */
+        uint64_t tag;             /* start tag: moved by each charge, divided by weight */
+        uint64_t largest_advance; /* of one job, fading */
+        TqHistory usage;          /* of which history is what the tree compares */
+        uint64_t turn;            /* when it last started a job, in starts */
+        TqPool *pool;
+        uint32_t id;
+        uint32_t weight;
+        uint64_t running; /* length of active */
+        uint64_t running_long;
+        uint64_t concurrency, runtime; /* or TQ_LIMIT_MAX */
+        uint64_t reserved;             /* slots */
+        TqList ready_queues;
+        TqList active;
+        TqAverages *averages;
+        bool enabled;
+        bool one_per_queue;
+        bool is_paused, is_draining;
+        bool is_idle;    /* runs nothing and wants nothing, or did until it competes again */
+        bool was_parked; /* since its last start */
+        TqWaiting waiting;
+
+        uint64_t gave;      /* slots that it has given back in this step */
+        TqList dirty;       /* something about it has changed in this step */
+        TqHeapNode resting; /* OUT, but holds slots: in the pool's heap */
+        TqTreeNode order;   /* PARKED: in the pool's tree */
+        uint64_t need[2];  /* PARKED: least memory that would start a job: of any, of a short one */
+        uint64_t least[2]; /* the same, of the subtree below */
+        TqBucket rate;
+        size_t n_queues;
+        size_t n_conditions; /* of After=, of all its jobs */
+        TqList queues;
+        TqList all;
+        char name[TQ_TENANT_TITLE_MAX];
+        TqQueueLimit *queue_limits;
+        size_t n_queue_limits;
+        TqLimits limits; /* effective */
+};
+
+/* A tenant in its pool's tournament, and where what its next start will look at is likely to be. */
+typedef struct TqPlayer {
+        TqTenant *tenant; /* NULL: a free number */
+        const TqQueue *queue;
+        const TqJob *job;
+        const TqAverages *averages;
+} TqPlayer;
+
+/* Slots that only its tenants use. The first one, "shared", is everybody else's. */
+struct TqPool {
+        char name[TQ_POOL_NAME_MAX + 1];
+        uint64_t slots;      /* or TQ_LIMIT_MAX */
+        uint64_t lane_slots; /* of them only for short jobs */
+        uint64_t running, running_long;
+        uint64_t reserved; /* Σ of its tenants */
+        size_t n_tenants;
+        size_t n_competing; /* of them: not TQ_STAND_OUT */
+        TqCapacity capacity;
+        uint64_t vtime; /* virtual time: the start tag of the latest start */
+        uint64_t max_tag;
+        uint64_t
+                contended_since; /* the last time that somebody began to compete where nobody did */
+        uint64_t largest_charge; /* of one job, fading */
+        TqTournament ready;      /* of tenants by rank */
+        TqTree parked;           /* the same order */
+        TqHeap resting;          /* of TqTenant.resting by tag */
+        TqPlayer *players;
+        uint32_t n_players;
+        TqHeap looks;   /* of TqJob.look by look_at */
+        TqList minutes; /* of TqJob.minute, sorted: looks that were planned a minute ahead */
+};
