@@ -57,6 +57,14 @@ BELOW_ipc := ipc store kernel conf core base
 objects = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*/*.c))
 archives = $(foreach l,$(1),$(BUILD)/libtq-$(l).a)
 
+# The rooms of the programs, without main.c: for their unit tests.
+define rooms_rule
+$(BUILD)/libtq-$(1).a: $(filter-out %/main.o,$(call objects,$(1)))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach p,engine supervisor ctl,$(eval $(call rooms_rule,$(p))))
+
 ARCHIVES := $(call archives,$(LAYERS))
 ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
@@ -110,9 +118,23 @@ $(BUILD)/unit/%.o: tests/unit/%.c
 	$(CC) $(CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
 $(BUILD)/unit/%: $(BUILD)/unit/%.o $(BUILD)/unit/unit.o $(ALL_BELOW)
 	$(CC) $(LDFLAGS) $^ $(CHECK_LIBS) $(PKG_LIBS) -o $@
-# A room of the engine, alone.
-$(BUILD)/unit/engine_callers: LDFLAGS += $(BUILD)/engine/api/callers.o
-$(BUILD)/unit/engine_callers: | $(BUILD)/engine/api/callers.o
+# Rooms of the daemons, with stand-ins for what they speak to; tenantqctl's files.
+FAKES := $(patsubst tests/unit/fake/%.c,$(BUILD)/unit/fake/%.o,$(wildcard tests/unit/fake/*.c))
+FAKES_BUT_COMMIT := $(filter-out %/commit.o,$(FAKES))
+unit_programs = $(filter $(BUILD)/unit/$(1)_%,$(UNIT_PROGRAMS))
+$(BUILD)/unit/fake/%.o: tests/unit/fake/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
+define room_test_rule
+$(1): $(1).o $(BUILD)/unit/unit.o $(2) $(3) $(ALL_BELOW)
+	$$(CC) $$(LDFLAGS) $$^ $$(CHECK_LIBS) $$(PKG_LIBS) -o $$@
+endef
+$(eval $(call room_test_rule,$(BUILD)/unit/engine_commit,$(FAKES_BUT_COMMIT),$(BUILD)/libtq-engine.a))
+$(foreach t,$(filter-out %/engine_commit,$(call unit_programs,engine)),\
+	$(eval $(call room_test_rule,$(t),$(FAKES),$(BUILD)/libtq-engine.a)))
+$(foreach t,$(call unit_programs,supervisor),\
+	$(eval $(call room_test_rule,$(t),$(FAKES_BUT_COMMIT),$(BUILD)/libtq-supervisor.a)))
+$(foreach t,$(call unit_programs,ctl),$(eval $(call room_test_rule,$(t),,$(BUILD)/libtq-ctl.a)))
 # It says which allocation fails.
 $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))
 .PRECIOUS: $(BUILD)/unit/%.o

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/line.h"
 
-
 static void level_init(TqLineLevel *level, int priority) {
         *level = (TqLineLevel){ .priority = priority };
         for (int i = 0; i < _TQ_LANE_MAX; i++) {

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "engine/commit/commit.h"
+#include "ipc/link.h"
+
+/* Stand-ins for what a room of a daemon speaks to, linked instead of it: the link to the other
+ * daemon, the clock, and commits. What is said is kept, in order; what is to be heard is said by
+ * the test. */
+
+/* Clock: stands still. CLOCK_BOOTTIME and CLOCK_MONOTONIC alike; CLOCK_REALTIME is FAKE_EPOCH more.
+ */
+#define FAKE_EPOCH UINT64_C(1700000000000000)
+extern uint64_t fake_now; /* usec, 1000 s at first */
+
+/* Link ------------------------------------------------------------------------------------------
+ */
+
+typedef struct FakeMessage {
+        TqMessage m; /* with its header's type */
+        char *blob;  /* terminated */
+        size_t size;
+        int fd;
+} FakeMessage;
+
+/* The next one that was said and not been asked for yet; NULL: nothing more was said. */
+const FakeMessage *fake_said(void);
+/* The same, which must be of that type. */
+const TqMessage *fake_said_type(TqMessageType type);
+void fake_said_nothing(void);
+/* The other end says it: as its handler returns; -EBADMSG: nobody hears such. */
+int fake_hear(TqMessageType type, TqMessage *m, const char *blob, size_t size);
+/* It answers the question with that cookie. */
+void fake_answer(uint64_t cookie, int result, const void *blob, size_t size);
+
+/* Commits ---------------------------------------------------------------------------------------
+ */
+
+Commit *fake_commit(void); /* the one that there is */
+/* The changes since the last fake_commit_all(). */
+size_t fake_n_ops(void);
+const TqLedgerOp *fake_op(size_t i);
+/* Commits what there is, with that result, and performs the effects; also those of these. */
+void fake_commit_all(int result);
+/* Runs the tasks that were given to the worker; their run() only if they may have a ledger. */
+void fake_work(bool with_run);
