@@ -19,6 +19,7 @@ MANDIR := $(PREFIX)/share/man
 UNITDIR := $(PREFIX)/lib/systemd/system
 SYSUSERSDIR := $(PREFIX)/lib/sysusers.d
 TMPFILESDIR := $(PREFIX)/lib/tmpfiles.d
+BASHCOMPDIR := $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR := /etc/tenantq
 
 CC ?= cc
@@ -87,6 +88,7 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 $(BUILD)/tenantqd: $(call objects,supervisor) $(ALL_BELOW)
 $(BUILD)/tenantq-engine: $(call objects,engine) $(ALL_BELOW)
 $(BUILD)/tenantqctl: $(call objects,ctl) $(ALL_BELOW)
+$(BUILD)/tenantqctl: PKG_LIBS += $(shell pkg-config --libs smartcols 2>/dev/null)
 $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
 	$(CC) $(HARDEN_LD) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 
@@ -134,6 +136,7 @@ $(foreach t,$(filter-out %/engine_commit,$(call unit_programs,engine)),\
 	$(eval $(call room_test_rule,$(t),$(FAKES),$(BUILD)/libtq-engine.a)))
 $(foreach t,$(call unit_programs,supervisor),\
 	$(eval $(call room_test_rule,$(t),$(FAKES_BUT_COMMIT),$(BUILD)/libtq-supervisor.a)))
+$(call unit_programs,ctl): PKG_LIBS += $(shell pkg-config --libs smartcols 2>/dev/null)
 $(foreach t,$(call unit_programs,ctl),$(eval $(call room_test_rule,$(t),,$(BUILD)/libtq-ctl.a)))
 # It says which allocation fails.
 $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))
@@ -175,6 +178,9 @@ install: all
 	test -e $(DESTDIR)$(SYSCONFDIR)/tenantq.conf || \
 		install -m 0644 conf/tenantq.conf $(DESTDIR)$(SYSCONFDIR)/tenantq.conf
 	install -m 0644 conf/tenants.d/example.conf.sample $(DESTDIR)$(SYSCONFDIR)/tenants.d/
+	install -d $(DESTDIR)$(BASHCOMPDIR)
+	$(BUILD)/tenantqctl completion bash > $(DESTDIR)$(BASHCOMPDIR)/tenantqctl
+	chmod 0644 $(DESTDIR)$(BASHCOMPDIR)/tenantqctl
 	for s in 1 5 7 8; do for m in src/man/*.$$s; do test -e $$m || continue; \
 		install -D -m 0644 $$m $(DESTDIR)$(MANDIR)/man$$s/$$(basename $$m) || exit 1; done; done
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,17 +7,6 @@
 #include "base/parse.h"
 #include "ctl/ctl.h"
 #include "ipc/control.h"
-
-int fail(int code, const char *fmt, ...) {
-        char text[2048], shown[4096];
-        va_list ap;
-
-        va_start(ap, fmt);
-        (void)vsnprintf(text, sizeof(text), fmt, ap);
-        va_end(ap);
-        (void)fprintf(stderr, "tenantqctl: %s\n", tq_format_shown(text, shown, sizeof(shown)));
-        return code;
-}
 
 int parse_job(const char *text, uint64_t *ret) {
         if (tq_parse_u64_in(text, 1, INT64_MAX, ret) < 0)

@@ -2,14 +2,10 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
 /* What was done, by whom and why; what was refused, and what the daemon had to say. */
-
-static const Column columns[] = {
-        { "time_usec", "TIME", FORMAT_TIME }, { "kind", "EVENT", FORMAT_TEXT },
-        { "tenant", "TENANT", FORMAT_TEXT },  { "job", "JOB", FORMAT_TEXT },
-        { "uid", "UID", FORMAT_TEXT },        { "text", "TEXT", FORMAT_TEXT },
-};
 
 static int ask(Call *c, void *userdata, uint64_t from, uint32_t rows) {
         (void)userdata;
@@ -25,11 +21,11 @@ int verb_events(const Options *o, int argc, char *argv[]) {
         r = call_pages(o, "ListEvents", ask, NULL, o->rows, &t);
         if (r != 0)
                 return r;
+        if (!o->json && t.n_rows > 0)
+                return table_print(o, &t, "time_usec,kind,tenant,job,uid,text");
         if (o->json)
                 output_json(&t, "tenantq.events.v1", "events");
-        else if (t.n_rows == 0)
-                (void)puts("no events");
         else
-                output_table(&t, columns, TQ_ELEMENTSOF(columns));
+                output_remark(o, "no events");
         return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 /* Why a job waits: every reason with its numbers, who stands in the way, and what would help. */
 

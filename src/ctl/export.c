@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 /* What holds now, in the form that simulate --tenants reads. */
 

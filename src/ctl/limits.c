@@ -3,12 +3,8 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-
-static const Column get_columns[] = {
-        { "limit", "LIMIT", FORMAT_TEXT },   { "queue", "QUEUE", FORMAT_TEXT },
-        { "value", "VALUE", FORMAT_TEXT },   { "source", "FROM", FORMAT_TEXT },
-        { "kernel", "KERNEL", FORMAT_TEXT }, { "help", "WHAT", FORMAT_TEXT },
-};
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
 int limits_list(const Options *o, const char *target, TqTable *ret) {
         CALL_CLEANUP Call c = {};
@@ -21,23 +17,24 @@ int limits_list(const Options *o, const char *target, TqTable *ret) {
         return call_table(&c, ret);
 }
 
-void limits_print(const TqTable *t) {
-        output_table(t, get_columns, TQ_ELEMENTSOF(get_columns));
+int limits_print(const Options *o, const TqTable *t) {
+        return table_print(o, t, "limit,queue,value,source,kernel,help");
 }
 
-static int get(const Options *o, const char *target) {
+int verb_limits_get(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
         int r;
 
-        r = limits_list(o, target, &t);
+        (void)argc;
+        r = limits_list(o, argv[0], &t);
         if (r != 0)
                 return r;
+        if (!o->json && t.n_rows > 0)
+                return limits_print(o, &t);
         if (o->json)
                 output_json(&t, "tenantq.limits.v1", "limits");
-        else if (t.n_rows == 0)
-                (void)printf("%s: the queue has no limits of its own\n", target);
         else
-                limits_print(&t);
+                output_remark(o, "%s: the queue has no limits of its own", argv[0]);
         return 0;
 }
 
@@ -78,9 +75,6 @@ static int change(const Options *o, const char *target, bool set, int argc, char
         CALL_CLEANUP Call c = {};
         int r;
 
-        if (argc == 0)
-                return fail(TQ_EXIT_USAGE, set ? "limits set: expected KEY=VALUE, such as cpu=2"
-                                               : "limits unset: expected KEY, such as cpu");
         r = call_open(o, &c, "SetLimits");
         if (r != 0)
                 return r;
@@ -103,13 +97,10 @@ static int change(const Options *o, const char *target, bool set, int argc, char
         return 0;
 }
 
-int verb_limits(const Options *o, int argc, char *argv[]) {
-        if (strcmp(argv[0], "get") == 0)
-                return argc == 2 ? get(o, argv[1])
-                                 : fail(TQ_EXIT_USAGE, "limits get: expected one TENANT");
-        if (strcmp(argv[0], "set") == 0)
-                return change(o, argv[1], true, argc - 2, argv + 2);
-        if (strcmp(argv[0], "unset") == 0)
-                return change(o, argv[1], false, argc - 2, argv + 2);
-        return fail(TQ_EXIT_USAGE, "limits %s: expected get, set or unset", argv[0]);
+int verb_limits_set(const Options *o, int argc, char *argv[]) {
+        return change(o, argv[0], true, argc - 1, argv + 1);
+}
+
+int verb_limits_unset(const Options *o, int argc, char *argv[]) {
+        return change(o, argv[0], false, argc - 1, argv + 1);
 }

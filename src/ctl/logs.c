@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "core/table.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 #include "ipc/control.h"
 
 /* A job's output, from descriptors that the daemon opens. On a terminal control characters are

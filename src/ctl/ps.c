@@ -2,15 +2,12 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
-static const Column columns[] = {
-        { "job", "JOB", FORMAT_TEXT },          { "tenant", "TENANT", FORMAT_TEXT },
-        { "queue", "QUEUE", FORMAT_TEXT },      { "name", "NAME", FORMAT_TEXT },
-        { "state", "STATE", FORMAT_TEXT },      { "wait_reason", "WAITS FOR", FORMAT_TEXT },
-        { "wait_usec", "WAITED", FORMAT_SPAN }, { "run_usec", "RAN", FORMAT_SPAN },
-        { "cpu_usec", "CPU", FORMAT_SPAN },     { "memory_peak_bytes", "MEMORY", FORMAT_SIZE },
-        { "verdict", "VERDICT", FORMAT_TEXT },
-};
+#define COLUMNS                                                                                    \
+        "job,tenant,queue,name,state,wait_reason,wait_usec,run_usec,cpu_usec,memory_peak_bytes,"   \
+        "verdict"
 
 /* Where a list goes on. */
 typedef struct Ask {
@@ -53,16 +50,20 @@ int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
                    : list_live(o, &ask, ret);
 }
 
-void ps_print(const Options *o, const TqTable *t, bool all) {
+int ps_print(const Options *o, const TqTable *t, bool all) {
+        int r = 0;
+
         if (t->n_rows == 0)
-                (void)puts(all ? "no jobs" : "no jobs wait or run; -a shows those that have ended");
+                output_remark(o, all ? "no jobs"
+                                     : "no jobs wait or run; -a shows those that have ended");
         else
-                output_table(t, columns, TQ_ELEMENTSOF(columns));
-        if (t->n_rows == o->rows)
-                (void)printf(
-                        all ? "(the newest %zu; more with -n)\n"
-                            : "(those that run, and the newest that wait: %zu; more with -n)\n",
-                        t->n_rows);
+                r = table_print(o, t, COLUMNS);
+        if (r == 0 && t->n_rows == o->rows)
+                output_remark(o,
+                              all ? "(the newest %zu; more with -n)"
+                                  : "(those that run, and the newest that wait: %zu; more with -n)",
+                              t->n_rows);
+        return r;
 }
 
 int verb_ps(const Options *o, int argc, char *argv[]) {
@@ -72,9 +73,8 @@ int verb_ps(const Options *o, int argc, char *argv[]) {
         r = ps_list(o, argc > 0 ? argv[0] : o->tenant ? o->tenant : "", o->all, &t);
         if (r != 0)
                 return r;
-        if (o->json)
-                output_json(&t, "tenantq.jobs.v1", "jobs");
-        else
-                ps_print(o, &t, o->all);
+        if (!o->json)
+                return ps_print(o, &t, o->all);
+        output_json(&t, "tenantq.jobs.v1", "jobs");
         return 0;
 }

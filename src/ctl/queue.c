@@ -2,14 +2,10 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
 /* How many jobs wait for which reason. */
-
-static const Column columns[] = {
-        { "tenant", "TENANT", FORMAT_TEXT }, { "queue", "QUEUE", FORMAT_TEXT },
-        { "reason", "REASON", FORMAT_TEXT }, { "jobs", "JOBS", FORMAT_TEXT },
-        { "help", "MEANS", FORMAT_TEXT },
-};
 
 int verb_queue(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
@@ -23,11 +19,11 @@ int verb_queue(const Options *o, int argc, char *argv[]) {
         r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_table(&c, &t);
         if (r != 0)
                 return r;
+        if (!o->json && t.n_rows > 0)
+                return table_print(o, &t, "tenant,queue,reason,jobs,help");
         if (o->json)
                 output_json(&t, "tenantq.queue.v1", "queues");
-        else if (t.n_rows == 0)
-                (void)puts("no job waits");
         else
-                output_table(&t, columns, TQ_ELEMENTSOF(columns));
+                output_remark(o, "no job waits");
         return 0;
 }

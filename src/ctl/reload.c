@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 int verb_reload(const Options *o, int argc, char *argv[]) {
         CALL_CLEANUP Call c = {};

@@ -7,6 +7,7 @@
 #include "base/parse.h"
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 /* A command line becomes a job file: there is one format and one way in. */
 
@@ -102,8 +103,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 r = check_plain("-q", o->queue);
         if (r == 0 && o->directory)
                 r = check_plain("-C", o->directory);
-        for (size_t i = 0; r == 0 && i < o->n_limits; i++)
-                r = check_limit(o->limits[i]);
+        for (size_t i = 0; r == 0 && i < o->limits.n; i++)
+                r = check_limit(o->limits.items[i]);
         if (r != 0)
                 return r;
         tq_buffer_append_string(ret, "[Job]\nExecStart=");
@@ -115,10 +116,10 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
         if (o->directory)
                 tq_buffer_printf(ret, "WorkingDirectory=%s\n", o->directory);
-        if (o->n_limits > 0)
+        if (o->limits.n > 0)
                 tq_buffer_append_string(ret, "[Limits]\n");
-        for (size_t i = 0; i < o->n_limits; i++)
-                tq_buffer_printf(ret, "%s\n", o->limits[i]);
+        for (size_t i = 0; i < o->limits.n; i++)
+                tq_buffer_printf(ret, "%s\n", o->limits.items[i]);
         return tq_buffer_error(ret) < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
 }
 

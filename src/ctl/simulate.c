@@ -8,6 +8,8 @@
 #include "base/parse.h"
 #include "conf/policyfile.h"
 #include "ctl/simulate.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
 /* tenantqctl simulate: loads a workload, runs it once as it is and, where --set changes something,
  * once more, and shows both. */
@@ -94,9 +96,9 @@ static int change(const Options *o, TqWorkload *w) {
         TqError err = {};
         char text[1024];
 
-        for (size_t i = 0; i < o->n_assignments; i++)
-                if (tq_workload_set(w, o->assignments[i], &err) < 0)
-                        return fail(TQ_EXIT_INVALID, "--set %s: %s", o->assignments[i],
+        for (size_t i = 0; i < o->assignments.n; i++)
+                if (tq_workload_set(w, o->assignments.items[i], &err) < 0)
+                        return fail(TQ_EXIT_INVALID, "--set %s: %s", o->assignments.items[i],
                                     tq_error_format(&err, text, sizeof(text)));
         return 0;
 }
@@ -150,14 +152,10 @@ static void print_json(const TqWorkload *w, const Run *before, const Run *after)
         (void)puts("}");
 }
 
-static const Column columns[] = {
-        { "tenant", "TENANT", FORMAT_TEXT },   { "jobs", "JOBS", FORMAT_TEXT },
-        { "refused", "REFUSED", FORMAT_TEXT }, { "p50", "WAIT P50", FORMAT_SPAN },
-        { "p95", "P95", FORMAT_SPAN },         { "p99", "P99", FORMAT_SPAN },
-        { "mean", "SLOWDOWN", FORMAT_TEXT },   { "slow99", "P99", FORMAT_TEXT },
-        { "share", "SHARE", FORMAT_TEXT },     { "entitled", "ENTITLED", FORMAT_TEXT },
-};
-
+static const char *const columns[] = { "tenant",        "jobs",          "refused",
+                                       "wait_p50_usec", "wait_p95_usec", "wait_p99_usec",
+                                       "slowdown_mean", "slowdown_p99",  "share",
+                                       "entitlement" };
 static int set_number(TqTable *t, size_t column, double v) {
         char text[32];
 
@@ -200,15 +198,14 @@ static void print_fairness(const TqWorkload *w, const TqSimReport *r) {
         (void)putchar('\n');
 }
 
-static int print_report(const char *title, const TqWorkload *w, const Run *run) {
+static int print_report(const Options *o, const char *title, const TqWorkload *w, const Run *run) {
         const TqSimReport *report = &run->report;
         TQ_TABLE_CLEANUP TqTable table = {};
         char makespan[TQ_FORMAT_MAX];
         uint64_t never = 0;
-        int r = 0;
+        int r;
 
-        for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(columns); i++)
-                r = tq_table_add_column(&table, columns[i].name);
+        r = tq_table_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
         for (size_t i = 0; r >= 0 && i < report->n_tenants; i++)
                 r = add_row(&table, w->tenants[report->tenants[i].tenant].name,
                             &report->tenants[i]);
@@ -223,7 +220,7 @@ static int print_report(const char *title, const TqWorkload *w, const Run *run) 
                      report->jain, report->decision_ns_median / 1e3);
         print_fairness(w, report);
         (void)putchar('\n');
-        output_table(&table, columns, TQ_ELEMENTSOF(columns));
+        r = table_print(o, &table, NULL);
         for (size_t i = 0; i < report->n_tenants; i++)
                 never += report->tenants[i].jobs - report->tenants[i].refused -
                          report->tenants[i].started;
@@ -233,7 +230,7 @@ static int print_report(const char *title, const TqWorkload *w, const Run *run) 
         if (report->idle_while_eligible_s > 0)
                 (void)printf("\nslots were idle for %.3f s while a job could have run\n",
                              report->idle_while_eligible_s);
-        return 0;
+        return r;
 }
 
 static int show(const Options *o, const TqWorkload *w, const Run *before, const Run *after) {
@@ -244,15 +241,15 @@ static int show(const Options *o, const TqWorkload *w, const Run *before, const 
                 return 0;
         }
         if (before) {
-                r = print_report("before: ", w, before);
+                r = print_report(o, "before: ", w, before);
                 (void)putchar('\n');
         }
-        return r != 0 ? r : print_report(before ? "after: " : "", w, after);
+        return r != 0 ? r : print_report(o, before ? "after: " : "", w, after);
 }
 
 static int simulate(const Options *o, TqWorkload *w, TqPolicy policy) {
         Run before = { .policy = policy }, after = { .policy = policy };
-        bool has_before = o->n_assignments > 0;
+        bool has_before = o->assignments.n > 0;
         int r = 0;
 
         if (has_before)

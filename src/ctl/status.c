@@ -4,37 +4,18 @@
 #include "base/format.h"
 #include "base/parse.h"
 #include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
-static const Column columns[] = {
-        { "job", "Job", FORMAT_TEXT },
-        { "name", "Name", FORMAT_TEXT },
-        { "tenant", "Tenant", FORMAT_TEXT },
-        { "queue", "Queue", FORMAT_TEXT },
-        { "state", "State", FORMAT_TEXT },
-        { "wait_reason", "Waits for", FORMAT_TEXT },
-        { "verdict", "Verdict", FORMAT_TEXT },
-        { "stop", "Stopped by", FORMAT_TEXT },
-        { "priority", "Priority", FORMAT_TEXT },
-        { "attempt", "Attempt", FORMAT_TEXT },
-        { "submitted_usec", "Submitted", FORMAT_TIME },
-        { "start_after_usec", "Not before", FORMAT_TIME },
-        { "deadline_usec", "Not after", FORMAT_TIME },
-        { "after", "After", FORMAT_TEXT },
-        { "started_usec", "Started", FORMAT_TIME },
-        { "ended_usec", "Ended", FORMAT_TIME },
-        { "wait_usec", "Waited", FORMAT_SPAN },
-        { "run_usec", "Ran", FORMAT_SPAN },
-        { "cpu_usec", "CPU time", FORMAT_SPAN },
-        { "memory_peak_bytes", "Memory peak", FORMAT_SIZE },
-        { "oom_kills", "OOM kills", FORMAT_TEXT },
-        { "io_read_bytes", "Read", FORMAT_SIZE },
-        { "io_write_bytes", "Written", FORMAT_SIZE },
-        { "pids_peak", "Processes peak", FORMAT_TEXT },
-        { "pids_denied", "Forks refused", FORMAT_TEXT },
-        { "dropped_bytes", "Output dropped", FORMAT_SIZE },
-        { "correlation_id", "Correlation", FORMAT_TEXT },
-        { "labels", "Labels", FORMAT_TEXT },
-        { "submitter_uid", "Submitted by", FORMAT_TEXT },
+static const char *const columns[] = {
+        "job",           "name",          "tenant",         "queue",
+        "state",         "wait_reason",   "verdict",        "stop",
+        "priority",      "attempt",       "submitted_usec", "start_after_usec",
+        "deadline_usec", "after",         "started_usec",   "ended_usec",
+        "wait_usec",     "run_usec",      "cpu_usec",       "memory_peak_bytes",
+        "oom_kills",     "io_read_bytes", "io_write_bytes", "pids_peak",
+        "pids_denied",   "dropped_bytes", "correlation_id", "labels",
+        "submitter_uid",
 };
 
 static void print_file(const char *spec) {
@@ -73,17 +54,8 @@ static int show_job(const Options *o, uint64_t job) {
         return 0;
 }
 
-static const Column pool_columns[] = {
-        { "pool", "POOL", FORMAT_TEXT },
-        { "state", "STATE", FORMAT_TEXT },
-        { "slots", "SLOTS", FORMAT_TEXT },
-        { "running", "RUNNING", FORMAT_TEXT },
-        { "lane_slots", "LANE", FORMAT_TEXT },
-        { "reserved", "RESERVED", FORMAT_TEXT },
-        { "tenants", "TENANTS", FORMAT_TEXT },
-        { "memory_promised_bytes", "PROMISED", FORMAT_SIZE },
-        { "memory_bytes", "MEMORY", FORMAT_SIZE },
-};
+#define POOL_COLUMNS                                                                               \
+        "pool,state,slots,running,lane_slots,reserved,tenants,memory_promised_bytes,memory_bytes"
 
 /* Several tables as one object; the last one is the jobs. */
 static void print_json(const char *schema, const TqTable *const tables[], const char *const keys[],
@@ -122,13 +94,13 @@ static int show_all(const Options *o) {
                 return 0;
         }
         if (pools.n_rows > 0) {
-                output_table(&pools, pool_columns, TQ_ELEMENTSOF(pool_columns));
+                r = table_print(o, &pools, POOL_COLUMNS);
                 (void)putchar('\n');
         }
-        tenants_print(&tenants);
+        if (r == 0)
+                r = tenants_print(o, &tenants);
         (void)putchar('\n');
-        ps_print(o, &jobs, false);
-        return 0;
+        return r != 0 ? r : ps_print(o, &jobs, false);
 }
 
 /* The rows of one tenant. */
@@ -164,13 +136,13 @@ static int show_tenant(const Options *o, const char *name) {
         }
         /* A former owner that has no jobs any more is not among the tenants. */
         if (tenant.n_rows > 0) {
-                tenants_print(&tenant);
+                r = tenants_print(o, &tenant);
                 (void)putchar('\n');
         }
-        limits_print(&limits);
+        if (r == 0)
+                r = limits_print(o, &limits);
         (void)putchar('\n');
-        ps_print(&in_short, &jobs, true);
-        return 0;
+        return r != 0 ? r : ps_print(&in_short, &jobs, true);
 }
 
 /* A number is a job, anything else a tenant. */

@@ -5,6 +5,7 @@
 
 #include "base/fs.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 /* What the daemon says to a submission. */
 typedef struct Reply {

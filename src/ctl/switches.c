@@ -4,6 +4,7 @@
 
 #include "base/parse.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 /* cancel, hold and release take numbers of jobs, or like pause, resume and drain a target: host,
  * TENANT or TENANT/QUEUE. */

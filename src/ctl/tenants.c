@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/ctl.h"
-
-static const Column columns[] = {
-        { "tenant", "TENANT", FORMAT_TEXT },
-        { "uid", "UID", FORMAT_TEXT },
-        { "user", "USER", FORMAT_TEXT },
-        { "state", "STATE", FORMAT_TEXT },
-        { "running", "RUNNING", FORMAT_TEXT },
-        { "waiting", "WAITING", FORMAT_TEXT },
-        { "concurrency", "CONCURRENCY", FORMAT_TEXT },
-        { "fault", "FAULT", FORMAT_TEXT },
-};
+#include "ctl/table.h"
+#include "ctl/verbs.h"
 
 int tenants_list(const Options *o, TqTable *ret) {
         CALL_CLEANUP Call c = {};
@@ -20,12 +11,12 @@ int tenants_list(const Options *o, TqTable *ret) {
         return r != 0 ? r : call_table(&c, ret);
 }
 
-void tenants_print(const TqTable *t) {
-        if (t->n_rows == 0)
-                (void)puts("no tenants that you may see; root makes one with: install -d -o USER "
-                           "-g GROUP -m 0700 /var/spool/tenantq/NAME");
-        else
-                output_table(t, columns, TQ_ELEMENTSOF(columns));
+int tenants_print(const Options *o, const TqTable *t) {
+        if (t->n_rows > 0)
+                return table_print(o, t, "tenant,uid,user,state,running,waiting,concurrency,fault");
+        output_remark(o, "no tenants that you may see; root makes one with: install -d -o USER "
+                         "-g GROUP -m 0700 /var/spool/tenantq/NAME");
+        return 0;
 }
 
 int verb_tenants(const Options *o, int argc, char *argv[]) {
@@ -37,9 +28,8 @@ int verb_tenants(const Options *o, int argc, char *argv[]) {
         r = tenants_list(o, &t);
         if (r != 0)
                 return r;
-        if (o->json)
-                output_json(&t, "tenantq.tenants.v1", "tenants");
-        else
-                tenants_print(&t);
+        if (!o->json)
+                return tenants_print(o, &t);
+        output_json(&t, "tenantq.tenants.v1", "tenants");
         return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/format.h"
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 /* The engine's own parser, without an engine. `file:line: message`, as compilers say it. */
 

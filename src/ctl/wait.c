@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 int wait_for_job(const Options *o, uint64_t job, bool was_there, TqTable *ret) {
         CALL_CLEANUP Call c = { .options = was_there ? o : NULL };

@@ -153,12 +153,12 @@ in_program() {
         options) "$build/tenantqctl" --help | sed -n '/^Options:/,$p' | grep -o -e '--[a-z]*' && echo --help ;;
         exit-codes) sed -n 's/^#define TQ_EXIT_[A-Z_]* *\([0-9]*\).*/\1/p' include/tenantq/types.h ;;
         synonyms) sed -n 's/^ *{ "\([A-Za-z]*\)", TQ_KEY_[A-Z_]*, [A-Z_]* },$/\1/p' src/core/limits.c ;;
-        tenant-columns) strings_of src/engine/verbs.c 'columns\[\] = ' ;;
-        pool-columns) strings_of src/engine/pools.c 'columns\[\] = ' ;;
-        limit-columns) strings_of src/engine/limits.c 'columns\[\] = ' 1 ;;
-        change-columns) strings_of src/engine/limits.c 'columns\[\] = ' 2 ;;
-        explain-columns) strings_of src/engine/explain.c 'columns\[\] = ' 1 ;;
-        queue-columns) strings_of src/engine/explain.c 'columns\[\] = ' 2 ;;
+        tenant-columns) strings_of src/engine/api/list_tenants.c 'columns\[\] = ' ;;
+        pool-columns) strings_of src/engine/api/list_pools.c 'columns\[\] = ' ;;
+        limit-columns) strings_of src/engine/api/get_limits.c 'columns\[\] = ' ;;
+        change-columns) strings_of src/engine/api/set_limits.c 'columns\[\] = ' ;;
+        explain-columns) strings_of src/engine/api/explain.c 'columns\[\] = ' ;;
+        queue-columns) strings_of src/engine/api/queue.c 'columns\[\] = ' ;;
         # The first line has the members of the object, the rows those of a tenant.
         simulate-fields) simulated | grep -v '^{"tenant"' | json_names ;;
         simulate-columns) simulated | grep '^{"tenant"' | json_names ;;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/limits.h"
+#include "ctl/ctl.h"
+#include "ctl/verbs.h"
+
+/* For bash(1): the tables of verbs, options and limits as arrays of it, and a function that reads
+ * them. The names of tenants and the numbers of jobs are asked of the daemon when they are wanted;
+ * no answer is ever expanded by the shell. */
+
+static const char script[] =
+        "\n"
+        "# _tenantqctl_words KIND CURRENT: what a value or argument of that kind may be.\n"
+        "_tenantqctl_words() {\n"
+        "    local kind\n"
+        "    for kind in ${1//|/ }; do\n"
+        "        case \"${kind%\\*}\" in\n"
+        "        TENANT) tenantqctl tenants --noheadings -o tenant 2>/dev/null ;;\n"
+        "        TARGET) echo host; tenantqctl tenants --noheadings -o tenant 2>/dev/null ;;\n"
+        "        JOB) tenantqctl ps --noheadings -o job 2>/dev/null ;;\n"
+        "        FILE | PATH) compgen -f -- \"$2\" ;;\n"
+        "        DIR) compgen -d -- \"$2\" ;;\n"
+        "        CMD) compgen -c -- \"$2\" ;;\n"
+        "        POLICY) printf '%s\\n' fair round-robin fifo ;;\n"
+        "        KEY) printf '%s\\n' \"${_tenantqctl_keys[@]}\" ;;\n"
+        "        KEY=VALUE) printf '%s=\\n' \"${_tenantqctl_keys[@]}\" ;;\n"
+        "        [a-z]*) printf '%s\\n' \"$kind\" ;;\n"
+        "        esac\n"
+        "    done\n"
+        "}\n"
+        "\n"
+        "# _tenantqctl_verbs BEGUN: the words that go on from there.\n"
+        "_tenantqctl_verbs() {\n"
+        "    local verb\n"
+        "    for verb in \"${!_tenantqctl_args[@]}\"; do\n"
+        "        [[ $verb != \"$1\"* ]] || { verb=${verb#\"$1\"} && echo \"${verb%% *}\"; }\n"
+        "    done\n"
+        "}\n"
+        "\n"
+        "_tenantqctl() {\n"
+        "    local verb='' kind='' word i n=0\n"
+        "    local -a args\n"
+        "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "        word=${COMP_WORDS[i]}\n"
+        "        if [[ -n ${_tenantqctl_values[$word]-} ]]; then\n"
+        "            ((++i < COMP_CWORD)) || kind=${_tenantqctl_values[$word]}\n"
+        "        elif [[ $word == -* ]]; then\n"
+        "            continue\n"
+        "        elif [[ -z $verb ]]; then\n"
+        "            verb=$word\n"
+        "        elif [[ -z ${_tenantqctl_args[$verb]+is} ]]; then\n"
+        "            verb+=\" $word\"\n"
+        "        else\n"
+        "            ((++n))\n"
+        "        fi\n"
+        "    done\n"
+        "    if [[ -z $kind && -n ${_tenantqctl_args[${verb:-?}]-} ]]; then\n"
+        "        read -ra args <<<\"${_tenantqctl_args[$verb]}\"\n"
+        "        kind=${args[n]-}\n"
+        "        [[ -n $kind || ${args[-1]} != *\\* ]] || kind=${args[-1]}\n"
+        "    fi\n"
+        "    COMPREPLY=()\n"
+        "    while IFS= read -r word; do\n"
+        "        [[ $word != \"$2\"* ]] || COMPREPLY+=(\"$word\")\n"
+        "    done < <(\n"
+        "        if [[ $2 == -* ]]; then\n"
+        "            printf '%s\\n' ${_tenantqctl_options[${verb:-?}]-${_tenantqctl_options[?]}}\n"
+        "        elif [[ -n $kind ]]; then\n"
+        "            _tenantqctl_words \"$kind\" \"$2\"\n"
+        "        elif [[ -z ${_tenantqctl_args[${verb:-?}]+is} ]]; then\n"
+        "            _tenantqctl_verbs \"${verb:+$verb }\" | sort -u\n"
+        "        fi\n"
+        "    )\n"
+        "    [[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace\n"
+        "    [[ ${kind%\\*} != @(FILE|PATH|DIR) ]] || compopt -o filenames\n"
+        "    return 0\n"
+        "}\n"
+        "complete -F _tenantqctl tenantqctl";
+
+/* "JOB|TENANT" of "[JOB|TENANT]", "TENANT" of "TENANT[/QUEUE]", "KEY=VALUE*" of "KEY=VALUE…". */
+static void print_args(const char *args) {
+        for (const char *s = args; *s; s++)
+                if (strncmp(s, "[/", 2) == 0)
+                        s += strcspn(s, "]");
+                else if (strncmp(s, "…", strlen("…")) == 0) {
+                        (void)putchar('*');
+                        s += strlen("…") - 1;
+                } else if (*s != '[' && *s != ']')
+                        (void)putchar(*s);
+}
+
+static void print_options(OptionSet set) {
+        for (size_t i = 0; i < _OPTION_MAX; i++)
+                if (set & UINT64_C(1) << i) {
+                        const OptionRow *row = &options_rows[i];
+
+                        if (row->letter)
+                                (void)printf("-%c ", row->letter);
+                        (void)printf("--%s ", row->name);
+                }
+}
+
+static void print_values(void) {
+        for (size_t i = 0; i < _OPTION_MAX; i++) {
+                const OptionRow *row = &options_rows[i];
+
+                if (!row->value)
+                        continue;
+                if (row->letter)
+                        (void)printf("    [-%c]='%s'\n", row->letter, row->value);
+                (void)printf("    [--%s]='%s'\n", row->name, row->value);
+        }
+}
+
+int verb_completion(const Options *o, int argc, char *argv[]) {
+        (void)o;
+        (void)argc;
+        if (strcmp(argv[0], "bash") != 0)
+                return fail(TQ_EXIT_USAGE, "completion \"%s\": expected bash", argv[0]);
+        (void)puts("# Made by `tenantqctl completion bash`.\n\ndeclare -gA _tenantqctl_args=(");
+        for (size_t i = 0; i < n_verbs; i++) {
+                /* What ends the options is no argument. */
+                bool has_dashes = strncmp(verbs[i].args, "-- ", 3) == 0;
+
+                (void)printf("    ['%s']='", verbs[i].name);
+                print_args(verbs[i].args + (has_dashes ? 3 : 0));
+                (void)puts("'");
+        }
+        (void)puts(")\ndeclare -gA _tenantqctl_options=(");
+        for (size_t i = 0; i < n_verbs; i++) {
+                (void)printf("    ['%s']='", verbs[i].name);
+                print_options(verbs[i].options | OPTIONS_GENERAL);
+                (void)puts("'");
+        }
+        (void)fputs("    ['?']='", stdout);
+        print_options(OPTIONS_GENERAL | WITH(JSON));
+        (void)puts("'\n)\ndeclare -gA _tenantqctl_values=(");
+        print_values();
+        (void)fputs(")\ndeclare -ga _tenantqctl_keys=(", stdout);
+        for (size_t i = 0; i < _TQ_KEY_MAX; i++)
+                (void)printf("%s%s", i > 0 ? " " : "", tq_limits_keys[i].name);
+        (void)puts(")");
+        (void)puts(script);
+        return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "base/parse.h"
+#include "ctl/fail.h"
+
+#define FLAG(letter, field) letter, TYPE_FLAG, offsetof(Options, field), 0, 0
+#define TEXT(letter, field) letter, TYPE_TEXT, offsetof(Options, field), 0, 0
+#define LIST(letter, field) letter, TYPE_LIST, offsetof(Options, field), 0, 0
+#define NUMBER(letter, field, least, most)                                                         \
+        letter, TYPE_NUMBER, offsetof(Options, field), least, most
+
+const OptionRow options_rows[_OPTION_MAX] = {
+        [OPTION_TENANT] = { TEXT('t', tenant), "tenant", "TENANT", "whose job it is" },
+        [OPTION_QUEUE] = { TEXT('q', queue), "queue", "QUEUE", "the job's queue" },
+        [OPTION_LIMIT] = { LIST('l', limits), "limit", "KEY=VALUE", "a limit of the job" },
+        [OPTION_DIRECTORY] = { TEXT('C', directory), "directory", "DIR",
+                               "the job's working directory" },
+        [OPTION_WAIT] = { FLAG('w', wait), "wait", NULL,
+                          "wait for the end; print the output, exit with its code" },
+        [OPTION_ALL] = { FLAG('a', all), "all", NULL, "jobs that have ended too" },
+        [OPTION_LINES] = { NUMBER('n', rows, 1, 10000), "lines", "ROWS",
+                           "at most so many (default 100)" },
+        [OPTION_FOLLOW] = { FLAG('f', follow), "follow", NULL, "go on until the job has ended" },
+        [OPTION_WHY] = { TEXT('m', why), "why", "TEXT", "why, kept with the change" },
+        [OPTION_SWF] = { TEXT('\0', swf), "swf", "FILE",
+                         "a trace in the Standard Workload Format" },
+        [OPTION_WORKLOAD] = { TEXT('\0', workload), "workload", "FILE",
+                              "a synthetic workload (tenantq-workload(5))" },
+        [OPTION_SINCE] = { TEXT('\0', since), "since", "SPAN",
+                           "what the daemon's ledger knows of so long ago" },
+        [OPTION_SLOTS] = { NUMBER('\0', slots, 1, 1000000), "slots", "N",
+                           "jobs at the same time (default 16)" },
+        [OPTION_POLICY] = { TEXT('\0', policy), "policy", "POLICY",
+                            "fair (default), round-robin or fifo" },
+        [OPTION_SET] = { LIST('\0', assignments), "set", "TENANT.KEY=VALUE",
+                         "a limit to try; the results before and after are shown" },
+        [OPTION_TENANTS] = { TEXT('\0', tenants), "tenants", "FILE",
+                             "limits, weights and pools of the tenants" },
+        [OPTION_SEED] = { NUMBER('\0', seed, 0, UINT64_MAX), "seed", "N",
+                          "what a synthetic workload draws (default 1)" },
+        [OPTION_SVG] = { TEXT('\0', svg), "svg", "FILE", "write a chart" },
+        [OPTION_OUTPUT] = { TEXT('o', columns), "output", "COLUMN,…",
+                            "the table's columns, by their names in JSON" },
+        [OPTION_SORT] = { TEXT('\0', sort), "sort", "COLUMN",
+                          "sort the table; -COLUMN: the largest first" },
+        [OPTION_NOHEADINGS] = { FLAG('\0', no_headings), "noheadings", NULL,
+                                "print the table's rows only" },
+        [OPTION_JSON] = { FLAG('\0', json), "json", NULL, "print data as JSON" },
+        [OPTION_SOCKET] = { TEXT('\0', socket), "socket", "PATH",
+                            "the daemon's socket (default $TENANTQ_SOCKET, "
+                            "or " TQ_CONTROL_SOCKET ")" },
+        [OPTION_HELP] = { FLAG('h', help), "help", NULL, "print the usage, behind a verb its own" },
+        [OPTION_VERSION] = { FLAG('\0', version), "version", NULL, "print the version" },
+};
+
+/* What getopt_long(3) returns for an option. */
+#define VALUE_OF(id) (256 + (int)(id))
+
+static void fill(char *letters, struct option *names, bool permute) {
+        *letters = '+';
+        letters += !permute;
+        for (size_t i = 0; i < _OPTION_MAX; i++) {
+                const OptionRow *row = &options_rows[i];
+
+                names[i] = (struct option){ row->name, row->value != NULL, NULL, VALUE_OF(i) };
+                if (row->letter == '\0')
+                        continue;
+                *letters++ = row->letter;
+                *letters = ':';
+                letters += row->value != NULL;
+        }
+        *letters = '\0';
+        names[_OPTION_MAX] = (struct option){};
+}
+
+static int add(List *list, const char *value) {
+        const char **items = reallocarray((void *)list->items, list->n + 1, sizeof(*items));
+
+        if (!items)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        list->items = items;
+        list->items[list->n++] = value;
+        return 0;
+}
+
+static int set_number(const OptionRow *row, const char *value, uint64_t *ret) {
+        if (tq_parse_u64_in(value, row->min, row->max, ret) >= 0)
+                return 0;
+        if (row->max == UINT64_MAX)
+                return fail(TQ_EXIT_USAGE, "--%s \"%s\": expected a whole number", row->name,
+                            value);
+        return fail(TQ_EXIT_USAGE, "--%s \"%s\": expected a number from %llu to %llu", row->name,
+                    value, (unsigned long long)row->min, (unsigned long long)row->max);
+}
+
+static int set(Options *o, OptionId id, const char *value) {
+        const OptionRow *row = &options_rows[id];
+        void *field = (char *)o + row->field;
+
+        o->used |= UINT64_C(1) << id;
+        switch (row->type) {
+        case TYPE_FLAG:
+                *(bool *)field = true;
+                return 0;
+        case TYPE_TEXT:
+                *(const char **)field = value;
+                return 0;
+        case TYPE_NUMBER:
+                return set_number(row, value, field);
+        case TYPE_LIST:
+                return add(field, value);
+        }
+        return TQ_EXIT_USAGE;
+}
+
+int options_parse(Options *o, int argc, char *argv[], bool permute) {
+        char letters[2 * _OPTION_MAX + 2];
+        struct option names[_OPTION_MAX + 1];
+        int c, r = 0;
+
+        fill(letters, names, permute);
+        optind = 0; /* also its state of permuting is begun anew */
+        while (r == 0 && (c = getopt_long(argc, argv, letters, names, NULL)) >= 0) {
+                int id = c - VALUE_OF(0);
+
+                for (int i = 0; c < VALUE_OF(0) && i < _OPTION_MAX; i++)
+                        if (options_rows[i].letter == c)
+                                id = i;
+                r = id < 0 ? TQ_EXIT_USAGE : set(o, (OptionId)id, optarg);
+        }
+        return r;
+}
+
+void options_done(Options *o) {
+        free((void *)o->limits.items);
+        free((void *)o->assignments.items);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/util.h"
+
+/* What can be said on the command line beside the verb and its arguments: one table, from which
+ * come the letters for getopt_long(3), the usage, the help and the completion. */
+
+/* Given several times, in order; the words are argv's. */
+typedef struct List {
+        const char **items;
+        size_t n;
+} List;
+
+typedef struct Options {
+        const char *socket, *tenant, *queue, *directory, *why;
+        const char *columns, *sort; /* of a table */
+        const char *swf, *workload, *since, *tenants, *svg, *policy;
+        List limits, assignments;
+        uint64_t slots, seed, rows;
+        bool json, no_headings, all, wait, follow, help, version;
+        uint64_t used; /* OptionSet: what was given */
+} Options;
+
+typedef enum OptionId {
+        OPTION_TENANT,
+        OPTION_QUEUE,
+        OPTION_LIMIT,
+        OPTION_DIRECTORY,
+        OPTION_WAIT,
+        OPTION_ALL,
+        OPTION_LINES,
+        OPTION_FOLLOW,
+        OPTION_WHY,
+        OPTION_SWF,
+        OPTION_WORKLOAD,
+        OPTION_SINCE,
+        OPTION_SLOTS,
+        OPTION_POLICY,
+        OPTION_SET,
+        OPTION_TENANTS,
+        OPTION_SEED,
+        OPTION_SVG,
+        OPTION_OUTPUT,
+        OPTION_SORT,
+        OPTION_NOHEADINGS,
+        OPTION_JSON,
+        OPTION_SOCKET,
+        OPTION_HELP,
+        OPTION_VERSION,
+        _OPTION_MAX,
+} OptionId;
+
+typedef uint64_t OptionSet;
+#define WITH(name) (UINT64_C(1) << OPTION_##name)
+
+typedef enum OptionType { TYPE_FLAG, TYPE_TEXT, TYPE_NUMBER, TYPE_LIST } OptionType;
+
+typedef struct OptionRow {
+        char letter; /* '\0': none */
+        OptionType type;
+        size_t field; /* of Options */
+        uint64_t min, max;
+        const char *name;
+        const char *value; /* as the usage says it; NULL: a flag */
+        const char *help;
+} OptionRow;
+
+extern const OptionRow options_rows[_OPTION_MAX];
+
+/* Those that every verb takes, and that no usage repeats. */
+#define OPTIONS_GENERAL (WITH(SOCKET) | WITH(HELP) | WITH(VERSION))
+/* Those of a verb that prints a table. */
+#define OPTIONS_TABLE (WITH(JSON) | WITH(OUTPUT) | WITH(SORT) | WITH(NOHEADINGS))
+
+/* Reads what stands before the first word that is no option, or (permute) everywhere, from argv[1];
+ * leaves getopt's optind at the first word left. 0, or an exit code, and it is said. */
+int options_parse(Options *o, int argc, char *argv[], bool permute);
+void options_done(Options *o);

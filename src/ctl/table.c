@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/table.h"
+
+#include <libsmartcols/libsmartcols.h>
+#include <stdio.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "base/buffer.h"
+#include "base/parse.h"
+#include "ctl/columns.h"
+#include "ctl/ctl.h"
+
+/* libsmartcols decides how wide each column is, which it tells once it has laid the table out; so
+ * on a terminal that is done twice: what is too long for its column is then cut or folded, with
+ * which the library doesn't help (it cuts without a mark, and folds within words). */
+
+typedef struct Printer {
+        const TqTable *t;
+        struct libscols_table *table;
+        Column *columns; /* of the table, one for each of libsmartcols */
+        size_t n;
+        const char *sort_name;
+        bool is_descending;
+} Printer;
+
+/* Characters, one for each byte that is none. */
+static int next_width(const char *s, size_t *ret_bytes) {
+        mbstate_t state = {};
+        wchar_t c;
+        size_t n = mbrtowc(&c, s, strlen(s), &state);
+        int w = n == 0 || n > strlen(s) ? 1 : wcwidth(c);
+
+        *ret_bytes = n == 0 || n > strlen(s) ? 1 : n;
+        return TQ_MAX(w, 0);
+}
+
+int output_width(const char *s) {
+        int width = 0;
+        size_t n;
+
+        for (; *s; s += n)
+                width += next_width(s, &n);
+        return width;
+}
+
+void table_cut(char *s, int width) {
+        size_t n;
+
+        if (output_width(s) <= width)
+                return;
+        for (int used = 0;; s += n) {
+                used += next_width(s, &n);
+                if (used >= width)
+                        break;
+        }
+        memcpy(s, "…", sizeof("…"));
+}
+
+void table_fold(char *s, int width) {
+        char *blank = NULL;
+        int used = 0, since_blank = 0;
+        size_t n;
+
+        for (; *s; s += n) {
+                int w = next_width(s, &n);
+
+                used += w;
+                since_blank += w;
+                if (*s == ' ') {
+                        if (used > width + 1 && blank) {
+                                *blank = '\n';
+                                used = since_blank;
+                        }
+                        blank = s;
+                        since_blank = 0;
+                }
+        }
+        if (used > width && blank)
+                *blank = '\n';
+}
+
+static const char *color_of(const char *column, const char *value) {
+        if (strcmp(column, "state") == 0)
+                return strcmp(value, "running") == 0    ? "green"
+                       : strcmp(value, "disabled") == 0 ? "red"
+                                                        : NULL;
+        if (strcmp(column, "verdict") == 0)
+                return strcmp(value, "exit 0") == 0 || strcmp(value, "-") == 0 ? NULL : "red";
+        return NULL;
+}
+
+static int flags_of(Format f) {
+        switch (f) {
+        case FORMAT_TEXT:
+        case FORMAT_PROSE:
+                return SCOLS_FL_TRUNC;
+        case FORMAT_TIME:
+                return 0;
+        default:
+                return SCOLS_FL_RIGHT;
+        }
+}
+
+static int unknown_column(const TqTable *t, const char *option, const char *name) {
+        TQ_BUFFER_CLEANUP TqBuffer all = {};
+        const char *nearest;
+
+        for (size_t i = 0; i < t->n_columns; i++)
+                tq_buffer_printf(&all, "%s%s", i > 0 ? ", " : "", t->columns[i]);
+        nearest = tq_parse_nearest(name, (const char *const *)t->columns, t->n_columns);
+        return fail(TQ_EXIT_USAGE, "%s: there is no column \"%s\"%s%s%s; there are %s", option,
+                    name, nearest ? "; did you mean " : "", nearest ? nearest : "",
+                    nearest ? "?" : "", tq_buffer_string(&all));
+}
+
+static int add_column(Printer *p, const char *option, const char *name, bool is_hidden) {
+        ssize_t at = tq_table_find(p->t, name);
+        struct libscols_column *c;
+        Column column, *columns;
+        char title[64];
+
+        if (at < 0)
+                return unknown_column(p->t, option, name);
+        column = columns_get(p->t->columns[at]);
+        for (size_t i = 0; i < sizeof(title) && (i == 0 || column.title[i - 1] != '\0'); i++)
+                title[i] = column.title[i] >= 'a' && column.title[i] <= 'z'
+                                   ? (char)(column.title[i] - 'a' + 'A')
+                                   : column.title[i];
+        title[sizeof(title) - 1] = '\0';
+        columns = reallocarray(p->columns, p->n + 1, sizeof(*columns));
+        if (!columns)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        p->columns = columns;
+        p->columns[p->n++] = column;
+        c = scols_table_new_column(p->table, title, 0,
+                                   flags_of(column.format) | (is_hidden ? SCOLS_FL_HIDDEN : 0));
+        return c ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+}
+
+static int add_all(Printer *p) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < p->t->n_columns; i++)
+                r = add_column(p, "", p->t->columns[i], false);
+        return r;
+}
+
+static int add_named(Printer *p, const char *names) {
+        TQ_FREE char *copy = strdup(names);
+        char *save = NULL;
+        int r = copy ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+
+        if (r == 0 && names[strspn(names, ",")] == '\0')
+                return fail(TQ_EXIT_USAGE, "--output \"%s\": expected names of columns", names);
+        for (char *name = copy ? strtok_r(copy, ",", &save) : NULL; r == 0 && name;
+             name = strtok_r(NULL, ",", &save))
+                r = add_column(p, "--output", name, false);
+        return r;
+}
+
+static int add_row(Printer *p, size_t row) {
+        struct libscols_line *line = scols_table_new_line(p->table, NULL);
+        char text[CELL_MAX];
+        int r = line ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < p->n; i++) {
+                const TqCell *cell =
+                        tq_table_cell(p->t, row, (size_t)tq_table_find(p->t, p->columns[i].name));
+                struct libscols_cell *to = scols_line_get_cell(line, i);
+                const char *color;
+
+                r = scols_cell_set_data(to, columns_format(p->columns[i].format, cell, text));
+                color = output_has_color() ? color_of(p->columns[i].name, text) : NULL;
+                if (r >= 0)
+                        r = scols_cell_set_userdata(to, (void *)cell);
+                if (r >= 0 && color)
+                        r = scols_cell_set_color(to, color);
+        }
+        return r;
+}
+
+/* What is unknown comes first, as the least. */
+static int compare(struct libscols_cell *a, struct libscols_cell *b, void *userdata) {
+        const TqCell *x = scols_cell_get_userdata(a), *y = scols_cell_get_userdata(b);
+        const Printer *p = userdata;
+        int r;
+
+        if (x->type != y->type)
+                r = x->type < y->type ? -1 : 1;
+        else if (x->type == TQ_CELL_TEXT)
+                r = strcmp(x->text, y->text);
+        else
+                r = (x->integer > y->integer) - (x->integer < y->integer);
+        return p->is_descending ? -r : r;
+}
+
+/* The column that is sorted by is the last, unseen: it may be shown or not. */
+static int sort(Printer *p) {
+        struct libscols_column *c = scols_table_get_column(p->table, p->n - 1);
+        int r = scols_column_set_cmpfunc(c, compare, p);
+
+        return r < 0 ? r : scols_sort_table(p->table, c);
+}
+
+/* The texts of a column as the width that it was given lets them be shown. */
+static int fit(Printer *p, size_t i) {
+        struct libscols_column *c = scols_table_get_column(p->table, i);
+        bool is_prose = p->columns[i].format == FORMAT_PROSE;
+        int width = (int)scols_column_get_width(c), r = 0;
+        char text[CELL_MAX + 4];
+
+        if (p->columns[i].format != FORMAT_TEXT && !is_prose)
+                return 0;
+        for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++) {
+                struct libscols_cell *cell =
+                        scols_line_get_cell(scols_table_get_line(p->table, row), i);
+
+                (void)snprintf(text, sizeof(text), "%s", scols_cell_get_data(cell));
+                if (is_prose)
+                        table_fold(text, width);
+                else
+                        table_cut(text, width);
+                r = scols_cell_set_data(cell, text);
+        }
+        if (r >= 0 && is_prose)
+                r = scols_column_set_flags(c, SCOLS_FL_WRAP);
+        return r < 0 || !is_prose ? r
+                                  : scols_column_set_wrapfunc(c, scols_wrapnl_chunksize,
+                                                              scols_wrapnl_nextchunk, NULL);
+}
+
+static int lay_out(Printer *p) {
+        TQ_FREE char *unused = NULL;
+        int r = 0;
+
+        if (!isatty(STDOUT_FILENO))
+                return 0;
+        r = scols_print_table_to_string(p->table, &unused);
+        for (size_t i = 0; r >= 0 && i < p->n; i++)
+                r = fit(p, i);
+        return r;
+}
+
+static int prepare(Printer *p, const Options *o, const char *columns) {
+        int r;
+
+        scols_init_debug(0);
+        p->table = scols_new_table();
+        if (!p->table)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        if (o->columns || columns)
+                r = add_named(p, o->columns ? o->columns : columns);
+        else
+                r = add_all(p);
+        if (r == 0 && o->sort) {
+                p->is_descending = o->sort[0] == '-';
+                r = add_column(p, "--sort", o->sort + p->is_descending, true);
+        }
+        return r;
+}
+
+static int print(Printer *p, const Options *o) {
+        int r = scols_table_set_column_separator(p->table, "  ");
+
+        /* columns_format() has made the texts safe. */
+        if (r >= 0)
+                r = scols_table_enable_noencoding(p->table, 1);
+        if (r >= 0)
+                r = scols_table_enable_colors(p->table, output_has_color());
+        if (r >= 0)
+                r = scols_table_enable_noheadings(p->table, o->no_headings);
+        for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++)
+                r = add_row(p, row);
+        if (r >= 0 && o->sort)
+                r = sort(p);
+        if (r >= 0)
+                r = lay_out(p);
+        return r < 0 ? r : scols_print_table(p->table);
+}
+
+int table_print(const Options *o, const TqTable *t, const char *columns) {
+        Printer p = { .t = t };
+        int r = prepare(&p, o, columns);
+
+        if (r == 0 && print(&p, o) < 0)
+                r = fail(TQ_EXIT_FAILURE, "the table can't be printed: %s", strerror(errno));
+        scols_unref_table(p.table);
+        free(p.columns);
+        return r;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/table.h"
+#include "ctl/options.h"
+
+/* A table for people, by libsmartcols. */
+
+/* Prints the columns that -o names, or those of `columns` ("job,tenant,…"; NULL: all), in the order
+ * that
+ * --sort asks for. On a terminal it is as wide as that: names are cut and end in `…`, sentences
+ * are broken into lines. An exit code. */
+int table_print(const Options *o, const TqTable *t, const char *columns);
+
+/* "…" behind as much of s as takes `width` columns of a terminal with it, in place; nothing if all
+ * of it does. buf has room for two bytes more than s is long. */
+void table_cut(char *s, int width);
+
+/* Line feeds for those blanks of s, in place, at which lines of `width` columns end. A word that is
+ * longer than a line stays whole. */
+void table_fold(char *s, int width);
