@@ -93,7 +93,7 @@ void tq_tree_remove(TqTree *t, TqTreeNode *node) {
 }
 
 static TqTreeNode *find(TqTreeNode *root, const TqTreeQuery *q) {
-        while (root && q->may_hold(root, q->data)) {
+        while (root && q->may_contain(root, q->data)) {
                 TqTreeNode *found = find(root->left, q);
 
                 if (found)

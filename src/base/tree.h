@@ -26,7 +26,7 @@ typedef struct TqTree {
 
 /* What a search asks. */
 typedef struct TqTreeQuery {
-        bool (*may_hold)(const TqTreeNode *subtree, const void *data); /* by its summary */
+        bool (*may_contain)(const TqTreeNode *subtree, const void *data); /* by its summary */
         bool (*fits)(const TqTreeNode *node, const void *data);
         const void *data;
 } TqTreeQuery;
@@ -35,8 +35,8 @@ typedef struct TqTreeQuery {
 void tq_tree_insert(TqTree *t, TqTreeNode *node);
 /* Does nothing if the node is in no tree. */
 void tq_tree_remove(TqTree *t, TqTreeNode *node);
-/* The first in order that fits, or NULL. O(log n) if may_hold() is true only of subtrees that hold
- * one that fits. */
+/* The first in order that fits, or NULL. O(log n) if may_contain() is true only of subtrees that
+ * hold one that fits. */
 TqTreeNode *tq_tree_find(const TqTree *t, const TqTreeQuery *query);
 
 static inline bool tq_tree_contains(const TqTreeNode *node) {

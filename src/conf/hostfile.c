@@ -31,7 +31,7 @@ const TqHostKey tq_hostfile_keys[] = {
         { "tenant", "submitters", "other users whose files are taken" },
         { "tenant", "allow_root", "whether the jobs may run as root" },
         { "tenant", "pool", "whose slots its jobs use" },
-        { "tenant", "on_full", "what becomes of a file that a limit refuses: reject or hold" },
+        { "tenant", "on_full", "what becomes of a file that a limit refuses: reject or wait" },
 };
 const size_t tq_hostfile_n_keys = TQ_ELEMENTSOF(tq_hostfile_keys);
 
@@ -303,10 +303,11 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
                 return copy_text(c->pool, sizeof(c->pool), value);
         }
         if (strcmp(key, "on_full") == 0) {
-                c->holds_when_full = strcmp(value, "hold") == 0;
-                return c->holds_when_full || strcmp(value, "reject") == 0
+                /* hold: as 0.1 called it. */
+                c->waits_when_full = strcmp(value, "wait") == 0 || strcmp(value, "hold") == 0;
+                return c->waits_when_full || strcmp(value, "reject") == 0
                                ? 0
-                               : bad(err, line, key, "reject or hold");
+                               : bad(err, line, key, "reject or wait");
         }
         return unknown("tenant", key, line, err);
 }

@@ -34,7 +34,7 @@ typedef struct TqTenantConfig {
         char submitters[TQ_SUBMITTERS_MAX][TQ_USER_MAX + 1];
         size_t n_submitters;
         bool allow_root;
-        bool holds_when_full; /* on_full=hold */
+        bool waits_when_full; /* on_full=wait */
         char pool[TQ_POOL_NAME_MAX + 1];
         TqLimits limits;
         TqQueueLimit queues[TQ_QUEUE_LIMITS];

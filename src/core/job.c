@@ -240,7 +240,7 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
         tq_list_init(&job->waiting);
         tq_list_init(&job->after.doomed);
         tq_list_init(&job->unplaced);
-        r = tq_queue_get(t, e->j.queue, now, &job->queue);
+        r = tq_queue_ensure(t, e->j.queue, now, &job->queue);
         if (r >= 0)
                 r = tq_map_put(&s->jobs, job->id, job);
         if (r >= 0)

@@ -40,7 +40,7 @@ void tq_queue_set_limits(TqQueue *q, uint64_t now) {
                           now);
 }
 
-int tq_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) {
+int tq_queue_ensure(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) {
         TqQueue *q = (TqQueue *)tq_queue_find(t, name);
 
         if (q) {

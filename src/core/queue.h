@@ -7,7 +7,7 @@
 
 const TqQueue *tq_queue_find(const TqTenant *t, const char *name); /* NULL: none */
 /* Made if need be. 0 or -ENOMEM. */
-int tq_queue_get(TqTenant *t, const char *name, uint64_t now, TqQueue **ret);
+int tq_queue_ensure(TqTenant *t, const char *name, uint64_t now, TqQueue **ret);
 void tq_queue_release(TqQueue *q); /* frees it if nothing needs it */
 /* As its tenant's limits and its switches say now. */
 void tq_queue_set_limits(TqQueue *q, uint64_t now);

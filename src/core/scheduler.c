@@ -206,8 +206,8 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
 
 /* Views --------------------------------------------------------------------------------------- */
 
-int tq_scheduler_would_take(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
-                            TqRefusal *ret) {
+int tq_scheduler_would_admit(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
+                             TqRefusal *ret) {
         return tq_admission_check(s, submit, now_usec, ret);
 }
 

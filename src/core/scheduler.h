@@ -47,8 +47,8 @@ int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const cha
 
 /* Whether a SUBMIT (tenant, j.queue, j.spool_bytes, j.memory_bytes, j.not_before, j.n_after) would
  * be taken: 0, or -EDQUOT with *ret. Changes nothing. */
-int tq_scheduler_would_take(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
-                            TqRefusal *ret);
+int tq_scheduler_would_admit(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
+                             TqRefusal *ret);
 
 /* What jobs are averaged by and After= waits for: a hash of a name. */
 uint64_t tq_scheduler_name(const char *name);

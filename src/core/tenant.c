@@ -105,7 +105,7 @@ static int tenant_set_queues(TqTenant *t, const TqEvent *e, uint64_t now) {
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 TqQueue *q;
 
-                r = tq_queue_get(t, copy[i].name, now, &q);
+                r = tq_queue_ensure(t, copy[i].name, now, &q);
         }
         return r;
 }
@@ -183,7 +183,7 @@ int tq_tenant_on_switch(TqScheduler *s, const TqEvent *e, uint64_t now) {
                 tq_world_touch(s, t);
                 return 0;
         }
-        r = tq_queue_get(t, e->j.queue, now, &q);
+        r = tq_queue_ensure(t, e->j.queue, now, &q);
         if (r < 0)
                 return r;
         q->is_paused = e->switches.is_paused;

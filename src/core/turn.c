@@ -171,7 +171,7 @@ static TqTenant *first_ready(const TqPool *p) {
 }
 
 static TqTenant *first_parked(const TqPool *p, const Need *need) {
-        TqTreeQuery query = { .may_hold = subtree_may_hold, .fits = tenant_fits, .data = need };
+        TqTreeQuery query = { .may_contain = subtree_may_hold, .fits = tenant_fits, .data = need };
         const TqTreeNode *node = tq_tree_find(&p->parked, &query);
 
         return node ? tenant_of(node) : NULL;

@@ -93,7 +93,7 @@ static void on_degraded(void *data) {
 
         dispatch_stop_starting(e->dispatch);
         /* Nothing more is to be taken. */
-        intake_has_room_all(e->intake);
+        intake_room_made_all(e->intake);
         send_status(e);
 }
 
@@ -117,7 +117,7 @@ static void on_ended(void *data, uint64_t job) {
 }
 
 static void on_room(void *data, uint32_t tenant) {
-        intake_has_room(((Engine *)data)->intake, tenant);
+        intake_room_made(((Engine *)data)->intake, tenant);
 }
 
 /* Start-up ------------------------------------------------------------------------------------ */
@@ -198,7 +198,7 @@ static int on_tenant(void *userdata, const TqMessage *m, const char *blob, int *
                 r = settings_hear(e->settings, t, &m->tenant);
         /* Of what is drained nothing is to be taken, from the first file on. */
         if (r >= 0)
-                intake_has_room(e->intake, t->id);
+                intake_room_made(e->intake, t->id);
         return r;
 }
 
@@ -214,7 +214,7 @@ static int on_stock_taken(void *userdata, const TqMessage *message, const char *
         tq_link_on(e->link, TQ_MESSAGE_STOCK_TAKEN, NULL, NULL);
         tq_link_on(e->link, TQ_MESSAGE_CLAIM_KEPT, NULL, NULL);
         tq_link_on(e->link, TQ_MESSAGE_ADOPTED, NULL, NULL);
-        r = dispatch_take_up(e->dispatch);
+        r = dispatch_load(e->dispatch);
         if (r >= 0)
                 r = commit_start(e->commit);
         if (r >= 0)

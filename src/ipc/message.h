@@ -77,7 +77,7 @@ typedef struct TqTenantMessage {
         uint32_t uid, gid;
         uint8_t is_enabled;
         uint8_t is_gone; /* its directory is */
-        uint8_t holds_when_full;
+        uint8_t waits_when_full;
         char pool[TQ_POOL_NAME_MAX + 1];
         char name[TQ_TENANT_NAME_MAX + 1];
         char user[64];

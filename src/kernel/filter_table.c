@@ -357,7 +357,7 @@ const char *const tq_filter_job_denied[] = {
 };
 
 /* tenantq-engine: event loop, SQLite, its sockets, one worker thread. It starts no program, opens
- * no socket, changes no credential. */
+ * no connection, changes no credential. */
 const char *const tq_filter_engine_allowed[] = {
         "accept4",
         "access",

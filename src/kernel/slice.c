@@ -11,17 +11,16 @@
 
 #include "base/fs.h"
 
-/* libcgroup makes and changes tenants' slices: rare, administrative, one at a time. It is not used
- * for jobs (10 to 16 times the cost of the raw calls) nor to remove anything (it moves survivors
- * out of their limits and reports success). Where it falls short, this module does:
+/* libcgroup makes and changes tenants' slices: rare, administrative, one at a time. Jobs' leaves
+ * are made without it (it costs 10 to 16 times the raw calls), and nothing is removed by it (it
+ * moves survivors out of their limits and reports success).
  *
- *  - on a hybrid host it binds to v1 paths and succeeds, so the mount it found is compared with
- * ours;
- *  - a struct without controllers creates nothing and returns 0, so without controllers the slice
- * is a plain mkdir;
- *  - it may report success for a value that the kernel changed, so everything is read back and
- *    compared;
- *  - it prints to stdout by default, so a logger that drops is set first. */
+ * What it does wrong, and what is done about it:
+ *
+ * - It binds to v1 paths on a hybrid host and succeeds: the mount that it found is compared.
+ * - It makes nothing of a struct without controllers and returns 0: such a slice is a mkdir.
+ * - It reports success for a value that the kernel changed: each value is read back.
+ * - It prints to stdout: a logger that drops is set first. */
 
 static struct {
         char prefix[PATH_MAX]; /* of slices, relative to libcgroup's mount, with trailing slash */

@@ -23,11 +23,12 @@ trap 'rm -rf "$tmp"' EXIT
 build_tables() {
         local -a flags libs
         read -ra flags <<<"$(pkg-config --cflags libsystemd inih sqlite3) ${SAN:+-fsanitize=$SAN}"
-        read -ra libs <<<"$(pkg-config --libs inih sqlite3) -lpthread -lm"
+        read -ra libs <<<"$(pkg-config --libs libsystemd inih sqlite3) -lpthread -lm"
         cat >"$tmp/tables.c" <<'END'
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/log.h"
 #include "conf/hostfile.h"
 #include "conf/jobfile.h"
 #include "conf/policyfile.h"
@@ -107,6 +108,7 @@ int main(int argc, char *argv[]) {
         }
         for (size_t i = 0; i < tq_hostfile_n_keys; i++)
                 printf("host-keys-%s %s\n", tq_hostfile_keys[i].section, tq_hostfile_keys[i].key);
+        WORDS("message-ids", _TQ_LOG_ID_MAX, tq_log_id_to_string);
         WORDS("outcomes", _TQ_OUTCOME_MAX, tq_verdict_outcome_to_string);
         WORDS("levels", _TQ_LEVEL_MAX, tq_verdict_level_to_string);
         WORDS("stages", _TQ_STAGE_MAX, tq_verdict_stage_to_string);
@@ -362,6 +364,10 @@ exit_codes_are_listed() {
         compare tenantqctl.1 exit-codes
 }
 
+message_ids_are_listed() {
+        compare tenantqd.8 message-ids
+}
+
 columns_are_listed() {
         local table
         for table in job-columns event-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
@@ -375,7 +381,7 @@ marks_are_known() {
         t_eq "$(sed -n 's/^\.\\" table: //p' src/man/* | LC_ALL=C sort | tr '\n' ';')" \
                 "$(printf '%s;' change-columns event-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
                         job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits levels \
-                        limit-columns limits options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
+                        limit-columns limits message-ids options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
                         queue-columns refusal-codes refusal-fields simulate-columns simulate-fields stages states \
                         stops synonyms tenant-columns verbs waits workload-keys workload-shapes)" "marked tables"
         t_eq "$(grep -c '^\.\\" end table$' src/man/* | awk -F: '{ n += $2 } END { print n }')" \
@@ -486,6 +492,7 @@ t_case "tenantqctl(1): verbs and options" verbs_and_options_are_listed
 t_case "tenantqctl(1): an example for every verb" verbs_have_examples
 t_case "tenantqctl(1): exit codes" exit_codes_are_listed
 t_case "tenantqctl(1): columns of JSON" columns_are_listed
+t_case "tenantqd(8): MESSAGE_ID" message_ids_are_listed
 t_case "every marked table is compared" marks_are_known
 t_case "examples are valid" examples_are_valid
 t_case "the table of README.md is what is simulated" readme_is_simulated

@@ -63,7 +63,7 @@ typedef struct Ask {
         size_t *asked;
 } Ask;
 
-static bool may_hold(const TqTreeNode *node, const void *data) {
+static bool may_contain(const TqTreeNode *node, const void *data) {
         const Ask *ask = data;
 
         ++*ask->asked;
@@ -109,7 +109,7 @@ static void check_tree(const TqTree *t, const Sorted *s) {
 static void check_find(const TqTree *t, const Sorted *s, uint64_t most) {
         size_t asked = 0, i = 0;
         Ask ask = { .most = most, .asked = &asked };
-        TqTreeQuery query = { .may_hold = may_hold, .fits = fits, .data = &ask };
+        TqTreeQuery query = { .may_contain = may_contain, .fits = fits, .data = &ask };
         const TqTreeNode *found = tq_tree_find(t, &query);
 
         while (i < s->n && s->items[i]->need > most)
@@ -157,7 +157,7 @@ START_TEST(empty) {
         TqTree t = { .before = key_before };
         size_t asked = 0;
         Ask ask = { .asked = &asked };
-        TqTreeQuery query = { .may_hold = may_hold, .fits = fits, .data = &ask };
+        TqTreeQuery query = { .may_contain = may_contain, .fits = fits, .data = &ask };
         Item item = {};
 
         ck_assert_ptr_null(tq_tree_find(&t, &query));
@@ -205,7 +205,7 @@ START_TEST(stays_shallow) {
         uint64_t summaries = 0;
         size_t asked = 0;
         Ask ask = { .asked = &asked };
-        TqTreeQuery query = { .may_hold = may_hold, .fits = fits, .data = &ask };
+        TqTreeQuery query = { .may_contain = may_contain, .fits = fits, .data = &ask };
 
         for (uint64_t i = 0; i < MANY; i++) {
                 items[i].key = key_of(i, _i);

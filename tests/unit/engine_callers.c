@@ -19,10 +19,10 @@ static Ready *ready_new(int name) {
 }
 
 static Caller *user(Callers *c, uid_t uid) {
-        Caller *u = callers_get(c, uid);
+        Caller *u = callers_ensure(c, uid);
 
         ck_assert_ptr_nonnull(u);
-        ck_assert_ptr_eq(callers_get(c, uid), u);
+        ck_assert_ptr_eq(callers_ensure(c, uid), u);
         ck_assert_uint_eq(u->uid, uid);
         u->n_connections = TQ_MAX(u->n_connections, (size_t)1);
         return u;

@@ -9,16 +9,11 @@ static const struct {
         enum { NOTHING, LIVES, ENDED, OTHER_LIVES, OTHER_ENDED } stock;
         RecoveryFate want;
 } rows[] = {
-        { true, NOTHING, RECOVERY_LOST },
-        { true, LIVES, RECOVERY_ADOPT },
-        { true, ENDED, RECOVERY_END },
-        { true, OTHER_LIVES, RECOVERY_LOST },
-        { true, OTHER_ENDED, RECOVERY_LOST },
-        { false, NOTHING, RECOVERY_QUEUE },
-        { false, LIVES, RECOVERY_HOLD_UP },
-        { false, ENDED, RECOVERY_FORGET },
-        { false, OTHER_LIVES, RECOVERY_HOLD_UP },
-        { false, OTHER_ENDED, RECOVERY_FORGET },
+        { true, NOTHING, RECOVERY_LOST },       { true, LIVES, RECOVERY_ADOPT },
+        { true, ENDED, RECOVERY_END },          { true, OTHER_LIVES, RECOVERY_LOST },
+        { true, OTHER_ENDED, RECOVERY_LOST },   { false, NOTHING, RECOVERY_QUEUE },
+        { false, LIVES, RECOVERY_DEFER },       { false, ENDED, RECOVERY_FORGET },
+        { false, OTHER_LIVES, RECOVERY_DEFER }, { false, OTHER_ENDED, RECOVERY_FORGET },
 };
 
 START_TEST(table) {
@@ -55,7 +50,7 @@ START_TEST(stock) {
 }
 END_TEST
 
-START_TEST(held_up) {
+START_TEST(deferred) {
         char queue[] = "etl";
         TqAfter after = { .job = 1 };
         TqEvent e = { .type = TQ_EVENT_SUBMIT,
@@ -66,17 +61,17 @@ START_TEST(held_up) {
         Recovery *r;
 
         ck_assert_int_eq(recovery_new(&r), 0);
-        ck_assert_int_eq(recovery_hold_up(r, &e), 0);
+        ck_assert_int_eq(recovery_defer(r, &e), 0);
         queue[0] = 'x'; /* it has a copy */
-        ck_assert(recovery_is_held_up(r, 5) && !recovery_is_held_up(r, 6));
+        ck_assert(recovery_is_deferred(r, 5) && !recovery_is_deferred(r, 6));
         ck_assert(!recovery_let_go(r, 6, &got));
         ck_assert(recovery_let_go(r, 5, &got));
         ck_assert_str_eq(got.j.queue, "etl");
         ck_assert_uint_eq(got.tenant, 2);
         /* It had been launched: what it waited for had come. */
         ck_assert_uint_eq(got.j.n_after, 0);
-        ck_assert(!recovery_is_held_up(r, 5) && !recovery_let_go(r, 5, &got));
-        ck_assert_int_eq(recovery_hold_up(r, &e), 0);
+        ck_assert(!recovery_is_deferred(r, 5) && !recovery_let_go(r, 5, &got));
+        ck_assert_int_eq(recovery_defer(r, &e), 0);
         ck_assert_ptr_null(recovery_free(r)); /* with one that still waits */
 }
 END_TEST
@@ -86,7 +81,7 @@ static void fill(Suite *s) {
 
         unit_add_rows(t, table, rows);
         tcase_add_test(t, stock);
-        tcase_add_test(t, held_up);
+        tcase_add_test(t, deferred);
 }
 
 int main(void) {

@@ -262,7 +262,13 @@ static const CallRow engine_rows[] = {
         { CALL(clone3), {}, ENOSYS },
         { CALL(socket), { AF_UNIX, SOCK_STREAM, 0 }, ENOSYS },
         { CALL(socket), { AF_INET, SOCK_STREAM, 0 }, ENOSYS },
+        { CALL(socket), { AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0 }, 0 }, /* the journal's */
+        { CALL(socket), { AF_UNIX, SOCK_DGRAM, 0 }, ENOSYS },
+        { CALL(socket), { AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0 }, ENOSYS },
+        { CALL(socket), { AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0 }, ENOSYS },
+        { CALL(socket), { AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, 0 }, ENOSYS },
         { CALL(connect), { -1, 0, 0 }, ENOSYS },
+        { CALL(bind), { -1, 0, 0 }, ENOSYS },
         { CALL(kill), { 0, 0 }, ENOSYS },
         { CALL(setuid), { 0 }, ENOSYS },
         { CALL(setgid), { 0 }, ENOSYS },

@@ -88,6 +88,24 @@ reloads() {
         t_wait 10 grep -qx 1073741824 "$V_JOBS/acme.slice/memory.max"
 }
 
+# entries FIELD=VALUE…: what the journal has of these, since the machine's start.
+entries() {
+        journalctl --sync
+        journalctl -b -q -o cat -u tenantq "$@"
+}
+
+# What both daemons say has fields, not only words: the engine too, under its filter.
+journal_has_fields() {
+        install -d -o root -m 0700 "$V_SPOOL/rootly"
+        t_wait 10 eval '[ -n "$(entries MESSAGE_ID=705c6ad43e194d08990fc68ad8fce980 TENANTQ_TENANT=rootly)" ]'
+        rmdir "$V_SPOOL/rootly"
+        t_match "$(entries MESSAGE_ID=d446b3b0a2464c7fa0549d604ec471e7)" ready "the entry of the start"
+        date -s "$(date)" >/dev/null
+        t_wait 10 eval '[ -n "$(entries _TRANSPORT=journal _COMM=tenantq-engine)" ]'
+        t_match "$(entries _TRANSPORT=journal _COMM=tenantq-engine)" 'clock of the day was set' "the engine's entry"
+        t_eq "$(entries _TRANSPORT=stdout)" "" "lines that went by standard error"
+}
+
 # refuses ASSIGNMENT… -- TEXT…: the message holds each TEXT, and nothing is changed.
 refuses() {
         local -a assignments=()
@@ -200,6 +218,7 @@ t_case "a job runs in its tenant's slice, as its user" job_is_in_its_slice
 t_case "a dropped file runs" dropped_file_runs
 t_case "--json is JSON" prints_json
 t_case "systemctl reload, and a refused reload" reloads
+t_case "the journal's entries have fields and ids" journal_has_fields
 t_case "limits that can't be enforced are refused by name, and nothing is changed" unenforceable_limits
 t_case "io_weight with io.cost" weight_with_io_cost
 t_case "the watchdog ends an engine that hangs, and no job" watchdog_bites

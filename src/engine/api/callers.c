@@ -13,7 +13,7 @@ void callers_init(Callers *c, size_t room) {
         tq_list_init(&c->turns);
 }
 
-Caller *callers_get(Callers *c, uid_t uid) {
+Caller *callers_ensure(Callers *c, uid_t uid) {
         Caller *user = tq_map_get(&c->users, uid);
 
         if (user)

@@ -34,7 +34,7 @@ typedef struct Callers {
 
 void callers_init(Callers *c, size_t room);
 /* The user's entry, made if need be; NULL: out of memory. It goes with his last connection. */
-Caller *callers_get(Callers *c, uid_t uid);
+Caller *callers_ensure(Callers *c, uid_t uid);
 void callers_release(Callers *c, Caller *user);
 /* Why he may not have one more connection, as a sentence; NULL: he may. */
 const char *callers_objection(const Callers *c, const Caller *user, bool is_stranger);

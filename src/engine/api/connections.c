@@ -227,7 +227,7 @@ static bool is_admin(gid_t admins, int fd, const struct ucred *peer) {
 /* Counts it, as one that is served or as one that is only told why not. -EBUSY: not even that. */
 static int admit(Connection *c) {
         Callers *all = &c->connections->callers;
-        Caller *user = callers_get(all, c->viewer.uid);
+        Caller *user = callers_ensure(all, c->viewer.uid);
 
         if (!user)
                 return -ENOMEM;

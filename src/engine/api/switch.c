@@ -191,9 +191,9 @@ static int set_switches(Call *c, TqSwitches s, const char *word, const char *why
         if (r < 0)
                 return r;
         if (tenant)
-                intake_has_room(c->api->intake, tenant);
+                intake_room_made(c->api->intake, tenant);
         else
-                intake_has_room_all(c->api->intake);
+                intake_room_made_all(c->api->intake);
         kept = call_keep(c);
         r = kept ? reply_when_recorded(kept, view ? view->waiting.jobs : 0) : -ENOMEM;
         if (r < 0)

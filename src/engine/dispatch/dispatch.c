@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "engine/dispatch/daytime.h"
 #include "engine/dispatch/start.h"
-#include "engine/dispatch/takeup.h"
+#include "engine/dispatch/load.h"
 
 /* An action that only prepares (START, ABORT) is sent at once: a launch waits at its barrier and
  * can be undone. Everything else is put down to be committed, and its message follows that.
@@ -333,17 +333,17 @@ void dispatch_tell_tenant(Dispatch *d, const Tenant *t) {
         d->hooks.has_room(d->hooks.data, t->id);
 }
 
-int dispatch_take_up(Dispatch *d) {
+int dispatch_load(Dispatch *d) {
         /* Before the first time of day is reckoned. */
         int r = daytime_start(d->daytime, d->event);
 
         return r < 0 ? r
-                     : takeup_run(&(TakeUp){ .link = d->link,
-                                             .commit = d->commit,
-                                             .recovery = d->recovery,
-                                             .feed = d->feed,
-                                             .afters = d->afters,
-                                             .specs = &d->specs });
+                     : load_run(&(Load){ .link = d->link,
+                                         .commit = d->commit,
+                                         .recovery = d->recovery,
+                                         .feed = d->feed,
+                                         .afters = d->afters,
+                                         .specs = &d->specs });
 }
 
 int dispatch_open(Dispatch *d) {
@@ -382,7 +382,7 @@ const TqScheduler *dispatch_scheduler(const Dispatch *d) {
 }
 
 bool dispatch_is_ending(const Dispatch *d, uint64_t job) {
-        return tq_map_get(&d->ending, job) || recovery_is_held_up(d->recovery, job);
+        return tq_map_get(&d->ending, job) || recovery_is_deferred(d->recovery, job);
 }
 
 void dispatch_abandon(Dispatch *d, const TqJob *job) {

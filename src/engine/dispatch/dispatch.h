@@ -35,7 +35,7 @@ int dispatch_tell_host(Dispatch *d);
 void dispatch_tell_tenant(Dispatch *d, const Tenant *t);
 
 /* Stock is taken: what the ledger knows is taken up, as recovery decides. Then jobs may start. */
-int dispatch_take_up(Dispatch *d);
+int dispatch_load(Dispatch *d);
 int dispatch_open(Dispatch *d);
 /* What stands at its barrier can't be recorded as running any more: it is undone. */
 void dispatch_stop_starting(Dispatch *d);
@@ -50,7 +50,7 @@ void dispatch_fill_times(const Job *job, TqEvent *event);
 int dispatch_step(Dispatch *d, const TqEvent *event);
 const TqRefusal *dispatch_refusal(const Dispatch *d);
 const TqScheduler *dispatch_scheduler(const Dispatch *d);
-/* Judged, but its verdict is not recorded yet; or held up by an old launch. */
+/* Judged, but its verdict is not recorded yet; or deferred by an old launch. */
 bool dispatch_is_ending(const Dispatch *d, uint64_t job);
 void dispatch_abandon(Dispatch *d, const TqJob *job);
 Walks *dispatch_walks(Dispatch *d);

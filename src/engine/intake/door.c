@@ -57,7 +57,7 @@ static Line *find(const Door *d, uint32_t tenant) {
         return tq_map_get(&d->lines, tenant);
 }
 
-static Line *get(Door *d, const Tenant *t) {
+static Line *ensure(Door *d, const Tenant *t) {
         Line *line = find(d, t->id);
 
         if (line)
@@ -148,7 +148,7 @@ static bool would_be_taken(const Door *d, const Line *line, const DoorClaim *c, 
                                  .n_after = c->n_after } };
         TqRefusal refusal = {};
 
-        if (tq_scheduler_would_take(d->scheduler, &event, tq_clock_boottime_usec(), &refusal) == 0)
+        if (tq_scheduler_would_admit(d->scheduler, &event, tq_clock_boottime_usec(), &refusal) == 0)
                 return true;
         *ret_in = refusal.kind == TQ_REFUSAL_DRAINING || refusal.retry_usec == 0
                           ? UINT64_MAX
@@ -210,20 +210,20 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void door_has_room(Door *d, uint32_t tenant) {
+void door_room_made(Door *d, uint32_t tenant) {
         const Tenant *t = tenants_get(d->tenants, tenant);
-        Line *line = t && is_draining(d, t) ? get(d, t) : find(d, tenant);
+        Line *line = t && is_draining(d, t) ? ensure(d, t) : find(d, tenant);
 
         if (line)
                 look_again(d, line);
 }
 
-void door_has_room_all(Door *d) {
+void door_room_made_all(Door *d) {
         size_t position = 0;
         const Tenant *t;
 
         while ((t = tenants_next(d->tenants, &position)))
-                door_has_room(d, t->id);
+                door_room_made(d, t->id);
 }
 
 size_t door_count(const Door *d, uint32_t tenant) {
@@ -273,7 +273,7 @@ bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRe
 
 void door_wait(Door *d, const Tenant *t, const DoorClaim *claim, const TqRefusal *refusal) {
         TqMessage m = { .claim_done = { .claim = claim->claim, .outcome = TQ_CLAIM_WAITS } };
-        Line *line = get(d, t);
+        Line *line = ensure(d, t);
         Waiting *w;
 
         (void)tq_link_send(d->link, TQ_MESSAGE_CLAIM_DONE, &m, NULL, 0, -EBADF);

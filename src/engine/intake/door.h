@@ -5,7 +5,7 @@
 #include "engine/tenants/tenants.h"
 #include "ipc/link.h"
 
-/* Claims that a limit refuses for now (on_full=hold), or that what is drained does not take: they
+/* Claims that a limit refuses for now (on_full=wait), or that what is drained does not take: they
  * wait at the door, in .claims, until there is room; and how many a tenant may have open. */
 typedef struct Door Door;
 
@@ -32,7 +32,7 @@ void door_wait(Door *d, const Tenant *t, const DoorClaim *claim, const TqRefusal
 void door_leave(Door *d, const Tenant *t, uint64_t claim);
 /* A job of the tenant waits no more, or another reason to ask again; limits or switches may have
  * changed. */
-void door_has_room(Door *d, uint32_t tenant);
-void door_has_room_all(Door *d);
+void door_room_made(Door *d, uint32_t tenant);
+void door_room_made_all(Door *d);
 /* How many wait. */
 size_t door_count(const Door *d, uint32_t tenant);

@@ -278,7 +278,7 @@ static bool may_wait(const Intake *in, const Tenant *t, const Answer *a) {
         if (a->claim.claim == 0)
                 return false;
         return commit_fault(in->commit) || refusal->kind == TQ_REFUSAL_DRAINING ||
-               (settings_holds_when_full(in->settings, t->id) &&
+               (settings_waits_when_full(in->settings, t->id) &&
                 (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
                  refusal->kind == TQ_REFUSAL_AFTER));
 }
@@ -343,12 +343,12 @@ static int on_refused(void *userdata, const TqMessage *m, const char *blob, int 
         return 0;
 }
 
-void intake_has_room(Intake *in, uint32_t tenant) {
-        door_has_room(in->door, tenant);
+void intake_room_made(Intake *in, uint32_t tenant) {
+        door_room_made(in->door, tenant);
 }
 
-void intake_has_room_all(Intake *in) {
-        door_has_room_all(in->door);
+void intake_room_made_all(Intake *in) {
+        door_room_made_all(in->door);
 }
 
 size_t intake_waiting(const Intake *in, uint32_t tenant) {

@@ -34,7 +34,7 @@ typedef struct Answer {
 int intake_submit(Intake *in, const Submission *s, Answer *ret);
 
 /* One of its jobs waits no more, or another reason to look at files that were left. */
-void intake_has_room(Intake *in, uint32_t tenant);
-void intake_has_room_all(Intake *in);
+void intake_room_made(Intake *in, uint32_t tenant);
+void intake_room_made_all(Intake *in);
 /* How many of its files wait at the door. */
 size_t intake_waiting(const Intake *in, uint32_t tenant);

@@ -16,15 +16,15 @@
  * executed anything, and a running one's may have; its record tells (models: start protocol). */
 
 /* A queued job that waits for an old launch to leave. */
-typedef struct HeldUp {
+typedef struct Deferred {
         TqEvent event;
         char queue[TQ_QUEUE_NAME_MAX + 1];
-} HeldUp;
+} Deferred;
 
 struct Recovery {
         TqMap stock;   /* job → StockItem */
-        TqMap held_up; /* job → HeldUp */
-        HeldUp latest; /* the one that was let go */
+        TqMap deferred; /* job → Deferred */
+        Deferred latest; /* the one that was let go */
 };
 
 int recovery_new(Recovery **ret) {
@@ -41,10 +41,10 @@ Recovery *recovery_free(Recovery *r) {
         while ((item = tq_map_next(&r->stock, &position)))
                 free(item);
         position = 0;
-        while ((item = tq_map_next(&r->held_up, &position)))
+        while ((item = tq_map_next(&r->deferred, &position)))
                 free(item);
         tq_map_done(&r->stock);
-        tq_map_done(&r->held_up);
+        tq_map_done(&r->deferred);
         free(r);
         return NULL;
 }
@@ -84,11 +84,11 @@ RecoveryFate recovery_decide(bool was_running, unsigned attempt, const StockItem
                 return item->has_ended ? RECOVERY_END : RECOVERY_ADOPT;
         if (!item)
                 return RECOVERY_QUEUE;
-        return item->has_ended ? RECOVERY_FORGET : RECOVERY_HOLD_UP;
+        return item->has_ended ? RECOVERY_FORGET : RECOVERY_DEFER;
 }
 
-int recovery_hold_up(Recovery *r, const TqEvent *event) {
-        HeldUp *h = calloc(1, sizeof(*h));
+int recovery_defer(Recovery *r, const TqEvent *event) {
+        Deferred *h = calloc(1, sizeof(*h));
         int error;
 
         if (!h)
@@ -98,18 +98,18 @@ int recovery_hold_up(Recovery *r, const TqEvent *event) {
         /* It had been launched. */
         h->event.j.after = NULL;
         h->event.j.n_after = 0;
-        error = tq_map_put(&r->held_up, event->job, h);
+        error = tq_map_put(&r->deferred, event->job, h);
         if (error < 0)
                 free(h);
         return error;
 }
 
-bool recovery_is_held_up(const Recovery *r, uint64_t job) {
-        return tq_map_get(&r->held_up, job);
+bool recovery_is_deferred(const Recovery *r, uint64_t job) {
+        return tq_map_get(&r->deferred, job);
 }
 
 bool recovery_let_go(Recovery *r, uint64_t job, TqEvent *ret) {
-        HeldUp *h = tq_map_remove(&r->held_up, job);
+        Deferred *h = tq_map_remove(&r->deferred, job);
 
         if (!h)
                 return false;

@@ -28,19 +28,19 @@ StockItem *recovery_take(Recovery *r, uint64_t job);
 StockItem *recovery_take_rest(Recovery *r);
 
 typedef enum RecoveryFate {
-        RECOVERY_ADOPT,   /* it runs */
-        RECOVERY_END,     /* it ran, and has ended as its record says */
-        RECOVERY_LOST,    /* it ran; what became of it nobody knows */
-        RECOVERY_QUEUE,   /* it waits */
-        RECOVERY_FORGET,  /* it waits; a launch of it that was never released has left a record */
-        RECOVERY_HOLD_UP, /* it waits, until an old launch of it that still leaves has gone */
+        RECOVERY_ADOPT,  /* it runs */
+        RECOVERY_END,    /* it ran, and has ended as its record says */
+        RECOVERY_LOST,   /* it ran; what became of it nobody knows */
+        RECOVERY_QUEUE,  /* it waits */
+        RECOVERY_FORGET, /* it waits; a launch of it that was never released has left a record */
+        RECOVERY_DEFER,  /* it waits, until an old launch of it that still leaves has gone */
 } RecoveryFate;
 
 /* Of a job that has not ended, of the attempt that the ledger knows as its last. */
 RecoveryFate recovery_decide(bool was_running, unsigned attempt, const StockItem *item);
 
-/* Jobs that are held up: the event is copied, its After= is met. -ENOMEM. */
-int recovery_hold_up(Recovery *r, const TqEvent *event);
-bool recovery_is_held_up(const Recovery *r, uint64_t job);
+/* Jobs that are deferred: the event is copied, its After= is met. -ENOMEM. */
+int recovery_defer(Recovery *r, const TqEvent *event);
+bool recovery_is_deferred(const Recovery *r, uint64_t job);
 /* It need not wait any more: true, with its event, which is valid until the next call. */
 bool recovery_let_go(Recovery *r, uint64_t job, TqEvent *ret);

@@ -37,7 +37,7 @@ struct Change {
 
 int change_new(Settings *s, Events *events, const Tenant *t, const char *queue, uid_t uid,
                ChangeDone done, void *data, Change **ret) {
-        TenantSettings *ts = settings_get(s, t);
+        TenantSettings *ts = settings_ensure(s, t);
         Change *c;
 
         if (!ts)

@@ -71,7 +71,7 @@ static TenantSettings *find(const Settings *s, uint32_t tenant) {
         return tq_map_get(&s->all, tenant);
 }
 
-TenantSettings *settings_get(Settings *s, const Tenant *t) {
+TenantSettings *settings_ensure(Settings *s, const Tenant *t) {
         TenantSettings *ts = find(s, t->id);
 
         if (ts)
@@ -96,10 +96,10 @@ const Layers *settings_layers(const Settings *s, uint32_t tenant) {
         return ts ? &ts->layers : NULL;
 }
 
-bool settings_holds_when_full(const Settings *s, uint32_t tenant) {
+bool settings_waits_when_full(const Settings *s, uint32_t tenant) {
         const TenantSettings *ts = find(s, tenant);
 
-        return ts && ts->holds_when_full;
+        return ts && ts->waits_when_full;
 }
 
 /* What is wrong ------------------------------------------------------------------------------- */
@@ -208,7 +208,7 @@ static bool former_runs(const Settings *s, const Tenant *t) {
 }
 
 void settings_describe(Settings *s, const Tenant *t, TenantEvent *ret) {
-        TenantSettings *ts = settings_get(s, t);
+        TenantSettings *ts = settings_ensure(s, t);
         bool had_fault;
         char fault[TQ_MESSAGE_TEXT_MAX];
         TqError err = {};
@@ -343,7 +343,7 @@ int settings_ask_apply(TenantSettings *ts, const TqLimits *limits, TqLinkAnswere
 }
 
 void settings_apply(Settings *s, const Tenant *t) {
-        TenantSettings *ts = settings_get(s, t);
+        TenantSettings *ts = settings_ensure(s, t);
         TqError err = {};
 
         if (!ts) {
@@ -369,12 +369,12 @@ void settings_apply(Settings *s, const Tenant *t) {
 }
 
 int settings_hear(Settings *s, const Tenant *t, const TqTenantMessage *m) {
-        TenantSettings *ts = settings_get(s, t);
+        TenantSettings *ts = settings_ensure(s, t);
 
         if (!ts)
                 return -ENOMEM;
         (void)snprintf(ts->layers.pool, sizeof(ts->layers.pool), "%s", m->pool);
-        ts->holds_when_full = m->holds_when_full;
+        ts->waits_when_full = m->waits_when_full;
         ts->layers.file = m->limits;
         ts->layers.n_file_queues = m->n_queues;
         memcpy(ts->layers.file_queues, m->queues, sizeof(ts->layers.file_queues));
@@ -415,7 +415,7 @@ const char *settings_kernel_value(const Settings *s, uint32_t tenant, const char
 static int load_limit(void *userdata, const TqLedgerLimit *row) {
         Settings *s = userdata;
         const Tenant *t = tenants_get(s->tenants, row->tenant);
-        TenantSettings *ts = t ? settings_get(s, t) : NULL;
+        TenantSettings *ts = t ? settings_ensure(s, t) : NULL;
         bool is_queue = row->queue[0] != '\0';
         TqQueueLimit one = {};
         TqError err = {};

@@ -45,7 +45,7 @@ void settings_describe(Settings *s, const Tenant *t, TenantEvent *ret);
 /* NULL: nobody's. */
 const Layers *settings_layers(const Settings *s, uint32_t tenant);
 /* Whether its files wait where they are while a limit refuses them (on_full=). */
-bool settings_holds_when_full(const Settings *s, uint32_t tenant);
+bool settings_waits_when_full(const Settings *s, uint32_t tenant);
 /* Why nothing of it starts; NULL: something may. */
 const char *settings_fault(const Settings *s, const Tenant *t, char *buf, size_t size);
 /* What its slice holds for KEY or KEY@DEVICE; NULL: nothing. */

@@ -18,7 +18,7 @@ typedef struct TenantSettings {
         Settings *settings;
         const Tenant *tenant;
         Layers layers;
-        bool holds_when_full;
+        bool waits_when_full;
         bool is_applied;                       /* its slice has its limits */
         bool is_applying;                      /* an APPLY is not answered: at most one at a time */
         bool must_apply;                       /* what is to be applied has changed since */
@@ -48,7 +48,8 @@ struct Settings {
         void *changed_data;
 };
 
-TenantSettings *settings_get(Settings *s, const Tenant *t); /* made if need be; NULL: no memory */
+TenantSettings *settings_ensure(Settings *s,
+                                const Tenant *t); /* made if need be; NULL: no memory */
 /* Whether its pool exists and has room for its reservation: -EBADMSG with err. */
 int settings_check_share(const TenantSettings *ts, const TqLimits *limits, TqError *err);
 /* Asks the supervisor to apply these, and notes the answer: then `answered` hears of it. -ENOMEM.

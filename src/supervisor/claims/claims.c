@@ -15,7 +15,7 @@
 
 /* A claim goes one way:
  *
- *   taken ──► FLYING ──► accepted: its file is removed
+ *   claimed ──► FLYING ──► accepted: its file is removed
  *               │   ▲     refused: its file is rejected
  *               ▼   │
  *             AT_DOOR      a limit refuses it for now; the engine asks for it again
@@ -25,7 +25,7 @@
  *
  * What is FLYING is bounded for all together, since its bytes may wait in the channel; what is
  * open, for each tenant, by the credit that the engine has given it. So nobody's files keep
- * another's from being taken. */
+ * another's from being claimed. */
 
 #define FLYING_MOST 256
 #define NAME_BYTES  (24 + TQ_TENANT_NAME_MAX)
@@ -42,7 +42,7 @@ typedef struct Claimant {
 typedef struct Claim {
         uint64_t number;
         Claimant *claimant;
-        uint32_t owner; /* of the tenant when it was taken; 0: of a run before */
+        uint32_t owner; /* of the tenant when it was claimed; 0: of a run before */
         ClaimState state;
         TqList kept;
         char name[NAME_MAX + 1]; /* in the tenant's directory */
@@ -131,45 +131,45 @@ static void claim_free(Claims *c, Claim *claim) {
 /* To the engine ---------------------------------------------------------------------------------
  */
 
-static void fly(Claims *c, Claim *claim, const Taken *taken) {
+static void fly(Claims *c, Claim *claim, const ClaimedFile *got) {
         const Tenant *t = claim->claimant->tenant;
         TqMessage m = {
-                .claim = { .claim = claim->number, .tenant = t->handle, .uid = taken->owner }
+                .claim = { .claim = claim->number, .tenant = t->handle, .uid = got->owner }
         };
 
         claim->owner = t->owner;
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", claim->name);
-        (void)tq_link_send(c->link, TQ_MESSAGE_CLAIM, &m, taken->bytes, taken->size, -EBADF);
+        (void)tq_link_send(c->link, TQ_MESSAGE_CLAIM, &m, got->bytes, got->size, -EBADF);
 }
 
 bool claims_have_room(const Claims *c) {
         return c->n_flying < FLYING_MOST;
 }
 
-bool claims_may_take(const Claims *c, const Tenant *t) {
+bool claims_have_credit(const Claims *c, const Tenant *t) {
         const Claimant *who = claimant_of(c, t);
 
         return claims_have_room(c) && (!who || who->n_open < who->credit);
 }
 
-ClaimOutcome claims_take(Claims *c, Tenant *t, const char *name) {
+ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name) {
         uint64_t number = c->next++;
         char file[NAME_BYTES];
         ClaimOutcome outcome;
         Claim *claim;
-        Taken taken;
+        ClaimedFile got;
 
-        outcome = take_file(c->own, c->tenants, t, name, file_of(number, t, file), &taken);
+        outcome = claim_file(c->own, c->tenants, t, name, file_of(number, t, file), &got);
         if (outcome == CLAIM_REFUSED)
-                reject_file(c->rejects, t, 0, taken.is_claimed ? dir_of(c) : t->spool_fd,
-                            taken.is_claimed ? file : name, name, taken.why);
+                reject_file(c->rejects, t, 0, got.is_claimed ? dir_of(c) : t->spool_fd,
+                            got.is_claimed ? file : name, name, got.why);
         if (outcome != CLAIM_TAKEN)
                 return outcome;
         claim = claim_new(c, t, number, name, CLAIM_FLYING);
         if (!claim)
                 return CLAIM_LATER; /* it is found in .claims when tenantqd is started again */
         c->n_flying++;
-        fly(c, claim, &taken);
+        fly(c, claim, &got);
         return CLAIM_TAKEN;
 }
 
@@ -178,22 +178,22 @@ static ClaimOutcome hand_over(Claims *c, Claim *claim) {
         Tenant *t = claim->claimant->tenant;
         char file[NAME_BYTES];
         ClaimOutcome outcome;
-        Taken taken;
+        ClaimedFile got;
 
-        outcome = take_again(c->own, t, file_of(claim->number, t, file), &taken);
+        outcome = claim_file_again(c->own, t, file_of(claim->number, t, file), &got);
         if (outcome == CLAIM_TAKEN) {
                 set_state(c, claim, CLAIM_FLYING);
-                fly(c, claim, &taken);
+                fly(c, claim, &got);
                 return CLAIM_TAKEN;
         }
         if (outcome == CLAIM_LATER)
-                tenants_report(t,
+                tenants_report(t, TQ_LOG_PLAIN,
                                "claim %s belongs to user %u, tenant %s to another: it stays where "
                                "it is",
-                               file, taken.owner, t->name);
+                               file, got.owner, t->name);
         else
                 reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name,
-                            outcome == CLAIM_GONE ? "is not there any more" : taken.why);
+                            outcome == CLAIM_GONE ? "is not there any more" : got.why);
         claim_free(c, claim);
         return outcome;
 }
@@ -288,7 +288,7 @@ static int by_number(const void *a, const void *b) {
         return (x->number > y->number) - (x->number < y->number);
 }
 
-/* In the order in which they were taken. */
+/* In the order in which they were claimed. */
 static int keep_in_order(Claims *c) {
         TQ_FREE Claim **list = calloc(c->all.size + 1, sizeof(*list));
         size_t position = 0, n = 0;
@@ -339,7 +339,7 @@ static int find_one(Claims *c, const char *entry) {
         if (tq_parse_u64_in(digits, 1, INT64_MAX, &number) < 0 || !tq_ids_tenant_is_valid(dot + 1))
                 return 0;
         claims_number_from(c, number + 1);
-        t = tenants_get(c->tenants, dot + 1);
+        t = tenants_ensure(c->tenants, dot + 1);
         /* Its own name was lost with the process that knew it. */
         (void)snprintf(name, sizeof(name), "claim-%s" TQ_JOB_SUFFIX, digits);
         return t && claim_new(c, t, number, name, CLAIM_KEPT) ? 0 : -ENOMEM;

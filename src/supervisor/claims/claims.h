@@ -2,7 +2,7 @@
 #pragma once
 
 #include "supervisor/claims/reject.h"
-#include "supervisor/claims/take.h"
+#include "supervisor/claims/claim_file.h"
 
 /* Claims: files that were taken out of a tenant's directory into .claims, under a number. Each is
  * open until the engine has accepted or refused it; then the file goes, or is rejected. */
@@ -14,11 +14,11 @@ int claims_new(Own *own, Tenants *tenants, Rejects *rejects, TqLink *link,
 Claims *claims_free(Claims *c);
 
 /* A file of the tenant, to the engine. */
-ClaimOutcome claims_take(Claims *c, Tenant *t, const char *name);
+ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name);
 
 /* Whether one more of any tenant, and one more of this one, may be open. */
 bool claims_have_room(const Claims *c);
-bool claims_may_take(const Claims *c, const Tenant *t);
+bool claims_have_credit(const Claims *c, const Tenant *t);
 /* One that is kept from before is handed over: it comes before the files. CLAIM_GONE: there is none
  * that can be. */
 ClaimOutcome claims_hand_over(Claims *c, Tenant *t);

@@ -171,10 +171,12 @@ void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
         /* One line, not one for each file that a tenant cares to send. */
         if (!of->is_told && r == -EDQUOT)
                 tenants_report(
-                        t, "tenant %s: rejected/ holds %d files; further refused ones are removed",
+                        t, TQ_LOG_PLAIN,
+                        "tenant %s: rejected/ holds %d files; further refused ones are removed",
                         t->name, REJECTED_MAX);
         else if (!of->is_told)
-                tenants_report(t, "tenant %s: refused files can't be kept (%s) and are removed: %s",
+                tenants_report(t, TQ_LOG_PLAIN,
+                               "tenant %s: refused files can't be kept (%s) and are removed: %s",
                                t->name, strerror(-r), text);
         of->is_told = true;
         /* Never a directory: a tenant's tree is not ours to walk. It is then met again only when

@@ -76,7 +76,7 @@ static int each_entry(Jobs *j, Tenant *t, int dir_fd, EntryHandler handler) {
         return r;
 }
 
-static int take_leaf(Jobs *j, Tenant *t, int dir_fd, const char *name) {
+static int list_leaf(Jobs *j, Tenant *t, int dir_fd, const char *name) {
         unsigned attempt;
         uint64_t job;
         Attempt *a;
@@ -92,7 +92,7 @@ static int take_leaf(Jobs *j, Tenant *t, int dir_fd, const char *name) {
         return a->leaf_fd < 0 ? a->leaf_fd : 0;
 }
 
-static int take_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
+static int list_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
         char tenant[TQ_TENANT_NAME_MAX + 1];
         Tenant *t;
 
@@ -100,16 +100,16 @@ static int take_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
         if (!cut_suffix(name, SLICE_SUFFIX, tenant, sizeof(tenant)) ||
             !tq_ids_tenant_is_valid(tenant))
                 return 0;
-        t = tenants_get(j->tenants, tenant);
+        t = tenants_ensure(j->tenants, tenant);
         if (!t)
                 return -ENOMEM;
         if (t->slice_fd < 0)
                 t->slice_fd = tq_fs_open_dir(dir_fd, name);
-        return t->slice_fd < 0 ? 0 : each_entry(j, t, t->slice_fd, take_leaf);
+        return t->slice_fd < 0 ? 0 : each_entry(j, t, t->slice_fd, list_leaf);
 }
 
 /* Records: of a leaf that lives, or of a job whose leaf has gone. */
-static int take_records(Jobs *j) {
+static int list_records(Jobs *j) {
         size_t position = 0;
         TqResult record;
         int slot;
@@ -153,9 +153,9 @@ int jobs_take_stock(Jobs *j) {
         Attempt *a;
         int r;
 
-        r = each_entry(j, NULL, slices_fd(j->slices), take_slice);
+        r = each_entry(j, NULL, slices_fd(j->slices), list_slice);
         if (r >= 0)
-                r = take_records(j);
+                r = list_records(j);
         if (r < 0)
                 return r;
         /* What ends here is told by jobs_tell(). */

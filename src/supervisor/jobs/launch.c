@@ -72,8 +72,8 @@ static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, T
         if (r < 0) {
                 char text[256];
 
-                tenants_report(t, "job %" PRIu64 " of %s: %s", m->job, t->name,
-                               tq_error_format(&err, text, sizeof(text)));
+                tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job,
+                               t->name, tq_error_format(&err, text, sizeof(text)));
         }
         return r;
 }

@@ -141,7 +141,7 @@ void laters_forget(Laters *l, const Tenant *t, const char *name) {
         reckon(l, of);
 }
 
-bool laters_holds(const Laters *l, const Tenant *t, const char *name) {
+bool laters_has(const Laters *l, const Tenant *t, const char *name) {
         const LaterFile *f = find_file(find(l, t), name);
 
         return f && !f->is_due && f->at > tq_clock_boottime_usec();

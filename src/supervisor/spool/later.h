@@ -23,7 +23,7 @@ Laters *laters_free(Laters *l);
 void laters_file(Laters *l, Tenant *t, const char *name);
 void laters_forget(Laters *l, const Tenant *t, const char *name);
 /* It is not due yet. */
-bool laters_holds(const Laters *l, const Tenant *t, const char *name);
+bool laters_has(const Laters *l, const Tenant *t, const char *name);
 /* The whole directory; scanned(): that went well. */
 void laters_scan(Laters *l, Tenant *t);
 void laters_scanned(Laters *l, const Tenant *t);

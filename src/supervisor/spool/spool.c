@@ -110,7 +110,7 @@ static void schedule(Spool *s) {
 static bool has_anything(const Spool *s, const Source *of) {
         return claims_has_kept(s->claims, of->tenant) ||
                ((of->needs_scan || of->n_names > 0 || of->scan) &&
-                claims_may_take(s->claims, of->tenant));
+                claims_have_credit(s->claims, of->tenant));
 }
 
 static void join_ring(Spool *s, Source *of) {
@@ -182,21 +182,21 @@ static const char *scan_next(Spool *s, Source *of) {
                         notes_clear_gone(s->tenants, of->tenant);
                         return NULL;
                 }
-                if (is_job_name(e->d_name) && !laters_holds(s->laters, of->tenant, e->d_name))
+                if (is_job_name(e->d_name) && !laters_has(s->laters, of->tenant, e->d_name))
                         return e->d_name;
         }
         return NULL;
 }
 
 static void try_one(Spool *s, Source *of, const char *name) {
-        if (claims_take(s->claims, of->tenant, name) == CLAIM_LATER)
+        if (claims_claim(s->claims, of->tenant, name) == CLAIM_LATER)
                 laters_file(s->laters, of->tenant, name);
         else
                 laters_forget(s->laters, of->tenant, name);
 }
 
 /* One file of one tenant. */
-static void take_one(Spool *s, Source *of) {
+static void claim_one(Spool *s, Source *of) {
         TQ_FREE char *name = NULL;
         const char *scanned;
 
@@ -229,7 +229,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
                 tq_list_unlink(&of->turn);
                 if (!of->tenant->is_enabled || !has_anything(s, of))
                         continue;
-                take_one(s, of);
+                claim_one(s, of);
                 join_ring(s, of);
         }
         schedule(s);

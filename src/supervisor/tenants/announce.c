@@ -31,7 +31,7 @@ void tenants_announce(Tenants *ts, Tenant *t) {
                 m.tenant.uid = logs_find_owner(ts, t, m.tenant.user, sizeof(m.tenant.user));
         m.tenant.is_enabled = t->is_enabled;
         m.tenant.is_gone = t->is_gone;
-        m.tenant.holds_when_full = t->config.holds_when_full;
+        m.tenant.waits_when_full = t->config.waits_when_full;
         m.tenant.limits = t->config.limits;
         m.tenant.n_queues = (uint32_t)t->config.n_queues;
         (void)snprintf(m.tenant.name, sizeof(m.tenant.name), "%s", t->name);

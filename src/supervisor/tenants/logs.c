@@ -103,7 +103,7 @@ static int settle_owner(Tenants *ts, Tenant *t) {
                         "what is not needed of %s/%s.former-1 to -%d",
                         user, uid, strerror(-r), ts->host->config.logs, t->name, FORMERS);
         tenants_report(
-                t,
+                t, TQ_LOG_PLAIN,
                 "tenant %s: belongs to user %u now; the output of its former owner %u is put aside",
                 t->name, t->who.uid, uid);
         return 0;

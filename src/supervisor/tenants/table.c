@@ -21,7 +21,7 @@ int tenants_fault(Tenant *t, const char *fmt, ...) {
         return -EPERM;
 }
 
-void tenants_report(Tenant *t, const char *fmt, ...) {
+void tenants_report(Tenant *t, TqLogId id, const char *fmt, ...) {
         uint64_t now = tq_clock_monotonic_usec();
         va_list ap;
 
@@ -35,7 +35,7 @@ void tenants_report(Tenant *t, const char *fmt, ...) {
         if (++t->n_lines > LINES)
                 return;
         va_start(ap, fmt);
-        tq_log_va(LOG_NOTICE, (TqLogAbout){ .tenant = t->name }, fmt, ap);
+        tq_log_va(LOG_NOTICE, (TqLogAbout){ .id = id, .tenant = t->name }, fmt, ap);
         va_end(ap);
 }
 
@@ -64,7 +64,7 @@ Tenant *tenants_next(const Tenants *ts, const Tenant *previous) {
         return next == &ts->all ? NULL : TQ_LIST_ENTRY(next, Tenant, all);
 }
 
-Tenant *tenants_get(Tenants *ts, const char *name) {
+Tenant *tenants_ensure(Tenants *ts, const char *name) {
         Tenant *t = tenants_by_name(ts, name);
         int r;
 

@@ -4,6 +4,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "ipc/link.h"
 #include "store/joblog.h"
 #include "supervisor/host/own.h"
@@ -28,7 +29,7 @@ typedef struct TenantsHooks {
 Tenant *tenants_find(const Tenants *ts, uint32_t handle);
 Tenant *tenants_by_name(const Tenants *ts, const char *name);
 /* Makes one that has no directory, if need be. NULL: out of memory. */
-Tenant *tenants_get(Tenants *ts, const char *name);
+Tenant *tenants_ensure(Tenants *ts, const char *name);
 /* previous NULL: the first; NULL: no more. */
 Tenant *tenants_next(const Tenants *ts, const Tenant *previous);
 
@@ -41,4 +42,4 @@ int tenants_fault(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);
 bool tenants_is_former(const Tenant *t, uid_t uid, const char *user);
 
 /* A line of the journal that a tenant can bring about: within a budget. */
-void tenants_report(Tenant *t, const char *fmt, ...) TQ_PRINTF(2, 3);
+void tenants_report(Tenant *t, TqLogId id, const char *fmt, ...) TQ_PRINTF(3, 4);

@@ -134,11 +134,13 @@ static void refresh(Tenants *ts, Tenant *t) {
                 if (t->is_surroundings)
                         ts->hooks.recheck(ts->hooks.data, t);
                 if (strcmp(before, t->fault) != 0)
-                        tenants_report(t, "tenant %s is disabled: %s", t->name, t->fault);
+                        tenants_report(t, TQ_LOG_TENANT_DISABLED, "tenant %s is disabled: %s",
+                                       t->name, t->fault);
         } else {
                 t->is_enabled = true;
                 if (!was_enabled)
-                        tenants_report(t, "tenant %s: jobs run as user %u", t->name, t->who.uid);
+                        tenants_report(t, TQ_LOG_PLAIN, "tenant %s: jobs run as user %u", t->name,
+                                       t->who.uid);
         }
         tenants_announce(ts, t);
         if (t->is_enabled && !was_enabled)
@@ -151,7 +153,8 @@ static void mark_gone(Tenants *ts, Tenant *t) {
         t->config = (TqTenantConfig){};
         t->is_configured = false;
         (void)tenants_fault(t, "the directory is gone");
-        tenants_report(t, "tenant %s: the directory is gone; its running jobs go on", t->name);
+        tenants_report(t, TQ_LOG_PLAIN, "tenant %s: the directory is gone; its running jobs go on",
+                       t->name);
         tenants_announce(ts, t);
 }
 
@@ -186,7 +189,7 @@ void tenants_check(Tenants *ts, const char *name) {
                         mark_gone(ts, t);
                 return;
         }
-        t = tenants_get(ts, name);
+        t = tenants_ensure(ts, name);
         if (t && (t->is_gone || !is_same_directory(&t->seen, &st) || !identity_is_fresh(ts, t) ||
                   t->is_surroundings)) {
                 t->seen = st;
@@ -282,7 +285,8 @@ void tenants_lose_slice(Tenants *ts, Tenant *t) {
         (void)mend_slices(ts);
         t->slice_fd = tq_close(t->slice_fd);
         t->is_applied = false;
-        tenants_report(t, "tenant %s: its cgroup had gone; it is made again", t->name);
+        tenants_report(t, TQ_LOG_MADE_AGAIN, "tenant %s: its cgroup had gone; it is made again",
+                       t->name);
         /* Upon which the engine says what limits it has. */
         tenants_announce_anew(ts, t);
 }

@@ -15,16 +15,16 @@ typedef enum ClaimOutcome {
         CLAIM_REFUSED, /* it is, for good */
 } ClaimOutcome;
 
-typedef struct Taken {
+typedef struct ClaimedFile {
         const char *why; /* REFUSED: a sentence */
         bool is_claimed; /* it is in .claims, also if it is refused */
         uid_t owner;
         size_t size;
         char bytes[TQ_JOB_FILE_MAX + 1];
-} Taken;
+} ClaimedFile;
 
 /* Out of the tenant's directory, into .claims as `as`. */
-ClaimOutcome take_file(Own *own, Tenants *tenants, Tenant *t, const char *name, const char *as,
-                       Taken *ret);
+ClaimOutcome claim_file(Own *own, Tenants *tenants, Tenant *t, const char *name, const char *as,
+                        ClaimedFile *ret);
 /* Of one that is in .claims already. LATER: it is of another user now, and stays. */
-ClaimOutcome take_again(const Own *own, const Tenant *t, const char *file, Taken *ret);
+ClaimOutcome claim_file_again(const Own *own, const Tenant *t, const char *file, ClaimedFile *ret);

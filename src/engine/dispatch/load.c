@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/dispatch/takeup.h"
+#include "engine/dispatch/load.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
 }
 
 /* It runs, or did. end NULL: it lives. */
-static int adopt(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const TqEnd *end) {
+static int adopt(Load *t, const TqLedgerLive *row, TqEvent *event, const TqEnd *end) {
         int r;
 
         event->type = TQ_EVENT_ADOPT;
@@ -53,18 +53,18 @@ static int adopt(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const TqEnd
                                               .end = end });
 }
 
-static void send(TakeUp *t, TqMessageType type, const StockItem *item) {
+static void send(Load *t, TqMessageType type, const StockItem *item) {
         (void)tq_link_send_attempt(t->link, type, item->handle, item->job, item->attempt);
 }
 
-static int queue(TakeUp *t, const TqLedgerLive *row, const TqEvent *event) {
+static int queue(Load *t, const TqLedgerLive *row, const TqEvent *event) {
         int r = feed_step(t->feed, event);
 
         return r >= 0 && row->after ? afters_settle_now(t->afters, row->id, row->tenant, row->after)
                                     : r;
 }
 
-static int follow(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const StockItem *item) {
+static int follow(Load *t, const TqLedgerLive *row, TqEvent *event, const StockItem *item) {
         TqEnd unknown = { .kind = TQ_END_UNKNOWN };
         int r;
 
@@ -76,8 +76,8 @@ static int follow(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const Stoc
         case RECOVERY_LOST:
                 memset(&unknown.counters, 0xFF, sizeof(unknown.counters));
                 return adopt(t, row, event, &unknown);
-        case RECOVERY_HOLD_UP:
-                r = recovery_hold_up(t->recovery, event);
+        case RECOVERY_DEFER:
+                r = recovery_defer(t->recovery, event);
                 if (r >= 0)
                         send(t, TQ_MESSAGE_ABORT, item);
                 return r;
@@ -89,7 +89,7 @@ static int follow(TakeUp *t, const TqLedgerLive *row, TqEvent *event, const Stoc
         }
 }
 
-static int leave(TakeUp *t, const TqLedgerLive *row, Job *job, const StockItem *item, int error) {
+static int leave(Load *t, const TqLedgerLive *row, Job *job, const StockItem *item, int error) {
         if (error == -ENOMEM || tq_scheduler_job(feed_scheduler(t->feed), row->id))
                 return error;
         tq_log(LOG_ERR, "job %" PRIu64 " of the ledger can't be taken up (%s); it is left there",
@@ -102,7 +102,7 @@ static int leave(TakeUp *t, const TqLedgerLive *row, Job *job, const StockItem *
 }
 
 static int on_live(void *userdata, const TqLedgerLive *row) {
-        TakeUp *t = userdata;
+        Load *t = userdata;
         TQ_FREE StockItem *item = recovery_take(t->recovery, row->id);
         Job *job = job_new(row->id, t->specs);
         TqAfter after[TQ_JOB_AFTER_MAX];
@@ -138,7 +138,7 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
         return r < 0 ? leave(t, row, job, item, r) : 0;
 }
 
-int takeup_run(TakeUp *t) {
+int load_run(Load *t) {
         StockItem *item;
         int r;
 

@@ -6,16 +6,16 @@
 #include "ipc/link.h"
 
 /* What is needed to take up the jobs of the ledger. */
-typedef struct TakeUp {
+typedef struct Load {
         TqLink *link;
         Commit *commit;
         Recovery *recovery;
         Feed *feed;
         Afters *afters;
         Specs *specs;
-} TakeUp;
+} Load;
 
 /* All jobs of the ledger that have not ended, and then what is left of the stock, which is
  * nobody's.
  */
-int takeup_run(TakeUp *t);
+int load_run(Load *t);

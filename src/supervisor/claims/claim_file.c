@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "supervisor/claims/take.h"
+#include "supervisor/claims/claim_file.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -68,13 +68,13 @@ static int open_as_tenant(const Tenant *t, int path_fd) {
         return r;
 }
 
-static ClaimOutcome refuse(Taken *ret, const char *why) {
+static ClaimOutcome refuse(ClaimedFile *ret, const char *why) {
         ret->why = why;
         return CLAIM_REFUSED;
 }
 
 /* Reads at most as much as a job file may have and one more; it may shrink or grow meanwhile. */
-static ClaimOutcome read_bytes(int fd, Taken *ret) {
+static ClaimOutcome read_bytes(int fd, ClaimedFile *ret) {
         ret->size = 0;
         while (ret->size < sizeof(ret->bytes)) {
                 ssize_t n = pread(fd, ret->bytes + ret->size, sizeof(ret->bytes) - ret->size,
@@ -99,12 +99,12 @@ static void give_back(int claims_fd, const Tenant *t, const char *claimed, const
 
         if (renameat2(claims_fd, claimed, t->spool_fd, name, RENAME_NOREPLACE) >= 0)
                 return;
-        (void)snprintf(other, sizeof(other), "held-%.200s", name);
+        (void)snprintf(other, sizeof(other), "returned-%.200s", name);
         (void)renameat2(claims_fd, claimed, t->spool_fd, other, RENAME_NOREPLACE);
 }
 
 /* It is tried again, and until then it is said why. */
-static ClaimOutcome cant_take(Tenants *ts, Tenant *t, const char *name, int error) {
+static ClaimOutcome cant_claim(Tenants *ts, Tenant *t, const char *name, int error) {
         char shown[SHOWN_MAX];
 
         (void)notes_set(ts, t, name, "file %s can't be taken: %s",
@@ -117,21 +117,21 @@ static ClaimOutcome why_gone(Own *own, Tenants *ts, Tenant *t, const char *name)
         if (faccessat(t->spool_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return CLAIM_GONE;
         own_mend_soon(own);
-        return cant_take(ts, t, name, -EAGAIN);
+        return cant_claim(ts, t, name, -EAGAIN);
 }
 
 /* Takes the file away from the tenant. TAKEN: it is below .claims. */
 static ClaimOutcome move(Own *own, Tenants *ts, Tenant *t, const char *name, const char *as, int fd,
-                         Taken *ret) {
+                         ClaimedFile *ret) {
         int claims_fd = own_fd(own, OWN_CLAIMS);
         struct stat before, after;
 
         /* Both directories are held; the old name is only looked up in the tenant's own. */
         if (renameat2(t->spool_fd, name, claims_fd, as, RENAME_NOREPLACE) < 0)
                 return errno == ENOENT ? why_gone(own, ts, t, name)
-                                       : cant_take(ts, t, name, tq_errno());
+                                       : cant_claim(ts, t, name, tq_errno());
         if (fstat(fd, &before) < 0 || fstatat(claims_fd, as, &after, AT_SYMLINK_NOFOLLOW) < 0)
-                return cant_take(ts, t, name, tq_errno());
+                return cant_claim(ts, t, name, tq_errno());
         ret->is_claimed = true;
         if (before.st_ino == after.st_ino && before.st_dev == after.st_dev)
                 return CLAIM_TAKEN;
@@ -161,7 +161,7 @@ static ClaimOutcome check_writers(Tenants *ts, Tenant *t, const char *name, int 
 
 /* Opened as the tenant: *ret_fd. */
 static ClaimOutcome open_file(Tenants *ts, Tenant *t, const char *name, int path_fd,
-                              const struct stat *st, int *ret_fd, Taken *ret) {
+                              const struct stat *st, int *ret_fd, ClaimedFile *ret) {
         char shown[SHOWN_MAX];
         int fd = open_as_tenant(t, path_fd);
 
@@ -180,11 +180,11 @@ static ClaimOutcome open_file(Tenants *ts, Tenant *t, const char *name, int path
         if (fd == -EPERM || fd == -ELOOP || fd == -ENXIO)
                 return refuse(ret, strerror(-fd));
         /* Our trouble, not the file's. */
-        return fd < 0 ? cant_take(ts, t, name, fd) : CLAIM_TAKEN;
+        return fd < 0 ? cant_claim(ts, t, name, fd) : CLAIM_TAKEN;
 }
 
-ClaimOutcome take_file(Own *own, Tenants *tenants, Tenant *t, const char *name, const char *as,
-                       Taken *ret) {
+ClaimOutcome claim_file(Own *own, Tenants *tenants, Tenant *t, const char *name, const char *as,
+                        ClaimedFile *ret) {
         TQ_CLOSE int path_fd = -EBADF, fd = -EBADF;
         ClaimOutcome outcome;
         struct stat st;
@@ -193,7 +193,7 @@ ClaimOutcome take_file(Own *own, Tenants *tenants, Tenant *t, const char *name, 
         path_fd = openat(t->spool_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &st) < 0) {
                 if (errno != ENOENT)
-                        return cant_take(tenants, t, name, tq_errno());
+                        return cant_claim(tenants, t, name, tq_errno());
                 notes_clear(tenants, t, name);
                 return CLAIM_GONE;
         }
@@ -215,7 +215,7 @@ ClaimOutcome take_file(Own *own, Tenants *tenants, Tenant *t, const char *name, 
         return outcome;
 }
 
-ClaimOutcome take_again(const Own *own, const Tenant *t, const char *file, Taken *ret) {
+ClaimOutcome claim_file_again(const Own *own, const Tenant *t, const char *file, ClaimedFile *ret) {
         TQ_CLOSE int path_fd = -EBADF, fd = -EBADF;
         struct stat st;
 
