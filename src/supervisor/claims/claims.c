@@ -74,7 +74,7 @@ static Claimant *claimant_of(const Claims *c, const Tenant *t) {
         return tq_map_get(&c->claimants, t->handle);
 }
 
-static Claimant *claimant_get(Claims *c, Tenant *t) {
+static Claimant *claimant_ensure(Claims *c, Tenant *t) {
         Claimant *who = claimant_of(c, t);
 
         if (who)
@@ -93,7 +93,7 @@ static Claimant *claimant_get(Claims *c, Tenant *t) {
 }
 
 static Claim *claim_new(Claims *c, Tenant *t, uint64_t number, const char *name, ClaimState state) {
-        Claimant *who = claimant_get(c, t);
+        Claimant *who = claimant_ensure(c, t);
         Claim *claim = who ? calloc(1, sizeof(*claim)) : NULL;
 
         if (!claim)
@@ -264,7 +264,7 @@ static int on_again(void *userdata, const TqMessage *m, const char *blob, int *f
 static int on_credit(void *userdata, const TqMessage *m, const char *blob, int *fd) {
         Claims *c = userdata;
         Tenant *t = tenants_find(c->tenants, m->credit.tenant);
-        Claimant *who = t ? claimant_get(c, t) : NULL;
+        Claimant *who = t ? claimant_ensure(c, t) : NULL;
 
         (void)blob;
         (void)fd;

@@ -56,7 +56,7 @@ Rejects *rejects_free(Rejects *r) {
         return NULL;
 }
 
-static Rejected *get(Rejects *r, const Tenant *t) {
+static Rejected *ensure(Rejects *r, const Tenant *t) {
         Rejected *of = tq_map_get(&r->all, t->handle);
 
         if (of)
@@ -154,7 +154,7 @@ static int move_and_explain(Rejected *of, const Tenant *t, int from_fd, const ch
 void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, const char *as,
                  const char *reason) {
         char shown[NAME_MAX * 4 + 1], why[600], text[1200];
-        Rejected *of = get(rejects, t);
+        Rejected *of = ensure(rejects, t);
         int r;
 
         /* Kept in .claims, and met again when the tenant is in order. */

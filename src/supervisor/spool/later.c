@@ -60,7 +60,7 @@ static Later *find(const Laters *l, const Tenant *t) {
         return tq_map_get(&l->all, t->handle);
 }
 
-static Later *get(Laters *l, Tenant *t) {
+static Later *ensure(Laters *l, Tenant *t) {
         Later *of = find(l, t);
 
         if (of)
@@ -149,7 +149,7 @@ bool laters_has(const Laters *l, const Tenant *t, const char *name) {
 
 void laters_file(Laters *l, Tenant *t, const char *name) {
         uint64_t now = tq_clock_boottime_usec();
-        Later *of = get(l, t);
+        Later *of = ensure(l, t);
         LaterFile *f = find_file(of, name);
 
         if (!of)
@@ -177,7 +177,7 @@ void laters_file(Laters *l, Tenant *t, const char *name) {
  */
 
 void laters_scan(Laters *l, Tenant *t) {
-        Later *of = get(l, t);
+        Later *of = ensure(l, t);
 
         if (!of || of->scan_at != UINT64_MAX)
                 return;
@@ -195,7 +195,7 @@ void laters_scanned(Laters *l, const Tenant *t) {
 }
 
 void laters_check(Laters *l, Tenant *t) {
-        Later *of = get(l, t);
+        Later *of = ensure(l, t);
         uint64_t at;
 
         if (!of)
@@ -209,7 +209,7 @@ void laters_check(Laters *l, Tenant *t) {
 }
 
 void laters_recheck(Laters *l, Tenant *t) {
-        Later *of = get(l, t);
+        Later *of = ensure(l, t);
 
         if (!of)
                 return;
