@@ -3,10 +3,6 @@
 
 /* What a job moves its tenant's tag by: exact, in nanoseconds of the whole host. */
 
-static uint64_t tag_of(const World *w, uint32_t id) {
-        return tq_scheduler_tenant(w->s, id)->tag;
-}
-
 /* A job that nobody knows, or that lasts otherwise than expected, has cost in the end what it
  * really was: slot time over slots, in nanoseconds. */
 static const uint64_t real_seconds[] = { 1, 2, 10, 100, 100000 };

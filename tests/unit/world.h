@@ -208,6 +208,10 @@ static inline TqJobState state_of(const World *w, uint64_t job) {
         return j ? j->state : _TQ_JOB_STATE_MAX;
 }
 
+static inline uint64_t tag_of(const World *w, uint32_t id) {
+        return tq_scheduler_tenant(w->s, id)->tag;
+}
+
 /* All reasons in their words: "behind, slots". */
 static inline void expect_reasons_at(const World *w, int line, uint64_t job, const char *want) {
         const TqJob *j = tq_scheduler_job(w->s, job);
