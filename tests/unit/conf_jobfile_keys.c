@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "conf_jobfile.h"
+
+/* Every key of a job file: values that are taken, values that are refused, and the key twice. */
+
+/* Behind `[Job]\nExecStart=/bin/true\n`; so that what follows begins on line 3 (a key of [Job]) or
+ * on line 4 (of another section). error NULL: accepted. */
+typedef struct KeyRow {
+        const char *section, *key, *value, *error;
+} KeyRow;
+
+#define TIME_FORM "expected a time as YYYY-MM-DD HH:MM[:SS] [UTC]"
+
+static const KeyRow key_rows[] = {
+        { "Job", "Name", "nightly-export", NULL },
+        { "Job", "Name", "with blanks; and = signs", NULL },
+        { "Job", "Name", "", "expected a name of 1 to 128 bytes" },
+        { "Job", "ExecStart", "/bin/false", "given twice; first on line 2" },
+        { "Job", "Queue", "etl", NULL },
+        { "Job", "Queue", "a.b-c_9", NULL },
+        { "Job", "Queue", "123456789012345678901234567890123456789012345678", NULL },
+        { "Job", "Queue", "1234567890123456789012345678901234567890123456789",
+          "expected a queue's name: 1 to 48 of A-Z a-z 0-9 _ - ." },
+        { "Job", "Queue", "", "expected a queue's name" },
+        { "Job", "Queue", "../x", "expected a queue's name" },
+        { "Job", "Queue", "a b", "expected a queue's name" },
+        { "Job", "Queue", "-x", "expected a queue's name" },
+        { "Job", "WorkingDirectory", "/srv/acme", NULL },
+        { "Job", "WorkingDirectory", "srv", "expected an absolute path" },
+        { "Job", "WorkingDirectory", "", "expected an absolute path" },
+        { "Job", "WorkingDirectory", "~", "expected an absolute path" },
+        { "Job", "Environment", "STAGE=prod", NULL },
+        { "Job", "Environment", "A=1 \"B=two words\" C=", NULL },
+        { "Job", "Environment", "NOVALUE", "expected NAME=VALUE, quoted if it has blanks" },
+        { "Job", "Environment", "=x", "expected NAME=VALUE" },
+        { "Job", "Environment", "1A=x", "expected NAME=VALUE" },
+        { "Job", "Environment", "A-B=x", "expected NAME=VALUE" },
+        { "Job", "Environment", "A=\"x", "expected NAME=VALUE" },
+        { "Job", "Environment", "OK=1 NOTIFY_SOCKET=@x", "expected a name that is not reserved" },
+        { "Job", "Environment", "LISTEN_FDS=3", "expected a name that is not reserved" },
+        { "Job", "Environment", "LISTEN_PID=1", "expected a name that is not reserved" },
+        { "Job", "Environment", "INVOCATION_ID=1", "expected a name that is not reserved" },
+        { "Job", "Environment", "TENANTQ_JOB=1", "expected a name that is not reserved" },
+        { "Job", "Environment", "TENANTQ_ANYTHING=1", "expected a name that is not reserved" },
+        { "Job", "Priority", "0", NULL },
+        { "Job", "Priority", "-100", NULL },
+        { "Job", "Priority", "100", NULL },
+        { "Job", "Priority", "101", "expected a whole number from -100 to 100" },
+        { "Job", "Priority", "-101", "expected a whole number from -100 to 100" },
+        { "Job", "Priority", "+1", "expected a whole number from -100 to 100" },
+        { "Job", "Priority", "1e1", "expected a whole number from -100 to 100" },
+        { "Job", "Priority", "", "expected a whole number from -100 to 100" },
+        { "Job", "StartAfter", "2026-11-21 02:00", NULL },
+        { "Job", "StartAfter", "2026-11-21 02:00:00 UTC", NULL },
+        { "Job", "StartAfter", "2026-02-31", TIME_FORM },
+        { "Job", "StartAfter", "tomorrow", TIME_FORM },
+        { "Job", "StartAfter", "", TIME_FORM },
+        { "Job", "Deadline", "2026-11-21 02:00", NULL },
+        { "Job", "Deadline", "soon", TIME_FORM },
+        { "Job", "After", "17 nightly", NULL },
+        { "Job", "After", "", "expected numbers or names of jobs, at most 64 in all" },
+        { "Job", "After", "\"x", "expected numbers or names of jobs, at most 64 in all" },
+        { "Job", "RuntimeMaxSec", "1h 30min", NULL },
+        { "Job", "RuntimeMaxSec", "infinity", NULL },
+        { "Job", "RuntimeMaxSec", "0", "expected a time span" },
+        { "Job", "RuntimeMaxSec", "-1", "expected a time span" },
+        { "Job", "RuntimeMaxSec", "1.5.h", "expected a time span" },
+        { "Job", "RuntimeMaxSec", "", "expected a time span" },
+        { "Job", "TimeoutStopSec", "0", NULL },
+        { "Job", "TimeoutStopSec", "1h", NULL },
+        { "Job", "TimeoutStopSec", "1h 1us", "expected a time span of at most 1h, such as 10s" },
+        { "Job", "TimeoutStopSec", "infinity", "expected a time span of at most 1h" },
+        { "Job", "CorrelationId", "req-7f3a", NULL },
+        { "Job", "CorrelationId", "", "expected 1 to 128 bytes" },
+        { "Job", "Labels", "team=billing kind=export", NULL },
+        { "Job", "Labels", "team", "expected KEY=VALUE words" },
+        { "Job", "Labels", "=x", "expected KEY=VALUE words" },
+        { "Job", "OnLost", "fail", NULL },
+        { "Job", "OnLost", "requeue", NULL },
+        { "Job", "OnLost", "Requeue", "expected fail or requeue" },
+        { "Job", "OnLost", "", "expected fail or requeue" },
+        { "Sandbox", "Profile", "default", NULL },
+        { "Sandbox", "Profile", "debug", "a job can't weaken it" },
+        { "Sandbox", "Profile", "permissive", "a job can't weaken it" },
+        { "Sandbox", "Profile", "strict", "this version has no stricter profile" },
+        { "Sandbox", "Profile", "no-network", "this version has no stricter profile" },
+        { "Sandbox", "Profile", "engine", "expected default (the only profile of this version)" },
+        { "Sandbox", "Profile", "none", "expected default" },
+        { "Sandbox", "Profile", "", "expected default" },
+        { "Sandbox", "PrivateNetwork", "yes", NULL },
+        { "Sandbox", "PrivateNetwork", "maybe", "expected yes or no" },
+        { "Sandbox", "PrivateTmp", "no", NULL },
+        { "Sandbox", "PrivateTmp", "", "expected yes or no" },
+        { "Sandbox", "ReadWritePaths", "/srv/acme/out /tmp", NULL },
+        { "Sandbox", "ReadWritePaths", "out", "expected absolute paths" },
+        { "Sandbox", "ReadOnlyPaths", "/srv", NULL },
+        { "Sandbox", "ReadOnlyPaths", "", "expected absolute paths" },
+        { "Sandbox", "InaccessiblePaths", "/home", NULL },
+        { "Sandbox", "InaccessiblePaths", "/home -/x", "expected absolute paths" },
+        { "Retry", "MaxAttempts", "1", NULL },
+        { "Retry", "MaxAttempts", "1000", NULL },
+        { "Retry", "MaxAttempts", "0", "expected a whole number from 1 to 1000" },
+        { "Retry", "MaxAttempts", "1001", "expected a whole number from 1 to 1000" },
+        { "Retry", "Backoff", "exponential", NULL },
+        { "Retry", "Backoff", "fixed", NULL },
+        { "Retry", "Backoff", "random", "expected fixed or exponential" },
+        { "Retry", "RestartSec", "30s", NULL },
+        { "Retry", "RestartSec", "-1s", "expected a time span such as 30s" },
+        { "Retry", "RestartMaxSec", "1h", NULL },
+        { "Retry", "RestartMaxSec", "x", "expected a time span such as 30s" },
+};
+
+static unsigned compose(TqBuffer *text, const KeyRow *row) {
+        tq_buffer_append_string(text, "[Job]\nExecStart=/bin/true\n");
+        if (strcmp(row->section, "Job") != 0)
+                tq_buffer_printf(text, "[%s]\n", row->section);
+        tq_buffer_printf(text, "%s=%s\n", row->key, row->value);
+        return strcmp(row->section, "Job") != 0 ? 4 : 3;
+}
+
+static const TqJobfileKey *find_key(const char *section, const char *key) {
+        size_t n;
+        const TqJobfileKey *keys = tq_jobfile_keys(&n);
+
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].key, key) == 0)
+                        return &keys[i];
+        return NULL;
+}
+
+START_TEST(key) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {}, notes = {};
+        const KeyRow *row = &key_rows[_i];
+        const TqJobfileKey *known = find_key(row->section, row->key);
+        TqJobSpec spec = { .argc = 77 };
+        char note[128] = "";
+        TqError err = {};
+        unsigned line;
+        int r;
+
+        ck_assert_ptr_nonnull(known);
+        line = compose(&text, row);
+        r = tq_jobfile_parse(text.data, text.size, &spec, take_note, &notes, &err);
+        if (row->error) {
+                ck_assert_msg(r == -EBADMSG, "%s=%s: %d", row->key, row->value, r);
+                ck_assert_uint_eq(spec.argc, 77);
+                ck_assert_uint_eq(err.line, line);
+                ck_assert_str_eq(err.key, row->key);
+                ck_assert_msg(strstr(err.text, row->error) != NULL, "%s=%s says: %s", row->key,
+                              row->value, err.text);
+                return;
+        }
+        ck_assert_msg(r == 0, "%s=%s: %s", row->key, row->value, err.text);
+        if (!known->has_effect)
+                (void)snprintf(note, sizeof(note), "%u %s has no effect in this version\n", line,
+                               row->key);
+        ck_assert_str_eq(tq_buffer_string(&notes), note);
+        tq_jobspec_done(&spec);
+}
+END_TEST
+
+/* Of each key of the table there is a good and a bad value above. */
+START_TEST(every_key_has_rows) {
+        size_t n;
+        const TqJobfileKey *keys = tq_jobfile_keys(&n);
+
+        ck_assert_uint_gt(n, 0);
+        for (size_t i = 0; i < n; i++) {
+                bool good = strcmp(keys[i].key, "ExecStart") == 0, bad = false;
+
+                for (size_t k = 0; k < TQ_ELEMENTSOF(key_rows); k++)
+                        if (strcmp(key_rows[k].section, keys[i].section) == 0 &&
+                            strcmp(key_rows[k].key, keys[i].key) == 0) {
+                                good = good || !key_rows[k].error;
+                                bad = bad || key_rows[k].error;
+                        }
+                ck_assert_msg(good && bad, "[%s] %s lacks a row", keys[i].section, keys[i].key);
+        }
+}
+END_TEST
+
+static void check_twice(const KeyRow *row) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        TqJobSpec spec;
+        char want[64];
+        TqError err = {};
+        unsigned line;
+        int r;
+
+        line = compose(&text, row);
+        tq_buffer_printf(&text, "%s=%s\n", row->key, row->value);
+        r = tq_jobfile_parse(text.data, text.size, &spec, NULL, NULL, &err);
+        if (find_key(row->section, row->key)->is_repeatable) {
+                ck_assert_msg(r == 0, "%s: %s", row->key, err.text);
+                tq_jobspec_done(&spec);
+                return;
+        }
+        ck_assert_int_eq(r, -EBADMSG);
+        ck_assert_uint_eq(err.line, line + 1);
+        (void)snprintf(want, sizeof(want), "given twice; first on line %u", line);
+        ck_assert_str_eq(err.text, want);
+        ck_assert_str_eq(err.key, row->key);
+}
+
+/* Given twice: refused with the first one's line, unless the key may be repeated. */
+START_TEST(twice) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(key_rows); i++)
+                if (!key_rows[i].error)
+                        check_twice(&key_rows[i]);
+}
+END_TEST
+
+static void fill(Suite *s) {
+        TCase *keys = unit_case(s, "keys");
+
+        unit_add_rows(keys, key, key_rows);
+        tcase_add_test(keys, every_key_has_rows);
+        tcase_add_test(keys, twice);
+}
+
+int main(void) {
+        return unit_main("conf/jobfile keys", fill);
+}
