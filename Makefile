@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # make                       build everything below build/
-# make check                 unit tests (no root needed)
+# make check                 unit tests (no root needed); with SAN= also the system tests, if root
 # make lint                  layers, format, static analysis
+# make analyze               gcc -fanalyzer
+# make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
 # make vmtest                tests that need systemd and cgroup v2, in a virtual machine
 # make install DESTDIR= PREFIX=
@@ -23,7 +25,7 @@ BASHCOMPDIR := $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR := /etc/tenantq
 
 CC ?= cc
-BUILD ?= build$(if $(SAN),/san)
+BUILD ?= build$(if $(SAN),/san)$(if $(COVERAGE),/coverage)
 PKGS := libsystemd libseccomp libcgroup inih sqlite3
 
 CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude
@@ -39,6 +41,12 @@ HARDEN_LD := -Wl,-z,relro,-z,now -pie
 else
 CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SAN)
+endif
+ifneq ($(COVERAGE),)
+# GCC 12 crashes over its own warnings about snprintf() here.
+CFLAGS += --coverage -O0 -Wno-format-truncation -Wno-format-overflow
+CPPFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(CPPFLAGS))
+LDFLAGS += --coverage
 endif
 PIC := -fPIE
 
@@ -71,7 +79,7 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: all check lint bench vmtest install clean
+.PHONY: all check lint analyze coverage bench vmtest install clean
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c
@@ -95,7 +103,7 @@ $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
 # Static and without libraries of their own: started for every job, so nothing is relocated and nothing
 # looked up. Their objects are built apart, without sanitizers, which can't be linked statically.
 STATIC := $(BUILD)/static
-STATIC_CFLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all,$(CFLAGS)) -fno-pie
+STATIC_CFLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all --coverage,$(CFLAGS)) -fno-pie
 EXEC_SOURCES := src/exec/exec.c src/base/clock.c src/base/crc32c.c src/base/fs.c src/base/parse.c \
 	src/kernel/plan.c src/store/result_record.c
 HOLDER_SOURCES := src/exec/holder.c src/base/fs.c
@@ -144,9 +152,21 @@ $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_a
 
 check: $(UNIT_PROGRAMS) all
 	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS)
+ifneq ($(SAN),)
+	@if [ "$$(id -u)" = 0 ]; then BUILD=$(BUILD) SAN=$(SAN) tests/system/run; \
+	else echo "system tests under sanitizers: skipped, they need root"; fi
+endif
 
 lint:
 	@scripts/lint $(BUILD)
+
+analyze:
+	@scripts/analyze
+
+coverage:
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || :
+	@$(MAKE) COVERAGE=1 check
+	@scripts/coverage build/coverage
 
 $(BUILD)/bench/noop: tests/bench/noop.c
 	@mkdir -p $(@D)

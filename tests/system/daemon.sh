@@ -107,7 +107,14 @@ d_cleanup() {
 }
 
 # Before t_summary: what the daemon said, if a case failed.
+# Of a daemon that was built with sanitizers (SAN): an engine that it ended would only be started anew.
+d_sanitizers_are_silent() {
+        [ -z "$(d_pid)" ] || d_stop # leaks are said at the end
+        ! grep -E 'ERROR: [A-Za-z]*Sanitizer|runtime error: |SUMMARY: [A-Za-z]*Sanitizer' "$D"/log* || return 1
+}
+
 d_report() {
+        [ -z "${SAN-}" ] || t_case "sanitizers have nothing to say" d_sanitizers_are_silent
         [ "$t_failed" -gt 0 ] || return 0
         echo "# the daemon's last words:"
         tail -n 25 "$D/log" | sed 's/^/# /'

@@ -6,7 +6,7 @@
 
 static Events *events(void) {
         static sd_event *loop;
-        Events *e;
+        static Events *e;
 
         ck_assert_int_ge(sd_event_new(&loop), 0);
         ck_assert_int_eq(events_new(loop, fake_commit(), &e), 0);

@@ -15,8 +15,8 @@ static void on_former(void *data, const Tenant *former) {
 
 static Tenants *tenants(void) {
         static sd_event *loop;
-        Events *events;
-        Tenants *ts;
+        static Events *events;
+        static Tenants *ts;
 
         ck_assert_int_ge(sd_event_new(&loop), 0);
         ck_assert_int_eq(events_new(loop, fake_commit(), &events), 0);
