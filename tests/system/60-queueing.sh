@@ -78,10 +78,6 @@ scheduler() {
         ctl reload
 }
 
-now_ms() {
-        echo $(($(date +%s%N) / 1000000))
-}
-
 # within MILLISECONDS COMMAND…: it succeeds, in that time.
 within() {
         local limit=$1${SAN:+0} start
@@ -583,12 +579,6 @@ for j in jobs:
         held[j["tenant"]] = held.get(j["tenant"], 0) + time
 print(round(100 * held["globex"] / (held["acme"] + held["globex"])))
 PY
-}
-
-# in_range VALUE LOW HIGH WHAT
-in_range() {
-        [ "$2" -le "$1" ] && [ "$1" -le "$3" ] && return
-        t_fail "$4: got $1, want $2 to $3"
 }
 
 shares_follow_weights() {

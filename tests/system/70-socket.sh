@@ -322,10 +322,6 @@ note() {
         echo "$case_name: $*" | tee -a "$D/notes"
 }
 
-now_ms() {
-        echo $(($(date +%s%N) / 1000000))
-}
-
 # within MS COMMAND [ARG…]: it succeeds, and that soon. What it says is in $D/stage/within.
 within() {
         local limit=$1 start took

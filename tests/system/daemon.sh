@@ -217,6 +217,16 @@ v = eval(sys.argv[1])
 print(v if isinstance(v, str) else json.dumps(v))' "$1"
 }
 
+now_ms() {
+        echo $(($(date +%s%N) / 1000000))
+}
+
+# in_range VALUE LOW HIGH WHAT
+in_range() {
+        [ "$2" -le "$1" ] && [ "$1" -le "$3" ] && return
+        t_fail "$4: got $1, want $2 to $3"
+}
+
 # Tenants -------------------------------------------------------------------------------------
 
 d_tenant_is() {
@@ -248,6 +258,11 @@ drop() {
         cat >"$stage"
         chown "$(d_uid "$1")" "$stage"
         mv "$stage" "$D/spool/$1/$2.job"
+}
+
+# say_hello NAME: a job file; the plainest one that there is.
+say_hello() {
+        printf '[Job]\nName=%s\nExecStart=/bin/echo hello\n' "$1"
 }
 
 # payload NAME: standard input becomes a script that jobs may execute; prints its path.
