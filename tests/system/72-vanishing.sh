@@ -28,10 +28,6 @@ good() {
         [ $# -eq 0 ] || printf '%s\n' "$@"
 }
 
-none_left() {
-        [ -z "$(find "$D/spool/$1" -maxdepth 1 -name '*.job')" ]
-}
-
 # The job of that name has come to its end.
 has_ended() {
         local job

@@ -265,6 +265,11 @@ say_hello() {
         printf '[Job]\nName=%s\nExecStart=/bin/echo hello\n' "$1"
 }
 
+# No job file of the tenant's is left.
+none_left() {
+        [ -z "$(find "$D/spool/$1" -maxdepth 1 -name '*.job')" ]
+}
+
 # payload NAME: standard input becomes a script that jobs may execute; prints its path.
 payload() {
         cat >"$D/payload/$1"
