@@ -157,6 +157,7 @@ d_start() {
         # Not the descriptors that bash opened for the case ({fd}>…).
         setsid "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" >>"$D/log" 2>&1 </dev/null 10>&- 11>&- 12>&- &
         echo $! >"$D/pid"
+        disown # or bash may say last that it was killed
         t_wait 10 d_answers
 }
 
