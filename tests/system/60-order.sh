@@ -7,6 +7,7 @@
 . "$(dirname "$0")/queue.sh"
 
 q_init
+witness=$(witness_payload)
 
 # Order and times -----------------------------------------------------------------------------
 
@@ -57,6 +58,47 @@ not_after_its_deadline() {
         t_eq "$(d_field "$first" State)" running "one that has started"
         d_gate_open deadline
         t_eq "$(verdict "$first") $(verdict "$in_time")" "exit 0 exit 0"
+}
+
+# deadline_ends DEADLINE [LINE…]: prints the job's number if it ended so.
+deadline_ends() {
+        local job deadline=$1
+        shift
+        {
+                printf '[Job]\nName=late\nExecStart=%s 0\nDeadline=%s\n' "$witness" "$deadline"
+                [ $# -eq 0 ] || printf '%s\n' "$@"
+        } >"$D/stage/late"
+        job=$(ctl submit -t globex "$D/stage/late")
+        t_eq "$(verdict "$job")" deadline "verdict of a job with Deadline=$deadline $*"
+}
+
+deadlines_that_have_passed() {
+        local engine i just
+        engine=$(d_engine)
+        t_eq "$(ctl run -w -t globex -- echo before)" before output
+        : >"$D/witness/globex"
+        for ((i = 0; i < 50; i++)); do
+                just=$(date -u -d '-1 second' '+%F %T UTC')
+                case $((i % 5)) in
+                0) deadline_ends "2001-01-01" ;;
+                1) deadline_ends "$just" ;;
+                2) deadline_ends "$just" After=never-comes ;;
+                3) deadline_ends "2001-01-01 00:00" After=echo ;;
+                4) deadline_ends "$just" "StartAfter=2001-01-01" ;;
+                esac
+        done
+        t_eq "$(witness_count start)" 0 "jobs that ran"
+        t_eq "$(d_engine)" "$engine" "pid of the engine"
+}
+
+# 0 is a time too.
+deadline_at_the_epoch() {
+        local text
+        : >"$D/witness/globex"
+        for text in "1970-01-01 UTC" "1970-01-01 00:00 UTC" "1970-01-01 00:00:00 UTC"; do
+                deadline_ends "$text"
+        done
+        t_eq "$(witness_count start)" 0 "jobs that ran"
 }
 
 # After= --------------------------------------------------------------------------------------
@@ -188,6 +230,8 @@ q_case "priority, then the order of arrival" by_priority_then_arrival stays
 q_case "the same over a restart" by_priority_then_arrival restarts
 q_case "StartAfter=" not_before_its_time
 q_case "Deadline=" not_after_its_deadline
+q_case "deadlines that have passed" deadlines_that_have_passed
+q_case "a deadline at the epoch" deadline_at_the_epoch
 q_case "After= by number and by name" after_others
 q_case "After= a name: the latest before it" latest_of_a_name
 q_case "After= a name: an older one ends meanwhile" older_one_ends_meanwhile

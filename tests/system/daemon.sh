@@ -202,6 +202,11 @@ ctl_as() {
         timeout -k 1 "${D_TIMEOUT:-20}" setpriv --reuid "$uid" --regid "$gid" "${groups[@]}" "$D/bin/tenantqctl" "$@"
 }
 
+# as_user UID COMMAND [ARG…]: not in the background, where its number would be a shell's.
+as_user() {
+        setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
+}
+
 # d_status WANT COMMAND [ARG…]: the command's exit status is WANT.
 d_status() {
         local want=$1 status=0
@@ -261,9 +266,11 @@ drop() {
         mv "$stage" "$D/spool/$1/$2.job"
 }
 
-# say_hello NAME: a job file; the plainest one that there is.
+# say_hello NAME [LINE…]: a job file; the plainest one that there is.
 say_hello() {
         printf '[Job]\nName=%s\nExecStart=/bin/echo hello\n' "$1"
+        shift
+        [ $# -eq 0 ] || printf '%s\n' "$@"
 }
 
 # No job file of the tenant's is left.
@@ -309,6 +316,13 @@ d_state_is() {
         [ "$(d_field "$1" State)" = "$2" ]
 }
 
+# The job of that name has come to its end.
+has_ended() {
+        local job
+        job=$(d_find "$1" "$2")
+        [ -n "$job" ] && d_state_is "$job" "done"
+}
+
 # The reason of a refused file.
 reason() {
         cat "$D/spool/$1/rejected/$2.reason"
@@ -327,6 +341,10 @@ refused() {
 
 d_live() {
         ctl ps -n 10000 2>/dev/null | awk '$1 ~ /^[0-9]+$/ { print $1 }'
+}
+
+none_waits() {
+        [ "$(ctl --json ps "$1" | d_json 'len(j["jobs"])')" = 0 ]
 }
 
 # A daemon that does not answer isn't idle.

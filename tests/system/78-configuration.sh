@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Files of configuration with errors (11): tenantqd --check and a reload say where, and nothing but a reload changes what
+# is in force.
+
+# shellcheck source=daemon.sh
+. "$(dirname "$0")/daemon.sh"
+
+d_init ""
+d_start
+d_tenant acme 61001 '[limits]' concurrency=64
+d_tenant globex 61002
+
+# Prints the exit status; the output is in the file.
+check_config() {
+        local status=0
+        timeout 10 "$D/bin/tenantqd" --check --config "$D/etc" >"$D/stage/check" 2>&1 </dev/null || status=$?
+        echo "$status"
+}
+
+is_logged() {
+        tail -n "+$(($1 + 1))" "$D/log" | grep -qE "$2"
+}
+
+config_is_checked() {
+        local status lines
+        # shellcheck disable=SC2064 # these very bytes
+        trap "chmod 0644 '$D/etc/tenants.d/acme.conf'; printf '%s\n' '[limits]' concurrency=64 >'$D/etc/tenants.d/acme.conf'; rm -f '$D/etc/tenants.d/nobody.conf'" EXIT
+        # Beside the daemon that runs: nothing is locked, made or taken over.
+        t_eq "$(check_config)" 0 "exit status for good files ($(cat "$D/stage/check"))"
+        t_match "$(cat "$D/stage/check")" '^(ok)?$' "output for good files"
+        d_answers || t_fail "the daemon does not answer any more"
+
+        printf '%s\n' '[limits]' concurrency=64 memroy=1G >"$D/etc/tenants.d/acme.conf"
+        status=$(check_config)
+        [ "$status" -ne 0 ] || t_fail "a file with an error is good"
+        t_match "$(cat "$D/stage/check")" 'tenants\.d/acme\.conf(:| line |, line )3' "output for a file with an error"
+        status=0
+        ctl reload >"$D/stage/reload" 2>&1 || status=$?
+        [ "$status" -ne 0 ] || t_fail "a file with an error is loaded"
+        t_match "$(cat "$D/stage/reload")" 'acme\.conf(:| line |, line )3' "what reload says"
+        lines=$(wc -l <"$D/log")
+        kill -HUP "$(d_pid)"
+        t_wait 5 is_logged "$lines" 'acme\.conf(:| line |, line )3'
+
+        printf '%s\n' '[limits]' concurrency=64 >"$D/etc/tenants.d/acme.conf"
+        printf '%s\n' '[limits]' concurrency=2 >"$D/etc/tenants.d/nobody.conf"
+        check_config
+        t_match "$(cat "$D/stage/check")" 'nobody' "output for a file of no tenant"
+        lines=$(wc -l <"$D/log")
+        ctl reload >"$D/stage/reload" 2>&1 || t_fail "a file of no tenant refuses the reload: $(cat "$D/stage/reload")"
+        grep -q nobody "$D/stage/reload" || t_wait 5 is_logged "$lines" nobody
+        # It may be the next tenant's; an error in it is one all the same.
+        printf '%s\n' '[limits]' '' 'concurrency=-2' >"$D/etc/tenants.d/nobody.conf"
+        status=$(check_config)
+        [ "$status" -ne 0 ] || t_fail "a file of no tenant with an error is good"
+        t_match "$(cat "$D/stage/check")" 'nobody\.conf(:| line |, line )3' "output for it"
+        rm "$D/etc/tenants.d/nobody.conf"
+
+        cp "$D/etc/tenantq.conf" "$D/stage/tenantq.conf"
+        sed -i '1a spol=/nowhere' "$D/etc/tenantq.conf"
+        status=$(check_config)
+        mv "$D/stage/tenantq.conf" "$D/etc/tenantq.conf"
+        [ "$status" -ne 0 ] || t_fail "tenantq.conf with an error is good"
+        t_match "$(cat "$D/stage/check")" 'tenantq\.conf(:| line |, line )2' "output for tenantq.conf with an error"
+        t_eq "$(check_config)" 0 "exit status in the end"
+
+        # Who could write there could have root do anything.
+        chmod 0666 "$D/etc/tenants.d/acme.conf"
+        status=$(check_config)
+        [ "$status" -ne 0 ] || t_fail "a file that all can write is good"
+        t_match "$(cat "$D/stage/check")" 'acme\.conf: the file can be written by others than root .mode 0666.: chmod go-w'
+        d_status 3 ctl reload 2>"$D/stage/reload"
+        t_match "$(cat "$D/stage/reload")" 'can be written by others'
+        t_match "$(ctl events -n 1)" 'reload .* by user 0: refused: .*can be written by others'
+        chmod 0644 "$D/etc/tenants.d/acme.conf"
+        ctl reload
+        t_match "$(ctl events -n 1)" 'reload .* by user 0$'
+        # What only a restart brings is said, and not done.
+        cp "$D/etc/tenantq.conf" "$D/stage/tenantq.conf"
+        sed -i 's|^spool=.*|spool=/nowhere|' "$D/etc/tenantq.conf"
+        lines=$(wc -l <"$D/log")
+        ctl reload
+        t_wait 5 is_logged "$lines" 'spool=/nowhere takes effect when tenantq is restarted'
+        mv "$D/stage/tenantq.conf" "$D/etc/tenantq.conf"
+        ctl reload
+        mkdir "$D/spool/12345" "$D/spool/host"
+        check_config
+        t_match "$(cat "$D/stage/check")" '/12345 is no tenant: expected .*not only digits, not "host"'
+        t_match "$(cat "$D/stage/check")" '/host is no tenant'
+        rmdir "$D/spool/12345" "$D/spool/host"
+        cp "$D/etc/tenantq.conf" "$D/stage/tenantq.conf"
+        sed -i 's/^required_controllers=.*/required_controllers=cpu memroy/' "$D/etc/tenantq.conf"
+        status=$(check_config)
+        mv "$D/stage/tenantq.conf" "$D/etc/tenantq.conf"
+        [ "$status" -ne 0 ] || t_fail "an unknown controller is good"
+        t_match "$(cat "$D/stage/check")" 'required_controllers: "memroy" is not one of'
+        t_eq "$(check_config)" 0 "exit status in the end"
+}
+
+looked_at() {
+        chmod 0755 "$D/spool/$1"
+        t_wait 5 d_tenant_is "$1" disabled
+        chmod 0700 "$D/spool/$1"
+        t_wait 5 d_tenant_is "$1" ready
+}
+
+# What a reload has not brought is not in force, whoever has the directory looked at; and what is away for a moment
+# stays in force.
+only_a_reload_configures() {
+        trap 'rm -rf "$D/etc/tenants.d.away"; printf "[limits]\nconcurrency=64\n" >"$D/etc/tenants.d/acme.conf"; ctl reload' EXIT
+        printf '[limits]\nconcurrency=9\n' >"$D/etc/tenants.d/acme.conf"
+        ctl reload
+        printf '[limits]\nconcurrency=7\nbogus=1\n' >"$D/etc/tenants.d/acme.conf"
+        looked_at acme
+        t_match "$(ctl limits get acme)" 'concurrency +- +9 +file' "the limit after an edit with an error"
+        mv "$D/etc/tenants.d" "$D/etc/tenants.d.away"
+        looked_at acme
+        t_match "$(ctl limits get acme)" 'concurrency +- +9 +file' "the limit without a file"
+        mv "$D/etc/tenants.d.away" "$D/etc/tenants.d"
+}
+
+d_case "tenantqd --check, and files with errors" config_is_checked
+d_case "only a reload configures" only_a_reload_configures
+d_report
+t_summary
