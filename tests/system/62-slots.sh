@@ -71,11 +71,11 @@ flood_of_files() {
         scheduler max_jobs=2
         limit acme concurrency=100
         files acme flood 1 5000 $'[Job]\nName=flood@\nExecStart=/bin/sleep 0.4\n'
+        t_wait 15 holds_at_least acme 3000
         within 1000 put globex
         job=$(cat "$D/stage/within")
         t_eq "$(verdict "$job")" "exit 0"
         in_range "$(wait_ms "$job")" 0 500 "ms until it started"
-        [ "$(waiting acme)" -gt 3000 ] || t_fail "no flood: $(waiting acme) jobs"
         t_wait 15 holds_at_least acme 4900
         end_all
 }

@@ -126,7 +126,7 @@ warns_when_near() {
         unlimit acme queue_depth
 }
 
-# on_full=hold --------------------------------------------------------------------------------
+# on_full=wait --------------------------------------------------------------------------------
 
 no_files() {
         [ -z "$(find "$D/spool/$1" "$D/spool/.claims" -name '*.job' -o -name "*.$1")" ]
@@ -146,7 +146,7 @@ PY
 
 # 60 files of a tenant whose room is for three; meanwhile a restart, names used again, another tenant.
 files_are_held() {
-        printf '[tenant]\non_full=hold\n[limits]\nqueue_depth=3\n' >"$D/etc/tenants.d/initech.conf"
+        printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=3\n' >"$D/etc/tenants.d/initech.conf"
         ctl reload
         ctl pause initech
         : >"$D/witness/initech"
@@ -216,8 +216,8 @@ q_case "scheduled_jobs" scheduled_jobs
 q_case "spool_bytes" spool_bytes
 q_case "enqueue_rate" enqueue_rate
 q_case "a warning near a limit" warns_when_near
-q_case "on_full=hold" files_are_held
-q_case "on_full=hold: the files stay the tenant's" held_files_are_the_tenants
-q_case "on_full=hold: a full queue and others" full_queue_and_others
+q_case "on_full=wait" files_are_held
+q_case "on_full=wait: the files stay the tenant's" held_files_are_the_tenants
+q_case "on_full=wait: a full queue and others" full_queue_and_others
 d_report
 t_summary

@@ -94,14 +94,18 @@ entries() {
         journalctl -b -q -o cat -u tenantq "$@"
 }
 
+has_entry() {
+        [ -n "$(entries "$@")" ]
+}
+
 # What both daemons say has fields, not only words: the engine too, under its filter.
 journal_has_fields() {
         install -d -o root -m 0700 "$V_SPOOL/rootly"
-        t_wait 10 eval '[ -n "$(entries MESSAGE_ID=705c6ad43e194d08990fc68ad8fce980 TENANTQ_TENANT=rootly)" ]'
+        t_wait 10 has_entry MESSAGE_ID=705c6ad43e194d08990fc68ad8fce980 TENANTQ_TENANT=rootly
         rmdir "$V_SPOOL/rootly"
         t_match "$(entries MESSAGE_ID=d446b3b0a2464c7fa0549d604ec471e7)" ready "the entry of the start"
         date -s "$(date)" >/dev/null
-        t_wait 10 eval '[ -n "$(entries _TRANSPORT=journal _COMM=tenantq-engine)" ]'
+        t_wait 10 has_entry _TRANSPORT=journal _COMM=tenantq-engine
         t_match "$(entries _TRANSPORT=journal _COMM=tenantq-engine)" 'clock of the day was set' "the engine's entry"
         t_eq "$(entries _TRANSPORT=stdout)" "" "lines that went by standard error"
 }

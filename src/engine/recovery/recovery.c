@@ -22,8 +22,8 @@ typedef struct Deferred {
 } Deferred;
 
 struct Recovery {
-        TqMap stock;   /* job → StockItem */
-        TqMap deferred; /* job → Deferred */
+        TqMap stock;     /* job → StockItem */
+        TqMap deferred;  /* job → Deferred */
         Deferred latest; /* the one that was let go */
 };
 

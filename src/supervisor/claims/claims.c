@@ -133,9 +133,8 @@ static void claim_free(Claims *c, Claim *claim) {
 
 static void fly(Claims *c, Claim *claim, const ClaimedFile *got) {
         const Tenant *t = claim->claimant->tenant;
-        TqMessage m = {
-                .claim = { .claim = claim->number, .tenant = t->handle, .uid = got->owner }
-        };
+        TqMessage m = { .claim = {
+                                .claim = claim->number, .tenant = t->handle, .uid = got->owner } };
 
         claim->owner = t->owner;
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", claim->name);
