@@ -463,7 +463,24 @@ named_files_exist() {
         while read -r path; do
                 compgen -G "$path" >/dev/null || compgen -G "src/$path" >/dev/null || t_fail "there is no $path"
         done < <(grep -ohE '`(\./)?(src|include|units|conf|tests|scripts|base|core|kernel|store|sim|ipc|supervisor|engine|exec|ctl|man)/[A-Za-z0-9_./*-]*`' \
-                README.md src/ARCHITECTURE.md | tr -d '`' | sed 's#^\./##' | LC_ALL=C sort -u)
+                README.md src/ARCHITECTURE.md src/HACKING.md | tr -d '`' | sed 's#^\./##' | LC_ALL=C sort -u)
+}
+
+# The example of HACKING.md applies to the tree, compiles, and is in the manual that it changes.
+example_change_is_true() {
+        local tree="$tmp/tree" file
+        local -a flags
+        mkdir "$tree"
+        cp -r src include tests Makefile "$tree/"
+        sed -n '/^```diff$/,/^```$/{/^```/d;p}' src/HACKING.md >"$tmp/example.diff"
+        [ -s "$tmp/example.diff" ] || t_fail "src/HACKING.md has no diff"
+        (cd "$tree" && git apply --whitespace=nowarn "$tmp/example.diff") || t_fail "it does not apply any more"
+        read -ra flags <<<"$(pkg-config --cflags libsystemd inih sqlite3)"
+        while read -r file; do
+                "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -DTQ_VERSION='"0"' -Wall -Wextra -Werror -fsyntax-only \
+                        -I"$tree/src" -I"$tree/include" -I"$tree/tests/unit" "${flags[@]}" "$tree/$file"
+        done < <(sed -n 's#^+++ b/\(.*\.c\)$#\1#p' "$tmp/example.diff")
+        grep -q '^\.It Cm runtime_high$' "$tree/src/man/tenantq.conf.5" || t_fail "the manual has no runtime_high"
 }
 
 # Functions that ARCHITECTURE.md names are in the sources.
@@ -472,7 +489,7 @@ named_functions_exist() {
         # shellcheck disable=SC2016 # backquotes of Markdown
         while read -r name; do
                 grep -rqw -- "$name" src --include='*.[ch]' || t_fail "src/ARCHITECTURE.md: there is no $name()"
-        done < <(grep -ohE '`[a-z_]+\(\)`' src/ARCHITECTURE.md | tr -d '`()' | LC_ALL=C sort -u)
+        done < <(grep -ohE '`[a-z_]+\(\)`' src/ARCHITECTURE.md src/HACKING.md | tr -d '`()' | LC_ALL=C sort -u)
 }
 
 [ -x "$build/tenantqctl" ] || { echo "no $build/tenantqctl: run make first" >&2 && exit 1; }
@@ -499,4 +516,5 @@ t_case "the table of README.md is what is simulated" readme_is_simulated
 t_case "verbs that the documents use exist" used_verbs_exist
 t_case "files that the documents name exist" named_files_exist
 t_case "functions that ARCHITECTURE.md names exist" named_functions_exist
+t_case "the example of HACKING.md is true" example_change_is_true
 t_summary
