@@ -66,14 +66,6 @@ BELOW_ipc := ipc store kernel conf core base
 objects = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*/*.c))
 archives = $(foreach l,$(1),$(BUILD)/libtq-$(l).a)
 
-# The rooms of the programs, without main.c: for their unit tests.
-define rooms_rule
-$(BUILD)/libtq-$(1).a: $(filter-out %/main.o,$(call objects,$(1)))
-	@rm -f $$@
-	ar rcs $$@ $$^
-endef
-$(foreach p,engine supervisor ctl,$(eval $(call rooms_rule,$(p))))
-
 ARCHIVES := $(call archives,$(LAYERS))
 ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
@@ -92,6 +84,14 @@ $(BUILD)/libtq-$(1).a: $(call objects,$(1))
 	ar rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+# The rooms of the programs, without main.c: for their unit tests.
+define rooms_rule
+$(BUILD)/libtq-$(1).a: $(filter-out %/main.o,$(call objects,$(1)))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach p,engine supervisor ctl,$(eval $(call rooms_rule,$(p))))
 
 $(BUILD)/tenantqd: $(call objects,supervisor) $(ALL_BELOW)
 $(BUILD)/tenantq-engine: $(call objects,engine) $(ALL_BELOW)

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/settings/change.h"
+
+#include <stdio.h>
+
+#include "fake/fake.h"
+#include "kernel/slice.h"
+#include "world.h"
+
+/* Limits on their way: the supervisor is asked to apply them, and the ledger to record them, in
+ * that order. */
+
+#define HANDLE 7
+
+typedef struct Place {
+        World w;
+        sd_event *loop;
+        Events *events;
+        Tenants *tenants;
+        Settings *settings;
+        const Tenant *t;
+        size_t n_told;
+        /* Of the last change that ended. */
+        size_t n_done;
+        TqControlError error;
+        char text[256], rows[512];
+} Place;
+
+static void on_change(void *data, const Tenant *t) {
+        Place *p = data;
+        TenantEvent e;
+
+        p->n_told++;
+        settings_describe(p->settings, t, &e);
+        must_step(&p->w, e.event);
+}
+
+static void on_done(void *data, const Change *c, TqControlError error, const char *text) {
+        Place *p = data;
+
+        p->n_done++;
+        p->error = error;
+        (void)snprintf(p->text, sizeof(p->text), "%s", text ? text : "");
+        p->rows[0] = '\0';
+        for (size_t i = 0; i < change_count(c); i++) {
+                size_t n = strlen(p->rows);
+                ChangeRow row;
+
+                change_row(c, i, &row);
+                (void)snprintf(p->rows + n, sizeof(p->rows) - n, "%s%s: %s -> %s #%ju, %s, %s",
+                               n > 0 ? "; " : "", row.name, row.old_value ? row.old_value : "unset",
+                               row.new_value ? row.new_value : "unset", (uintmax_t)row.revision,
+                               row.effective ? row.effective : "unset",
+                               row.kernel ? row.kernel : "no kernel");
+        }
+}
+
+static Place *place(void) {
+        static Place p;
+        TqHello host = {};
+        TqTenantMessage m = { .tenant = HANDLE, .uid = 1001, .is_enabled = 1, .name = "acme" };
+        TqLink *link;
+
+        p.w = world_new();
+        p.w.now = fake_now;
+        tq_policy_init(&host.policy);
+        host.policy.max_jobs = 10;
+        host.defaults = limits("cpu=1 memory=1G");
+        host.ceilings = limits("cpu=4");
+        p.w.host = host.policy;
+        must_step(&p.w, (TqEvent){ .type = TQ_EVENT_HOST, .host = &p.w.host });
+        m.limits = limits("memory=2G concurrency=3");
+        ck_assert_int_eq(tq_link_new(NULL, NULL, NULL, &link), 0);
+        ck_assert_int_ge(sd_event_new(&p.loop), 0);
+        ck_assert_int_eq(events_new(p.loop, fake_commit(), &p.events), 0);
+        ck_assert_int_eq(tenants_new(fake_commit(), p.events, &p.tenants), 0);
+        ck_assert_int_eq(settings_new(link, fake_commit(), p.tenants, p.w.s, &p.settings), 0);
+        settings_on_change(p.settings, on_change, &p);
+        settings_hear_host(p.settings, &host);
+        ck_assert_int_eq(tenants_hear(p.tenants, &m, &p.t), 0);
+        ck_assert_int_eq(settings_hear(p.settings, p.t, &m), 0);
+        return &p;
+}
+
+/* The supervisor has applied what it was asked to: it says what the slice holds. */
+static void applies(const char *key, const char *value) {
+        const TqMessage *m = fake_said_type(TQ_MESSAGE_APPLY);
+        TqLimits one = {};
+        TqSliceValue held = {};
+        char text[TQ_VALUE_MAX];
+        TqError err = {};
+
+        ck_assert_uint_eq(m->apply.tenant, HANDLE);
+        held.key = tq_limits_find(key);
+        ck_assert_int_eq(tq_limits_set(&one, key, value, TQ_SCOPE_TENANT, false, 0, &err), 0);
+        ck_assert_str_eq(tq_limits_format(&m->apply.limits, held.key, text, sizeof(text)), value);
+        (void)snprintf(held.text, sizeof(held.text), "%s",
+                       tq_limits_attribute(&one, held.key, text, sizeof(text)));
+        fake_answer(m->apply.cookie, 0, &held, sizeof(held));
+}
+
+static void refuses(const char *why) {
+        const TqMessage *m = fake_said_type(TQ_MESSAGE_APPLY);
+
+        fake_answer(m->apply.cookie, -EINVAL, why, strlen(why) + 1);
+}
+
+static Change *change(Place *p, const char *queue) {
+        Change *c = NULL;
+
+        ck_assert_int_eq(change_new(p->settings, p->events, p->t, queue, 42, on_done, p, &c), 0);
+        return c;
+}
+
+static Change *assign(Place *p, const char *assignment) {
+        Change *c = change(p, "");
+        TqError err = {};
+
+        ck_assert_int_eq(change_assign(c, assignment, &err), 0);
+        return c;
+}
+
+static void start(Change *c) {
+        TqError err = {};
+
+        ck_assert_msg(change_start(c, "", &err) == 0, "%s", err.text);
+}
+
+static bool starts(const Place *p) {
+        char fault[256];
+
+        return !settings_fault(p->settings, p->t, fault, sizeof(fault));
+}
+
+/* A tenant starts when the kernel has what its file and the defaults say. */
+START_TEST(applied_first) {
+        Place *p = place();
+        char fault[256];
+
+        ck_assert_uint_eq(p->n_told, 1); /* known at once, as one that can't start */
+        ck_assert_str_eq(settings_fault(p->settings, p->t, fault, sizeof(fault)),
+                         "its limits are being applied");
+        applies("memory", "2G");
+        ck_assert(starts(p));
+        ck_assert_uint_eq(p->n_told, 2);
+        ck_assert_uint_eq(tq_scheduler_tenant(p->w.s, 1)->concurrency, 3);
+        fake_said_nothing();
+}
+END_TEST
+
+/* What can't be applied disables it, with the reason; the next try may mend that. */
+START_TEST(not_applied) {
+        Place *p = place();
+        char fault[256];
+
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        refuses("memory: no such controller");
+        ck_assert_str_eq(settings_fault(p->settings, p->t, fault, sizeof(fault)),
+                         "its limits can't be applied: memory: no such controller");
+        settings_apply(p->settings, p->t);
+        applies("memory", "2G");
+        ck_assert(starts(p));
+}
+END_TEST
+
+/* Kernel, ledger, and only then it is told. */
+START_TEST(order) {
+        Place *p = place();
+        char text[TQ_VALUE_MAX];
+
+        applies("memory", "2G");
+        fake_commit_all(0);
+        start(assign(p, "cpu=2"));
+        ck_assert_uint_eq(fake_n_ops(), 0);
+        applies("cpu", "2");
+        ck_assert_uint_eq(p->n_done, 0);
+        ck_assert_uint_eq(fake_n_ops(), 2);
+        ck_assert_int_eq(fake_op(0)->type, TQ_LEDGER_LIMIT);
+        ck_assert_str_eq(fake_op(0)->limit.name, "cpu");
+        ck_assert_str_eq(fake_op(0)->limit.old_value, "1");
+        ck_assert_str_eq(fake_op(0)->limit.new_value, "2");
+        ck_assert_uint_eq(fake_op(0)->uid, 42);
+        ck_assert_int_eq(fake_op(1)->type, TQ_LEDGER_EVENT);
+        ck_assert_str_eq(layers_value(&settings_layers(p->settings, 1)->effective, "cpu", text,
+                                      sizeof(text)),
+                         "1"); /* not yet */
+        fake_commit_all(0);
+        ck_assert_uint_eq(p->n_done, 1);
+        ck_assert_str_eq(p->text, "");
+        ck_assert_str_eq(p->rows, "cpu: 1 -> 2 #1, 2, 200000 100000");
+        ck_assert_str_eq(layers_value(&settings_layers(p->settings, 1)->effective, "cpu", text,
+                                      sizeof(text)),
+                         "2");
+        fake_said_nothing();
+}
+END_TEST
+
+/* What the kernel refuses leaves no trace. */
+START_TEST(kernel_refuses) {
+        Place *p = place();
+
+        applies("memory", "2G");
+        fake_commit_all(0);
+        start(assign(p, "cpu=2"));
+        refuses("cpu: no");
+        ck_assert_uint_eq(p->n_done, 1);
+        ck_assert_int_eq(p->error, TQ_CONTROL_INVALID);
+        ck_assert_str_eq(p->text, "cpu: no; nothing was changed");
+        ck_assert_uint_eq(fake_n_ops(), 0);
+        ck_assert(starts(p));      /* what held before still does */
+        start(assign(p, "cpu=3")); /* another one can be made */
+        applies("cpu", "3");
+        fake_commit_all(0);
+        ck_assert_str_eq(p->rows, "cpu: 1 -> 3 #1, 3, 300000 100000");
+}
+END_TEST
+
+/* What can't be recorded is taken back. */
+START_TEST(not_recorded) {
+        Place *p = place();
+
+        applies("memory", "2G");
+        fake_commit_all(0);
+        start(assign(p, "cpu=2"));
+        applies("cpu", "2");
+        fake_commit_all(-EIO);
+        ck_assert_uint_eq(p->n_done, 1);
+        ck_assert_int_eq(p->error, TQ_CONTROL_REFUSED);
+        ck_assert_ptr_nonnull(strstr(p->text, "the limits are as they were"));
+        applies("cpu", "1");
+        fake_said_nothing();
+}
+END_TEST
+
+/* One change of a tenant at a time; one that comes while its limits are applied waits for that. */
+START_TEST(one_at_a_time) {
+        Place *p = place();
+        Change *c = assign(p, "cpu=2"), *other;
+
+        ck_assert_int_eq(change_new(p->settings, p->events, p->t, "", 42, on_done, p, &other),
+                         -EBUSY);
+        start(c);
+        applies("memory", "2G"); /* the first message's */
+        applies("cpu", "2");
+        fake_commit_all(0);
+        ck_assert_uint_eq(p->n_done, 1);
+        /* A reload that comes meanwhile is applied behind it, once. */
+        start(assign(p, "cpu=3"));
+        settings_apply(p->settings, p->t);
+        settings_apply(p->settings, p->t);
+        applies("cpu", "3");
+        fake_said_nothing();
+        fake_commit_all(0);
+        ck_assert_uint_eq(p->n_done, 2);
+        applies("cpu", "3");
+        fake_said_nothing();
+}
+END_TEST
+
+/* What stands so already makes no revision, and asks nobody. */
+START_TEST(as_it_was) {
+        Place *p = place();
+        Change *c;
+        TqError err = {};
+
+        applies("memory", "2G");
+        start(assign(p, "cpu=2"));
+        applies("cpu", "2");
+        fake_commit_all(0);
+        start(assign(p, "cpu=2"));
+        fake_said_nothing();
+        ck_assert_uint_eq(fake_n_ops(), 0);
+        ck_assert_uint_eq(p->n_done, 2);
+        ck_assert_str_eq(p->rows, "cpu: 2 -> 2 #0, 2, 200000 100000");
+        /* Unset: the default holds again. */
+        c = change(p, "");
+        ck_assert_int_eq(change_unassign(c, "cpu", &err), 0);
+        start(c);
+        applies("cpu", "1");
+        fake_commit_all(0);
+        ck_assert_str_eq(p->rows, "cpu: 2 -> unset #2, 1, 100000 100000");
+}
+END_TEST
+
+static const struct {
+        const char *queue, *first, *second, *says;
+} wrong[] = {
+        { "", "cpu", NULL, "expected KEY=VALUE" },
+        { "", "cpu=x", NULL, NULL },
+        { "", "nothing=1", NULL, "unknown" },
+        { "", "cpu=1", "cpu=2", "given twice" },
+        { "", "CPUQuota=200%", "cpu=2", "given twice" },
+        { "q", "cpu=1", NULL, "is not a limit of a queue" },
+        { "", "", NULL, "expected KEY=VALUE" },
+};
+
+START_TEST(not_understood) {
+        Place *p = place();
+        Change *c = change(p, wrong[_i].queue);
+        TqError err = {};
+        int r;
+
+        r = change_assign(c, wrong[_i].first, &err);
+        if (wrong[_i].second) {
+                ck_assert_int_eq(r, 0);
+                r = change_assign(c, wrong[_i].second, &err);
+        }
+        ck_assert_int_eq(r, -EBADMSG);
+        if (wrong[_i].says)
+                ck_assert_msg(strstr(err.text, wrong[_i].says), "%s", err.text);
+        ck_assert_ptr_null(change_free(c));
+        ck_assert_uint_eq(p->n_done, 0);
+        c = assign(p, "cpu=1"); /* it doesn't block the next one */
+        ck_assert_ptr_null(change_free(c));
+}
+END_TEST
+
+static const struct {
+        const char *assignment, *says;
+} impossible[] = {
+        { "cpu=5", "[ceilings]" },
+        { "reserved=11", "only 10 of the pool's slots" },
+};
+
+START_TEST(not_possible) {
+        Place *p = place();
+        TqError err = {};
+        Change *c;
+
+        applies("memory", "2G");
+        c = assign(p, impossible[_i].assignment);
+        ck_assert_int_eq(change_start(c, "", &err), -EBADMSG);
+        ck_assert_msg(strstr(err.text, impossible[_i].says), "%s", err.text);
+        ck_assert_ptr_null(change_free(c));
+        fake_said_nothing();
+        ck_assert_uint_eq(p->n_done, 0);
+}
+END_TEST
+
+/* A queue's limits are the scheduler's alone: no kernel, but a record. */
+START_TEST(of_a_queue) {
+        Place *p = place();
+        TqError err = {};
+        Change *c;
+
+        applies("memory", "2G");
+        fake_commit_all(0);
+        c = change(p, "etl");
+        ck_assert_int_eq(change_assign(c, "concurrency=2", &err), 0);
+        ck_assert_int_eq(change_assign(c, "queue_depth=5", &err), 0);
+        start(c);
+        fake_said_nothing();
+        ck_assert_uint_eq(fake_n_ops(), 4);
+        ck_assert_str_eq(fake_op(0)->limit.queue, "etl");
+        fake_commit_all(0);
+        ck_assert_str_eq(p->rows, "concurrency: unset -> 2 #1, 2, no kernel; "
+                                  "queue_depth: unset -> 5 #2, 5, no kernel");
+}
+END_TEST
+
+/* Two reservations at once would each see the slots that the other takes. */
+START_TEST(reservations) {
+        TqTenantMessage m = { .tenant = 8, .uid = 1002, .is_enabled = 1, .name = "globex" };
+        Place *p = place();
+        const Tenant *other;
+        TqError err = {};
+        Change *c, *d = NULL;
+
+        applies("memory", "2G");
+        ck_assert_int_eq(tenants_hear(p->tenants, &m, &other), 0);
+        ck_assert_int_eq(settings_hear(p->settings, other, &m), 0);
+        (void)fake_said_type(TQ_MESSAGE_APPLY);
+        c = assign(p, "reserved=6");
+        start(c);
+        (void)fake_said_type(TQ_MESSAGE_APPLY);
+        ck_assert_int_eq(change_new(p->settings, p->events, other, "", 42, on_done, p, &d), 0);
+        ck_assert_int_eq(change_assign(d, "reserved=6", &err), 0);
+        ck_assert_int_eq(change_start(d, "", &err), -EBUSY);
+        ck_assert_ptr_null(change_free(d));
+}
+END_TEST
+
+static void fill(Suite *s) {
+        TCase *t = unit_case(s, "settings"), *c = unit_case(s, "change");
+
+        tcase_add_test(t, applied_first);
+        tcase_add_test(t, not_applied);
+        tcase_add_test(c, order);
+        tcase_add_test(c, kernel_refuses);
+        tcase_add_test(c, not_recorded);
+        tcase_add_test(c, one_at_a_time);
+        tcase_add_test(c, as_it_was);
+        unit_add_rows(c, not_understood, wrong);
+        unit_add_rows(c, not_possible, impossible);
+        tcase_add_test(c, of_a_queue);
+        tcase_add_test(c, reservations);
+}
+
+int main(void) {
+        return unit_main("engine_change", fill);
+}
