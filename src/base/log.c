@@ -9,19 +9,17 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
-static const struct {
-        const char *name, *id;
-} ids[_TQ_LOG_ID_MAX] = {
-        [TQ_LOG_READY] = { "ready", "d446b3b0a2464c7fa0549d604ec471e7" },
-        [TQ_LOG_DEGRADED] = { "degraded", "8e6348389b6244938557c3d26bb48111" },
-        [TQ_LOG_ENGINE_ENDED] = { "engine-ended", "cae35629d5e741a190495816f7c8ac3c" },
-        [TQ_LOG_RELOADED] = { "reloaded", "0b1b200416c64b2fb05a6539ec64eec5" },
-        [TQ_LOG_RELOAD_REFUSED] = { "reload-refused", "5e2b95b1dfd64f6db6760d22c73c3fea" },
-        [TQ_LOG_TENANT_DISABLED] = { "tenant-disabled", "705c6ad43e194d08990fc68ad8fce980" },
-        [TQ_LOG_LAUNCH_FAILED] = { "launch-failed", "7df82afb79b44e85aa5d90a4cd5694f8" },
-        [TQ_LOG_OUTPUT_LOST] = { "output-lost", "3d33ca6a960845f8a0b9d5c89f362cef" },
-        [TQ_LOG_CGROUP_STUCK] = { "cgroup-stuck", "6c93a7cc644e43439d9475796e782546" },
-        [TQ_LOG_MADE_AGAIN] = { "made-again", "9b43183cf67e4e33886bd4515d1eb7e8" },
+static const char *const ids[_TQ_LOG_ID_MAX] = {
+        [TQ_LOG_READY] = "d446b3b0a2464c7fa0549d604ec471e7",
+        [TQ_LOG_DEGRADED] = "8e6348389b6244938557c3d26bb48111",
+        [TQ_LOG_ENGINE_ENDED] = "cae35629d5e741a190495816f7c8ac3c",
+        [TQ_LOG_RELOADED] = "0b1b200416c64b2fb05a6539ec64eec5",
+        [TQ_LOG_RELOAD_REFUSED] = "5e2b95b1dfd64f6db6760d22c73c3fea",
+        [TQ_LOG_TENANT_DISABLED] = "705c6ad43e194d08990fc68ad8fce980",
+        [TQ_LOG_LAUNCH_FAILED] = "7df82afb79b44e85aa5d90a4cd5694f8",
+        [TQ_LOG_OUTPUT_LOST] = "3d33ca6a960845f8a0b9d5c89f362cef",
+        [TQ_LOG_CGROUP_STUCK] = "6c93a7cc644e43439d9475796e782546",
+        [TQ_LOG_MADE_AGAIN] = "9b43183cf67e4e33886bd4515d1eb7e8",
 };
 
 /* Of the process, as its stderr is. */
@@ -29,11 +27,7 @@ static const char *line_prefix = "";
 static bool is_journal;
 
 const char *tq_log_id_to_string(TqLogId id) {
-        return ids[id].id;
-}
-
-const char *tq_log_id_name(TqLogId id) {
-        return ids[id].name;
+        return ids[id];
 }
 
 /* systemd.exec(5): the device and inode of the journal's stream, if stderr still is that one. */
@@ -66,8 +60,8 @@ static bool send_to_journal(int priority, TqLogAbout about, const char *text) {
 
         FIELD(message, "MESSAGE=%s", text);
         FIELD(level, "PRIORITY=%d", priority);
-        if (ids[about.id].id)
-                FIELD(id, "MESSAGE_ID=%s", ids[about.id].id);
+        if (ids[about.id])
+                FIELD(id, "MESSAGE_ID=%s", ids[about.id]);
         if (about.tenant)
                 FIELD(tenant, "TENANTQ_TENANT=%s", about.tenant);
         if (about.job > 0)

@@ -26,9 +26,8 @@ typedef enum TqLogId {
         _TQ_LOG_ID_MAX,
 } TqLogId;
 
-/* The id as sd-id128(3) writes it, 32 digits; NULL of TQ_LOG_PLAIN. And its name. */
+/* As sd-id128(3) writes it, 32 digits; NULL of TQ_LOG_PLAIN. */
 const char *tq_log_id_to_string(TqLogId id);
-const char *tq_log_id_name(TqLogId id);
 
 /* What the line is about: TENANTQ_TENANT=, TENANTQ_JOB=. */
 typedef struct TqLogAbout {
