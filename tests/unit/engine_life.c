@@ -277,6 +277,44 @@ START_TEST(launch_fails) {
 }
 END_TEST
 
+/* A job of the ledger that is launched again is read from there. That the supervisor has gone in
+ * between is no fault of the job, and neither is a ledger that can't be read. */
+START_TEST(launched_again) {
+        static const uint8_t boot[16] = { 1 };
+        Place *p = place("concurrency=1", false);
+        char path[200];
+
+        (void)snprintf(path, sizeof(path), "%s/ledger.db", unit_dir());
+        ck_assert_int_eq(tq_ledger_open(path, boot, &fake_ledger, NULL), 0);
+        ck_assert_int_eq(tq_ledger_apply(fake_ledger,
+                                         &(TqLedgerOp){ .type = TQ_LEDGER_TENANT,
+                                                        .tenant = 1,
+                                                        .text = (char *)"acme",
+                                                        .uid = 1001 },
+                                         1),
+                         0);
+        claim(1, FILE_OF());
+        if (_i == 0)
+                ck_assert_int_eq(tq_ledger_apply(fake_ledger, fake_op(0), 1), 0);
+        fake_commit_all(0);
+        hear_attempt(TQ_MESSAGE_SPAWNED, 1, 1);
+        fake_commit_all(0);
+        hear_end(1, 1, TQ_END_NEVER_STARTED, 0);
+        fake_commit_all(0);
+        while (fake_said())
+                ;
+        ck_assert_int_eq(tq_scheduler_job(feed_scheduler(p->feed), 1)->state, TQ_JOB_STARTING);
+        fake_link_error = _i == 0 ? -EPIPE : 0;
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        fake_work(true);
+        for (size_t i = 0; i < fake_n_ops(); i++)
+                ck_assert_int_ne(fake_op(i)->type, TQ_LEDGER_DONE);
+        ck_assert_int_eq(tq_scheduler_job(feed_scheduler(p->feed), 1)->state, TQ_JOB_STARTING);
+        ck_assert_int_eq(commit_fault(fake_commit()) != NULL, _i == 1);
+        fake_ledger = tq_ledger_close(fake_ledger);
+}
+END_TEST
+
 /* What an older launch says of a job concerns nobody, and is not left unanswered. */
 START_TEST(of_another_attempt) {
         Place *p = place("concurrency=1", false);
@@ -326,6 +364,7 @@ static void fill(Suite *s) {
         unit_add_rows(t, refused, refusals);
         tcase_add_test(t, at_the_door);
         tcase_add_test(t, launch_fails);
+        tcase_add_loop_test(t, launched_again, 0, 2);
         tcase_add_test(t, of_another_attempt);
         tcase_add_test(t, runs_too_long);
 }

@@ -65,6 +65,15 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
         return tq_link_send(s->link, TQ_MESSAGE_START, &m, body.data, body.size, -EBADF);
 }
 
+/* What fails here is no fault of the job, which stays as it is: -EPIPE: the supervisor is gone, and
+ * so are we in a moment. */
+static void start(Starts *s, Job *job, uint32_t tenant, unsigned attempt) {
+        int r = send_start(s, job, tenants_get(s->tenants, tenant), attempt);
+
+        if (r < 0 && r != -EPIPE)
+                commit_degrade(s->commit, r);
+}
+
 /* Reading a job back from the ledger, when its parsed form is not in memory. */
 typedef struct SpecTask {
         TqTask task;
@@ -86,10 +95,9 @@ static void on_spec_run(TqTask *task) {
 static int parse(const SpecTask *st, Job *job) {
         TqJobSpec spec = {};
         TqError err = {};
-        int r = st->result;
+        int r;
 
-        if (r >= 0)
-                r = tq_jobfile_parse(st->data, st->size, &spec, NULL, NULL, &err);
+        r = tq_jobfile_parse(st->data, st->size, &spec, NULL, NULL, &err);
         if (r >= 0 && !job->spec)
                 r = job_keep_spec(job, &spec, true);
         tq_jobspec_done(&spec);
@@ -108,13 +116,14 @@ static void on_spec_done(TqTask *task, void *userdata) {
          */
         if (!commit_is_leaving(s->commit) && live && live->state == TQ_JOB_STARTING &&
             live->attempt == st->attempt && !live->abort && !job->is_sent) {
-                r = parse(st, job);
+                r = st->result >= 0 ? parse(st, job) : st->result;
                 if (r >= 0)
-                        r = send_start(s, job, tenants_get(s->tenants, live->tenant->id),
-                                       st->attempt);
-                if (r < 0)
+                        start(s, job, live->tenant->id, st->attempt);
+                else if (r == -EBADMSG)
                         never_started(s, st->job, st->attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_PLAN,
                                       -r);
+                else /* the ledger's trouble, or memory: the next start tries again */
+                        commit_degrade(s->commit, r);
         }
         free(st->data);
         free(st);
@@ -133,14 +142,10 @@ void starts_start(Starts *s, const TqAction *a) {
         Job *job = a->userdata;
         SpecTask *st;
         void *data;
-        int r;
 
         job->is_sent = false;
         if (job->spec) {
-                r = send_start(s, job, tenants_get(s->tenants, a->tenant), a->attempt);
-                /* -EPIPE: the supervisor is gone, and so are we in a moment. */
-                if (r < 0 && r != -EPIPE)
-                        commit_degrade(s->commit, r);
+                start(s, job, a->tenant, a->attempt);
                 return;
         }
         st = calloc(1, sizeof(*st));

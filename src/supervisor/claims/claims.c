@@ -185,12 +185,14 @@ static ClaimOutcome hand_over(Claims *c, Claim *claim) {
                 fly(c, claim, &got);
                 return CLAIM_TAKEN;
         }
-        if (outcome == CLAIM_LATER)
+        if (outcome == CLAIM_LATER) {
                 tenants_report(t, TQ_LOG_PLAIN,
-                               "claim %s belongs to user %u, tenant %s to another: it stays where "
-                               "it is",
+                               "claim %s belongs to user %u, who may not submit for tenant %s: it "
+                               "stays where it is",
                                file, got.owner, t->name);
-        else
+                reject_tell(c->rejects, t, claim->number, claim->name,
+                            "belongs to a user who may not submit any more; it stays in .claims");
+        } else
                 reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name,
                             outcome == CLAIM_GONE ? "is not there any more" : got.why);
         claim_free(c, claim);

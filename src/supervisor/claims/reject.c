@@ -69,8 +69,10 @@ static Rejected *ensure(Rejects *r, const Tenant *t) {
         return of;
 }
 
-static unsigned count_entries(int dir_fd) {
+/* Each has its reason beside it. */
+static unsigned count_files(int dir_fd) {
         TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
+        const struct dirent *e;
         unsigned n = 0;
         DIR *dir;
 
@@ -78,8 +80,8 @@ static unsigned count_entries(int dir_fd) {
         if (!dir)
                 return 0;
         (void)tq_take_fd(&fd);
-        while (n <= REJECTED_MAX * 2 && readdir(dir))
-                n++;
+        while (n <= REJECTED_MAX * 2 && (e = readdir(dir)))
+                n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
         (void)closedir(dir);
         return n / 2;
 }
@@ -136,7 +138,7 @@ static int move_and_explain(Rejected *of, const Tenant *t, int from_fd, const ch
                 return dir_fd;
         /* Also at the limit: the tenant may have tidied up. */
         if (of->n == 0 || of->n >= REJECTED_MAX)
-                of->n = count_entries(dir_fd);
+                of->n = count_files(dir_fd);
         if (of->n >= REJECTED_MAX)
                 return -EDQUOT;
         r = move_apart(of, from_fd, name, dir_fd, as, kept);
@@ -184,12 +186,17 @@ void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
         (void)unlinkat(from_fd, name, 0);
 }
 
-void reject_file(Rejects *rejects, Tenant *t, uint64_t claim, int from_fd, const char *name,
-                 const char *as, const char *reason) {
+void reject_tell(const Rejects *rejects, const Tenant *t, uint64_t claim, const char *as,
+                 const char *reason) {
         /* Whose file it was is not known of each. */
         TqMessage m = { .claim = { .claim = claim, .tenant = t->handle, .uid = TQ_UID_UNKNOWN } };
 
-        reject_move(rejects, t, from_fd, name, as, reason);
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", as);
         (void)tq_link_send(rejects->link, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
+}
+
+void reject_file(Rejects *rejects, Tenant *t, uint64_t claim, int from_fd, const char *name,
+                 const char *as, const char *reason) {
+        reject_move(rejects, t, from_fd, name, as, reason);
+        reject_tell(rejects, t, claim, as, reason);
 }

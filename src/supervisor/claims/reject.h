@@ -12,7 +12,10 @@ Rejects *rejects_free(Rejects *r);
 /* Moves FROM/NAME there as `as`. */
 void reject_move(Rejects *r, Tenant *t, int from_fd, const char *name, const char *as,
                  const char *reason);
-/* The same, and tells the engine: of refusals that are not its own. claim: its number; 0: it never
- * was one that the engine knows. */
+/* Tells the engine of a refusal that is not its own. claim: its number; 0: it never was one that
+ * the engine knows. */
+void reject_tell(const Rejects *r, const Tenant *t, uint64_t claim, const char *as,
+                 const char *reason);
+/* Both. */
 void reject_file(Rejects *r, Tenant *t, uint64_t claim, int from_fd, const char *name,
                  const char *as, const char *reason);

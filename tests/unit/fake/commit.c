@@ -85,9 +85,11 @@ TqLedgerNumbers *commit_numbers(Commit *c) {
         return &c->numbers;
 }
 
+TqLedger *fake_ledger;
+
 TqLedger *commit_ledger(Commit *c) {
         (void)c;
-        return NULL;
+        return fake_ledger;
 }
 
 void commit_ask(Commit *c, TqTask *task) {

@@ -3,6 +3,7 @@
 
 #include "engine/commit/commit.h"
 #include "ipc/link.h"
+#include "supervisor/host/own.h"
 
 /* Stand-ins for what a room of a daemon speaks to, linked instead of it: the link to the other
  * daemon, the clock, and commits. What is said is kept, in order; what is to be heard is said by
@@ -15,6 +16,10 @@ extern uint64_t fake_now; /* usec, 1000 s at first */
 /* Some turns of the loop: every timer that is set goes off. */
 void fake_run(sd_event *loop);
 
+/* Our own directories: the test's, by descriptor; nothing of them ever goes away. */
+extern int fake_own[_OWN_MAX];
+extern unsigned fake_mends; /* how often they were to be made again */
+
 /* Link ------------------------------------------------------------------------------------------
  */
 
@@ -25,6 +30,7 @@ typedef struct FakeMessage {
         int fd;
 } FakeMessage;
 
+extern int fake_link_error; /* what saying something returns, if it is an error */
 /* The next one that was said and not been asked for yet; NULL: nothing more was said. */
 const FakeMessage *fake_said(void);
 /* The same, which must be of that type. */
@@ -38,7 +44,8 @@ void fake_answer(uint64_t cookie, int result, const void *blob, size_t size);
 /* Commits ---------------------------------------------------------------------------------------
  */
 
-Commit *fake_commit(void); /* the one that there is */
+Commit *fake_commit(void);    /* the one that there is */
+extern TqLedger *fake_ledger; /* the test's, if it has one: for tasks of the worker */
 /* The changes since the last fake_commit_all(). */
 size_t fake_n_ops(void);
 const TqLedgerOp *fake_op(size_t i);

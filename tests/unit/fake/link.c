@@ -21,6 +21,7 @@ struct TqLink {
 };
 
 static TqLink only;
+int fake_link_error;
 
 int tq_link_new(sd_event *event, TqChannelClosed closed, void *userdata, TqLink **ret) {
         (void)event;
@@ -57,8 +58,11 @@ void tq_link_on(TqLink *l, TqMessageType type, TqLinkHandler handler, void *user
 
 int tq_link_send(TqLink *l, TqMessageType type, TqMessage *m, const void *blob, size_t size,
                  int fd) {
-        FakeMessage *said = &l->said[l->n_said++];
+        FakeMessage *said;
 
+        if (fake_link_error < 0)
+                return fake_link_error;
+        said = &l->said[l->n_said++];
         ck_assert_uint_lt(l->n_said, SAID_MOST);
         *said = (FakeMessage){ .m = *m, .blob = calloc(1, size + 1), .size = size, .fd = fd };
         ck_assert_ptr_nonnull(said->blob);
