@@ -453,20 +453,25 @@ def populated(leaf):
     except OSError:
         return False
 
-while not os.path.exists(stop):
-    total = 0
+def leaves():
     for slice in os.scandir(root):
-        if not slice.name.endswith(".slice"):
-            continue
-        try:
-            leaves = [e.path for e in os.scandir(slice.path) if e.name.endswith(".job")]
-        except OSError:
-            continue
-        name = slice.name[:-6]
-        n = sum(map(populated, leaves))
-        total += n
+        if slice.name.endswith(".slice"):
+            try:
+                for e in os.scandir(slice.path):
+                    if e.name.endswith(".job") and populated(e.path):
+                        yield slice.name[:-6], e.path
+            except OSError:
+                pass
+
+while not os.path.exists(stop):
+    # A job that is there in both passes was there at the instant between them, however long each took.
+    counts = {"*": 0}
+    for name, leaf in list(leaves()):
+        if populated(leaf):
+            counts[name] = counts.get(name, 0) + 1
+            counts["*"] += 1
+    for name, n in counts.items():
         peaks[name] = max(peaks.get(name, 0), n)
-    peaks["*"] = max(peaks.get("*", 0), total)
     samples += 1
     time.sleep(0.01)
 with open(out + ".new", "w") as f:
