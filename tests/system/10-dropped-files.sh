@@ -135,5 +135,6 @@ d_case "a bad file is set aside with its reason" bad_file_is_explained
 d_case "a new tenant works at once, a root-owned directory does not" new_tenant_works_at_once
 d_case "a directory that others may enter is refused" open_directory_is_refused
 d_case "a second tenant with the same user is refused" same_user_is_refused
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary

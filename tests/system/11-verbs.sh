@@ -238,5 +238,6 @@ d_case "colour, and NO_COLOR" colours_on_a_terminal
 d_case "validate" validates
 d_case "reload" reloads
 d_case "limits set is all or nothing" set_is_all_or_nothing
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary

@@ -124,5 +124,6 @@ d_case "limits set concurrency takes effect at once" concurrency_takes_effect_at
 d_case "concurrency of a queue" concurrency_of_a_queue
 d_case "priority, then the order of arrival" by_priority_then_in_order
 d_case "StartAfter=" starts_after
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary

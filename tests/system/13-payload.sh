@@ -130,5 +130,6 @@ d_case "the payload's credentials, descriptors and environment (T40, T42)" paylo
 d_case "standard input, output and error" standard_streams
 d_case "output is for its tenant only" outputs_are_private
 d_case "denied system calls are refused" seccomp_denies
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary

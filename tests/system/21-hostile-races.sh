@@ -152,5 +152,6 @@ writer_after_claim() {
 d_case "names that change between the looks (T4)" names_that_change
 d_case "contents that change under the reader (T5)" contents_that_change
 d_case "a writer after the claim (T5)" writer_after_claim
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary

@@ -300,5 +300,6 @@ d_case "contents (T7)" contents
 d_case "long lines are not split (T7)" long_lines_are_not_split
 d_case "values are kept as they are (T7)" values_are_kept
 d_case "numbers (T9)" numbers
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary

@@ -159,5 +159,6 @@ d_case "a noexec mount (T17)" noexec_mount
 d_case "environment (T18)" environment
 d_case "more than is its due (T19)" more_than_its_due
 d_case "profiles (T20)" profiles
+d_case "nothing is left over" no_leftovers
 d_report
 t_summary
