@@ -201,12 +201,11 @@ struct TqTenant {
         bool is_paused, is_draining;
         bool is_idle;    /* runs nothing and wants nothing, or did until it competes again */
         bool was_parked; /* since its last start */
+        bool is_resting; /* OUT, but holds slots: among those of the pool */
         TqWaiting waiting;
 
-        uint64_t gave;      /* slots that it has given back in this step */
-        TqList dirty;       /* something about it has changed in this step */
-        TqHeapNode resting; /* OUT, but holds slots: in the pool's heap */
-        TqTreeNode order;   /* PARKED: in the pool's tree */
+        TqList dirty;      /* something about it has changed in this step */
+        TqTreeNode order;  /* PARKED: in the pool's tree */
         uint64_t need[2];  /* PARKED: least memory that would start a job: of any, of a short one */
         uint64_t least[2]; /* the same, of the subtree below */
         TqBucket rate;
@@ -244,8 +243,8 @@ struct TqPool {
                 contended_since; /* the last time that somebody began to compete where nobody did */
         uint64_t largest_charge; /* of one job, fading */
         TqTournament ready;      /* of tenants by rank */
+        TqTournament resting;    /* of the same, by tag: who is OUT, but holds slots */
         TqTree parked;           /* the same order */
-        TqHeap resting;          /* of TqTenant.resting by tag */
         TqPlayer *players;
         uint32_t n_players;
         TqHeap looks;   /* of TqJob.look by look_at */

@@ -15,7 +15,6 @@
 
 static void pool_init(TqPool *p, const char *name) {
         *p = (TqPool){};
-        tq_tag_init(p);
         tq_turn_init(p);
         tq_charge_init(p);
         (void)snprintf(p->name, sizeof(p->name), "%s", name);
@@ -24,7 +23,7 @@ static void pool_init(TqPool *p, const char *name) {
 static void pool_done(TqPool *p) {
         tq_tournament_done(&p->ready);
         tq_heap_done(&p->looks);
-        tq_heap_done(&p->resting);
+        tq_tournament_done(&p->resting);
         free(p->players);
 }
 
@@ -51,7 +50,6 @@ void tq_pool_take_slot(TqScheduler *s, TqJob *job) {
 void tq_pool_give_slot(TqScheduler *s, TqJob *job) {
         TqTenant *t = job->tenant;
 
-        t->gave++;
         tq_list_unlink(&job->active);
         tq_charge_unwatch(job);
         t->running--;
@@ -75,6 +73,8 @@ static int join(TqPool *p, TqTenant *t, uint32_t *ret) {
         if (p->n_tenants == p->n_players) {
                 i = p->n_players;
                 r = tq_tournament_reserve(&p->ready, i + 1);
+                if (r >= 0)
+                        r = tq_tournament_reserve(&p->resting, i + 1);
                 if (r < 0)
                         return r;
                 bigger = realloc(p->players, p->ready.allocated * sizeof(*bigger));
@@ -94,7 +94,7 @@ static void leave(TqTenant *t, TqPool *to, uint64_t now) {
 
         tq_charge_settle(t, now);
         tq_charge_move(t, to);
-        tq_heap_remove(&from->resting, &t->resting);
+        tq_tag_leave(t);
         from->running -= t->running;
         from->running_long -= t->running_long;
         from->reserved -= t->reserved;

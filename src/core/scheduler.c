@@ -137,11 +137,9 @@ static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActio
                 r = apply(s, event, now_usec, actions);
         if (r >= 0)
                 r = tq_job_sweep(s, now_usec, actions);
-        /* Of several events of one instant, once for all of them. */
-        if (event->more)
-                return r;
         tq_turn_settle(s);
-        return r < 0 ? r : dispatch(s, now_usec, actions);
+        /* Of several events of one instant, once for all of them. */
+        return r < 0 || event->more ? r : dispatch(s, now_usec, actions);
 }
 
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
@@ -152,7 +150,7 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
         s->left = TQ_STEP_MOST;
         r = step(s, event, now_usec, actions);
         s->lacks_memory = r == -ENOMEM;
-        assert(event->more || tq_list_is_empty(&s->dirty));
+        assert(tq_list_is_empty(&s->dirty));
         return r;
 }
 

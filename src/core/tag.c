@@ -1,38 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/tag.h"
 
-/* Tenants that do not compete but hold slots, by their tags. */
-static bool tag_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqTenant *x = TQ_CONTAINER_OF(a, TqTenant, resting);
-        const TqTenant *y = TQ_CONTAINER_OF(b, TqTenant, resting);
-
-        return x->tag != y->tag ? x->tag < y->tag : x->id < y->id;
+static TqTournamentKey key_of(const TqTenant *t) {
+        return t->is_resting ? (TqTournamentKey){ t->tag, 0 } : TQ_TOURNAMENT_OUT;
 }
 
-void tq_tag_init(TqPool *p) {
-        p->resting = (TqHeap){ .before = tag_before };
+static void set_resting(TqTenant *t, bool is_resting) {
+        if (t->is_resting == is_resting)
+                return;
+        t->is_resting = is_resting;
+        tq_tournament_set(&t->pool->resting, t->player, key_of(t));
 }
 
 void tq_tag_set(TqTenant *t, uint64_t tag) {
         t->tag = tag;
         t->pool->max_tag = TQ_MAX(t->pool->max_tag, tag);
-        if (tq_heap_contains(&t->resting))
-                tq_heap_update(&t->pool->resting, &t->resting);
+        if (t->is_resting)
+                tq_tournament_set(&t->pool->resting, t->player, key_of(t));
 }
 
-/* Without memory the tenant is not counted among those. */
 void tq_tag_rest(TqTenant *t) {
-        TqHeap *resting = &t->pool->resting;
-        bool want = t->stand == TQ_STAND_OUT && t->running > 0;
-
-        if (want && !tq_heap_contains(&t->resting))
-                (void)tq_heap_insert(resting, &t->resting);
-        else if (!want)
-                tq_heap_remove(resting, &t->resting);
+        set_resting(t, t->stand == TQ_STAND_OUT && t->running > 0);
 }
 
-static const TqTenant *first_ready(const TqPool *p) {
-        uint32_t winner = tq_tournament_winner(&p->ready);
+void tq_tag_leave(TqTenant *t) {
+        set_resting(t, false);
+}
+
+static const TqTenant *first_of(const TqPool *p, const TqTournament *of) {
+        uint32_t winner = tq_tournament_winner(of);
 
         return winner == TQ_TOURNAMENT_NONE ? NULL : p->players[winner].tenant;
 }
@@ -40,8 +36,7 @@ static const TqTenant *first_ready(const TqPool *p) {
 /* Where virtual time stands: nobody who competes or holds a slot is behind that, but for those whom
  * a limit of their own or a reservation of others held back. */
 static uint64_t virtual_time(const TqPool *p) {
-        const TqTenant *first = first_ready(p);
-        const TqHeapNode *node = tq_heap_top(&p->resting);
+        const TqTenant *first = first_of(p, &p->ready), *rests = first_of(p, &p->resting);
         uint64_t least = TQ_NEVER;
 
         /* Of these the first one is not the one with the smallest tag. */
@@ -49,8 +44,8 @@ static uint64_t virtual_time(const TqPool *p) {
                 return p->vtime;
         if (first)
                 least = first->tag;
-        if (node)
-                least = TQ_MIN(least, TQ_CONTAINER_OF(node, TqTenant, resting)->tag);
+        if (rests)
+                least = TQ_MIN(least, rests->tag);
         return least == TQ_NEVER ? p->vtime : TQ_MAX(p->vtime, least);
 }
 
@@ -58,8 +53,8 @@ static uint64_t virtual_time(const TqPool *p) {
  * was kept out by its own running jobs was owed a job for each of its slots at most: what the
  * others used beyond that was theirs to use. */
 void tq_tag_catch_up(const TqScheduler *s, TqTenant *t) {
-        /* Those that it has, and those that it has just given back or is about to take. */
-        uint64_t slots = t->running + TQ_MAX(t->gave, UINT64_C(1)), owed;
+        /* Those that it has, and the one that it has just given back or is about to take. */
+        uint64_t slots = t->running + 1, owed;
         TqPool *p = t->pool;
 
         if (!tq_world_is_contended(p))
@@ -68,7 +63,7 @@ void tq_tag_catch_up(const TqScheduler *s, TqTenant *t) {
         if (t->is_idle && p->running == 0 && !tq_world_is_contended(p))
                 p->vtime = TQ_MAX(p->vtime, p->max_tag);
         p->vtime = virtual_time(p);
-        tq_heap_remove(&p->resting, &t->resting);
+        set_resting(t, false);
         owed = t->is_idle ? 0 : tq_fair_advance(tq_mul_u64(p->largest_charge, slots), t->weight);
         t->tag = TQ_MAX(t->tag, tq_sub_u64(p->vtime, owed));
         t->is_idle = false;

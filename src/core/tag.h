@@ -5,12 +5,13 @@
 
 /* Tags and virtual time: where a tenant stands in what has been served. See the essay in turn.c. */
 
-void tq_tag_init(TqPool *p);
 /* The one way to move a tag. */
 void tq_tag_set(TqTenant *t, uint64_t tag);
 /* Who does not compete but holds slots is counted where virtual time is reckoned. After a change of
  * its stand or its slots. */
 void tq_tag_rest(TqTenant *t);
+/* It leaves its pool. */
+void tq_tag_leave(TqTenant *t);
 /* It begins to compete, or does so again. */
 void tq_tag_catch_up(const TqScheduler *s, TqTenant *t);
 /* What a tenant that competes is ahead by more than the host allows is forgotten. */

@@ -358,6 +358,5 @@ void tq_turn_settle(TqScheduler *s) {
         TQ_LIST_FOREACH(node, &s->dirty) {
                 tq_list_unlink(node);
                 settle(s, TQ_LIST_ENTRY(node, TqTenant, dirty));
-                TQ_LIST_ENTRY(node, TqTenant, dirty)->gave = 0;
         }
 }
