@@ -135,24 +135,27 @@ uint32_t tq_tournament_winner(const TqTournament *t) {
 /* Who was beaten by nobody but the winner met it: in one of the groups on its way up. */
 uint32_t tq_tournament_runner_up(const TqTournament *t) {
         uint32_t winner = tq_tournament_winner(t), best = TQ_TOURNAMENT_NONE, at = winner;
-        uint64_t least = UINT64_MAX, second = UINT64_MAX;
+        TqTournamentKey least = TQ_TOURNAMENT_OUT;
 
         if (winner == TQ_TOURNAMENT_NONE)
                 return winner;
         for (unsigned row = 0; row < t->n_rows; row++, at /= GROUP) {
                 const TqTournamentRow *r = &t->rows[row];
-                uint32_t group = at / GROUP * GROUP;
+                uint32_t group = at / GROUP * GROUP, i;
+                uint64_t first[GROUP], second[GROUP];
+                TqTournamentKey key;
 
-                for (uint32_t i = group; i < group + GROUP; i++) {
-                        if (i == at || r->first[i] > least ||
-                            (r->first[i] == least && r->second[i] >= second))
-                                continue;
-                        least = r->first[i];
-                        second = r->second[i];
-                        best = row > 0 ? r->winners[i] : i;
-                }
+                memcpy(first, r->first + group, sizeof(first));
+                memcpy(second, r->second + group, sizeof(second));
+                first[at - group] = UINT64_MAX;
+                i = best_of(first, second);
+                key = (TqTournamentKey){ first[i], second[i] };
+                if (!tq_tournament_before(&key, &least))
+                        continue;
+                least = key;
+                best = row > 0 ? r->winners[group + i] : group + i;
         }
-        return least == UINT64_MAX ? TQ_TOURNAMENT_NONE : best;
+        return least.first == UINT64_MAX ? TQ_TOURNAMENT_NONE : best;
 }
 
 void tq_tournament_prefetch(const TqTournament *t, uint32_t player) {

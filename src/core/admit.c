@@ -130,10 +130,16 @@ const char *tq_admit_format(const TqRefusal *r, const char *tenant, char *buf, s
                                tq_admit_code(r), r->is_host ? "the host" : of);
                 return buf;
         }
-        (void)snprintf(buf, size, "%s: %s %s %s: current %s, maximum %s%s", tq_admit_code(r),
-                       r->kind == TQ_REFUSAL_TOO_BIG ? "the host" : of,
-                       r->kind == TQ_REFUSAL_NEAR ? "is near its" : "has reached its",
-                       tq_admit_limit(r), format_amount(r, r->current, current, sizeof(current)),
-                       format_amount(r, r->maximum, maximum, sizeof(maximum)), retry);
+        (void)format_amount(r, r->current, current, sizeof(current));
+        (void)format_amount(r, r->maximum, maximum, sizeof(maximum));
+        if (r->kind == TQ_REFUSAL_TOO_BIG)
+                (void)snprintf(buf, size,
+                               "%s: it asks for %s of memory, and the host has %s for jobs",
+                               tq_admit_code(r), current, maximum);
+        else
+                (void)snprintf(buf, size, "%s: %s %s %s: current %s, maximum %s%s",
+                               tq_admit_code(r), of,
+                               r->kind == TQ_REFUSAL_NEAR ? "is near its" : "has reached its",
+                               tq_admit_limit(r), current, maximum, retry);
         return buf;
 }

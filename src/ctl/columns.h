@@ -5,8 +5,9 @@
 
 /* How the data of an answer is shown to people: by column, wherever it appears. */
 typedef enum Format {
-        FORMAT_TEXT,  /* a name, or a number that is one */
-        FORMAT_PROSE, /* sentences: broken between words, never cut */
+        FORMAT_TEXT,  /* words of ours: never cut */
+        FORMAT_NAME,  /* what somebody chose: cut where there is no room for it */
+        FORMAT_PROSE, /* broken between words, never cut */
         FORMAT_COUNT,
         FORMAT_TIME,
         FORMAT_SPAN,

@@ -69,13 +69,11 @@ static int run(Options *o, int argc, char *argv[]) {
         r = options_parse(o, argc, argv, strcmp(argv[0], "run") != 0);
         if (r != 0)
                 return r;
+        if (o->help && usage_print_verbs(argv[0], optind < argc ? argv[optind] : NULL))
+                return 0;
         v = verbs_find(argv[0], optind < argc ? argv[optind] : NULL);
         if (!v)
                 return TQ_EXIT_USAGE;
-        if (o->help) {
-                usage_print_verb(v);
-                return 0;
-        }
         if (strchr(v->name, ' '))
                 optind++;
         argc -= optind;

@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/parse.h"
 #include "ctl/fail.h"
@@ -63,6 +64,7 @@ const OptionRow options_rows[_OPTION_MAX] = {
 static void fill(char *letters, struct option *names, bool permute) {
         *letters = '+';
         letters += !permute;
+        *letters++ = ':'; /* a value that is missing is told from an option that is unknown */
         for (size_t i = 0; i < _OPTION_MAX; i++) {
                 const OptionRow *row = &options_rows[i];
 
@@ -117,20 +119,43 @@ static int set(Options *o, OptionId id, const char *value) {
         return TQ_EXIT_USAGE;
 }
 
+/* What getopt_long(3) doesn't know: it has just gone past it. */
+static int unknown_option(int c, char *argv[]) {
+        const char *names[_OPTION_MAX], *nearest = NULL, *given = argv[optind - 1];
+        int id = optopt - VALUE_OF(0);
+
+        if (c == ':' && id >= 0 && id < _OPTION_MAX)
+                return fail(TQ_EXIT_USAGE, "--%s: expected %s", options_rows[id].name,
+                            options_rows[id].value);
+        if (c == ':')
+                return fail(TQ_EXIT_USAGE, "-%c: expected a value", optopt);
+        if (optopt > 0 && id < 0)
+                return fail(TQ_EXIT_USAGE, "unknown option -%c; see tenantqctl --help", optopt);
+        if (optopt > 0)
+                return fail(TQ_EXIT_USAGE, "--%s takes no value", options_rows[id].name);
+        for (size_t i = 0; i < _OPTION_MAX; i++)
+                names[i] = options_rows[i].name;
+        nearest = tq_parse_nearest(given + strspn(given, "-"), names, _OPTION_MAX);
+        return fail(TQ_EXIT_USAGE, "unknown option %s%s%s%s; see tenantqctl --help", given,
+                    nearest ? " (did you mean --" : "", nearest ? nearest : "",
+                    nearest ? "?)" : "");
+}
+
 int options_parse(Options *o, int argc, char *argv[], bool permute) {
-        char letters[2 * _OPTION_MAX + 2];
+        char letters[2 * _OPTION_MAX + 3];
         struct option names[_OPTION_MAX + 1];
         int c, r = 0;
 
         fill(letters, names, permute);
         optind = 0; /* also its state of permuting is begun anew */
+        opterr = 0;
         while (r == 0 && (c = getopt_long(argc, argv, letters, names, NULL)) >= 0) {
                 int id = c - VALUE_OF(0);
 
                 for (int i = 0; c < VALUE_OF(0) && i < _OPTION_MAX; i++)
                         if (options_rows[i].letter == c)
                                 id = i;
-                r = id < 0 ? TQ_EXIT_USAGE : set(o, (OptionId)id, optarg);
+                r = id < 0 ? unknown_option(c, argv) : set(o, (OptionId)id, optarg);
         }
         return r;
 }

@@ -5,9 +5,8 @@
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-#define COLUMNS                                                                                    \
-        "job,tenant,queue,name,state,wait_reason,wait_usec,run_usec,cpu_usec,memory_peak_bytes,"   \
-        "verdict"
+#define LIVE_COLUMNS "job,tenant,queue,name,state,wait_reason,wait_usec"
+#define COLUMNS      LIVE_COLUMNS ",run_usec,cpu_usec,memory_peak_bytes,verdict"
 
 /* Where a list goes on. */
 typedef struct Ask {
@@ -57,7 +56,7 @@ int ps_print(const Options *o, const TqTable *t, bool all) {
                 output_remark(o, all ? "no jobs"
                                      : "no jobs wait or run; -a shows those that have ended");
         else
-                r = table_print(o, t, COLUMNS);
+                r = table_print(o, t, all ? COLUMNS : LIVE_COLUMNS);
         if (r == 0 && t->n_rows == o->rows)
                 output_remark(o,
                               all ? "(the newest %zu; more with -n)"

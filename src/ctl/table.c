@@ -15,6 +15,9 @@
  * on a terminal that is done twice: what is too long for its column is then cut or folded, with
  * which the library doesn't help (it cuts without a mark, and folds within words). */
 
+#define BETWEEN     "  "
+#define PROSE_LEAST 24 /* columns for a sentence, if a name can make room */
+
 typedef struct Printer {
         const TqTable *t;
         struct libscols_table *table;
@@ -92,9 +95,10 @@ static const char *color_of(const char *column, const char *value) {
 
 static int flags_of(Format f) {
         switch (f) {
-        case FORMAT_TEXT:
         case FORMAT_PROSE:
                 return SCOLS_FL_TRUNC;
+        case FORMAT_TEXT:
+        case FORMAT_NAME:
         case FORMAT_TIME:
                 return 0;
         default:
@@ -210,7 +214,7 @@ static int fit(Printer *p, size_t i) {
         int width = (int)scols_column_get_width(c), r = 0;
         char text[CELL_MAX + 4];
 
-        if (p->columns[i].format != FORMAT_TEXT && !is_prose)
+        if (p->columns[i].format != FORMAT_NAME && !is_prose)
                 return 0;
         for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++) {
                 struct libscols_cell *cell =
@@ -230,13 +234,57 @@ static int fit(Printer *p, size_t i) {
                                                               scols_wrapnl_nextchunk, NULL);
 }
 
-static int lay_out(Printer *p) {
+/* Whether there is room for all, and for sentences to be read. */
+static bool has_room(const Printer *p) {
+        size_t total = 0;
+
+        for (size_t i = 0; i < p->n; i++) {
+                const struct libscols_column *c = scols_table_get_column(p->table, i);
+                size_t width = scols_column_get_width(c);
+
+                if (scols_column_is_hidden(c))
+                        continue;
+                if (p->columns[i].format == FORMAT_PROSE && width < PROSE_LEAST)
+                        return false;
+                total += width + strlen(BETWEEN);
+        }
+        return total <= scols_table_get_termwidth(p->table) + strlen(BETWEEN);
+}
+
+static int measure(const Printer *p) {
         TQ_FREE char *unused = NULL;
-        int r = 0;
+
+        return scols_print_table_to_string(p->table, &unused);
+}
+
+/* The widest column of names that has not made room yet. NULL: all have. */
+static struct libscols_column *widest_name(const Printer *p) {
+        struct libscols_column *widest = NULL;
+
+        for (size_t i = 0; i < p->n; i++) {
+                struct libscols_column *c = scols_table_get_column(p->table, i);
+
+                if (p->columns[i].format == FORMAT_NAME && !scols_column_is_trunc(c) &&
+                    !scols_column_is_hidden(c) &&
+                    (!widest || scols_column_get_width(c) > scols_column_get_width(widest)))
+                        widest = c;
+        }
+        return widest;
+}
+
+/* Sentences make room first, then names. */
+static int lay_out(Printer *p) {
+        struct libscols_column *c;
+        int r;
 
         if (!isatty(STDOUT_FILENO))
                 return 0;
-        r = scols_print_table_to_string(p->table, &unused);
+        r = measure(p);
+        while (r >= 0 && !has_room(p) && (c = widest_name(p))) {
+                r = scols_column_set_flags(c, SCOLS_FL_TRUNC);
+                if (r >= 0)
+                        r = measure(p);
+        }
         for (size_t i = 0; r >= 0 && i < p->n; i++)
                 r = fit(p, i);
         return r;
@@ -261,7 +309,7 @@ static int prepare(Printer *p, const Options *o, const char *columns) {
 }
 
 static int print(Printer *p, const Options *o) {
-        int r = scols_table_set_column_separator(p->table, "  ");
+        int r = scols_table_set_column_separator(p->table, BETWEEN);
 
         /* columns_format() has made the texts safe. */
         if (r >= 0)

@@ -47,13 +47,31 @@ static void print_options(FILE *f, OptionSet set) {
         }
 }
 
-void usage_print_verb(const Verb *v) {
+static void print_verb(const Verb *v) {
         char text[512];
 
         usage_format(v, text, sizeof(text));
         (void)printf("Usage: tenantqctl %s\n\n", text);
         (void)printf("  %s\n\nOptions:\n", v->help);
         print_options(stdout, v->options | OPTIONS_GENERAL);
+}
+
+bool usage_print_verbs(const char *word, const char *argument) {
+        size_t n = strlen(word);
+        bool is_any = false;
+
+        for (size_t i = 0; i < n_verbs; i++) {
+                const char *name = verbs[i].name;
+
+                if (strncmp(name, word, n) != 0 || (name[n] != '\0' && name[n] != ' ') ||
+                    (name[n] == ' ' && argument && strcmp(name + n + 1, argument) != 0))
+                        continue;
+                if (is_any)
+                        (void)putchar('\n');
+                print_verb(&verbs[i]);
+                is_any = true;
+        }
+        return is_any;
 }
 
 void usage_print(FILE *f) {

@@ -29,7 +29,8 @@ const Verb *verbs_find(const char *word, const char *argument);
 
 /* usage.c: "[-t TENANT] FILE"; of a verb, of all; a script for bash(1). */
 void usage_format(const Verb *v, char *buf, size_t size);
-void usage_print_verb(const Verb *v);
+/* Of those that begin with these words; false: there are none. */
+bool usage_print_verbs(const char *word, const char *argument);
 void usage_print(FILE *f);
 
 int verb_submit(const Options *o, int argc, char *argv[]);

@@ -155,7 +155,7 @@ files_are_held() {
         sleep 0.3
         t_eq "$(waiting initech)" 3 "jobs that were taken"
         t_eq "$(($(find "$D/spool/initech" -name '*.job' | wc -l) + $(at_door initech)))" 57 "files that wait"
-        t_match "$(ctl tenants | grep initech)" "$(at_door initech) files wait for room" tenants
+        t_match "$(ctl tenants | grep initech)" "files wait for room: $(at_door initech) at the door" tenants
         within 1000 ctl run -w -t globex -- true
         d_restart
         ctl resume initech

@@ -155,8 +155,9 @@ d_answers() {
 
 d_start() {
         # Not the descriptors that bash opened for the case ({fd}>…).
-        setsid "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" >>"$D/log" 2>&1 </dev/null 10>&- 11>&- 12>&- &
-        echo $! >"$D/pid"
+        # shellcheck disable=SC2016 # expanded by the inner shell: its number stays, also where setsid(1) has to fork
+        setsid bash -c 'echo $$ >"$0" && exec "$@"' "$D/pid" "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" \
+                >>"$D/log" 2>&1 </dev/null 10>&- 11>&- 12>&- &
         disown # or bash may say last that it was killed
         t_wait 10 d_answers
 }

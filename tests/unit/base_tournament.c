@@ -64,6 +64,27 @@ START_TEST(order) {
 }
 END_TEST
 
+/* Who wins when the winner has gone; of equals any. */
+static void check_runner_up(const TqTournament *t, TqTournamentKey *keys, uint32_t n) {
+        uint32_t winner = walk(keys, n), got = tq_tournament_runner_up(t), want;
+        TqTournamentKey kept;
+
+        if (winner == TQ_TOURNAMENT_NONE) {
+                unit_must(got == TQ_TOURNAMENT_NONE, "of nobody");
+                return;
+        }
+        kept = keys[winner];
+        keys[winner] = TQ_TOURNAMENT_OUT;
+        want = walk(keys, n);
+        if (want == TQ_TOURNAMENT_NONE)
+                unit_must(got == want, "of one");
+        else
+                unit_must(got != winner && got < n && keys[got].first == keys[want].first &&
+                                  keys[got].second == keys[want].second,
+                          "%u, expected %u", got, want);
+        keys[winner] = kept;
+}
+
 static const uint32_t sizes[] = { 1, 7, 8, 9, 64, 65, 500, 513 };
 
 START_TEST(against_a_walk) {
@@ -83,6 +104,7 @@ START_TEST(against_a_walk) {
                                   : TQ_TOURNAMENT_OUT;
                 tq_tournament_set(&t, i, keys[i]);
                 unit_must(tq_tournament_winner(&t) == walk(keys, n), "step %d", step);
+                check_runner_up(&t, keys, n);
         }
         tq_tournament_done(&t);
         free(keys);

@@ -197,7 +197,7 @@ static const struct {
           "HOST_LIMIT_EXCEEDED",
           "memory",
           0,
-          "HOST_LIMIT_EXCEEDED: the host has reached its memory: current 3G, maximum 2G" },
+          "HOST_LIMIT_EXCEEDED: it asks for 3G of memory, and the host has 2G for jobs" },
         { { .kind = TQ_REFUSAL_DRAINING, .is_host = true, .retry_usec = UINT64_MAX },
           "DRAINING",
           "drain",

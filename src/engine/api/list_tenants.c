@@ -49,7 +49,7 @@ static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqB
         if (t->note[0] != '\0')
                 add(b, "%s", t->note);
         if (waiting > 0)
-                add(b, "%zu files wait for room, and what is behind them in its spool (see events)",
+                add(b, "files wait for room: %zu at the door, and what is behind them in its spool",
                     waiting);
         if (!view)
                 return;

@@ -242,7 +242,7 @@ static void say(Door *d, Line *line, const TqRefusal *refusal) {
         if (commit_fault(d->commit) || (line->said_usec > 0 && now - line->said_usec < SAID_USEC))
                 return;
         line->said_usec = now;
-        events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id), "files-held", 0,
+        events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id), "files-wait", 0,
                           EVENTS_NOBODY, "%s",
                           tq_admit_format(refusal, line->tenant->name, text, sizeof(text)));
 }

@@ -86,7 +86,7 @@ static void tell_what_waits(const TqHostConfig *is, const TqHostConfig *said) {
                 const char *new_value = (const char *)said + keys[i].offset;
 
                 if (strcmp(old_value, new_value) != 0)
-                        tq_log(LOG_ERR,
+                        tq_log(LOG_WARNING,
                                "tenantq.conf: %s=%s takes effect when tenantq is restarted; until "
                                "then it is %s",
                                keys[i].key, new_value, old_value);

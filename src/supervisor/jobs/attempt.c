@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "supervisor/jobs/jobs_private.h"
 
@@ -20,6 +21,8 @@ Attempt *attempt_new(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
                 .events_fd = -EBADF,
                 .slot = -1,
         };
+        /* Nothing is known of what it used. */
+        memset(&a->end.counters, 0xFF, sizeof(a->end.counters));
         return a;
 }
 

@@ -373,8 +373,9 @@ static int on_abandon(void *userdata, const TqMessage *m, const char *blob, int 
         (void)fd;
         if (!a)
                 return 0;
+        reap_keep_counters(a);
         (void)tq_cgroup_kill(a->leaf_fd);
-        tq_log(LOG_ERR, "job %" PRIu64 " of %s: given up; its cgroup is left as it is", a->job,
+        tq_log(LOG_WARNING, "job %" PRIu64 " of %s: given up; its cgroup is left as it is", a->job,
                a->tenant->name);
         end(a);
         return 0;

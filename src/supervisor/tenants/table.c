@@ -35,7 +35,8 @@ void tenants_report(Tenant *t, TqLogId id, const char *fmt, ...) {
         if (++t->n_lines > LINES)
                 return;
         va_start(ap, fmt);
-        tq_log_va(LOG_NOTICE, (TqLogAbout){ .id = id, .tenant = t->name }, fmt, ap);
+        tq_log_va(id == TQ_LOG_PLAIN ? LOG_NOTICE : LOG_WARNING,
+                  (TqLogAbout){ .id = id, .tenant = t->name }, fmt, ap);
         va_end(ap);
 }
 

@@ -162,7 +162,7 @@ static void mark_gone(Tenants *ts, Tenant *t) {
 static void report_bad_name(const char *name) {
         char shown[256];
 
-        tq_log(LOG_ERR, "directory %s in the spool is no tenant: " TQ_IDS_TENANT_RULE,
+        tq_log(LOG_WARNING, "directory %s in the spool is no tenant: " TQ_IDS_TENANT_RULE,
                tq_format_escape(name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
 }
 
