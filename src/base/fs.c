@@ -92,6 +92,18 @@ int tq_fs_open_dir(int dir_fd, const char *name) {
         return fd < 0 ? tq_errno() : fd;
 }
 
+int tq_fs_opendir(int dir_fd, const char *name, DIR **ret) {
+        TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, name);
+
+        if (fd < 0)
+                return fd;
+        *ret = fdopendir(fd);
+        if (!*ret)
+                return tq_errno();
+        (void)tq_take_fd(&fd);
+        return 0;
+}
+
 int tq_fs_mkdir_open(int dir_fd, const char *name, mode_t mode) {
         if (mkdirat(dir_fd, name, mode) < 0 && errno != EEXIST)
                 return tq_errno();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "base/util.h"
@@ -26,6 +27,16 @@ int tq_fs_mkdir_open(int dir_fd, const char *name, mode_t mode);
 
 /* Opens an existing directory below dir_fd, not following a link in the last part. */
 int tq_fs_open_dir(int dir_fd, const char *name);
+
+/* The same, to be read: TQ_CLOSEDIR. Returns 0 or negative errno. */
+int tq_fs_opendir(int dir_fd, const char *name, DIR **ret);
+
+static inline void tq_closedirp(DIR **dir) {
+        if (*dir)
+                (void)closedir(*dir);
+}
+
+#define TQ_CLOSEDIR TQ_CLEANUP(tq_closedirp)
 
 /* Makes path with its parents, like mkdir -p. 0 or negative errno. */
 int tq_fs_mkdir_parents(const char *path, mode_t mode);

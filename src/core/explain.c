@@ -55,12 +55,44 @@ static bool is_behind(const TqScheduler *s, const TqJob *job, TqReason *r) {
         return true;
 }
 
-/* Asked in the order of TqWait. Those from BEHIND on are only asked of a job that is queued: where
- * another would stand is not known. */
+/* Those from BEHIND on: only asked of a job that is queued, since where another would stand is not
+ * known. */
+static bool holds_in_turn(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now,
+                          TqReason *r) {
+        const TqPool *p = job->tenant->pool;
+
+        switch (w) {
+        case TQ_WAIT_BEHIND:
+                return is_behind(s, job, r);
+        case TQ_WAIT_SLOTS:
+                r->current = p->running;
+                r->maximum = p->slots;
+                return !tq_facts_pool_has_slot(p);
+        case TQ_WAIT_LANE:
+                r->current = p->running_long;
+                r->maximum = tq_sub_u64(p->slots, p->lane_slots);
+                return !tq_facts_allows_long(p) && !tq_facts_is_short(s, job);
+        case TQ_WAIT_MEMORY:
+                r->current = job->memory_bytes;
+                r->maximum = tq_facts_free_memory(s);
+                return job->memory_bytes > tq_facts_free_memory(s);
+        case TQ_WAIT_MEMORY_KEPT:
+                if (!tq_facts_memory_is_kept(s, now) || s->kept_for == job)
+                        return false;
+                r->job = s->kept_for->id;
+                r->tenant = s->kept_for->tenant->id;
+                return !tq_facts_may_have(s, job, now);
+        case TQ_WAIT_SHARE:
+                return comes_later(s, job, now, r);
+        default:
+                return false;
+        }
+}
+
+/* Asked in the order of TqWait. */
 static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now, TqReason *r) {
         const TqTenant *t = job->tenant;
         const TqQueue *q = job->queue;
-        const TqPool *p = t->pool;
 
         switch (w) {
         case TQ_WAIT_RECOVERY:
@@ -100,35 +132,7 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
                 r->maximum = q->concurrency;
                 return !tq_facts_queue_has_room(q);
         default:
-                break;
-        }
-        if (job->state != TQ_JOB_QUEUED)
-                return false;
-        switch (w) {
-        case TQ_WAIT_BEHIND:
-                return is_behind(s, job, r);
-        case TQ_WAIT_SLOTS:
-                r->current = p->running;
-                r->maximum = p->slots;
-                return !tq_facts_pool_has_slot(p);
-        case TQ_WAIT_LANE:
-                r->current = p->running_long;
-                r->maximum = tq_sub_u64(p->slots, p->lane_slots);
-                return !tq_facts_allows_long(p) && !tq_facts_is_short(s, job);
-        case TQ_WAIT_MEMORY:
-                r->current = job->memory_bytes;
-                r->maximum = tq_facts_free_memory(s);
-                return job->memory_bytes > tq_facts_free_memory(s);
-        case TQ_WAIT_MEMORY_KEPT:
-                if (!tq_facts_memory_is_kept(s, now) || s->kept_for == job)
-                        return false;
-                r->job = s->kept_for->id;
-                r->tenant = s->kept_for->tenant->id;
-                return !tq_facts_may_have(s, job, now);
-        case TQ_WAIT_SHARE:
-                return comes_later(s, job, now, r);
-        default:
-                return false;
+                return job->state == TQ_JOB_QUEUED && holds_in_turn(s, job, w, now, r);
         }
 }
 

@@ -36,7 +36,7 @@ void tq_line_done(TqLine *l) {
 }
 
 /* There are at most as many levels as priorities, and mostly one. */
-static int level_get(TqLine *l, int priority, TqLineLevel **ret) {
+static int level_ensure(TqLine *l, int priority, TqLineLevel **ret) {
         TqList *before = &l->levels;
         TqLineLevel *level;
 
@@ -88,7 +88,7 @@ int tq_line_insert(TqLine *l, TqJob *job) {
         TqLineLevel *level;
         int r;
 
-        r = level_get(l, job->priority, &level);
+        r = level_ensure(l, job->priority, &level);
         if (r < 0)
                 return r;
         tq_list_append(place_of(&level->jobs[lane_of(job)], job->sequence), &job->waiting);

@@ -270,9 +270,9 @@ static bool is_same_device(int a, int b) {
 }
 
 static int remove_below(int parent_fd, const char *name, unsigned depth, unsigned *left) {
-        int fd, r = 0;
-        struct dirent *e;
-        DIR *dir;
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
+        int r;
 
         if (unlinkat(parent_fd, name, AT_REMOVEDIR) >= 0)
                 return 0;
@@ -280,23 +280,17 @@ static int remove_below(int parent_fd, const char *name, unsigned depth, unsigne
                 return tq_errno();
         if (depth == 0)
                 return -ELOOP;
-        fd = tq_fs_open_dir(parent_fd, name);
-        if (fd < 0)
-                return fd;
+        r = tq_fs_opendir(parent_fd, name, &dir);
+        if (r < 0)
+                return r;
         /* What somebody has mounted there is not ours. */
-        r = is_same_device(parent_fd, fd) ? 0 : -EBUSY;
-        dir = r < 0 ? NULL : fdopendir(fd);
-        if (!dir) {
-                (void)tq_close(fd);
-                return r < 0 ? r : -ENOMEM;
-        }
+        r = is_same_device(parent_fd, dirfd(dir)) ? 0 : -EBUSY;
         while (r >= 0 && (e = readdir(dir))) {
                 if (e->d_type != DT_DIR || e->d_name[0] == '.')
                         continue;
                 r = *left == 0 ? -EAGAIN : remove_below(dirfd(dir), e->d_name, depth - 1, left);
                 *left -= *left > 0;
         }
-        (void)closedir(dir);
         if (r < 0)
                 return r;
         return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? tq_errno() : 0;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/crc32c.h"
+#include "base/fs.h"
 #include "base/parse.h"
 
 /* Result records live in slots: files that are made once, hold 128 bytes each and are used again
@@ -91,25 +92,19 @@ static int open_slot(TqResultSlots *s) {
 }
 
 static int count_slots(int dir_fd, size_t *ret) {
-        TQ_CLOSE int fd = -EBADF;
-        struct dirent *e;
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
         size_t n = 0;
-        DIR *dir;
+        int r = tq_fs_opendir(dir_fd, ".", &dir);
 
-        fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return tq_errno();
-        dir = fdopendir(fd);
-        if (!dir)
-                return tq_errno();
-        (void)tq_take_fd(&fd);
+        if (r < 0)
+                return r;
         while ((e = readdir(dir))) {
                 uint64_t v;
 
                 if (tq_parse_u64_in(e->d_name, 0, 1000000, &v) >= 0)
                         n = TQ_MAX(n, (size_t)v + 1);
         }
-        (void)closedir(dir);
         *ret = n;
         return 0;
 }

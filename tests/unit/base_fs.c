@@ -125,6 +125,25 @@ START_TEST(directories) {
 }
 END_TEST
 
+/* No link is followed. */
+START_TEST(reads_directory) {
+        TQ_CLOSEDIR DIR *dir = NULL;
+        int dir_fd = unit_dir_open(), n = 0;
+
+        ck_assert_int_eq(mkdirat(dir_fd, "dir", 0700), 0);
+        ck_assert_int_eq(symlinkat("dir", dir_fd, "link"), 0);
+        put(dir_fd, "dir/a", "", 0);
+        ck_assert_int_eq(tq_fs_opendir(dir_fd, "missing", &dir), -ENOENT);
+        ck_assert_int_eq(tq_fs_opendir(dir_fd, "link", &dir), -ENOTDIR);
+        ck_assert_int_eq(tq_fs_opendir(dir_fd, "dir/a", &dir), -ENOTDIR);
+        ck_assert_ptr_null(dir);
+        ck_assert_int_eq(tq_fs_opendir(dir_fd, "dir", &dir), 0);
+        for (const struct dirent *e; (e = readdir(dir));)
+                n += strcmp(e->d_name, "a") == 0;
+        ck_assert_int_eq(n, 1);
+}
+END_TEST
+
 START_TEST(write_errors) {
         int fds[2];
 
@@ -150,6 +169,7 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, read_file);
         tcase_add_test(tcase, write_attr);
         tcase_add_test(tcase, directories);
+        tcase_add_test(tcase, reads_directory);
         tcase_add_test(tcase, write_errors);
 }
 

@@ -62,29 +62,9 @@ static inline int end_as(World *w, uint64_t job, unsigned attempt, TqEndKind kin
                 (TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
 }
 
-/* Compares what was asked for since the last call: "start 1.1, run 2.1, term 3.1 (cancelled),
- * finish 4.2 (exit 0)". */
-static inline void expect_attempts_at(World *w, int line, const char *want) {
-        TQ_BUFFER_CLEANUP TqBuffer got = {};
-
-        for (size_t i = 0; i < w->actions.n; i++) {
-                const TqAction *a = &w->actions.items[i];
-                char verdict[128];
-
-                tq_buffer_printf(&got, "%s%s %ju.%u", i > 0 ? ", " : "", world_action(a->type),
-                                 (uintmax_t)a->job, a->attempt);
-                if (a->type == TQ_ACTION_TERM)
-                        tq_buffer_printf(&got, " (%s)", tq_verdict_stop_to_string(a->stop));
-                if (a->type == TQ_ACTION_FINISH)
-                        tq_buffer_printf(&got, " (%s)",
-                                         tq_verdict_format(&a->verdict, verdict, sizeof(verdict)));
-        }
-        ck_assert_msg(strcmp(tq_buffer_string(&got), want) == 0, "line %d: \"%s\", expected \"%s\"",
-                      line, got.data, want);
-        w->actions.n = 0;
-}
-
-#define expect_attempts(w, want) expect_attempts_at(w, __LINE__, want)
+/* As expect(), with the numbers of attempts and why a job is stopped: "start 1.1, run 2.1, term 3.1
+ * (cancelled), finish 4.2 (exit 0)". */
+#define expect_attempts(w, want) expect_at(w, __LINE__, true, want)
 
 static inline TqWait why(const World *w, uint64_t job) {
         const TqJob *j = tq_scheduler_job(w->s, job);

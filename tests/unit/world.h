@@ -182,7 +182,7 @@ static inline const char *world_action(TqActionType type) {
 }
 
 /* Compares what was asked for since the last call: "start 1, run 1, term 3, finish 4 (exit 0)". */
-static inline void expect_at(World *w, int line, const char *want) {
+static inline void expect_at(World *w, int line, bool attempts, const char *want) {
         TQ_BUFFER_CLEANUP TqBuffer got = {};
 
         for (size_t i = 0; i < w->actions.n; i++) {
@@ -191,6 +191,10 @@ static inline void expect_at(World *w, int line, const char *want) {
 
                 tq_buffer_printf(&got, "%s%s %ju", i > 0 ? ", " : "", world_action(a->type),
                                  (uintmax_t)a->job);
+                if (attempts)
+                        tq_buffer_printf(&got, ".%u", a->attempt);
+                if (attempts && a->type == TQ_ACTION_TERM)
+                        tq_buffer_printf(&got, " (%s)", tq_verdict_stop_to_string(a->stop));
                 if (a->type == TQ_ACTION_FINISH)
                         tq_buffer_printf(&got, " (%s)",
                                          tq_verdict_format(&a->verdict, verdict, sizeof(verdict)));
@@ -200,7 +204,7 @@ static inline void expect_at(World *w, int line, const char *want) {
         w->actions.n = 0;
 }
 
-#define expect(w, want) expect_at(w, __LINE__, want)
+#define expect(w, want) expect_at(w, __LINE__, false, want)
 
 static inline TqJobState state_of(const World *w, uint64_t job) {
         const TqJob *j = tq_scheduler_job(w->s, job);

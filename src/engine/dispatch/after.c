@@ -183,7 +183,7 @@ static bool has_ended_since(const Afters *a, const Inquiry *q) {
 
 /* The worker's part --------------------------------------------------------------------------- */
 
-static Line *line_get(Afters *a, uint32_t tenant) {
+static Line *line_ensure(Afters *a, uint32_t tenant) {
         Line *line = tq_map_get(&a->lines, tenant);
 
         if (line)
@@ -234,7 +234,7 @@ static void on_wanted(void *data, int result) {
                 (void)inquiry_free(q);
                 return;
         }
-        line = line_get(a, q->tenant);
+        line = line_ensure(a, q->tenant);
         if (!line) {
                 (void)inquiry_free(q);
                 commit_degrade(a->commit, -ENOMEM);

@@ -347,20 +347,12 @@ static int find_one(Claims *c, const char *entry) {
 }
 
 int claims_find(Claims *c) {
-        TQ_CLOSE int fd = tq_fs_open_dir(dir_of(c), ".");
+        TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
-        DIR *dir;
-        int r = 0;
+        int r = tq_fs_opendir(dir_of(c), ".", &dir);
 
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir)
-                return tq_errno();
-        (void)tq_take_fd(&fd);
         while (r >= 0 && (e = readdir(dir)))
                 r = find_one(c, e->d_name);
-        (void)closedir(dir);
         return r < 0 ? r : keep_in_order(c);
 }
 

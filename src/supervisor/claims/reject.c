@@ -71,18 +71,14 @@ static Rejected *ensure(Rejects *r, const Tenant *t) {
 
 /* Each has its reason beside it. */
 static unsigned count_files(int dir_fd) {
-        TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
+        TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
         unsigned n = 0;
-        DIR *dir;
 
-        dir = fd >= 0 ? fdopendir(fd) : NULL;
-        if (!dir)
+        if (tq_fs_opendir(dir_fd, ".", &dir) < 0)
                 return 0;
-        (void)tq_take_fd(&fd);
         while (n <= REJECTED_MAX * 2 && (e = readdir(dir)))
                 n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-        (void)closedir(dir);
         return n / 2;
 }
 

@@ -36,23 +36,31 @@ static bool has_pool(const TqHostPolicy *policy, const char *pool) {
         return false;
 }
 
-/* What disables the tenant, though the file is well-formed. */
-static void check_meaning(const TqTenantConfig *c, const TqHostConfig *host, const char *tenant,
-                          CheckWarn fault) {
+/* What disables the tenant, though the file is well-formed: how many faults were told. */
+static int check_meaning(const TqTenantConfig *c, const TqHostConfig *host, const char *tenant,
+                         CheckWarn fault) {
         uid_t uid;
         gid_t gid;
+        int n = 0;
 
-        if (c->user[0] && users_find(c->user, &uid, &gid) < 0)
+        if (c->user[0] && users_find(c->user, &uid, &gid) < 0) {
                 fault("tenants.d/%s.conf: user=%s: no such user; the tenant is disabled", tenant,
                       c->user);
+                n++;
+        }
         for (size_t i = 0; i < c->n_submitters; i++)
-                if (users_find(c->submitters[i], &uid, &gid) < 0)
+                if (users_find(c->submitters[i], &uid, &gid) < 0) {
                         fault("tenants.d/%s.conf: submitters: no user %s; the tenant is disabled",
                               tenant, c->submitters[i]);
-        if (!has_pool(&host->policy, c->pool))
+                        n++;
+                }
+        if (!has_pool(&host->policy, c->pool)) {
                 fault("tenants.d/%s.conf: pool=%s: there is no [pool %s] in tenantq.conf; the "
                       "tenant is disabled",
                       tenant, c->pool, c->pool);
+                n++;
+        }
+        return n;
 }
 
 static int check_one(int config_fd, int spool_fd, const TqHostConfig *host, const char *file,
@@ -60,7 +68,7 @@ static int check_one(int config_fd, int spool_fd, const TqHostConfig *host, cons
         TqTenantConfig config;
         struct stat st;
         char shown[300];
-        int r;
+        int n, r;
 
         (void)tq_format_escape(file, shown, sizeof(shown));
         if (!tq_ids_tenant_is_valid(tenant)) {
@@ -70,44 +78,38 @@ static int check_one(int config_fd, int spool_fd, const TqHostConfig *host, cons
         r = tq_hostfile_load_tenant(config_fd, tenant, &config, err);
         if (r < 0)
                 return r;
-        check_meaning(&config, host, tenant, fault);
+        n = check_meaning(&config, host, tenant, fault);
         if (spool_fd >= 0 && fstatat(spool_fd, tenant, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 warn("tenants.d/%s: there is no tenant %s (no such directory in the spool); the "
-                     "file has "
-                     "no effect",
+                     "file has no effect",
                      shown, tenant);
-        return 0;
+        return n;
 }
 
 int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, CheckWarn warn,
                        CheckWarn fault, TqError *err) {
-        TQ_CLOSE int fd = tq_fs_open_dir(config_fd, "tenants.d");
-        struct dirent *e;
-        int r = 0;
-        DIR *dir;
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
+        int n = 0, r = tq_fs_opendir(config_fd, "tenants.d", &dir);
 
-        if (fd == -ENOENT)
+        if (r == -ENOENT)
                 return 0;
-        dir = fd < 0 ? NULL : fdopendir(fd);
-        if (!dir)
-                return tq_error_errno(err, fd < 0 ? fd : tq_errno(), "tenants.d");
-        (void)tq_take_fd(&fd);
+        if (r < 0)
+                return tq_error_errno(err, r, "tenants.d");
         while (r >= 0 && (e = readdir(dir))) {
                 char tenant[NAME_MAX + 1];
 
                 if (tenant_of(e->d_name, tenant, sizeof(tenant)))
                         r = check_one(config_fd, spool_fd, host, e->d_name, tenant, warn, fault,
                                       err);
+                n += r > 0 ? r : 0;
         }
-        (void)closedir(dir);
-        return r;
+        return r < 0 ? r : n;
 }
 
 static void say(const char *fmt, ...) TQ_PRINTF(1, 2);
 
 static void complain(const char *fmt, ...) TQ_PRINTF(1, 2);
-
-static bool has_complained;
 
 static void say(const char *fmt, ...) {
         va_list ap;
@@ -127,7 +129,6 @@ static void complain(const char *fmt, ...) {
         (void)vfprintf(stderr, fmt, ap);
         (void)fputc('\n', stderr);
         va_end(ap);
-        has_complained = true;
 }
 
 void check_log(const char *fmt, ...) {
@@ -158,20 +159,17 @@ int check_host(const TqHostConfig *config, TqError *err) {
 
 /* A directory that is no tenant would be waited for in vain. */
 static void check_names(int spool_fd, const char *spool) {
-        TQ_CLOSE int fd = spool_fd < 0 ? spool_fd : tq_fs_open_dir(spool_fd, ".");
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *e;
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
         char shown[300];
 
-        if (!dir)
+        if (spool_fd < 0 || tq_fs_opendir(spool_fd, ".", &dir) < 0)
                 return;
-        (void)tq_take_fd(&fd);
         while ((e = readdir(dir)))
                 if (e->d_name[0] != '.' && e->d_type == DT_DIR &&
                     !tq_ids_tenant_is_valid(e->d_name))
                         say("%s/%s is no tenant: " TQ_IDS_TENANT_RULE, spool,
                             tq_format_escape(e->d_name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
-        (void)closedir(dir);
 }
 
 static int check_all(int config_fd, const char *config_dir, TqHostConfig *config, TqError *err) {
@@ -203,7 +201,7 @@ int check_main(const char *config_dir) {
         else
                 r = check_all(config_fd, config_dir, config, &err);
         if (r >= 0)
-                return has_complained ? EXIT_FAILURE : EXIT_SUCCESS;
+                return r > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         (void)fprintf(stderr, "tenantqd: %s\n", tq_error_format(&err, text, sizeof(text)));
         return EXIT_FAILURE;
 }

@@ -45,7 +45,7 @@ static bool parse_leaf(const char *name, uint64_t *ret_job, unsigned *ret_attemp
         return true;
 }
 
-static Attempt *attempt_get(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
+static Attempt *attempt_ensure(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
         Attempt *a = attempt_find(j, job);
 
         if (a)
@@ -59,20 +59,12 @@ static Attempt *attempt_get(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) 
 typedef int (*EntryHandler)(Jobs *j, Tenant *t, int dir_fd, const char *name);
 
 static int each_entry(Jobs *j, Tenant *t, int dir_fd, EntryHandler handler) {
-        TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, ".");
-        struct dirent *e;
-        DIR *dir;
-        int r = 0;
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
+        int r = tq_fs_opendir(dir_fd, ".", &dir);
 
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir)
-                return tq_errno();
-        (void)tq_take_fd(&fd);
         while (r >= 0 && (e = readdir(dir)))
                 r = handler(j, t, dir_fd, e->d_name);
-        (void)closedir(dir);
         return r;
 }
 
@@ -83,7 +75,7 @@ static int list_leaf(Jobs *j, Tenant *t, int dir_fd, const char *name) {
 
         if (!parse_leaf(name, &job, &attempt))
                 return 0;
-        a = attempt_get(j, t, job, attempt);
+        a = attempt_ensure(j, t, job, attempt);
         if (!a)
                 return -ENOMEM;
         if (a->leaf_fd >= 0 || a->attempt != attempt)
@@ -115,7 +107,7 @@ static int list_records(Jobs *j) {
         int slot;
 
         while ((slot = tq_result_slots_next(j->slots, &position, &record)) >= 0) {
-                Attempt *a = attempt_get(j, NULL, record.job, record.attempt);
+                Attempt *a = attempt_ensure(j, NULL, record.job, record.attempt);
 
                 if (!a)
                         return -ENOMEM;

@@ -154,19 +154,13 @@ static void note(Spool *s, Source *of, const char *name) {
 }
 
 static bool begin_scan(Spool *s, Source *of) {
-        TQ_CLOSE int fd = -EBADF;
-
         if (!of->needs_scan)
                 return false;
         of->needs_scan = false;
-        fd = tq_fs_open_dir(of->tenant->spool_fd, ".");
-        of->scan = fd >= 0 ? fdopendir(fd) : NULL;
-        if (!of->scan) {
-                laters_scan(s->laters, of->tenant);
-                return false;
-        }
-        (void)tq_take_fd(&fd);
-        return true;
+        if (tq_fs_opendir(of->tenant->spool_fd, ".", &of->scan) >= 0)
+                return true;
+        laters_scan(s->laters, of->tenant);
+        return false;
 }
 
 /* The next job name of the directory, or NULL when the budget or the directory is at its end. */

@@ -198,27 +198,22 @@ void tenants_check(Tenants *ts, const char *name) {
 }
 
 int tenants_scan(Tenants *ts) {
-        TQ_CLOSE int fd = -EBADF;
+        TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
-        DIR *dir;
+        int r;
 
         for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
                 if (!t->is_gone)
                         tenants_check(ts, t->name);
-        fd = tq_fs_open_dir(own_fd(ts->own, OWN_SPOOL), ".");
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir)
-                return tq_errno();
-        (void)tq_take_fd(&fd);
+        r = tq_fs_opendir(own_fd(ts->own, OWN_SPOOL), ".", &dir);
+        if (r < 0)
+                return r;
         while ((e = readdir(dir))) {
                 const Tenant *t = tenants_by_name(ts, e->d_name);
 
                 if (!t || t->is_gone)
                         tenants_check(ts, e->d_name);
         }
-        (void)closedir(dir);
         return 0;
 }
 
