@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "engine/api/api.h"
 #include "engine/intake/intake.h"
@@ -102,6 +101,7 @@ static void on_former(void *data, const Tenant *former) {
 
         if (tq_scheduler_tenant(feed_scheduler(e->feed), former->id))
                 settings_tell(e->settings, former);
+        intake_room_made(e->intake, former->id);
 }
 
 static void on_change(void *data, const Tenant *t) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Who is let in: the limits of a queue's and a tenant's backlog, what is said at them and near them, and files that wait
-# for room (on_full=hold).
+# for room (on_full=wait).
 
 # shellcheck disable=SC2119 # waits may have none
 # shellcheck source=queue.sh
@@ -210,6 +210,27 @@ full_queue_and_others() {
         [ "$waited" -lt 1000 ] || t_fail "a file for a queue with room waited $waited ms behind those of a full one"
 }
 
+# A file that no room is large enough for is refused, and keeps nobody waiting; nor does one whose tenant waits no more.
+nothing_waits_for_ever() {
+        printf '[tenant]\non_full=wait\n[limits]\nspool_bytes=2K\n[queue full]\nqueue_depth=1\n' >"$D/etc/tenants.d/initech.conf"
+        ctl reload
+        { job Name=large && printf '#%3000s\n' ''; } | drop initech large
+        refused initech large 'spool_bytes: current .*, maximum 2K'
+        job Name=small | drop initech small
+        t_wait 5 d_exists initech small
+        ctl pause initech/full
+        files initech behind 1 3 $'[Job]\nQueue=full\nExecStart=/bin/true\n'
+        t_wait 5 is_at_door 2 initech
+        sed -i /on_full/d "$D/etc/tenants.d/initech.conf"
+        ctl reload
+        refused initech behind3 'queue_depth'
+        t_wait 5 is_at_door 0 initech
+        ctl resume initech/full
+        t_wait 5 d_is_idle
+        rm "$D/etc/tenants.d/initech.conf"
+        ctl reload
+}
+
 q_case "queue_depth" queue_depth
 q_case "queue_depth of a queue" depth_of_a_queue
 q_case "scheduled_jobs" scheduled_jobs
@@ -219,5 +240,6 @@ q_case "a warning near a limit" warns_when_near
 q_case "on_full=wait" files_are_held
 q_case "on_full=wait: the files stay the tenant's" held_files_are_the_tenants
 q_case "on_full=wait: a full queue and others" full_queue_and_others
+q_case "on_full=wait: nothing waits for ever" nothing_waits_for_ever
 d_report
 t_summary

@@ -229,6 +229,43 @@ for i in range(80):
         t_eq "$(ctl export | grep -c '^.tenant initech.$')" 1 "sections of export"
 }
 
+# What the former owner had at the door, or could not drop at all, keeps nothing of the next one's back.
+door_is_the_next_owners() {
+        local uid=61083 other=61084
+        printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=1\n' >"$D/etc/tenants.d/hooli.conf"
+        d_tenant hooli "$uid"
+        ctl reload
+        ctl pause hooli
+        for i in {1..70}; do
+                say_hello "theirs$i" | drop hooli "theirs$i"
+        done
+        t_wait 5 has_claims hooli
+        chown "$other:$other" "$D/spool/hooli"
+        rm -f "$D"/spool/hooli/*.job
+        t_wait 10 has_owner hooli "$other"
+        ctl resume hooli
+        echo "$other" >"$D/uids/hooli"
+        say_hello mine | drop hooli mine
+        t_wait 10 has_ended hooli mine
+        # And by a drain that was meant for another one.
+        ctl drain hooli
+        chown "$uid:$uid" "$D/spool/hooli"
+        t_wait 10 has_owner hooli "$uid"
+        ctl resume hooli
+        ctl cancel -t hooli >/dev/null 2>&1 || true
+        echo "$uid" >"$D/uids/hooli"
+        say_hello back | drop hooli back
+        t_wait 10 is_taken hooli back
+}
+
+is_taken() {
+        [ ! -e "$D/spool/$1/$2.job" ]
+}
+
+has_claims() {
+        compgen -G "$D/spool/.claims/*.$1" >/dev/null
+}
+
 nothing_runs() {
         [ "$(ctl status | awk '$1 == "Running:" { print $2 }')" = 0 ] ||
                 [ -z "$(ctl ps -n 10000 | awk '$5 == "running" || $5 == "starting"')" ]
@@ -508,6 +545,7 @@ terminal_is_safe() {
 t_case "another owner sees nothing of before (T109)" another_owner_sees_nothing
 t_case "jobs of the former owner come first (T109)" former_jobs_come_first
 t_case "starts are their owner's (T109)" starts_are_their_owners
+t_case "the door is the next owner's too (T109)" door_is_the_next_owners
 t_case "a former owner has a name" former_by_name
 t_case "whose a directory is over a restart" owner_over_a_restart
 t_case "ceilings" ceilings

@@ -8,16 +8,18 @@
 #include "base/map.h"
 
 /* The supervisor keeps the file of a claim that waits; here is only its number and what the
- * scheduler must know to say whether it would be taken. When it would, it is asked for again, one
- * of a tenant at a time, since the next one is judged by what the one before has filled; of each
- * queue the oldest first. So nothing is handed over in vain, and a full queue keeps none of another
- * queue from being taken, as long as there is credit.
+ * scheduler must know to say whether it would be answered: taken, or refused for good. When it
+ * would, it is asked for again, one of a tenant at a time, since the next one is judged by what the
+ * one before has filled; of each queue the oldest first. So nothing is handed over in vain, and a
+ * full queue keeps none of another queue from being taken, as long as there is credit.
  *
  * Credit is the number of claims that a tenant may have open, those at the door included. It is
  * TQ_CREDIT_MOST, or nothing while everything of the tenant would have to wait: its files stay
- * where they are then. */
+ * where they are then. The supervisor keeps it with the directory, whoever owns that. */
 
-#define SAID_USEC (60 * TQ_USEC_PER_SEC) /* that files wait, to the events */
+#define SAID_USEC      (60 * TQ_USEC_PER_SEC) /* that files wait, to the events */
+#define DUE_USEC       (10 * TQ_USEC_PER_SEC) /* how long a scheduled job that is due goes unnoticed */
+#define CREDIT_UNKNOWN UINT32_MAX
 
 typedef struct Waiting {
         TqList link; /* in its tenant's line, the oldest first */
@@ -42,6 +44,7 @@ struct Door {
         Commit *commit;
         Events *events;
         Tenants *tenants;
+        const Settings *settings;
         const TqScheduler *scheduler;
         TqMap lines;    /* Tenant.id → Line */
         TqHeap retries; /* of Line.retry */
@@ -66,7 +69,8 @@ static Line *ensure(Door *d, const Tenant *t) {
         if (!line)
                 return NULL;
         line->tenant = t;
-        line->credit = TQ_CREDIT_MOST;
+        /* Whoever had the name before may have lost it. */
+        line->credit = tq_list_is_empty(&t->same_name) ? TQ_CREDIT_MOST : CREDIT_UNKNOWN;
         tq_list_init(&line->waiting);
         if (tq_map_put(&d->lines, t->id, line) < 0) {
                 free(line);
@@ -137,8 +141,28 @@ static void reckon_credit(Door *d, Line *line) {
 /* Asking again ----------------------------------------------------------------------------------
  */
 
-/* Whether it would be taken now; else how long until it may be. */
-static bool would_be_taken(const Door *d, const Line *line, const DoorClaim *c, uint64_t *ret_in) {
+/* Whatever else the tenant has would be refused as well. */
+static bool is_of_all(const TqRefusal *r) {
+        return r->kind == TQ_REFUSAL_LIMIT && r->queue[0] == '\0' &&
+               (r->key == TQ_KEY_QUEUE_DEPTH || r->key == TQ_KEY_ENQUEUE_RATE);
+}
+
+/* What is being drained takes it later, whatever on_full= says. What is larger than the bound by
+ * itself never fits. */
+bool door_may_wait(const Door *d, const Tenant *t, const DoorClaim *claim,
+                   const TqRefusal *refusal) {
+        if (commit_fault(d->commit) || refusal->kind == TQ_REFUSAL_DRAINING)
+                return true;
+        if (refusal->kind == TQ_REFUSAL_LIMIT && refusal->key == TQ_KEY_SPOOL_BYTES &&
+            claim->spool_bytes > refusal->maximum)
+                return false;
+        return settings_waits_when_full(d->settings, t->id) &&
+               (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
+                refusal->kind == TQ_REFUSAL_AFTER);
+}
+
+/* Whether it would be taken now, or refused for good; else *ret is why it waits. */
+static bool would_be_answered(const Door *d, const Line *line, const DoorClaim *c, TqRefusal *ret) {
         TqEvent event = { .type = TQ_EVENT_SUBMIT,
                           .tenant = line->tenant->id,
                           .j = { .queue = c->queue,
@@ -146,14 +170,24 @@ static bool would_be_taken(const Door *d, const Line *line, const DoorClaim *c, 
                                  .memory_bytes = c->memory_bytes,
                                  .not_before = c->not_before,
                                  .n_after = c->n_after } };
-        TqRefusal refusal = {};
 
-        if (tq_scheduler_would_admit(d->scheduler, &event, tq_clock_boottime_usec(), &refusal) == 0)
-                return true;
-        *ret_in = refusal.kind == TQ_REFUSAL_DRAINING || refusal.retry_usec == 0
-                          ? UINT64_MAX
-                          : refusal.retry_usec;
-        return false;
+        *ret = (TqRefusal){};
+        return tq_scheduler_would_admit(d->scheduler, &event, tq_clock_boottime_usec(), ret) == 0 ||
+               !door_may_wait(d, line->tenant, c, ret);
+}
+
+/* When to look again without being told: only of what passes with time, and in no decision. */
+static uint64_t look_in(const TqRefusal *r) {
+        if (r->kind == TQ_REFUSAL_LIMIT && r->key == TQ_KEY_ENQUEUE_RATE)
+                return r->retry_usec;
+        return r->kind == TQ_REFUSAL_LIMIT && r->key == TQ_KEY_SCHEDULED_JOBS ? DUE_USEC
+                                                                              : UINT64_MAX;
+}
+
+static void ask_for(Door *d, const Waiting *w) {
+        TqMessage m = { .number.cookie = w->claim.claim };
+
+        (void)tq_link_send(d->link, TQ_MESSAGE_CLAIM_AGAIN, &m, NULL, 0, -EBADF);
 }
 
 /* An older one of the same queue waits. */
@@ -165,29 +199,42 @@ static bool is_behind(const Line *line, const Waiting *w) {
 }
 
 static void ask_for_one(Door *d, Line *line) {
-        uint64_t soonest = UINT64_MAX, in = UINT64_MAX;
-        TqMessage m = {};
+        uint64_t soonest = UINT64_MAX;
+        bool is_shut = false;
 
         TQ_LIST_FOREACH(node, &line->waiting) {
                 const Waiting *w = TQ_LIST_ENTRY(node, Waiting, link);
+                TqRefusal refusal;
 
                 if (is_behind(line, w))
                         continue;
-                if (would_be_taken(d, line, &w->claim, &in)) {
-                        line->asked = m.number.cookie = w->claim.claim;
-                        (void)tq_link_send(d->link, TQ_MESSAGE_CLAIM_AGAIN, &m, NULL, 0, -EBADF);
+                if (would_be_answered(d, line, &w->claim, &refusal)) {
+                        line->asked = w->claim.claim;
+                        ask_for(d, w);
                         return;
                 }
-                soonest = TQ_MIN(soonest, in);
+                is_shut |= is_of_all(&refusal);
+                soonest = TQ_MIN(soonest, look_in(&refusal));
         }
+        line->is_shut = is_shut;
         set_retry(d, line, soonest);
 }
 
-/* A name that has another owner now takes nothing any more; what is its stays in .claims. */
+/* The name has another owner now: whose each file is, is looked at anew. */
+static void send_away(Door *d, Line *line) {
+        while (line->n > 0) {
+                Waiting *w = TQ_LIST_ENTRY(line->waiting.next, Waiting, link);
+
+                ask_for(d, w);
+                drop(line, w);
+        }
+        line->asked = 0;
+        line->credit = CREDIT_UNKNOWN;
+}
+
 static void look_again(Door *d, Line *line) {
         if (line->tenant->is_former)
-                while (line->n > 0)
-                        drop(line, TQ_LIST_ENTRY(line->waiting.next, Waiting, link));
+                send_away(d, line);
         line->is_shut &= line->n > 0;
         if (line->asked == 0 && line->n > 0 && !commit_fault(d->commit))
                 ask_for_one(d, line);
@@ -212,7 +259,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 
 void door_room_made(Door *d, uint32_t tenant) {
         const Tenant *t = tenants_get(d->tenants, tenant);
-        Line *line = t && is_draining(d, t) ? ensure(d, t) : find(d, tenant);
+        bool has_to_know = t && (is_draining(d, t) || !tq_list_is_empty(&t->same_name));
+        Line *line = has_to_know ? ensure(d, t) : find(d, tenant);
 
         if (line)
                 look_again(d, line);
@@ -245,12 +293,6 @@ static void say(Door *d, Line *line, const TqRefusal *refusal) {
         events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id), "files-wait", 0,
                           EVENTS_NOBODY, "%s",
                           tq_admit_format(refusal, line->tenant->name, text, sizeof(text)));
-}
-
-/* Whatever else the tenant has would be refused as well. */
-static bool is_of_all(const TqRefusal *r) {
-        return r->kind == TQ_REFUSAL_LIMIT && r->queue[0] == '\0' &&
-               r->key != TQ_KEY_SCHEDULED_JOBS;
 }
 
 bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRefusal *ret) {
@@ -315,7 +357,7 @@ void door_leave(Door *d, const Tenant *t, uint64_t claim) {
  */
 
 int door_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Tenants *tenants,
-             const TqScheduler *scheduler, Door **ret) {
+             const Settings *settings, const TqScheduler *scheduler, Door **ret) {
         Door *d = calloc(1, sizeof(*d));
         int r;
 
@@ -325,6 +367,7 @@ int door_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Tena
                      .commit = commit,
                      .events = events,
                      .tenants = tenants,
+                     .settings = settings,
                      .scheduler = scheduler,
                      .retries = { .before = is_sooner } };
         r = sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, 0, 10000, on_timer, d);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/commit/events.h"
-#include "engine/tenants/tenants.h"
+#include "engine/settings/settings.h"
 #include "ipc/link.h"
 
 /* Claims that a limit refuses for now (on_full=wait), or that what is drained does not take: they
@@ -11,7 +11,7 @@ typedef struct Door Door;
 
 /* scheduler: read only. */
 int door_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Tenants *tenants,
-             const TqScheduler *scheduler, Door **ret);
+             const Settings *settings, const TqScheduler *scheduler, Door **ret);
 Door *door_free(Door *d);
 
 /* What the scheduler is asked, once there may be room. */
@@ -23,6 +23,9 @@ typedef struct DoorClaim {
         size_t n_after;
 } DoorClaim;
 
+/* Whether what was refused may wait until it is taken. */
+bool door_may_wait(const Door *d, const Tenant *t, const DoorClaim *claim,
+                   const TqRefusal *refusal);
 /* An older one of the same queue waits already: *ret is why. */
 bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRefusal *ret);
 

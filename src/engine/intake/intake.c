@@ -140,8 +140,9 @@ static int schedule(Intake *in, const Submission *s, TqJobSpec *spec, uint64_t i
         live = tq_scheduler_job(dispatch_scheduler(in->dispatch), id);
         if (live && job_of(live)->after)
                 afters_ask(dispatch_afters(in->dispatch), id, s->tenant->id, job_of(live)->after);
-        /* Out of memory after it was taken: it is started by the next event. */
-        if (r >= 0 || live || dispatch_is_ending(in->dispatch, id))
+        /* Out of memory after it was taken: it is started by the next event, or has ended, which a
+         * fault of the ledger may have kept from being noted. */
+        if (r >= 0 || live || dispatch_is_ending(in->dispatch, id) || commit_fault(in->commit))
                 return 0;
         (void)job_free(job);
         if (r == -EDQUOT)
@@ -270,19 +271,6 @@ static void reject(Intake *in, const TqClaimMessage *m, const char *reason) {
         note_refused(in, m, reason);
 }
 
-/* What is being drained will take them later; else on_full= decides. */
-static bool may_wait(const Intake *in, const Tenant *t, const Answer *a) {
-        const TqRefusal *refusal = &a->refusal;
-
-        /* What could not be parsed will not be then. */
-        if (a->claim.claim == 0)
-                return false;
-        return commit_fault(in->commit) || refusal->kind == TQ_REFUSAL_DRAINING ||
-               (settings_waits_when_full(in->settings, t->id) &&
-                (refusal->kind == TQ_REFUSAL_LIMIT || refusal->kind == TQ_REFUSAL_QUEUES ||
-                 refusal->kind == TQ_REFUSAL_AFTER));
-}
-
 static void accept(Intake *in, uint64_t claim) {
         Accepted *a = commit_then(in->commit, on_accepted, sizeof(*a));
 
@@ -311,7 +299,8 @@ static int on_claim(void *userdata, const TqMessage *message, const char *blob, 
         }
         if (intake_submit(in, &s, &a) >= 0)
                 accept(in, m->claim);
-        else if (may_wait(in, s.tenant, &a)) {
+        /* What could not be parsed will not be when there is room. */
+        else if (a.claim.claim > 0 && door_may_wait(in->door, s.tenant, &a.claim, &a.refusal)) {
                 door_wait(in->door, s.tenant, &a.claim, &a.refusal);
                 return 0;
         } else
@@ -370,7 +359,8 @@ int intake_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Te
                         .tenants = tenants,
                         .settings = settings,
                         .dispatch = dispatch };
-        r = door_new(event, link, commit, events, tenants, dispatch_scheduler(dispatch), &in->door);
+        r = door_new(event, link, commit, events, tenants, settings, dispatch_scheduler(dispatch),
+                     &in->door);
         if (r < 0) {
                 free(in);
                 return r;
