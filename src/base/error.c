@@ -33,6 +33,15 @@ int tq_error_at(TqError *err, int code, unsigned line, const char *key, const ch
         return code;
 }
 
+bool tq_errno_is_shortage(int error) {
+        static const int shortages[] = { ENOMEM, EMFILE, ENFILE, ENOBUFS, EAGAIN, EINTR, EIO };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(shortages); i++)
+                if (error == -shortages[i])
+                        return true;
+        return false;
+}
+
 int tq_error_errno(TqError *err, int code, const char *fmt, ...) {
         va_list ap;
         size_t n;

@@ -20,6 +20,10 @@ int tq_error(TqError *err, int code, const char *fmt, ...) TQ_PRINTF(3, 4);
 int tq_error_at(TqError *err, int code, unsigned line, const char *key, const char *fmt, ...)
         TQ_PRINTF(5, 6);
 
+/* Whether a system call failed for want of something that may come back, or for a disk's sake: it
+ * says nothing of what was asked for. error: negative errno. */
+bool tq_errno_is_shortage(int error);
+
 /* For a failed system call: appends the text of the errno in code (negative errno). */
 int tq_error_errno(TqError *err, int code, const char *fmt, ...) TQ_PRINTF(3, 4);
 

@@ -84,7 +84,7 @@ void tq_link_close(TqLink *l) {
                 return;
         tq_channel_flush(l->channel);
         l->channel = tq_channel_free(l->channel);
-        /* Whoever hears of it may ask again; that is not answered. */
+        /* Whoever hears of it can't ask again. */
         while ((q = tq_map_next(&l->questions, &position))) {
                 int none = -EBADF;
 
@@ -128,6 +128,10 @@ int tq_link_ask(TqLink *l, TqMessageType type, TqMessage *m, TqLinkAnswered answ
                 void *userdata) {
         Question *q = malloc(sizeof(*q));
 
+        if (!l->channel) {
+                free(q);
+                return -ENOTCONN;
+        }
         if (!q)
                 return -ENOMEM;
         *q = (Question){ .cookie = l->cookie + 1, .answered = answered, .userdata = userdata };

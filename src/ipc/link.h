@@ -34,6 +34,7 @@ int tq_link_send(TqLink *l, TqMessageType type, TqMessage *m, const void *blob, 
 /* A message that only names an attempt. */
 int tq_link_send_attempt(TqLink *l, TqMessageType type, uint32_t tenant, uint64_t job,
                          unsigned attempt);
-/* A message whose body begins with a cookie, which is filled in. -ENOMEM: nothing was asked. */
+/* A message whose body begins with a cookie, which is filled in. -ENOMEM, or -ENOTCONN of a closed
+ * link: nothing was asked. */
 int tq_link_ask(TqLink *l, TqMessageType type, TqMessage *m, TqLinkAnswered answered,
                 void *userdata);

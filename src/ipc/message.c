@@ -93,6 +93,9 @@ static bool body_is_sane(const TqMessage *m) {
                 return is_terminated(m->claim.name, sizeof(m->claim.name));
         case TQ_MESSAGE_CLAIM_DONE:
                 return m->claim_done.outcome < _TQ_CLAIM_OUTCOME_MAX;
+        case TQ_MESSAGE_NEXT_CLAIM:
+                /* Beyond it there are numbers still, and names that are read again. */
+                return m->number.cookie <= INT64_MAX / 2;
         case TQ_MESSAGE_CREDIT:
                 return m->credit.credit <= TQ_CREDIT_MOST;
         case TQ_MESSAGE_START:

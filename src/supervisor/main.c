@@ -16,6 +16,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "supervisor/engine/engine_process.h"
@@ -40,13 +42,26 @@ typedef struct Supervisor {
         EngineProcess *engine;
 } Supervisor;
 
+/* sigaction(2) as the kernel has it: the C library lets nobody touch the two signals that it keeps
+ * for itself, and its posix_spawn(3) leaves them ignored, in us and in each of our children. */
+static void default_signal(int sig) {
+        static const struct {
+                void (*handler)(int);
+                unsigned long flags;
+                void (*restorer)(void);
+                uint64_t mask;
+        } by_default = { .handler = SIG_DFL };
+
+        (void)syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask));
+}
+
 /* Starts from a known state, whoever started us. */
 static int prepare_process(void) {
         struct rlimit files;
         sigset_t mask;
 
         for (int sig = 1; sig < NSIG; sig++)
-                (void)signal(sig, SIG_DFL);
+                default_signal(sig);
         /* SIGIO: a writer who comes while we hold a lease must not end us. */
         (void)signal(SIGPIPE, SIG_IGN);
         (void)signal(SIGIO, SIG_IGN);
@@ -92,7 +107,10 @@ static void on_link_closed(void *userdata, int error) {
 }
 
 static int on_opened(void *data, Tenant *t) {
-        return spool_watch(((Supervisor *)data)->spool, t);
+        Supervisor *s = data;
+
+        claims_look_again(s->claims, t);
+        return spool_watch(s->spool, t);
 }
 
 static void on_tenant_closed(void *data, Tenant *t) {

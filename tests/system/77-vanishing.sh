@@ -64,6 +64,30 @@ all_logs() {
         t_eq "$(ctl run -w -t globex -- echo too)" too "output of the other tenant"
 }
 
+# A new one with tenants in it, and no logs: as one that is put back from an archive.
+spool_and_logs() {
+        rm -rf "$D/logs"
+        mv "$D/spool" "$D/spool.bak"
+        cp -a "$D/spool.bak" "$D/spool"
+        lives_on put-back all_logs_back
+        rm -rf "$D/spool.bak"
+}
+
+# The directory of one becomes another's: what is dropped there is noticed, whoever had it before.
+directory_moves() {
+        trap 'rm -f "$D/etc/tenants.d/moved.conf"; [ ! -d "$D/spool/moved" ] || mv "$D/spool/moved" "$D/spool/globex"' EXIT
+        printf '[tenant]\nuser=61099\n' >"$D/etc/tenants.d/moved.conf"
+        mv "$D/spool/globex" "$D/spool/moved"
+        t_wait 10 d_tenant_is moved ready
+        t_wait 10 d_tenant_is globex gone
+        sleep 1
+        echo 61099 >"$D/uids/moved"
+        say_hello noticed | drop moved noticed
+        t_wait 5 has_ended moved noticed
+        mv "$D/spool/moved" "$D/spool/globex"
+        t_wait 10 d_tenant_is globex ready
+}
+
 # Its log directory gets another name: what is written from then on is where it is looked for.
 logs_move() {
         mv "$D/logs/acme" "$D/logs/acme.bak"
@@ -209,6 +233,8 @@ ledger() {
 
 vanishes "a tenant's log directory goes" log_directory
 vanishes "the directory of all logs goes" all_logs
+vanishes "the spool is another one, and the logs are gone" spool_and_logs
+vanishes "a tenant's directory is another's now" directory_moves
 vanishes "the control socket goes" control_socket
 vanishes "the run directory goes" run_directory
 vanishes ".claims goes" claims_directory

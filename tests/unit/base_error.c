@@ -30,6 +30,19 @@ START_TEST(errno_text) {
 }
 END_TEST
 
+START_TEST(shortages) {
+        static const int yes[] = { ENOMEM, EMFILE, ENFILE, ENOBUFS, EAGAIN, EINTR, EIO };
+        static const int no[] = { 0, ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, EEXIST, ENOSPC };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(yes); i++) {
+                ck_assert(tq_errno_is_shortage(-yes[i]));
+                ck_assert(!tq_errno_is_shortage(yes[i]));
+        }
+        for (size_t i = 0; i < TQ_ELEMENTSOF(no); i++)
+                ck_assert(!tq_errno_is_shortage(-no[i]));
+}
+END_TEST
+
 static const struct {
         TqError err;
         const char *text;
@@ -86,6 +99,7 @@ static void fill(Suite *s) {
 
         tcase_add_test(tcase, first_one_stays);
         tcase_add_test(tcase, errno_text);
+        tcase_add_test(tcase, shortages);
         unit_add_rows(tcase, format, format_rows);
         tcase_add_test(tcase, file_is_named_once);
         tcase_add_test(tcase, long_texts_are_cut);

@@ -176,6 +176,8 @@ START_TEST(closed) {
         ck_assert_int_eq(p->result, -ECONNRESET);
         ck_assert_int_eq(p->closed_a, 0); /* it did so itself */
         ck_assert(!tq_link_is_open(p->a));
+        ck_assert_int_eq(tq_link_ask(p->a, TQ_MESSAGE_APPLY, &ask, on_answer, p), -ENOTCONN);
+        ck_assert_int_eq(p->answered, 1);
         ck_assert_int_eq(ping(p, 1, -EBADF), 0);
         run(p);
         ck_assert_int_eq(p->closed_b, 1);

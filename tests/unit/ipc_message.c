@@ -196,6 +196,20 @@ START_TEST(enums) {
 }
 END_TEST
 
+/* The engine's first number leaves room for as many as there will be. */
+START_TEST(first_claim) {
+        TqMessage m;
+        size_t size = make(&m, TQ_MESSAGE_NEXT_CLAIM, 0);
+
+        m.number.cookie = INT64_MAX / 2;
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        m.number.cookie = (uint64_t)INT64_MAX / 2 + 1;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        m.number.cookie = UINT64_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "message");
 
@@ -207,6 +221,7 @@ static void fill(Suite *s) {
         unit_add_rows(tcase, limits, limits_rows);
         tcase_add_test(tcase, queues);
         tcase_add_test(tcase, enums);
+        tcase_add_test(tcase, first_claim);
 }
 
 int main(void) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "fake/fake.h"
@@ -281,7 +282,7 @@ START_TEST(asked_in_vain) {
         p->t->n_submitters = 0;
         ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
         again(2);
-        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_LATER);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_FOREIGN);
         said = fake_said();
         ck_assert_ptr_nonnull(said);
         ck_assert_uint_eq(said->m.header.type, TQ_MESSAGE_REFUSED);
@@ -289,6 +290,90 @@ START_TEST(asked_in_vain) {
         ck_assert_msg(strstr(said->blob, "may not submit"), "%s", said->blob);
         ck_assert(is_there(fake_own[OWN_CLAIMS], "2.acme"));
         fake_said_nothing();
+        /* And another one has given it back. */
+        ck_assert(!claims_has_kept(p->claims, p->t));
+        p->t->n_submitters = 1;
+        claims_look_again(p->claims, p->t);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(2, "a.job");
+        leave(p);
+}
+END_TEST
+
+/* What is of a former owner takes nothing of the next one's credit. */
+START_TEST(of_a_former_owner) {
+        TqMessage m = { .credit = { .credit = 1 } };
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        m.credit.tenant = p->t->handle;
+        ck_assert_int_eq(fake_hear(TQ_MESSAGE_CREDIT, &m, NULL, 0), 0);
+        file_of(p, "a.job", UID, "x");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        ck_assert(!claims_have_credit(p->claims, p->t));
+        p->t->owner = 2;
+        answer(1, TQ_CLAIM_REFUSED, "no");
+        ck_assert(claims_have_credit(p->claims, p->t));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        leave(p);
+}
+END_TEST
+
+/* Refused while the tenant is not in order: it is handed over, and refused, once it is. */
+START_TEST(refused_while_disabled) {
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        file_of(p, "a.job", UID, "x");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        p->t->is_enabled = false;
+        answer(1, TQ_CLAIM_REFUSED, "no");
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        p->t->is_enabled = true;
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        answer(1, TQ_CLAIM_REFUSED, "no");
+        ck_assert(is_there(p->t->spool_fd, "rejected/a.job"));
+        leave(p);
+}
+END_TEST
+
+/* Nothing is lost for want of descriptors. */
+START_TEST(out_of_descriptors) {
+        struct rlimit files, none;
+        Place *p;
+        int fd;
+
+        NEED_ROOT();
+        p = place();
+        file_of(p, "a.job", UID, "x");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        claims_keep_all(p->claims);
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        (void)close(fd);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+        for (int more = 0; more < 2; more++) { /* the first one, the one after it */
+                none = (struct rlimit){ (rlim_t)(fd + more), files.rlim_max };
+                ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+                ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_LATER);
+                ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+                ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+                ck_assert(claims_has_kept(p->claims, p->t));
+                fake_said_nothing();
+        }
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        /* Refused then, it stays in .claims. */
+        none = (struct rlimit){ (rlim_t)fd, files.rlim_max };
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+        answer(1, TQ_CLAIM_REFUSED, "no");
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
         leave(p);
 }
 END_TEST
@@ -363,6 +448,9 @@ static void fill(Suite *s) {
         tcase_add_test(c, refused);
         unit_add_rows(c, not_a_file, kinds);
         tcase_add_test(c, at_the_door);
+        tcase_add_test(c, of_a_former_owner);
+        tcase_add_test(c, refused_while_disabled);
+        tcase_add_test(c, out_of_descriptors);
         tcase_add_test(c, asked_in_vain);
         tcase_add_test(c, credit);
         tcase_add_test(c, found);

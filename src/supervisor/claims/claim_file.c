@@ -73,6 +73,11 @@ static ClaimOutcome refuse(ClaimedFile *ret, const char *why) {
         return CLAIM_REFUSED;
 }
 
+static ClaimOutcome later(ClaimedFile *ret, int error) {
+        ret->why = strerror(-error);
+        return CLAIM_LATER;
+}
+
 /* Reads at most as much as a job file may have and one more; it may shrink or grow meanwhile. */
 static ClaimOutcome read_bytes(int fd, ClaimedFile *ret) {
         ret->size = 0;
@@ -99,7 +104,9 @@ static void give_back(int claims_fd, const Tenant *t, const char *claimed, const
 
         if (renameat2(claims_fd, claimed, t->spool_fd, name, RENAME_NOREPLACE) >= 0)
                 return;
-        (void)snprintf(other, sizeof(other), "returned-%.200s", name);
+        /* "17.acme": no number is given twice. */
+        (void)snprintf(other, sizeof(other), "returned-%.*s-%.200s", (int)strcspn(claimed, "."),
+                       claimed, name);
         (void)renameat2(claims_fd, claimed, t->spool_fd, other, RENAME_NOREPLACE);
 }
 
@@ -221,12 +228,14 @@ ClaimOutcome claim_file_again(const Own *own, const Tenant *t, const char *file,
 
         path_fd = openat(own_fd(own, OWN_CLAIMS), file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &st) < 0)
-                return CLAIM_GONE;
+                return errno == ENOENT ? CLAIM_GONE : later(ret, tq_errno());
         ret->is_claimed = true;
         /* The name was somebody else's when it was taken: not this one's to see. */
         ret->owner = st.st_uid;
         if (S_ISREG(st.st_mode) && !tenants_may_submit(t, st.st_uid))
-                return CLAIM_LATER;
+                return CLAIM_FOREIGN;
         fd = objection(t, &st) ? -EPERM : open_as_tenant(t, path_fd);
+        if (tq_errno_is_shortage(fd))
+                return later(ret, fd);
         return fd < 0 ? refuse(ret, "is not a readable file of the tenant") : read_bytes(fd, ret);
 }

@@ -21,7 +21,9 @@
  *             AT_DOOR      a limit refuses it for now; the engine asks for it again
  *
  * and when the engine is gone, all are KEPT, and handed over to the next one. A crash between the
- * engine's commit and the removal is settled by the number, which is unique in the ledger.
+ * engine's commit and the removal is settled by the number, which is unique in the ledger. One
+ * whose directory belongs to somebody else by now is FOREIGN: its file stays in .claims, and is
+ * looked at again when owner or submitters may be others.
  *
  * What is FLYING is bounded for all together, since its bytes may wait in the channel; what is
  * open, for each tenant, by the credit that the engine has given it. So nobody's files keep
@@ -30,13 +32,18 @@
 #define FLYING_MOST 256
 #define NAME_BYTES  (24 + TQ_TENANT_NAME_MAX)
 
-typedef enum ClaimState { CLAIM_FLYING, CLAIM_AT_DOOR, CLAIM_KEPT } ClaimState;
+typedef enum ClaimState {
+        STATE_FLYING,
+        STATE_AT_DOOR,
+        STATE_KEPT,
+        STATE_FOREIGN, /* not counted: nothing comes of it */
+} ClaimState;
 
 /* A tenant's claims. */
 typedef struct Claimant {
         Tenant *tenant;
         unsigned n_open, credit;
-        TqList kept; /* of Claim.kept, by number */
+        TqList kept, foreign; /* of Claim.link, as they are to be handed over */
 } Claimant;
 
 typedef struct Claim {
@@ -44,7 +51,7 @@ typedef struct Claim {
         Claimant *claimant;
         uint32_t owner; /* of the tenant when it was claimed; 0: of a run before */
         ClaimState state;
-        TqList kept;
+        TqList link;             /* KEPT, FOREIGN */
         char name[NAME_MAX + 1]; /* in the tenant's directory */
 } Claim;
 
@@ -85,11 +92,19 @@ static Claimant *claimant_ensure(Claims *c, Tenant *t) {
         who->tenant = t;
         who->credit = TQ_CREDIT_MOST;
         tq_list_init(&who->kept);
+        tq_list_init(&who->foreign);
         if (tq_map_put(&c->claimants, t->handle, who) < 0) {
                 free(who);
                 return NULL;
         }
         return who;
+}
+
+static void count(Claims *c, const Claim *claim, bool is_one_more) {
+        size_t more = is_one_more ? 1 : SIZE_MAX;
+
+        c->n_flying += claim->state == STATE_FLYING ? more : 0;
+        claim->claimant->n_open += claim->state != STATE_FOREIGN ? (unsigned)more : 0;
 }
 
 static Claim *claim_new(Claims *c, Tenant *t, uint64_t number, const char *name, ClaimState state) {
@@ -101,29 +116,30 @@ static Claim *claim_new(Claims *c, Tenant *t, uint64_t number, const char *name,
         claim->number = number;
         claim->claimant = who;
         claim->state = state;
-        tq_list_init(&claim->kept);
+        tq_list_init(&claim->link);
         (void)snprintf(claim->name, sizeof(claim->name), "%s", name);
         if (tq_map_put(&c->all, number, claim) < 0) {
                 free(claim);
                 return NULL;
         }
-        who->n_open++;
+        count(c, claim, true);
         return claim;
 }
 
 static void set_state(Claims *c, Claim *claim, ClaimState state) {
-        c->n_flying -= claim->state == CLAIM_FLYING;
-        tq_list_unlink(&claim->kept);
+        count(c, claim, false);
+        tq_list_unlink(&claim->link);
         claim->state = state;
-        c->n_flying += state == CLAIM_FLYING;
-        if (state == CLAIM_KEPT)
-                tq_list_append(&claim->claimant->kept, &claim->kept);
+        count(c, claim, true);
+        if (state == STATE_KEPT)
+                tq_list_append(&claim->claimant->kept, &claim->link);
+        else if (state == STATE_FOREIGN)
+                tq_list_append(&claim->claimant->foreign, &claim->link);
 }
 
 static void claim_free(Claims *c, Claim *claim) {
-        c->n_flying -= claim->state == CLAIM_FLYING;
-        claim->claimant->n_open--;
-        tq_list_unlink(&claim->kept);
+        count(c, claim, false);
+        tq_list_unlink(&claim->link);
         (void)tq_map_remove(&c->all, claim->number);
         free(claim);
 }
@@ -164,10 +180,9 @@ ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name) {
                             got.is_claimed ? file : name, name, got.why);
         if (outcome != CLAIM_TAKEN)
                 return outcome;
-        claim = claim_new(c, t, number, name, CLAIM_FLYING);
+        claim = claim_new(c, t, number, name, STATE_FLYING);
         if (!claim)
                 return CLAIM_LATER; /* it is found in .claims when tenantqd is started again */
-        c->n_flying++;
         fly(c, claim, &got);
         return CLAIM_TAKEN;
 }
@@ -180,22 +195,34 @@ static ClaimOutcome hand_over(Claims *c, Claim *claim) {
         ClaimedFile got;
 
         outcome = claim_file_again(c->own, t, file_of(claim->number, t, file), &got);
-        if (outcome == CLAIM_TAKEN) {
-                set_state(c, claim, CLAIM_FLYING);
+        switch (outcome) {
+        case CLAIM_TAKEN:
+                set_state(c, claim, STATE_FLYING);
                 fly(c, claim, &got);
-                return CLAIM_TAKEN;
-        }
-        if (outcome == CLAIM_LATER) {
+                break;
+        case CLAIM_LATER:
+                tenants_report(t, TQ_LOG_PLAIN, "claim %s can't be read for now: %s", file,
+                               got.why);
+                set_state(c, claim, STATE_KEPT);
+                break;
+        case CLAIM_FOREIGN:
                 tenants_report(t, TQ_LOG_PLAIN,
                                "claim %s belongs to user %u, who may not submit for tenant %s: it "
                                "stays where it is",
                                file, got.owner, t->name);
                 reject_tell(c->rejects, t, claim->number, claim->name,
                             "belongs to a user who may not submit any more; it stays in .claims");
-        } else
-                reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name,
-                            outcome == CLAIM_GONE ? "is not there any more" : got.why);
-        claim_free(c, claim);
+                set_state(c, claim, STATE_FOREIGN);
+                break;
+        case CLAIM_GONE:
+                reject_tell(c->rejects, t, claim->number, claim->name, "is not there any more");
+                claim_free(c, claim);
+                break;
+        case CLAIM_REFUSED:
+                reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name, got.why);
+                claim_free(c, claim);
+                break;
+        }
         return outcome;
 }
 
@@ -203,8 +230,16 @@ ClaimOutcome claims_hand_over(Claims *c, Tenant *t) {
         const Claimant *who = claimant_of(c, t);
         TqList *first = who ? tq_list_first(&who->kept) : NULL;
 
-        return first && t->is_enabled ? hand_over(c, TQ_LIST_ENTRY(first, Claim, kept))
+        return first && t->is_enabled ? hand_over(c, TQ_LIST_ENTRY(first, Claim, link))
                                       : CLAIM_GONE;
+}
+
+void claims_look_again(Claims *c, const Tenant *t) {
+        const Claimant *who = claimant_of(c, t);
+        TqList *first;
+
+        while (who && (first = tq_list_first(&who->foreign)))
+                set_state(c, TQ_LIST_ENTRY(first, Claim, link), STATE_KEPT);
 }
 
 bool claims_has_kept(const Claims *c, const Tenant *t) {
@@ -234,12 +269,16 @@ static int on_done(void *userdata, const TqMessage *m, const char *blob, int *fd
         t = claim->claimant->tenant;
         (void)file_of(claim->number, t, file);
         if (m->claim_done.outcome == TQ_CLAIM_WAITS)
-                set_state(c, claim, CLAIM_AT_DOOR);
+                set_state(c, claim, STATE_AT_DOOR);
+        else if (m->claim_done.outcome == TQ_CLAIM_ACCEPTED) {
+                (void)unlinkat(dir_of(c), file, 0);
+                claim_free(c, claim);
+        } else if (is_of_former(claim))
+                set_state(c, claim, STATE_FOREIGN);
+        else if (!t->is_enabled)
+                set_state(c, claim, STATE_KEPT); /* rejected/ is only made where all is in order */
         else {
-                if (m->claim_done.outcome == TQ_CLAIM_ACCEPTED)
-                        (void)unlinkat(dir_of(c), file, 0);
-                else if (!is_of_former(claim))
-                        reject_move(c->rejects, t, dir_of(c), file, claim->name, blob);
+                reject_move(c->rejects, t, dir_of(c), file, claim->name, blob);
                 claim_free(c, claim);
         }
         c->room(c->data, t);
@@ -253,11 +292,11 @@ static int on_again(void *userdata, const TqMessage *m, const char *blob, int *f
 
         (void)blob;
         (void)fd;
-        if (!claim || claim->state != CLAIM_AT_DOOR)
+        if (!claim || claim->state != STATE_AT_DOOR)
                 return 0;
         /* In its turn, and when its tenant is in order. */
         t = claim->claimant->tenant;
-        set_state(c, claim, CLAIM_KEPT);
+        set_state(c, claim, STATE_KEPT);
         c->room(c->data, t);
         return 0;
 }
@@ -301,7 +340,7 @@ static int keep_in_order(Claims *c) {
                 list[n++] = claim;
         qsort((void *)list, n, sizeof(Claim *), by_number);
         for (size_t i = 0; i < n; i++)
-                set_state(c, list[i], CLAIM_KEPT);
+                set_state(c, list[i], STATE_KEPT);
         return 0;
 }
 
@@ -343,7 +382,7 @@ static int find_one(Claims *c, const char *entry) {
         t = tenants_ensure(c->tenants, dot + 1);
         /* Its own name was lost with the process that knew it. */
         (void)snprintf(name, sizeof(name), "claim-%s" TQ_JOB_SUFFIX, digits);
-        return t && claim_new(c, t, number, name, CLAIM_KEPT) ? 0 : -ENOMEM;
+        return t && claim_new(c, t, number, name, STATE_KEPT) ? 0 : -ENOMEM;
 }
 
 int claims_find(Claims *c) {

@@ -155,7 +155,7 @@ void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
         Rejected *of = ensure(rejects, t);
         int r;
 
-        /* Kept in .claims, and met again when the tenant is in order. */
+        /* It stays where it is: whoever asks sees to it that it is met again. */
         if (!t->is_enabled || !of)
                 return;
         (void)tq_format_escape(as, shown, sizeof(shown));
@@ -166,6 +166,13 @@ void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
                 of->is_told = false;
         if (r >= 0 || r == -ENOENT)
                 return; /* kept, or the tenant took it back */
+        if (tq_errno_is_shortage(r)) {
+                tenants_report(t, TQ_LOG_PLAIN,
+                               "tenant %s: a refused file can't be kept for now (%s) and stays "
+                               "where it is: %s",
+                               t->name, strerror(-r), text);
+                return;
+        }
         /* One line, not one for each file that a tenant cares to send. */
         if (!of->is_told && r == -EDQUOT)
                 tenants_report(

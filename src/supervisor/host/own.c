@@ -51,6 +51,7 @@ struct Own {
         int lock_fd;
         dev_t socket_device; /* of the control socket's name */
         ino_t socket_inode;
+        bool is_mending;
         unsigned must_follow; /* by bit: was made again, and what hangs on it was not mended yet */
         struct {
                 int (*mended)(void *data);
@@ -257,16 +258,21 @@ static int follow_up(Own *o, OwnThing thing, TqError *err) {
         return r;
 }
 
-/* 1: it was made again. */
-static int mend_one(Own *o, OwnThing thing, TqError *err) {
+static int open_again(Own *o, OwnThing thing, TqError *err) {
         int r;
 
-        if (has_vanished(o, thing)) {
-                r = open_one(o, thing, err);
-                if (r < 0)
-                        return r;
+        if (!has_vanished(o, thing))
+                return 0;
+        r = open_one(o, thing, err);
+        if (r >= 0)
                 o->must_follow |= 1U << thing;
-        }
+        return r;
+}
+
+/* 1: it was made again. */
+static int follow_one(Own *o, OwnThing thing, TqError *err) {
+        int r;
+
         if (!(o->must_follow & (1U << thing)))
                 return 0;
         r = follow_up(o, thing, err);
@@ -283,10 +289,22 @@ int own_mend(Own *o) {
         char text[512];
         int n = 0, r = 0;
 
+        /* Who follows up may meet what is missing, and ask for it again. */
+        if (o->is_mending)
+                return 0;
+        o->is_mending = true;
         for (int i = 0; r >= 0 && i < _OWN_MAX; i++) {
-                r = mend_one(o, (OwnThing)i, &err);
+                r = open_again(o, (OwnThing)i, &err);
+                /* Only who has the lock replaces the socket. */
+                if (r >= 0 && i == OWN_LOCK)
+                        r = follow_one(o, OWN_LOCK, &err);
                 n += r > 0;
         }
+        for (int i = 0; r >= 0 && i < _OWN_MAX; i++) {
+                r = follow_one(o, (OwnThing)i, &err);
+                n += r > 0;
+        }
+        o->is_mending = false;
         o->must_watch |= n > 0;
         if (r < 0) {
                 tq_log(LOG_ERR, "can't be made again: %s",

@@ -251,7 +251,8 @@ static int watch_events(Attempt *a) {
         int r;
 
         if (!a->events_source) {
-                a->events_fd = openat(a->leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+                if (a->events_fd < 0)
+                        a->events_fd = openat(a->leaf_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
                 if (a->events_fd < 0)
                         return tq_errno();
                 r = sd_event_add_io(a->jobs->event, &a->events_source, a->events_fd, EPOLLPRI,

@@ -25,7 +25,8 @@
 
 #define FILES_PER_TURN   32
 #define ENTRIES_PER_FILE 256
-#define NAMES_MOST       64 /* kept from inotify for a tenant; more than that is a scan */
+#define KEPT             ".claims" /* to look at later: no job's name */
+#define NAMES_MOST       64        /* kept from inotify for a tenant; more than that is a scan */
 #define TOP_USEC         (5 * TQ_USEC_PER_SEC)
 #define OVERFLOW_USEC    (60 * TQ_USEC_PER_SEC) /* it is said once in that time */
 
@@ -37,8 +38,9 @@ typedef struct Source {
         size_t n_names;
         DIR *scan;
         bool needs_scan;
-        int watch;         /* inotify's, -1: none */
-        bool is_unwatched; /* nothing tells of new files: the directory is read each time */
+        bool is_kept_later; /* what is kept can't be read for now */
+        int watch;          /* inotify's, -1: none */
+        bool is_unwatched;  /* nothing tells of new files: the directory is read each time */
 } Source;
 
 struct Spool {
@@ -51,10 +53,11 @@ struct Spool {
         TqMap watches; /* inotify's number → Source */
         TqList turns;  /* of Source.turn */
         int inotify_fd, top_watch;
-        bool is_open, needs_top_scan;
-        bool is_told;           /* that inotify is used up */
-        uint64_t overflow_said; /* boottime; 0: never */
+        bool is_open;
+        bool is_told;                     /* that inotify is used up */
+        uint64_t overflow_said, all_read; /* boottime; 0: never */
         sd_event_source *inotify_source, *turn_source;
+        sd_event_source *all_timer;
         sd_event_source *top_timer; /* the directory of all is read again and again instead */
 };
 
@@ -108,7 +111,7 @@ static void schedule(Spool *s) {
 }
 
 static bool has_anything(const Spool *s, const Source *of) {
-        return claims_has_kept(s->claims, of->tenant) ||
+        return (claims_has_kept(s->claims, of->tenant) && !of->is_kept_later) ||
                ((of->needs_scan || of->n_names > 0 || of->scan) &&
                 claims_have_credit(s->claims, of->tenant));
 }
@@ -189,13 +192,21 @@ static void try_one(Spool *s, Source *of, const char *name) {
                 laters_forget(s->laters, of->tenant, name);
 }
 
+static void hand_over(Spool *s, Source *of) {
+        of->is_kept_later = claims_hand_over(s->claims, of->tenant) == CLAIM_LATER;
+        if (of->is_kept_later)
+                laters_file(s->laters, of->tenant, KEPT);
+        else
+                laters_forget(s->laters, of->tenant, KEPT);
+}
+
 /* One file of one tenant. */
 static void claim_one(Spool *s, Source *of) {
         TQ_FREE char *name = NULL;
         const char *scanned;
 
-        if (claims_has_kept(s->claims, of->tenant)) {
-                (void)claims_hand_over(s->claims, of->tenant);
+        if (claims_has_kept(s->claims, of->tenant) && !of->is_kept_later) {
+                hand_over(s, of);
                 return;
         }
         if (of->n_names > 0) {
@@ -253,11 +264,13 @@ void spool_unwatch(Spool *s, Tenant *t) {
 
         if (!of)
                 return;
-        if (of->watch >= 0) {
+        /* The same directory under another name has the same watch, which is that one's then. */
+        if (of->watch >= 0 && tq_map_get(&s->watches, (uint64_t)of->watch) == of) {
                 (void)inotify_rm_watch(s->inotify_fd, of->watch);
                 (void)tq_map_remove(&s->watches, (uint64_t)of->watch);
-                of->watch = -1;
         }
+        of->watch = -1;
+        of->is_kept_later = false;
         end_scan(of);
         laters_scanned(s->laters, t);
         drop_names(of);
@@ -316,23 +329,38 @@ int spool_watch(Spool *s, Tenant *t) {
         return 0;
 }
 
-static void on_overflow(Spool *s) {
-        uint64_t now = tq_clock_boottime_usec();
+static int read_all(sd_event_source *source, uint64_t usec, void *userdata) {
+        Spool *s = userdata;
         size_t position = 0;
         Source *of;
 
-        /* Whoever touches files often enough brings this about. */
-        if (s->overflow_said == 0 || now - s->overflow_said > OVERFLOW_USEC) {
-                tq_log(LOG_INFO,
-                       "inotify lost events; reading all directories (said once a minute)");
-                s->overflow_said = now;
-        }
-        s->needs_top_scan = true;
+        (void)source;
+        (void)usec;
+        s->all_timer = sd_event_source_disable_unref(s->all_timer);
+        s->all_read = tq_clock_boottime_usec();
         while ((of = tq_map_next(&s->sources, &position))) {
                 of->needs_scan = true;
                 join_ring(s, of);
         }
         schedule(s);
+        (void)tenants_scan(s->tenants);
+        return 0;
+}
+
+/* Whoever touches files often enough brings this about: it costs the others one look a second. */
+static void on_overflow(Spool *s) {
+        uint64_t now = tq_clock_boottime_usec(), next = s->all_read + TQ_USEC_PER_SEC;
+
+        if (s->overflow_said == 0 || now - s->overflow_said > OVERFLOW_USEC) {
+                tq_log(LOG_INFO,
+                       "inotify lost events; reading all directories (said once a minute)");
+                s->overflow_said = now;
+        }
+        if (s->all_timer)
+                return;
+        next = s->all_read == 0 || next < now ? now : next;
+        if (sd_event_add_time(s->event, &s->all_timer, CLOCK_BOOTTIME, next, 0, read_all, s) < 0)
+                (void)read_all(NULL, 0, s);
 }
 
 /* Of a directory that is known, its owner makes as many of these as he likes. */
@@ -377,10 +405,6 @@ static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *u
                 on_one(s, e);
                 p += sizeof(*e) + e->len;
         }
-        if (s->needs_top_scan) {
-                s->needs_top_scan = false;
-                (void)tenants_scan(s->tenants);
-        }
         return 0;
 }
 
@@ -424,8 +448,12 @@ static void on_file(void *data, Tenant *t, const char *name) {
         Spool *s = data;
         Source *of = find(s, t);
 
-        if (of)
-                note(s, of, name);
+        if (!of)
+                return;
+        if (strcmp(name, KEPT) == 0)
+                of->is_kept_later = false;
+        note(s, of, name);
+        wake(s, of);
 }
 
 static void on_scan(void *data, Tenant *t) {
@@ -434,6 +462,7 @@ static void on_scan(void *data, Tenant *t) {
 
         if (!of)
                 return;
+        of->is_kept_later = false;
         of->needs_scan = true;
         wake(s, of);
         if (of->is_unwatched)
@@ -513,6 +542,7 @@ Spool *spool_free(Spool *s) {
         (void)sd_event_source_disable_unref(s->inotify_source);
         (void)sd_event_source_disable_unref(s->turn_source);
         (void)sd_event_source_disable_unref(s->top_timer);
+        (void)sd_event_source_disable_unref(s->all_timer);
         (void)tq_close(s->inotify_fd);
         tq_map_done(&s->sources);
         tq_map_done(&s->watches);

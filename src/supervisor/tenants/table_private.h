@@ -19,4 +19,6 @@ struct Tenants {
         TqMap owners;        /* identity.c: uid → Tenant */
         uint64_t identities; /* how often the user database has changed */
         sd_event_source *users_source;
+        uint64_t bad_names_from; /* tenants.c: since when they are counted, boottime; 0: never */
+        unsigned n_bad_names;
 };

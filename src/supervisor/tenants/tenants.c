@@ -24,6 +24,9 @@
  * same user) is disabled with the reason and the mend; the others are not concerned. Its limits are
  * decided by the engine (the file's and the live ones) and applied here, bounded by [ceilings]. */
 
+#define BAD_NAMES_MOST 8 /* said, in BAD_NAMES_USEC */
+#define BAD_NAMES_USEC (60 * TQ_USEC_PER_SEC)
+
 /* Directory -------------------------------------------------------------------------------------
  */
 
@@ -158,10 +161,18 @@ static void mark_gone(Tenants *ts, Tenant *t) {
         tenants_announce(ts, t);
 }
 
-/* A directory that is silently no tenant would be looked for in vain. */
-static void report_bad_name(const char *name) {
+/* A directory that is silently no tenant would be looked for in vain. Who makes events enough has
+ * all directories looked at again. */
+static void report_bad_name(Tenants *ts, const char *name) {
+        uint64_t now = tq_clock_boottime_usec();
         char shown[256];
 
+        if (ts->bad_names_from == 0 || now - ts->bad_names_from > BAD_NAMES_USEC) {
+                ts->bad_names_from = now;
+                ts->n_bad_names = 0;
+        }
+        if (++ts->n_bad_names > BAD_NAMES_MOST)
+                return;
         tq_log(LOG_WARNING, "directory %s in the spool is no tenant: " TQ_IDS_TENANT_RULE,
                tq_format_escape(name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
 }
@@ -181,7 +192,7 @@ void tenants_check(Tenants *ts, const char *name) {
 
         if (!tq_ids_tenant_is_valid(name)) {
                 if (name[0] != '.' && is_directory)
-                        report_bad_name(name);
+                        report_bad_name(ts, name);
                 return;
         }
         if (!is_directory) {
