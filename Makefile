@@ -29,7 +29,7 @@ BUILD ?= build$(if $(SAN),/san)$(if $(COVERAGE),/coverage)
 PKGS := libsystemd libseccomp libcgroup inih sqlite3
 
 CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude
-CPPFLAGS += -DTQ_VERSION='"$(VERSION)"' -DTQ_LIBEXECDIR='"$(LIBEXECDIR)"'
+CPPFLAGS += -DTQ_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
 CFLAGS += -fstack-protector-strong -fstack-clash-protection -MMD -MP
@@ -71,25 +71,38 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: all check lint analyze coverage bench vmtest install clean
+.PHONY: FORCE all check lint analyze coverage bench vmtest install clean
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
 
+# What is newer than its words only if they are others than last time: a file less is seen, and another prefix.
+define words_rule
+$(BUILD)/$(1).words: export WORDS := $(2)
+$(BUILD)/$(1).words: FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' "$$$$WORDS" | cmp -s - $$@ || printf '%s\n' "$$$$WORDS" >$$@
+endef
+FORCE:
+$(eval $(call words_rule,sources,$(sort $(wildcard src/*/*.c src/*/*/*.c))))
+$(eval $(call words_rule,prefix,$(LIBEXECDIR)))
+$(BUILD)/supervisor/main.o: CPPFLAGS += -DTQ_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(BUILD)/supervisor/main.o: $(BUILD)/prefix.words
+
 define layer_rule
-$(BUILD)/libtq-$(1).a: $(call objects,$(1))
+$(BUILD)/libtq-$(1).a: $(call objects,$(1)) $(BUILD)/sources.words
 	@rm -f $$@
-	ar rcs $$@ $$^
+	ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
 # The rooms of the programs, without main.c: for their unit tests.
 define rooms_rule
-$(BUILD)/libtq-$(1).a: $(filter-out %/main.o,$(call objects,$(1)))
+$(BUILD)/libtq-$(1).a: $(filter-out %/main.o,$(call objects,$(1))) $(BUILD)/sources.words
 	@rm -f $$@
-	ar rcs $$@ $$^
+	ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach p,engine supervisor ctl,$(eval $(call rooms_rule,$(p))))
 
@@ -98,7 +111,7 @@ $(BUILD)/tenantq-engine: $(call objects,engine) $(ALL_BELOW)
 $(BUILD)/tenantqctl: $(call objects,ctl) $(ALL_BELOW)
 $(BUILD)/tenantqctl: PKG_LIBS += $(shell pkg-config --libs smartcols 2>/dev/null)
 $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
-	$(CC) $(HARDEN_LD) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
+	$(CC) $(HARDEN_LD) $(LDFLAGS) $(filter %.o %.a,$^) $(PKG_LIBS) -o $@
 
 # Static and without libraries of their own: started for every job, so nothing is relocated and nothing
 # looked up. Their objects are built apart, without sanitizers, which can't be linked statically.
@@ -165,7 +178,7 @@ analyze:
 
 coverage:
 	@find build/coverage -name '*.gcda' -delete 2>/dev/null || :
-	@$(MAKE) COVERAGE=1 check
+	@$(MAKE) BUILD=build/coverage COVERAGE=1 SAN= check
 	@scripts/coverage build/coverage
 
 $(BUILD)/bench/noop: tests/bench/noop.c

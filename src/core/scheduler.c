@@ -2,7 +2,6 @@
 #include "core/scheduler.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/admission.h"

@@ -5,7 +5,7 @@
 
 /* Tags and virtual time: where a tenant stands in what has been served. See the essay in turn.c. */
 
-/* The one way to move a tag. */
+/* The one way to move the tag of a tenant that may be resting: it is counted anew. */
 void tq_tag_set(TqTenant *t, uint64_t tag);
 /* Who does not compete but holds slots is counted where virtual time is reckoned. After a change of
  * its stand or its slots. */

@@ -13,7 +13,7 @@
 
 /* Tenants and their queues, and the events that change what holds for them: limits, weights, pools,
  * and what is switched off. All of it takes effect on the backlog at once, since nothing of it was
- * worked out ahead: a tenant stands where refresh() puts it now. */
+ * worked out ahead: a tenant stands where tq_turn_settle() puts it now. */
 
 /* Tenants ------------------------------------------------------------------------------------- */
 
@@ -139,7 +139,10 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
                 (void)tq_map_remove(&s->tenants, t->id);
                 tq_list_unlink(&t->all);
                 (void)tq_tenant_free(t);
+                return r;
         }
+        /* Whatever fails from here on leaves it changed, and it is settled as it is then. */
+        tq_world_touch(s, t);
         if (r < 0)
                 return r;
         t->enabled = e->t.enabled;
@@ -161,7 +164,6 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
                 if (r < 0)
                         return r;
         }
-        tq_world_touch(s, t);
         return 0;
 }
 

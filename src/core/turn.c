@@ -37,7 +37,7 @@
  * memory that some job below it needs, so that the first that fits now is found in O(log tenants)
  * too, however many do not. It comes back to the tournament when something about it changes. A
  * tenant is parked at most once for each time that it came, so a decision costs O(log tenants),
- * amortised. refresh() is the one place that decides who stands where, from the facts alone. */
+ * amortised. settle() is the one place that decides who stands where, from the facts alone. */
 
 enum { ANY, SHORT }; /* indices of TqTenant.need */
 

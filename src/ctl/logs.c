@@ -135,7 +135,8 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
         (void)event;
         copy(&f->streams.out);
         copy(&f->streams.err);
-        return 0;
+        /* Nobody reads any more: main() says whether that is a fault. */
+        return ferror(stdout) ? sd_event_exit(f->event, 0) : 0;
 }
 
 static int ask(Follow *f);

@@ -129,9 +129,11 @@ static int unknown_option(int c, char *argv[]) {
                             options_rows[id].value);
         if (c == ':')
                 return fail(TQ_EXIT_USAGE, "-%c: expected a value", optopt);
-        if (optopt > 0 && id < 0)
+        if (optopt != 0 && id < 0 && optopt < ' ')
+                return fail(TQ_EXIT_USAGE, "an option that is no letter; see tenantqctl --help");
+        if (optopt != 0 && id < 0)
                 return fail(TQ_EXIT_USAGE, "unknown option -%c; see tenantqctl --help", optopt);
-        if (optopt > 0)
+        if (optopt != 0)
                 return fail(TQ_EXIT_USAGE, "--%s takes no value", options_rows[id].name);
         for (size_t i = 0; i < _OPTION_MAX; i++)
                 names[i] = options_rows[i].name;

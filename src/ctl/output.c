@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -19,15 +20,18 @@ bool output_has_color(void) {
 }
 
 int output_finish(void) {
+        struct pollfd reader = { .fd = STDOUT_FILENO };
         bool failed = ferror(stdout) != 0;
 
         errno = 0;
-        if (fflush(stdout) != 0 || failed)
-                /* Who reads has enough: as head(1) does. */
-                return errno == EPIPE ? TQ_EXIT_FAILURE
-                                      : fail(TQ_EXIT_FAILURE, "can't write to standard output%s%s",
-                                             errno ? ": " : "", errno ? strerror(errno) : "");
-        return TQ_EXIT_OK;
+        if (fflush(stdout) == 0 && !failed)
+                return TQ_EXIT_OK;
+        /* Who reads has enough: as head(1) does. Why an earlier write failed is not known any more.
+         */
+        if (errno == EPIPE || (poll(&reader, 1, 0) > 0 && reader.revents & POLLERR))
+                return TQ_EXIT_FAILURE;
+        return fail(TQ_EXIT_FAILURE, "can't write to standard output%s%s", errno ? ": " : "",
+                    errno ? strerror(errno) : "");
 }
 
 static const TqCell *named_cell(const TqTable *t, size_t row, const char *name) {

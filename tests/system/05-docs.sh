@@ -492,7 +492,7 @@ named_functions_exist() {
         local name
         # shellcheck disable=SC2016 # backquotes of Markdown
         while read -r name; do
-                grep -rqw -- "$name" src --include='*.[ch]' || t_fail "src/ARCHITECTURE.md: there is no $name()"
+                grep -rqw --include='*.[ch]' -- "$name" src tests/unit || t_fail "src/ARCHITECTURE.md: there is no $name()"
         done < <(grep -ohE '`[a-z_]+\(\)`' src/ARCHITECTURE.md src/HACKING.md | tr -d '`()' | LC_ALL=C sort -u)
 }
 

@@ -81,7 +81,7 @@ lists() {
 }
 
 shows_logs() {
-        local gate job
+        local gate job status
         gate=$(d_gate_make log)
         job=$(ctl run -t acme -- sh -c "echo first; read x <$gate; echo second; echo third >&2; exit 4")
         t_wait 5 test -s "$D/logs/acme/$job.1.out"
@@ -94,6 +94,16 @@ shows_logs() {
         t_eq "$(cat "$D/stage/follow.err")" third "followed errors"
         t_eq "$(ctl logs -f "$job" 2>&1)" $'first\nsecond\nthird' "logs -f of an ended job"
         d_status 5 ctl logs 999999
+        # Who reads has enough before the job has ended.
+        job=$(ctl run -t acme -- sh -c 'echo 1; echo 2; sleep 1; echo 3; sleep 1; echo 4; sleep 20')
+        {
+                status=0
+                ctl logs -f "$job" 2>"$D/stage/follow.err" || status=$?
+                echo "$status" >"$D/stage/follow.status"
+        } | head -n 2 >/dev/null
+        t_eq "$(cat "$D/stage/follow.status")" 1 "exit status of logs -f without a reader"
+        t_eq "$(cat "$D/stage/follow.err")" "" "what it says of that"
+        ctl cancel "$job" >/dev/null
 }
 
 cancels() {

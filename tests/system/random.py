@@ -1093,7 +1093,8 @@ class World:
             return
         rows = answer[0].dicts()
         # None are shown of a tenant whose file and changes together have too many; it is disabled.
-        if not any(r["queue"] for r in rows) and self.sections.get(tenant, 0) >= 20:
+        if not any(r["queue"] for r in rows) and (
+                self.sections.get(tenant, 0) >= 20 or "queues with limits" in self.state_of(tenant)):
             return
         got = {(r["queue"], r["limit"]): r["value"] for r in rows if r["source"] in ("set", "ceiling")}
         want = self.limits.get(tenant, {})

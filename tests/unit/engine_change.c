@@ -380,10 +380,39 @@ START_TEST(reservations) {
 }
 END_TEST
 
+/* A pool that many have waited for is there: each is told once, one after the other. */
+START_TEST(wanted_by_many) {
+        enum { MANY = 2000 };
+        Place *p = place();
+        TqHello with = *settings_host(p->settings);
+
+        for (uint32_t i = 0; i < MANY; i++) {
+                TqTenantMessage m = { .tenant = 100 + i, .uid = 5000 + i, .pool = "batch" };
+                const Tenant *t;
+
+                (void)snprintf(m.name, sizeof(m.name), "t%u", i);
+                ck_assert_int_eq(tenants_hear(p->tenants, &m, &t), 0);
+                ck_assert_int_eq(settings_hear(p->settings, t, &m), 0);
+                if (i % 100 == 0)
+                        fake_commit_all(0);
+        }
+        with.policy.n_pools = 1;
+        (void)snprintf(with.policy.pools[0].name, sizeof(with.policy.pools[0].name), "batch");
+        with.policy.pools[0].slots = 2;
+        settings_hear_host(p->settings, &with);
+        p->w.host = with.policy;
+        must_step(&p->w, (TqEvent){ .type = TQ_EVENT_HOST, .host = &p->w.host });
+        p->n_told = 0;
+        settings_tell(p->settings, p->t);
+        ck_assert_uint_eq(p->n_told, 1 + MANY);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *t = unit_case(s, "settings"), *c = unit_case(s, "change");
 
         tcase_add_test(t, applied_first);
+        tcase_add_test(t, wanted_by_many);
         tcase_add_test(t, not_applied);
         tcase_add_test(c, order);
         tcase_add_test(c, kernel_refuses);

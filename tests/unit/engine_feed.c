@@ -71,6 +71,20 @@ START_TEST(from_within) {
 }
 END_TEST
 
+/* What is switched is seen, though nothing follows from it. */
+START_TEST(switched) {
+        Log l = {};
+        Feed *f = open_feed(&l, "concurrency=1");
+
+        must_feed(f, (TqEvent){ .type = TQ_EVENT_SWITCH, .switches = { .is_paused = true } });
+        ck_assert_uint_eq(l.n, 0);
+        ck_assert_uint_eq(l.n_decided, 1);
+        must_feed(f, (TqEvent){ .type = TQ_EVENT_TICK });
+        ck_assert_uint_eq(l.n_decided, 1);
+        ck_assert_ptr_null(feed_free(f));
+}
+END_TEST
+
 /* Why a submission was refused can be read behind it. */
 START_TEST(refusal) {
         Log l = {};
@@ -92,6 +106,7 @@ static void fill(Suite *s) {
         TCase *t = unit_case(s, "feed");
 
         tcase_add_test(t, from_within);
+        tcase_add_test(t, switched);
         tcase_add_test(t, refusal);
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "engine/dispatch/daytime.h"
 #include "engine/dispatch/start.h"
 #include "engine/dispatch/load.h"
@@ -156,10 +155,10 @@ static void on_finish(void *data, const TqAction *a) {
         d->hooks.has_room(d->hooks.data, a->tenant);
         settings_job_ended(d->settings, tenants_get(d->tenants, a->tenant));
         e = commit_then(d->commit, on_end_recorded, sizeof(*e));
-        if (e) {
+        if (e)
                 *e = (Ending){ .dispatch = d, .job = a->job };
-                (void)tq_map_put(&d->ending, a->job, d);
-        }
+        if (tq_map_put(&d->ending, a->job, d) < 0)
+                commit_degrade(d->commit, -ENOMEM);
         /* The one whose launch failed: others that fail say so again. */
         if (job->failed_stage != TQ_STAGE_NONE)
                 tenants_note_launch(d->tenants, a->tenant, NULL);

@@ -63,7 +63,7 @@ int feed_step(Feed *f, const TqEvent *event) {
         }
         tq_scheduler_actions_done(&f->actions);
         f->actions = actions;
-        if (actions.n > 0 && f->decided)
+        if ((actions.n > 0 || event->type == TQ_EVENT_SWITCH) && f->decided)
                 f->decided(f->decided_data);
         if (r == -ENOMEM)
                 tq_log(LOG_ERR, "out of memory; an event waits for the next one");

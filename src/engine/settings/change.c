@@ -247,6 +247,12 @@ static void take_effect(Change *c) {
         l->n_live_queues = c->layers.n_live_queues;
 }
 
+/* The kernel has it, the ledger does not: back to what is recorded. */
+static void undo_kernel(Change *c) {
+        if (c->queue[0] == '\0')
+                c->ts->must_apply = true;
+}
+
 static void on_recorded(void *data, int result) {
         Change *c = *(Change **)data;
         Commit *commit = c->ts->settings->commit;
@@ -258,9 +264,14 @@ static void on_recorded(void *data, int result) {
                 end(c, TQ_CONTROL_FAILED, NULL);
                 return;
         }
-        /* The kernel has it, the ledger does not: back to what is recorded. */
-        if (c->queue[0] == '\0')
-                c->ts->must_apply = true;
+        /* We leave: the next one asks the ledger. */
+        if (result == -ECANCELED) {
+                end(c, TQ_CONTROL_FAILED,
+                    "the daemon stops before it is known whether it was recorded; ask with limits "
+                    "get");
+                return;
+        }
+        undo_kernel(c);
         (void)snprintf(text, sizeof(text), "the limits are as they were: %s",
                        commit_explain(commit, why, sizeof(why)));
         end(c, TQ_CONTROL_REFUSED, text);
@@ -300,10 +311,12 @@ static void record(Change *c) {
                 if (!c->items[i].is_unchanged && !record_one(c, &c->items[i]))
                         break;
         data = commit_then(commit, on_recorded, sizeof(Change *));
-        if (data)
+        if (data) {
                 *(Change **)data = c;
-        else
-                end(c, TQ_CONTROL_REFUSED, commit_explain(commit, why, sizeof(why)));
+                return;
+        }
+        undo_kernel(c);
+        end(c, TQ_CONTROL_REFUSED, commit_explain(commit, why, sizeof(why)));
 }
 
 static void on_applied(void *userdata, int result, const char *blob, size_t size, int *fd) {

@@ -245,29 +245,33 @@ void settings_describe(Settings *s, const Tenant *t, TenantEvent *ret) {
         ret->event.t.enabled = !settings_fault(s, t, fault, sizeof(fault));
 }
 
-/* What one tenant gave back may be what another one could not have: a reservation that moves from
- * one to the other must not depend on who is announced first. */
-static void reconsider(Settings *s) {
+static TenantSettings *first_that_can(const Settings *s) {
         TqError err = {};
 
         TQ_LIST_FOREACH(node, &s->in_want) {
                 TenantSettings *ts = TQ_LIST_ENTRY(node, TenantSettings, share);
 
-                if (settings_check_share(ts, &ts->layers.effective, &err) == 0) {
-                        settings_tell(s, ts->tenant);
-                        return; /* which reconsiders the others */
-                }
+                if (settings_check_share(ts, &ts->layers.effective, &err) == 0)
+                        return ts;
         }
+        return NULL;
 }
 
+/* What one tenant gave back may be what another one could not have: a reservation that moves from
+ * one to the other must not depend on who is announced first. */
 void settings_tell(Settings *s, const Tenant *t) {
-        const TenantSettings *ts;
+        TenantSettings *ts;
 
-        if (s->changed)
-                s->changed(s->changed_data, t);
+        if (!s->changed)
+                return;
+        s->changed(s->changed_data, t);
         ts = find(s, t->id);
-        if (ts && ts->share_fault[0] == '\0')
-                reconsider(s);
+        if (!ts || ts->share_fault[0] != '\0')
+                return;
+        while ((ts = first_that_can(s))) {
+                tq_list_unlink(&ts->share);
+                s->changed(s->changed_data, ts->tenant);
+        }
 }
 
 void settings_job_ended(Settings *s, const Tenant *t) {
