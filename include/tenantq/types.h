@@ -3,6 +3,8 @@
 
 /* The public contract of tenantq: sizes, names and exit codes that other programs may rely on. */
 
+/* Of a number of a job; there are as many above it as there will ever be. */
+#define TQ_JOB_MAX         (INT64_MAX / 2)
 #define TQ_JOB_FILE_MAX    65536 /* bytes of a job file */
 #define TQ_JOB_SUFFIX      ".job"
 #define TQ_TENANT_NAME_MAX 48 /* bytes of a tenant's name */

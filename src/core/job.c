@@ -358,15 +358,10 @@ static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
 
 /* The program has not begun: nothing of the job has run, and what stood in the way may pass. */
 static bool may_pass(const TqJob *job, const TqEnd *end) {
-        static const int passing[] = { ETXTBSY, EAGAIN, ENOMEM, EMFILE, ENFILE, ESTALE };
-
         if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE ||
             job->failed_execs >= TQ_RETRIES_OWN)
                 return false;
-        for (size_t i = 0; i < TQ_ELEMENTSOF(passing); i++)
-                if (end->code == passing[i])
-                        return true;
-        return false;
+        return end->code == ETXTBSY || end->code == ESTALE || tq_errno_is_shortage(-end->code);
 }
 
 static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,

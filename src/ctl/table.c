@@ -234,21 +234,39 @@ static int fit(Printer *p, size_t i) {
                                                               scols_wrapnl_nextchunk, NULL);
 }
 
-/* Whether there is room for all, and for sentences to be read. */
-static bool has_room(const Printer *p) {
+/* How wide a column of sentences has to be to be read. */
+static size_t least_of(const Printer *p, size_t i) {
+        size_t least = 0;
+
+        for (size_t row = 0; row < p->t->n_rows; row++) {
+                const char *text = scols_line_get_column_data(scols_table_get_line(p->table, row),
+                                                              scols_table_get_column(p->table, i));
+
+                least = TQ_MAX(least, (size_t)output_width(text ? text : ""));
+        }
+        return TQ_MIN(least, (size_t)PROSE_LEAST);
+}
+
+/* Whether there is room for all. */
+static bool fits(const Printer *p) {
         size_t total = 0;
 
         for (size_t i = 0; i < p->n; i++) {
                 const struct libscols_column *c = scols_table_get_column(p->table, i);
-                size_t width = scols_column_get_width(c);
 
-                if (scols_column_is_hidden(c))
-                        continue;
-                if (p->columns[i].format == FORMAT_PROSE && width < PROSE_LEAST)
-                        return false;
-                total += width + strlen(BETWEEN);
+                if (!scols_column_is_hidden(c))
+                        total += scols_column_get_width(c) + strlen(BETWEEN);
         }
         return total <= scols_table_get_termwidth(p->table) + strlen(BETWEEN);
+}
+
+/* And for sentences to be read. */
+static bool has_room(const Printer *p) {
+        for (size_t i = 0; i < p->n; i++)
+                if (p->columns[i].format == FORMAT_PROSE &&
+                    scols_column_get_width(scols_table_get_column(p->table, i)) < least_of(p, i))
+                        return false;
+        return fits(p);
 }
 
 static int measure(const Printer *p) {
@@ -272,7 +290,16 @@ static struct libscols_column *widest_name(const Printer *p) {
         return widest;
 }
 
-/* Sentences make room first, then names. */
+static int show_names(const Printer *p) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < p->n; i++)
+                if (p->columns[i].format == FORMAT_NAME)
+                        r = scols_column_set_flags(scols_table_get_column(p->table, i), 0);
+        return r < 0 ? r : measure(p);
+}
+
+/* Sentences make room first, then names; where that does not help, all names are whole. */
 static int lay_out(Printer *p) {
         struct libscols_column *c;
         int r;
@@ -285,6 +312,8 @@ static int lay_out(Printer *p) {
                 if (r >= 0)
                         r = measure(p);
         }
+        if (r >= 0 && !fits(p))
+                r = show_names(p);
         for (size_t i = 0; r >= 0 && i < p->n; i++)
                 r = fit(p, i);
         return r;

@@ -235,8 +235,9 @@ static int on_descriptor(void *userdata, const TqMessage *m, const char *blob, i
         int r;
 
         (void)blob;
+        /* Lost for want of descriptors: the next one of us is given it. */
         if (*fd < 0)
-                return 0;
+                return -EMFILE;
         if (m->number.cookie == TQ_DESCRIPTOR_LISTEN)
                 return api_listen(e->api, tq_take_fd(fd));
         r = commit_replace_claims(e->commit, tq_take_fd(fd));

@@ -27,6 +27,7 @@ static const struct {
         [TQ_MESSAGE_NEXT_CLAIM] = { BODY(number), false },
         [TQ_MESSAGE_CLAIM_DONE] = { BODY(claim_done), true },
         [TQ_MESSAGE_CLAIM_AGAIN] = { BODY(number), false },
+        [TQ_MESSAGE_CLAIM_LATE] = { BODY(claim_late), false },
         [TQ_MESSAGE_CREDIT] = { BODY(credit), false },
         [TQ_MESSAGE_START] = { BODY(start), true },
         [TQ_MESSAGE_RELEASE] = { BODY(attempt), false },
@@ -81,6 +82,10 @@ static bool status_is_sane(const TqMessage *m) {
         return true;
 }
 
+static bool attempt_is_sane(uint64_t job, uint32_t attempt) {
+        return job > 0 && job <= TQ_JOB_MAX && attempt > 0;
+}
+
 static bool body_is_sane(const TqMessage *m) {
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_HELLO:
@@ -99,7 +104,11 @@ static bool body_is_sane(const TqMessage *m) {
         case TQ_MESSAGE_CREDIT:
                 return m->credit.credit <= TQ_CREDIT_MOST;
         case TQ_MESSAGE_START:
-                return tq_limits_is_sane(&m->start.limits);
+                return attempt_is_sane(m->start.job, m->start.attempt) &&
+                       tq_limits_is_sane(&m->start.limits);
+        case TQ_MESSAGE_SPAWNED:
+        case TQ_MESSAGE_ADOPTED:
+                return attempt_is_sane(m->attempt.job, m->attempt.attempt);
         case TQ_MESSAGE_APPLY:
                 return tq_limits_is_sane(&m->apply.limits);
         case TQ_MESSAGE_STATUS:
@@ -107,7 +116,8 @@ static bool body_is_sane(const TqMessage *m) {
         case TQ_MESSAGE_START_FAILED:
                 return m->attempt.stage < _TQ_STAGE_MAX;
         case TQ_MESSAGE_ENDED:
-                return m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&
+                return attempt_is_sane(m->ended.job, m->ended.attempt) &&
+                       m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&
                        m->ended.end.oom_level < _TQ_LEVEL_MAX;
         default:
                 return true;

@@ -39,6 +39,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_NEXT_CLAIM,
         TQ_MESSAGE_CLAIM_DONE,  /* blob: the reason of a refusal */
         TQ_MESSAGE_CLAIM_AGAIN, /* one that waits at the door is to be handed over again; number */
+        TQ_MESSAGE_CLAIM_LATE,  /* that can't be done for now: it comes by itself */
         TQ_MESSAGE_CREDIT,      /* how many claims of a tenant may be open */
         TQ_MESSAGE_START,       /* blob: the plan's body */
         TQ_MESSAGE_RELEASE,
@@ -144,6 +145,11 @@ typedef struct TqClaimDoneMessage {
 /* Claims of a tenant that are open at the same time, unless the engine has said less. */
 #define TQ_CREDIT_MOST 64
 
+typedef struct TqClaimLateMessage {
+        uint64_t claim;
+        uint32_t tenant;
+} TqClaimLateMessage;
+
 typedef struct TqCreditMessage {
         uint32_t tenant;
         uint32_t credit; /* at most TQ_CREDIT_MOST */
@@ -184,6 +190,7 @@ typedef struct TqMessage {
                 TqStartMessage start;
                 TqClaimDoneMessage claim_done;
                 TqCreditMessage credit;
+                TqClaimLateMessage claim_late;
                 TqApplyMessage apply;
                 TqOpenLogMessage open_log;
                 TqNumberMessage number;

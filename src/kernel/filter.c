@@ -74,8 +74,9 @@ static int add_engine_conditions(scmp_filter_ctx filter) {
         if (r >= 0)
                 r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                                      SCMP_A1(SCMP_CMP_MASKED_EQ, MASK32, FIONREAD));
-        /* What sd_journal_sendv(3) speaks through. Without connect and bind nothing comes back by
-         * it, and who is sent to sees whose it is. */
+        /* What sd_journal_sendv(3) speaks through. Whoever is sent to sees whose it is, and can
+         * answer (SO_PASSCRED binds it by itself); who would do so can also come to the control
+         * socket. */
         if (r >= 0)
                 r = seccomp_rule_add(
                         filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,

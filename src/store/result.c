@@ -248,13 +248,16 @@ void tq_result_slots_release(TqResultSlots *s, size_t slot) {
 int tq_result_slots_next(TqResultSlots *s, size_t *position, TqResult *ret_record) {
         while (*position < s->n) {
                 size_t i = (*position)++;
+                int r;
 
                 if (!s->slots[i].is_used)
                         continue;
-                if (tq_result_read(s->slots[i].fd, ret_record) < 0) {
+                r = tq_result_read(s->slots[i].fd, ret_record);
+                if (r < 0) {
                         /* Torn: there is no telling whose it was. Its job is found by its absence.
-                         */
-                        tq_result_slots_release(s, i);
+                         * One that can't be read for now is left as it is. */
+                        if (r == -EBADMSG || r == -ENODATA)
+                                tq_result_slots_release(s, i);
                         continue;
                 }
                 return (int)i;

@@ -334,11 +334,14 @@ words_are_listed() {
 # What `tenantqctl queue` says of a reason is how the page's text begins.
 waits_are_explained() {
         local word help text
+        n=0
         while IFS= read -r help; do
+                n=$((n + 1))
                 word=${help%%:*}
                 text=$(texts_of tenantq.7 waits | grep "^$word:")
                 [[ "${text,,}" = "${help,,}"* ]] || t_fail "tenantq.7, $word: the program says '$help', the page '$text'"
         done < <(in_program wait-helps)
+        [ "$n" -gt 0 ] || t_fail "nothing to compare"
 }
 
 workload_keys_are_listed() {
@@ -354,10 +357,13 @@ verbs_and_options_are_listed() {
 verbs_have_examples() {
         local verb examples
         examples=$(table_of tenantqctl.1 verbs | grep '^\.Dl ')
+        n=0
         while read -r verb; do
+                n=$((n + 1))
                 grep -q "^\.Dl [#\$] tenantqctl $verb\( \|\$\)" <<<"$examples" ||
                         t_fail "tenantqctl.1: no example of $verb"
         done < <(in_program verbs)
+        [ "$n" -gt 0 ] || t_fail "nothing to compare"
 }
 
 exit_codes_are_listed() {
@@ -450,20 +456,26 @@ readme_is_simulated() {
 used_verbs_exist() {
         local verb known
         known=$(in_program verbs)
+        n=0
         while read -r verb; do
+                n=$((n + 1))
                 grep -qx -- "$verb" <<<"$known" || t_fail "\"tenantqctl $verb\" is no verb"
         done < <(grep -ohE 'tenantqctl( --json)* [a-z]+' README.md src/ARCHITECTURE.md src/man/* conf/*.conf conf/*/* |
                 awk '{ print $NF }' | LC_ALL=C sort -u)
+        [ "$n" -gt 0 ] || t_fail "nothing to compare"
 }
 
 # A file or directory that README.md or ARCHITECTURE.md names in backquotes is there.
 named_files_exist() {
         local path
+        n=0
         # shellcheck disable=SC2016 # backquotes of Markdown
         while read -r path; do
+                n=$((n + 1))
                 compgen -G "$path" >/dev/null || compgen -G "src/$path" >/dev/null || t_fail "there is no $path"
         done < <(grep -ohE '`(\./)?(src|include|units|conf|tests|scripts|base|core|kernel|store|sim|ipc|supervisor|engine|exec|ctl|man)/[A-Za-z0-9_./*-]*`' \
                 README.md src/ARCHITECTURE.md src/HACKING.md | tr -d '`' | sed 's#^\./##' | LC_ALL=C sort -u)
+        [ "$n" -gt 0 ] || t_fail "nothing to compare"
 }
 
 # The example of HACKING.md applies to the tree, compiles, and is in the manual that it changes.
@@ -490,10 +502,13 @@ example_change_is_true() {
 # Functions that ARCHITECTURE.md names are in the sources.
 named_functions_exist() {
         local name
+        n=0
         # shellcheck disable=SC2016 # backquotes of Markdown
         while read -r name; do
+                n=$((n + 1))
                 grep -rqw --include='*.[ch]' -- "$name" src tests/unit || t_fail "src/ARCHITECTURE.md: there is no $name()"
         done < <(grep -ohE '`[a-z_]+\(\)`' src/ARCHITECTURE.md src/HACKING.md | tr -d '`()' | LC_ALL=C sort -u)
+        [ "$n" -gt 0 ] || t_fail "nothing to compare"
 }
 
 [ -x "$build/tenantqctl" ] || { echo "no $build/tenantqctl: run make first" >&2 && exit 1; }

@@ -258,6 +258,71 @@ door_is_the_next_owners() {
         t_wait 10 is_taken hooli back
 }
 
+# The directory changes hands, and the next owner does not wait for that to be noticed.
+first_file_of_the_next_owner() {
+        local uid=61085 other=61086 i
+        d_tenant aviato "$uid"
+        for i in {1..6}; do
+                say_hello "first$i" >"$D/stage/first"
+                chown "$other" "$D/stage/first"
+                chown "$other:$other" "$D/spool/aviato"
+                mv "$D/stage/first" "$D/spool/aviato/first$i.job"
+                t_wait 10 has_ended aviato "first$i"
+                read -r uid other <<<"$other $uid"
+        done
+        [ ! -e "$D/spool/aviato/rejected" ] || t_fail "refused: $(cat "$D"/spool/aviato/rejected/*.reason)"
+}
+
+# What root had put there for the former owner is not the next one's, over a restart too.
+root_dropped_for_the_former() {
+        local uid=61087 other=61088 how
+        for how in running restarted; do
+                printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=1\n' >"$D/etc/tenants.d/$how.conf"
+                d_tenant "$how" "$uid"
+                ctl reload
+                ctl pause "$how"
+                for i in 1 2; do
+                        printf '[Job]\nName=root%s\nExecStart=/bin/true\n' "$i" >"$D/stage/root$i"
+                        chmod 0644 "$D/stage/root$i"
+                        mv "$D/stage/root$i" "$D/spool/$how/root$i.job"
+                        t_wait 5 is_taken "$how" "root$i"
+                done
+                [ "$how" = running ] || d_stop
+                chown "$other:$other" "$D/spool/$how"
+                [ "$how" = running ] || d_start
+                t_wait 10 has_owner "$how" "$other"
+                ctl resume "$how"
+                say_hello theirs >"$D/stage/theirs"
+                chown "$other" "$D/stage/theirs"
+                mv "$D/stage/theirs" "$D/spool/$how/theirs.job"
+                t_wait 10 has_ended "$how" theirs
+                t_eq "$(as "$other" ps -a | grep -c root)" 0 "jobs of root's files that the next owner sees"
+                has_claims "$how" || t_fail "the file of the former owner is not in .claims"
+                rm -f "$D"/spool/.claims/*."$how"
+                read -r uid other <<<"61089 61090"
+        done
+}
+
+# Limits of a queue hold for the one who comes back, also when tenantqd has been away.
+limits_of_who_comes_back() {
+        printf '[tenant]\non_full=wait\n[queue q]\nqueue_depth=2\n' >"$D/etc/tenants.d/bachman.conf"
+        d_tenant bachman 61091
+        ctl reload
+        ctl pause bachman
+        for i in {1..6}; do
+                printf '[Job]\nName=b%s\nQueue=q\nExecStart=/bin/true\n' "$i" | drop bachman "b$i"
+                t_wait 5 is_taken bachman "b$i"
+        done
+        chown 61092:61092 "$D/spool/bachman"
+        t_wait 10 has_owner bachman 61092
+        d_restart
+        chown 61091:61091 "$D/spool/bachman"
+        t_wait 10 has_owner bachman 61091
+        sleep 1
+        t_eq "$(ctl --json tenants | d_json "[t['waiting'] for t in j['tenants'] if t['tenant'] == 'bachman'][0]")" 2 \
+                "jobs that wait in a queue of two"
+}
+
 is_taken() {
         [ ! -e "$D/spool/$1/$2.job" ]
 }
@@ -545,7 +610,6 @@ terminal_is_safe() {
 t_case "another owner sees nothing of before (T109)" another_owner_sees_nothing
 t_case "jobs of the former owner come first (T109)" former_jobs_come_first
 t_case "starts are their owner's (T109)" starts_are_their_owners
-t_case "the door is the next owner's too (T109)" door_is_the_next_owners
 t_case "a former owner has a name" former_by_name
 t_case "whose a directory is over a restart" owner_over_a_restart
 t_case "ceilings" ceilings
@@ -564,5 +628,9 @@ t_case "run: options end at the command" options_end_at_the_command
 t_case "run: limits and sizes" limits_of_run
 t_case "time spans are systemd's" spans_of_systemd
 t_case "a terminal is safe from output (T44)" terminal_is_safe
+t_case "the door is the next owner's too (T109)" door_is_the_next_owners
+t_case "the next owner's first file (T109)" first_file_of_the_next_owner
+t_case "files of root's for the former owner (T109)" root_dropped_for_the_former
+t_case "limits of an owner who comes back (T109)" limits_of_who_comes_back
 d_report
 t_summary

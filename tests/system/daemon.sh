@@ -388,7 +388,11 @@ d_has_leaves() {
 }
 
 d_watches_none() {
-        [ -z "$(pgrep -u "$D_EXEC_UID" -x tenantq-exec -P "$(d_pid)")" ]
+        local pid
+        # Of whatever daemon: those of one that is gone have another parent.
+        for pid in $(pgrep -u "$D_EXEC_UID" -x tenantq-exec); do
+                [[ "$(readlink "/proc/$pid/exe")" != "$D"/* ]] || return 1
+        done
 }
 
 # Nothing is left of any job: no cgroup, no process that watches, no claim.

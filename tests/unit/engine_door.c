@@ -383,6 +383,52 @@ START_TEST(looks_only_when_due) {
 }
 END_TEST
 
+/* One that can't be handed over for now keeps none of another queue, and comes by itself. */
+START_TEST(late) {
+        Place p = place_of_queues();
+
+        fill_queue(&p, 1, "a");
+        fill_queue(&p, 2, "b");
+        refused(&p, 10, "a");
+        refused(&p, 11, "b");
+        refused(&p, 12, "a");
+        is_run(&p, 1);
+        is_run(&p, 2);
+        door_room_made(p.door, 1);
+        asks_again(10);
+        door_is_late(p.door, p.t, 10);
+        asks_again(11);
+        door_leave(p.door, p.t, 11);
+        door_room_made(p.door, 1);
+        fake_said_nothing(); /* 12 is behind it */
+        door_leave(p.door, p.t, 10);
+        asks_again(12);
+        door_is_late(p.door, p.t, 4711); /* harmless */
+        leave(&p);
+}
+END_TEST
+
+/* What is behind another one waits for that, whatever it asks for itself; and for that one's reason
+ * of now. */
+START_TEST(behind) {
+        Place p = place_of_queues();
+        DoorClaim large = claim(11, "a");
+        TqRefusal stale = full(TQ_KEY_SPOOL_BYTES, 100), why;
+        DoorClaim first = claim(10, "a");
+
+        fill_queue(&p, 1, "a");
+        door_wait(p.door, p.t, &first, &stale);
+        (void)fake_said_type(TQ_MESSAGE_CLAIM_DONE);
+        large.spool_bytes = 1000;
+        ck_assert(door_must_wait(p.door, p.t, &large, &why));
+        ck_assert_int_eq(why.key, TQ_KEY_QUEUE_DEPTH);
+        why = stale;
+        ck_assert(door_may_wait(p.door, p.t, NULL, &why));
+        ck_assert(!door_may_wait(p.door, p.t, &large, &why));
+        leave(&p);
+}
+END_TEST
+
 /* Whoever had the directory before: his claims are looked at anew, and his credit is not the next
  * one's. */
 START_TEST(another_owner) {
@@ -514,6 +560,8 @@ static void fill(Suite *s) {
         tcase_add_test(t, asked_to_be_refused);
         tcase_add_test(t, asked_when_none_waits_any_more);
         tcase_add_test(t, looks_only_when_due);
+        tcase_add_test(t, late);
+        tcase_add_test(t, behind);
         tcase_add_test(t, another_owner);
         tcase_add_test(t, another_owner_while_asked);
         tcase_add_test(t, drained);

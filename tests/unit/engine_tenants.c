@@ -204,6 +204,11 @@ START_TEST(launches) {
         tenants_note_launch(ts, t->id, NULL);
         ck_assert_str_eq(t->launch_note, "");
         tenants_note_launch(ts, t->id, "clone: ENOMEM");
+        ck_assert_uint_eq(fake_n_ops(), n + 1); /* once a minute, whatever works in between */
+        ck_assert_str_eq(t->launch_note, "clone: ENOMEM");
+        tenants_note_launch(ts, t->id, NULL);
+        fake_now += 61 * TQ_USEC_PER_SEC;
+        tenants_note_launch(ts, t->id, "clone: ENOMEM");
         ck_assert_uint_eq(fake_n_ops(), n + 2);
         tenants_note_launch(ts, 99, "nobody's"); /* harmless */
 }

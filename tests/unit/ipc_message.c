@@ -11,6 +11,12 @@ static size_t make(TqMessage *m, TqMessageType type, uint32_t n) {
                                        .blob_size = n };
         if (type == TQ_MESSAGE_HELLO)
                 tq_policy_init(&m->hello.policy);
+        if (type == TQ_MESSAGE_START)
+                m->start.job = m->start.attempt = 1;
+        else if (type == TQ_MESSAGE_ENDED)
+                m->ended.job = m->ended.attempt = 1;
+        else if (type == TQ_MESSAGE_SPAWNED || type == TQ_MESSAGE_ADOPTED)
+                m->attempt.job = m->attempt.attempt = 1;
         return sizeof(m->header) + tq_message_body_size(type) + n;
 }
 
@@ -196,6 +202,27 @@ START_TEST(enums) {
 }
 END_TEST
 
+/* Numbers of jobs and attempts, wherever the other end acts on them. */
+START_TEST(attempts) {
+        static const TqMessageType types[] = { TQ_MESSAGE_START, TQ_MESSAGE_ENDED,
+                                               TQ_MESSAGE_SPAWNED, TQ_MESSAGE_ADOPTED };
+        static const uint64_t jobs[] = { 0, TQ_JOB_MAX + UINT64_C(1), UINT64_MAX };
+        TqMessage m;
+        size_t size = make(&m, types[_i], 0);
+
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        for (size_t i = 0; i < TQ_ELEMENTSOF(jobs); i++) {
+                /* All of them begin with the number. */
+                m.start.job = jobs[i];
+                ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        }
+        m.start.job = TQ_JOB_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        m.start.attempt = 0;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+}
+END_TEST
+
 /* The engine's first number leaves room for as many as there will be. */
 START_TEST(first_claim) {
         TqMessage m;
@@ -222,6 +249,7 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, queues);
         tcase_add_test(tcase, enums);
         tcase_add_test(tcase, first_claim);
+        tcase_add_loop_test(tcase, attempts, 0, 4);
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 #include "supervisor/claims/claims.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,23 +29,29 @@ static void on_room(void *data, Tenant *t) {
         ((Place *)data)->n_room++;
 }
 
-static Place *place(void) {
+static void open_rooms(Place *p) {
         static const TenantsHooks none;
-        static Place p;
         TqLink *link;
 
-        fake_own[OWN_CLAIMS] = unit_dir_open();
         ck_assert_int_eq(tq_link_new(NULL, NULL, NULL, &link), 0);
-        ck_assert_int_eq(tenants_new(NULL, NULL, NULL, link, &none, &p.tenants), 0);
-        ck_assert_int_eq(rejects_new(link, &p.rejects), 0);
-        ck_assert_int_eq(claims_new(NULL, p.tenants, p.rejects, link, on_room, &p, &p.claims), 0);
-        p.t = tenants_ensure(p.tenants, "acme");
-        p.t->who.uid = p.t->who.gid = UID;
-        p.t->owner = 1;
-        p.t->spool_fd = unit_dir_open();
-        ck_assert_int_eq(fchown(p.t->spool_fd, UID, UID), 0);
-        p.t->is_enabled = true;
-        p.t->is_gone = false;
+        ck_assert_int_eq(tenants_new(NULL, NULL, NULL, link, &none, &p->tenants), 0);
+        ck_assert_int_eq(rejects_new(link, &p->rejects), 0);
+        ck_assert_int_eq(claims_new(NULL, p->tenants, p->rejects, link, on_room, p, &p->claims), 0);
+        p->t = tenants_ensure(p->tenants, "acme");
+        p->t->who.uid = p->t->who.gid = UID;
+        p->t->owner = 1;
+        p->t->spool_fd = unit_dir_open();
+        ck_assert_int_eq(fchown(p->t->spool_fd, UID, UID), 0);
+        ck_assert_int_eq(fstat(p->t->spool_fd, &p->t->seen), 0);
+        p->t->is_enabled = true;
+        p->t->is_gone = false;
+}
+
+static Place *place(void) {
+        static Place p;
+
+        fake_own[OWN_CLAIMS] = unit_dir_open();
+        open_rooms(&p);
         return &p;
 }
 
@@ -109,9 +116,9 @@ START_TEST(accepted) {
         ck_assert_str_eq(said->blob, "bytes");
         ck_assert_uint_eq(said->m.claim.uid, UID);
         ck_assert(!is_there(p->t->spool_fd, "a.job"));
-        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         answer(1, TQ_CLAIM_ACCEPTED, NULL);
-        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         ck_assert_uint_eq(p->n_room, 1);
         answer(1, TQ_CLAIM_ACCEPTED, NULL); /* twice is once */
         answer(99, TQ_CLAIM_ACCEPTED, NULL);
@@ -153,7 +160,7 @@ START_TEST(refused) {
         ck_assert_str_eq(text, "a.job: line 1: no\n");
         read_text(dir_fd, "a-2.reason", text, sizeof(text));
         ck_assert_str_eq(text, "a.job: line 1: no\n");
-        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         (void)close(dir_fd);
         fake_said_nothing();
         leave(p);
@@ -223,7 +230,7 @@ START_TEST(not_a_file) {
                 ck_assert_msg(strstr(said->blob, kinds[_i].says), "%s", said->blob);
         }
         fake_said_nothing();
-        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         leave(p);
 }
 END_TEST
@@ -240,7 +247,7 @@ START_TEST(at_the_door) {
         again(1); /* it is on its way: not the engine's to say */
         ck_assert(!claims_has_kept(p->claims, p->t));
         answer(1, TQ_CLAIM_WAITS, NULL);
-        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_GONE);
         again(1);
         ck_assert(claims_has_kept(p->claims, p->t));
@@ -250,7 +257,7 @@ START_TEST(at_the_door) {
         ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
         ck_assert_str_eq(claimed(1, "a.job")->blob, "bytes");
         answer(1, TQ_CLAIM_ACCEPTED, NULL);
-        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         leave(p);
 }
 END_TEST
@@ -271,7 +278,7 @@ START_TEST(asked_in_vain) {
                 answer(i, TQ_CLAIM_WAITS, NULL);
         }
         /* Somebody has removed it from .claims. */
-        ck_assert_int_eq(unlinkat(fake_own[OWN_CLAIMS], "1.acme", 0), 0);
+        ck_assert_int_eq(unlinkat(fake_own[OWN_CLAIMS], "1.61901.acme", 0), 0);
         again(1);
         ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_GONE);
         said = fake_said();
@@ -288,7 +295,7 @@ START_TEST(asked_in_vain) {
         ck_assert_uint_eq(said->m.header.type, TQ_MESSAGE_REFUSED);
         ck_assert_uint_eq(said->m.claim.claim, 2);
         ck_assert_msg(strstr(said->blob, "may not submit"), "%s", said->blob);
-        ck_assert(is_there(fake_own[OWN_CLAIMS], "2.acme"));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "2.61901.acme"));
         fake_said_nothing();
         /* And another one has given it back. */
         ck_assert(!claims_has_kept(p->claims, p->t));
@@ -312,10 +319,90 @@ START_TEST(of_a_former_owner) {
         file_of(p, "a.job", UID, "x");
         ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
         ck_assert(!claims_have_credit(p->claims, p->t));
-        p->t->owner = 2;
+        p->t->who.uid = UID + 1;
         answer(1, TQ_CLAIM_REFUSED, "no");
         ck_assert(claims_have_credit(p->claims, p->t));
-        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
+        leave(p);
+}
+END_TEST
+
+/* Nor is a file of root's, who may submit for all, the next one's job; over a restart too. */
+START_TEST(of_a_former_owner_by_root) {
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        file_of(p, "a.job", 0, "x");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        leave(p);
+        open_rooms(p);
+        ck_assert_int_eq(claims_find(p->claims), 0);
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        p->t->who.uid = UID + 1;
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_FOREIGN);
+        ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_REFUSED)->claim.claim, 1);
+        fake_said_nothing();
+        claims_look_again(p->claims, p->t); /* nobody else came */
+        ck_assert(!claims_has_kept(p->claims, p->t));
+        p->t->who.uid = UID;
+        claims_look_again(p->claims, p->t);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(1, "claim-1.job");
+        leave(p);
+}
+END_TEST
+
+/* What the owner of a moment ago may not submit is not refused to him, nor removed. */
+START_TEST(owner_changes) {
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        ck_assert_int_eq(fchown(p->t->spool_fd, UID + 1, UID + 1), 0);
+        file_of(p, "a.job", UID + 1, "x");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_LATER);
+        ck_assert(is_there(p->t->spool_fd, "a.job"));
+        fake_said_nothing();
+        p->t->who.uid = p->t->who.gid = UID + 1;
+        ck_assert_int_eq(fstat(p->t->spool_fd, &p->t->seen), 0);
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        leave(p);
+}
+END_TEST
+
+/* One that can't be read for now keeps none of the others. */
+START_TEST(late) {
+        Place *p;
+        int fd;
+
+        NEED_ROOT();
+        p = place();
+        for (uint64_t i = 1; i <= 2; i++) {
+                file_of(p, "a.job", UID, "x");
+                ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+                (void)claimed(i, "a.job");
+                answer(i, TQ_CLAIM_WAITS, NULL);
+        }
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        /* A lease makes whoever opens it wait, or be told to come again. */
+        fd = openat(fake_own[OWN_CLAIMS], "1.61901.acme", O_RDWR | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+        (void)signal(SIGIO, SIG_IGN);
+        again(1);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_LATER);
+        ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_CLAIM_LATE)->claim_late.claim, 1);
+        ck_assert(claims_are_late(p->claims, p->t));
+        again(2);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(2, "a.job");
+        (void)close(fd);
+        ck_assert(!claims_has_kept(p->claims, p->t));
+        claims_try_again(p->claims, p->t);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
         leave(p);
 }
 END_TEST
@@ -331,7 +418,7 @@ START_TEST(refused_while_disabled) {
         (void)claimed(1, "a.job");
         p->t->is_enabled = false;
         answer(1, TQ_CLAIM_REFUSED, "no");
-        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
         p->t->is_enabled = true;
         ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
         (void)claimed(1, "a.job");
@@ -362,9 +449,10 @@ START_TEST(out_of_descriptors) {
                 ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
                 ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_LATER);
                 ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
-                ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+                ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
+                ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_CLAIM_LATE)->claim_late.claim, 1);
+                claims_try_again(p->claims, p->t);
                 ck_assert(claims_has_kept(p->claims, p->t));
-                fake_said_nothing();
         }
         ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
         (void)claimed(1, "a.job");
@@ -373,7 +461,8 @@ START_TEST(out_of_descriptors) {
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
         answer(1, TQ_CLAIM_REFUSED, "no");
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
-        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.acme"));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
+        ck_assert(claims_are_late(p->claims, p->t));
         leave(p);
 }
 END_TEST
@@ -409,7 +498,9 @@ END_TEST
 
 /* What a run before has left is kept by its number, told, and handed over in order. */
 START_TEST(found) {
-        static const char *const names[] = { "12.acme", "3.acme", "x.acme", "4", "0.acme", "5.A!" };
+        static const char *const names[] = { "12.61901.acme",    "3.acme", "x.acme",   "4",
+                                             "0.acme",           "5.A!",   "6.x.acme", "7.61901.",
+                                             "8.4294967295.acme" };
         Place *p;
 
         NEED_ROOT();
@@ -449,6 +540,9 @@ static void fill(Suite *s) {
         unit_add_rows(c, not_a_file, kinds);
         tcase_add_test(c, at_the_door);
         tcase_add_test(c, of_a_former_owner);
+        tcase_add_test(c, of_a_former_owner_by_root);
+        tcase_add_test(c, owner_changes);
+        tcase_add_test(c, late);
         tcase_add_test(c, refused_while_disabled);
         tcase_add_test(c, out_of_descriptors);
         tcase_add_test(c, asked_in_vain);

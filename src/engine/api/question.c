@@ -148,6 +148,13 @@ int question_ask_about_job(Call *c) {
         return c->job == 0 ? call_no_job(c) : submit(c, c->connection, &q);
 }
 
+int question_whether_job(Call *c, int (*then)(const Call *c, const TqTable *t, uint32_t number)) {
+        Question q = about_job(c);
+
+        q.then = then;
+        return c->job == 0 ? call_no_job(c) : submit(c, c->connection, &q);
+}
+
 int question_ask_later(const Call *kept, Connection *connection) {
         Question q = about_job(kept);
 

@@ -20,5 +20,7 @@ typedef struct Question {
 int question_ask(Call *c, const Question *q);
 /* About the job that the call is about, with all that the ledger has of it. */
 int question_ask_about_job(Call *c);
+/* The same, with a reply of its own if there is one. */
+int question_whether_job(Call *c, int (*then)(const Call *c, const TqTable *t, uint32_t number));
 /* To one whose turn it is again: the caller keeps `kept`. */
 int question_ask_later(const Call *kept, Connection *connection);

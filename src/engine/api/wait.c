@@ -9,9 +9,16 @@ int verb_wait(Call *c) {
                        : question_ask_about_job(c);
 }
 
+static int is_there(const Call *c, const TqTable *t, uint32_t number) {
+        (void)t;
+        (void)number;
+        return call_reply_empty(c);
+}
+
 /* Until the job has a process, or never will have: its output can be followed from then on. */
 int verb_wait_start(Call *c) {
-        return c->live && c->live->state < TQ_JOB_RUNNING
-                       ? waiters_wait(c->api->waiters, c, WAIT_START)
-                       : call_reply_empty(c);
+        if (!c->live)
+                return question_whether_job(c, is_there);
+        return c->live->state < TQ_JOB_RUNNING ? waiters_wait(c->api->waiters, c, WAIT_START)
+                                               : call_reply_empty(c);
 }

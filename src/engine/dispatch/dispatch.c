@@ -167,6 +167,12 @@ static void on_finish(void *data, const TqAction *a) {
 
 /* What the supervisor says --------------------------------------------------------------------- */
 
+/* What could not be taken in for want of memory is said by nobody again: we begin anew then, and
+ * are told everything. */
+static int heard(int r) {
+        return r == -ENOMEM ? r : 0;
+}
+
 static int on_spawned(void *userdata, const TqMessage *m, const char *blob, int *fd) {
         const TqAttemptMessage *a = &m->attempt;
         Dispatch *d = userdata;
@@ -176,10 +182,9 @@ static int on_spawned(void *userdata, const TqMessage *m, const char *blob, int 
         (void)fd;
         if (live)
                 tenants_note_launch(d->tenants, live->tenant->id, NULL);
-        (void)feed_step(
+        return heard(feed_step(
                 d->feed,
-                &(TqEvent){ .type = TQ_EVENT_SPAWNED, .job = a->job, .attempt = a->attempt });
-        return 0;
+                &(TqEvent){ .type = TQ_EVENT_SPAWNED, .job = a->job, .attempt = a->attempt }));
 }
 
 static int on_used(void *userdata, const TqMessage *m, const char *blob, int *fd) {
@@ -227,13 +232,12 @@ static int on_start_failed(void *userdata, const TqMessage *message, const char 
                 job->failed_stage = (TqStage)m->stage;
                 job->failed_error = m->error;
         }
-        (void)feed_step(d->feed,
-                        &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
-                                    .job = m->job,
-                                    .attempt = m->attempt,
-                                    .end = &end,
-                                    .is_own = job && is_own_fault(job, m) });
-        return 0;
+        return heard(feed_step(
+                d->feed, &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
+                                     .job = m->job,
+                                     .attempt = m->attempt,
+                                     .end = &end,
+                                     .is_own = job && is_own_fault(job, m) }));
 }
 
 static int note_stock(Dispatch *d, uint64_t job, unsigned attempt, uint32_t handle,
@@ -255,6 +259,7 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
         const TqEndedMessage *m = &message->ended;
         Dispatch *d = userdata;
         TqEvent event;
+        int r;
 
         (void)blob;
         (void)fd;
@@ -264,15 +269,15 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
         /* The end of a launch that was aborted when stock was taken. */
         if (recovery_let_go(d->recovery, m->job, &event)) {
                 (void)tq_link_send_attempt(d->link, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);
-                (void)feed_step(d->feed, &event);
-                return 0;
+                return heard(feed_step(d->feed, &event));
         }
-        if (feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
+        r = feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
                                            .job = m->job,
                                            .attempt = m->attempt,
-                                           .end = &m->end }) == -ENOENT)
+                                           .end = &m->end });
+        if (r == -ENOENT)
                 (void)tq_link_send_attempt(d->link, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);
-        return 0;
+        return heard(r);
 }
 
 /* The next turn -------------------------------------------------------------------------------- */

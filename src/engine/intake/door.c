@@ -18,12 +18,14 @@
  * where they are then. The supervisor keeps it with the directory, whoever owns that. */
 
 #define SAID_USEC      (60 * TQ_USEC_PER_SEC) /* that files wait, to the events */
-#define DUE_USEC       (10 * TQ_USEC_PER_SEC) /* how long a scheduled job that is due goes unnoticed */
+#define DUE_USEC       TQ_USEC_PER_MSEC /* behind the step that makes a scheduled job a waiting one */
 #define CREDIT_UNKNOWN UINT32_MAX
 
 typedef struct Waiting {
         TqList link; /* in its tenant's line, the oldest first */
         DoorClaim claim;
+        TqRefusal why;
+        bool is_late; /* it was asked for, and comes by itself */
 } Waiting;
 
 typedef struct Line {
@@ -32,8 +34,8 @@ typedef struct Line {
         size_t n;
         uint64_t asked; /* the claim that was asked for and has not come yet; 0: none */
         uint32_t credit;
-        bool is_shut;       /* a limit of the tenant as a whole refuses them */
-        TqRefusal latest;   /* why one of them waits */
+        bool is_shut; /* a limit of the tenant as a whole refuses them */
+
         uint64_t said_usec; /* when it was last said that files wait; 0: never */
         TqHeapNode retry;   /* while there is a time to ask again */
         uint64_t retry_at;  /* CLOCK_BOOTTIME usec */
@@ -153,7 +155,7 @@ bool door_may_wait(const Door *d, const Tenant *t, const DoorClaim *claim,
                    const TqRefusal *refusal) {
         if (commit_fault(d->commit) || refusal->kind == TQ_REFUSAL_DRAINING)
                 return true;
-        if (refusal->kind == TQ_REFUSAL_LIMIT && refusal->key == TQ_KEY_SPOOL_BYTES &&
+        if (refusal->kind == TQ_REFUSAL_LIMIT && refusal->key == TQ_KEY_SPOOL_BYTES && claim &&
             claim->spool_bytes > refusal->maximum)
                 return false;
         return settings_waits_when_full(d->settings, t->id) &&
@@ -177,11 +179,15 @@ static bool would_be_answered(const Door *d, const Line *line, const DoorClaim *
 }
 
 /* When to look again without being told: only of what passes with time, and in no decision. */
-static uint64_t look_in(const TqRefusal *r) {
+static uint64_t look_in(const Door *d, const TqRefusal *r) {
+        uint64_t next = tq_scheduler_next_deadline(d->scheduler);
+
         if (r->kind == TQ_REFUSAL_LIMIT && r->key == TQ_KEY_ENQUEUE_RATE)
                 return r->retry_usec;
-        return r->kind == TQ_REFUSAL_LIMIT && r->key == TQ_KEY_SCHEDULED_JOBS ? DUE_USEC
-                                                                              : UINT64_MAX;
+        /* When the scheduler wakes up for that, or for something else. */
+        if (r->kind == TQ_REFUSAL_LIMIT && r->key == TQ_KEY_SCHEDULED_JOBS && next != TQ_NEVER)
+                return tq_add_u64(tq_sub_u64(next, tq_clock_boottime_usec()), DUE_USEC);
+        return UINT64_MAX;
 }
 
 static void ask_for(Door *d, const Waiting *w) {
@@ -203,18 +209,19 @@ static void ask_for_one(Door *d, Line *line) {
         bool is_shut = false;
 
         TQ_LIST_FOREACH(node, &line->waiting) {
-                const Waiting *w = TQ_LIST_ENTRY(node, Waiting, link);
+                Waiting *w = TQ_LIST_ENTRY(node, Waiting, link);
                 TqRefusal refusal;
 
-                if (is_behind(line, w))
+                if (w->is_late || is_behind(line, w))
                         continue;
                 if (would_be_answered(d, line, &w->claim, &refusal)) {
                         line->asked = w->claim.claim;
                         ask_for(d, w);
                         return;
                 }
+                w->why = refusal;
                 is_shut |= is_of_all(&refusal);
-                soonest = TQ_MIN(soonest, look_in(&refusal));
+                soonest = TQ_MIN(soonest, look_in(d, &refusal));
         }
         line->is_shut = is_shut;
         set_retry(d, line, soonest);
@@ -306,7 +313,7 @@ bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRe
                 if (older->claim == claim->claim)
                         return false; /* it was asked for: the first of its queue */
                 if (strcmp(older->queue, claim->queue) == 0) {
-                        *ret = line->latest;
+                        *ret = TQ_LIST_ENTRY(node, Waiting, link)->why;
                         return true;
                 }
         }
@@ -332,11 +339,24 @@ void door_wait(Door *d, const Tenant *t, const DoorClaim *claim, const TqRefusal
                 return;
         }
         w->claim = *claim;
+        w->why = *refusal;
+        w->is_late = false;
         if (line->asked == claim->claim)
                 line->asked = 0;
         line->is_shut |= is_of_all(refusal);
-        line->latest = *refusal;
         say(d, line, refusal);
+        look_again(d, line);
+}
+
+void door_is_late(Door *d, const Tenant *t, uint64_t claim) {
+        Line *line = find(d, t->id);
+        Waiting *w = line ? find_waiting(line, claim) : NULL;
+
+        if (!w)
+                return;
+        w->is_late = true;
+        if (line->asked == claim)
+                line->asked = 0;
         look_again(d, line);
 }
 

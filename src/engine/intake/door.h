@@ -23,7 +23,8 @@ typedef struct DoorClaim {
         size_t n_after;
 } DoorClaim;
 
-/* Whether what was refused may wait until it is taken. */
+/* Whether what was refused may wait until it is taken. claim NULL: behind another one, whatever it
+ * asks for. */
 bool door_may_wait(const Door *d, const Tenant *t, const DoorClaim *claim,
                    const TqRefusal *refusal);
 /* An older one of the same queue waits already: *ret is why. */
@@ -33,6 +34,8 @@ bool door_must_wait(const Door *d, const Tenant *t, const DoorClaim *claim, TqRe
 void door_wait(Door *d, const Tenant *t, const DoorClaim *claim, const TqRefusal *refusal);
 /* It was handed over again, and taken or refused for good; or it has gone. */
 void door_leave(Door *d, const Tenant *t, uint64_t claim);
+/* It was asked for, and can't be handed over for now: it comes by itself. */
+void door_is_late(Door *d, const Tenant *t, uint64_t claim);
 /* A job of the tenant waits no more, or another reason to ask again; limits or switches may have
  * changed. */
 void door_room_made(Door *d, uint32_t tenant);

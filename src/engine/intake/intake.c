@@ -224,6 +224,7 @@ int intake_submit(Intake *in, const Submission *s, Answer *ret) {
         r = check(in, s, &spec, ret);
         if (r >= 0 && s->claim > 0 &&
             door_must_wait(in->door, s->tenant, &ret->claim, &ret->refusal)) {
+                ret->is_behind = true;
                 (void)tq_error(&ret->err, -EDQUOT, "%s",
                                tq_admit_format(&ret->refusal, s->tenant->name, text, sizeof(text)));
                 r = refuse(ret, TQ_CONTROL_LIMIT);
@@ -300,7 +301,8 @@ static int on_claim(void *userdata, const TqMessage *message, const char *blob, 
         if (intake_submit(in, &s, &a) >= 0)
                 accept(in, m->claim);
         /* What could not be parsed will not be when there is room. */
-        else if (a.claim.claim > 0 && door_may_wait(in->door, s.tenant, &a.claim, &a.refusal)) {
+        else if (a.claim.claim > 0 &&
+                 door_may_wait(in->door, s.tenant, a.is_behind ? NULL : &a.claim, &a.refusal)) {
                 door_wait(in->door, s.tenant, &a.claim, &a.refusal);
                 return 0;
         } else
@@ -329,6 +331,17 @@ static int on_refused(void *userdata, const TqMessage *m, const char *blob, int 
         note_refused(in, &m->claim, blob);
         if (t && m->claim.claim > 0)
                 door_leave(in->door, t, m->claim.claim);
+        return 0;
+}
+
+static int on_late(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Intake *in = userdata;
+        const Tenant *t = tenants_by_handle(in->tenants, m->claim_late.tenant);
+
+        (void)blob;
+        (void)fd;
+        if (t)
+                door_is_late(in->door, t, m->claim_late.claim);
         return 0;
 }
 
@@ -368,6 +381,7 @@ int intake_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Te
         tq_link_on(link, TQ_MESSAGE_CLAIM, on_claim, in);
         tq_link_on(link, TQ_MESSAGE_CLAIM_KEPT, on_kept, in);
         tq_link_on(link, TQ_MESSAGE_REFUSED, on_refused, in);
+        tq_link_on(link, TQ_MESSAGE_CLAIM_LATE, on_late, in);
         *ret = in;
         return 0;
 }

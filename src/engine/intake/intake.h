@@ -24,6 +24,7 @@ typedef struct Submission {
 /* What becomes of a submission. */
 typedef struct Answer {
         DoorClaim claim;      /* what of it matters at the door, once it was parsed */
+        bool is_behind;       /* another one of its queue waits */
         uint64_t job;         /* accepted, once this turn's changes are committed */
         TqControlError error; /* else why not: */
         TqError err;

@@ -311,6 +311,13 @@ static void go_on(TenantSettings *ts) {
                 parked(ts->parked_data);
 }
 
+/* It is tried again and again; another one, or the same after it was well, is said. */
+static void say_apply_fault(TenantSettings *ts) {
+        if (strcmp(ts->said_fault, ts->apply_fault) != 0)
+                say_disabled(ts->tenant, ts->apply_fault);
+        memcpy(ts->said_fault, ts->apply_fault, sizeof(ts->said_fault));
+}
+
 /* The supervisor has written the limits of the files and the ledger, or could not. */
 static void on_applied(void *userdata, int result, const char *blob, size_t size, int *fd) {
         TenantSettings *ts = userdata;
@@ -324,11 +331,11 @@ static void on_applied(void *userdata, int result, const char *blob, size_t size
         if (result < 0) {
                 (void)snprintf(ts->apply_fault, sizeof(ts->apply_fault),
                                "its limits can't be applied: %.400s", blob);
-                if (strcmp(ts->said_fault, ts->apply_fault) != 0)
-                        say_disabled(ts->tenant, ts->apply_fault);
-        } else
+                say_apply_fault(ts);
+        } else {
+                ts->said_fault[0] = '\0';
                 set_kernel(ts, blob, size);
-        memcpy(ts->said_fault, ts->apply_fault, sizeof(ts->said_fault));
+        }
         if (ts->must_apply)
                 settings_apply(ts->settings, ts->tenant);
         else
@@ -364,11 +371,11 @@ void settings_apply(Settings *s, const Tenant *t) {
             0) {
                 ts->is_applied = false;
                 (void)tq_error_format(&err, ts->apply_fault, sizeof(ts->apply_fault));
-                say_disabled(t, ts->apply_fault);
+                say_apply_fault(ts);
         }
         if (!t->is_ready || ts->apply_fault[0] != '\0')
                 settings_tell(s, t);
-        else if (settings_ask_apply(ts, &ts->layers.effective, on_applied, ts) < 0)
+        else if (settings_ask_apply(ts, &ts->layers.effective, on_applied, ts) == -ENOMEM)
                 commit_degrade(s->commit, -ENOMEM);
 }
 
@@ -382,9 +389,13 @@ int settings_hear(Settings *s, const Tenant *t, const TqTenantMessage *m) {
         ts->layers.file = m->limits;
         ts->layers.n_file_queues = m->n_queues;
         memcpy(ts->layers.file_queues, m->queues, sizeof(ts->layers.file_queues));
-        /* Known at once, if only as one that can't start yet: claims may come before the answer. */
-        if (!tq_scheduler_tenant(s->scheduler, t->id))
+        /* Known at once with its limits, if only as one that can't start yet: claims may come
+         * before the answer. What is wrong with them is found again at once. */
+        if (!ts->is_applied) {
+                (void)layers_resolve(&ts->layers, &s->host, &ts->layers.live, &ts->layers.effective,
+                                     NULL);
                 settings_tell(s, t);
+        }
         settings_apply(s, t);
         return 0;
 }

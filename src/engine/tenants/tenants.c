@@ -76,7 +76,8 @@ const Tenant *tenants_by_name(const Tenants *ts, const char *name) {
         return by_name(ts, name);
 }
 
-#define FORMER ".former-"
+#define SAYS_USEC (60 * TQ_USEC_PER_SEC) /* the same of a tenant, to the journal */
+#define FORMER    ".former-"
 
 const char *tenants_title(const Tenant *t, char buf[TQ_TENANT_TITLE_MAX]) {
         if (t->is_former)
@@ -275,8 +276,9 @@ static Tenant *make(Tenants *ts, const TqTenantMessage *m, const Tenant *present
                 return NULL;
         if (present)
                 events_add(ts->events, "new-owner", t->id, 0, EVENTS_NOBODY,
-                           "belongs to user %s (%u) now; before to %s (%u)", m->user, m->uid,
-                           present->user, present->uid);
+                           "belongs to user %s%s%u now; before to %s%s%u", m->user,
+                           m->user[0] ? ", " : "", m->uid, present->user,
+                           present->user[0] ? ", " : "", present->uid);
         return t;
 }
 
@@ -367,6 +369,7 @@ int tenants_hear(Tenants *ts, const TqTenantMessage *m, const Tenant **ret) {
 }
 
 void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
+        uint64_t now = tq_clock_boottime_usec();
         Tenant *t = tq_map_get(&ts->ids, id);
 
         if (!t)
@@ -375,7 +378,9 @@ void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
                 t->launch_note[0] = '\0';
                 return;
         }
-        if (t->launch_note[0] == '\0') {
+        /* Once a minute: each launch that works in between makes it new. */
+        if (t->launch_note[0] == '\0' && now >= t->launch_says_from) {
+                t->launch_says_from = now + SAYS_USEC;
                 tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_LAUNCH_FAILED, .tenant = t->name },
                              "tenant %s: jobs can't be launched for now: %s", t->name, text);
                 events_add_within(ts->events, &t->budget, "launch-failed", 0, EVENTS_NOBODY, "%s",
@@ -401,7 +406,7 @@ void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd
                                      "tenant %s: output of job %" PRIu64
                                      " could not be written: is the disk of the logs full?",
                                      t->name, job);
-                        t->output_says_from = now + 60 * TQ_USEC_PER_SEC;
+                        t->output_says_from = now + SAYS_USEC;
                 }
                 events_add_within(ts->events, &t->budget, "output-lost", job, EVENTS_NOBODY,
                                   "%" PRIu64

@@ -104,7 +104,7 @@ static void give_back(int claims_fd, const Tenant *t, const char *claimed, const
 
         if (renameat2(claims_fd, claimed, t->spool_fd, name, RENAME_NOREPLACE) >= 0)
                 return;
-        /* "17.acme": no number is given twice. */
+        /* "17.1001.acme": no number is given twice. */
         (void)snprintf(other, sizeof(other), "returned-%.*s-%.200s", (int)strcspn(claimed, "."),
                        claimed, name);
         (void)renameat2(claims_fd, claimed, t->spool_fd, other, RENAME_NOREPLACE);
@@ -137,9 +137,9 @@ static ClaimOutcome move(Own *own, Tenants *ts, Tenant *t, const char *name, con
         if (renameat2(t->spool_fd, name, claims_fd, as, RENAME_NOREPLACE) < 0)
                 return errno == ENOENT ? why_gone(own, ts, t, name)
                                        : cant_claim(ts, t, name, tq_errno());
+        ret->is_claimed = true;
         if (fstat(fd, &before) < 0 || fstatat(claims_fd, as, &after, AT_SYMLINK_NOFOLLOW) < 0)
                 return cant_claim(ts, t, name, tq_errno());
-        ret->is_claimed = true;
         if (before.st_ino == after.st_ino && before.st_dev == after.st_dev)
                 return CLAIM_TAKEN;
         /* A tree is not ours to keep. */
@@ -207,8 +207,9 @@ ClaimOutcome claim_file(Own *own, Tenants *tenants, Tenant *t, const char *name,
         if (is_just_made(&st))
                 return CLAIM_LATER;
         ret->why = objection(t, &st);
+        /* Judged by who had the directory before, it would be refused to the wrong one. */
         if (ret->why)
-                return CLAIM_REFUSED;
+                return tenants_has_moved_on(t) ? CLAIM_LATER : CLAIM_REFUSED;
         ret->owner = st.st_uid;
         outcome = open_file(tenants, t, name, path_fd, &st, &fd, ret);
         if (outcome == CLAIM_TAKEN)

@@ -18,7 +18,7 @@ typedef enum ClaimOutcome {
 
 typedef struct ClaimedFile {
         const char *why; /* REFUSED: a sentence; LATER, of one in .claims: what is in the way */
-        bool is_claimed; /* it is in .claims, also if it is refused */
+        bool is_claimed; /* it is in .claims, also if it is refused, or to be tried again */
         uid_t owner;
         size_t size;
         char bytes[TQ_JOB_FILE_MAX + 1];

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -30,12 +31,13 @@
  * another's from being claimed. */
 
 #define FLYING_MOST 256
-#define NAME_BYTES  (24 + TQ_TENANT_NAME_MAX)
+#define NAME_BYTES  (36 + TQ_TENANT_NAME_MAX)
 
 typedef enum ClaimState {
         STATE_FLYING,
         STATE_AT_DOOR,
         STATE_KEPT,
+        STATE_LATE,    /* as KEPT, after claims_try_again() */
         STATE_FOREIGN, /* not counted: nothing comes of it */
 } ClaimState;
 
@@ -43,15 +45,17 @@ typedef enum ClaimState {
 typedef struct Claimant {
         Tenant *tenant;
         unsigned n_open, credit;
-        TqList kept, foreign; /* of Claim.link, as they are to be handed over */
+        TqList kept, late, foreign; /* of Claim.link, as they are to be handed over */
+        uint32_t judged_by;         /* judges_of() when one became foreign */
 } Claimant;
 
 typedef struct Claim {
         uint64_t number;
         Claimant *claimant;
-        uint32_t owner; /* of the tenant when it was claimed; 0: of a run before */
+        uid_t uid; /* the tenant's when it was claimed; TQ_UID_UNKNOWN: by an older tenantqd */
         ClaimState state;
-        TqList link;             /* KEPT, FOREIGN */
+        TqList link;             /* KEPT, LATE, FOREIGN */
+        bool is_told;            /* that it is foreign */
         char name[NAME_MAX + 1]; /* in the tenant's directory */
 } Claim;
 
@@ -72,8 +76,15 @@ static int dir_of(const Claims *c) {
         return own_fd(c->own, OWN_CLAIMS);
 }
 
-static const char *file_of(uint64_t number, const Tenant *t, char buf[NAME_BYTES]) {
-        (void)snprintf(buf, NAME_BYTES, "%" PRIu64 ".%s", number, t->name);
+/* "17.1001.acme": whose it was is known to the next tenantqd too. */
+static const char *file_of(const Claim *claim, char buf[NAME_BYTES]) {
+        const char *tenant = claim->claimant->tenant->name;
+
+        if (claim->uid == TQ_UID_UNKNOWN)
+                (void)snprintf(buf, NAME_BYTES, "%" PRIu64 ".%s", claim->number, tenant);
+        else
+                (void)snprintf(buf, NAME_BYTES, "%" PRIu64 ".%u.%s", claim->number, claim->uid,
+                               tenant);
         return buf;
 }
 
@@ -92,6 +103,7 @@ static Claimant *claimant_ensure(Claims *c, Tenant *t) {
         who->tenant = t;
         who->credit = TQ_CREDIT_MOST;
         tq_list_init(&who->kept);
+        tq_list_init(&who->late);
         tq_list_init(&who->foreign);
         if (tq_map_put(&c->claimants, t->handle, who) < 0) {
                 free(who);
@@ -107,13 +119,15 @@ static void count(Claims *c, const Claim *claim, bool is_one_more) {
         claim->claimant->n_open += claim->state != STATE_FOREIGN ? (unsigned)more : 0;
 }
 
-static Claim *claim_new(Claims *c, Tenant *t, uint64_t number, const char *name, ClaimState state) {
+static Claim *claim_new(Claims *c, Tenant *t, uint64_t number, uid_t uid, const char *name,
+                        ClaimState state) {
         Claimant *who = claimant_ensure(c, t);
         Claim *claim = who ? calloc(1, sizeof(*claim)) : NULL;
 
         if (!claim)
                 return NULL;
         claim->number = number;
+        claim->uid = uid;
         claim->claimant = who;
         claim->state = state;
         tq_list_init(&claim->link);
@@ -133,8 +147,31 @@ static void set_state(Claims *c, Claim *claim, ClaimState state) {
         count(c, claim, true);
         if (state == STATE_KEPT)
                 tq_list_append(&claim->claimant->kept, &claim->link);
+        else if (state == STATE_LATE)
+                tq_list_append(&claim->claimant->late, &claim->link);
         else if (state == STATE_FOREIGN)
                 tq_list_append(&claim->claimant->foreign, &claim->link);
+}
+
+/* It is there, and can't be dealt with for now; others go on. */
+static void keep_late(Claims *c, Claim *claim) {
+        TqMessage m = { .claim_late = { .claim = claim->number,
+                                        .tenant = claim->claimant->tenant->handle } };
+
+        set_state(c, claim, STATE_LATE);
+        (void)tq_link_send(c->link, TQ_MESSAGE_CLAIM_LATE, &m, NULL, 0, -EBADF);
+}
+
+/* Who owns the tenant and who may submit for it, as one number: another one if they are others. */
+static uint32_t judges_of(const Tenant *t) {
+        uint32_t crc = tq_crc32c(t->submitters, t->n_submitters * sizeof(t->submitters[0]));
+
+        return crc ^ (t->owner * UINT32_C(2654435761)) ^ t->who.uid;
+}
+
+static void keep_foreign(Claims *c, Claim *claim) {
+        claim->claimant->judged_by = judges_of(claim->claimant->tenant);
+        set_state(c, claim, STATE_FOREIGN);
 }
 
 static void claim_free(Claims *c, Claim *claim) {
@@ -152,7 +189,6 @@ static void fly(Claims *c, Claim *claim, const ClaimedFile *got) {
         TqMessage m = { .claim = {
                                 .claim = claim->number, .tenant = t->handle, .uid = got->owner } };
 
-        claim->owner = t->owner;
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", claim->name);
         (void)tq_link_send(c->link, TQ_MESSAGE_CLAIM, &m, got->bytes, got->size, -EBADF);
 }
@@ -168,23 +204,56 @@ bool claims_have_credit(const Claims *c, const Tenant *t) {
 }
 
 ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name) {
-        uint64_t number = c->next++;
+        Claim *claim = claim_new(c, t, c->next, t->who.uid, name, STATE_FLYING);
         char file[NAME_BYTES];
         ClaimOutcome outcome;
-        Claim *claim;
+        bool stays = false;
         ClaimedFile got;
 
-        outcome = claim_file(c->own, c->tenants, t, name, file_of(number, t, file), &got);
-        if (outcome == CLAIM_REFUSED)
-                reject_file(c->rejects, t, 0, got.is_claimed ? dir_of(c) : t->spool_fd,
-                            got.is_claimed ? file : name, name, got.why);
-        if (outcome != CLAIM_TAKEN)
-                return outcome;
-        claim = claim_new(c, t, number, name, STATE_FLYING);
         if (!claim)
-                return CLAIM_LATER; /* it is found in .claims when tenantqd is started again */
-        fly(c, claim, &got);
-        return CLAIM_TAKEN;
+                return CLAIM_LATER;
+        c->next++;
+        outcome = claim_file(c->own, c->tenants, t, name, file_of(claim, file), &got);
+        if (outcome == CLAIM_TAKEN) {
+                fly(c, claim, &got);
+                return CLAIM_TAKEN;
+        }
+        if (outcome == CLAIM_REFUSED)
+                stays = !reject_file(c->rejects, t, 0, got.is_claimed ? dir_of(c) : t->spool_fd,
+                                     got.is_claimed ? file : name, name, got.why);
+        else
+                stays = outcome == CLAIM_LATER;
+        if (stays && got.is_claimed)
+                keep_late(c, claim);
+        else
+                claim_free(c, claim);
+        return outcome;
+}
+
+/* The directory belongs to somebody else by now: what the former owner left stays among the claims.
+ */
+static bool is_of_former(const Claim *claim) {
+        const Tenant *t = claim->claimant->tenant;
+
+        return claim->uid != TQ_UID_UNKNOWN && claim->uid != t->who.uid &&
+               !tenants_is_former(t, claim->uid, "");
+}
+
+/* Once, to people; the engine's door waits for an answer each time. */
+static void tell_foreign(const Claims *c, Claim *claim, const ClaimedFile *got, const char *file) {
+        Tenant *t = claim->claimant->tenant;
+
+        if (!claim->is_told)
+                tenants_report(t, TQ_LOG_PLAIN,
+                               "claim %s is of user %u, who does not own tenant %s or may not "
+                               "submit for it: it "
+                               "stays where it is",
+                               file, got->owner, t->name);
+        claim->is_told = true;
+        reject_tell(
+                c->rejects, t, claim->number, claim->name,
+                "is of a user who does not own the tenant or may not submit any more; it stays in "
+                ".claims");
 }
 
 /* Once more, from .claims. */
@@ -194,7 +263,9 @@ static ClaimOutcome hand_over(Claims *c, Claim *claim) {
         ClaimOutcome outcome;
         ClaimedFile got;
 
-        outcome = claim_file_again(c->own, t, file_of(claim->number, t, file), &got);
+        (void)file_of(claim, file);
+        got.owner = claim->uid;
+        outcome = is_of_former(claim) ? CLAIM_FOREIGN : claim_file_again(c->own, t, file, &got);
         switch (outcome) {
         case CLAIM_TAKEN:
                 set_state(c, claim, STATE_FLYING);
@@ -203,24 +274,22 @@ static ClaimOutcome hand_over(Claims *c, Claim *claim) {
         case CLAIM_LATER:
                 tenants_report(t, TQ_LOG_PLAIN, "claim %s can't be read for now: %s", file,
                                got.why);
-                set_state(c, claim, STATE_KEPT);
+                keep_late(c, claim);
                 break;
         case CLAIM_FOREIGN:
-                tenants_report(t, TQ_LOG_PLAIN,
-                               "claim %s belongs to user %u, who may not submit for tenant %s: it "
-                               "stays where it is",
-                               file, got.owner, t->name);
-                reject_tell(c->rejects, t, claim->number, claim->name,
-                            "belongs to a user who may not submit any more; it stays in .claims");
-                set_state(c, claim, STATE_FOREIGN);
+                tell_foreign(c, claim, &got, file);
+                keep_foreign(c, claim);
                 break;
         case CLAIM_GONE:
                 reject_tell(c->rejects, t, claim->number, claim->name, "is not there any more");
                 claim_free(c, claim);
                 break;
         case CLAIM_REFUSED:
-                reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name, got.why);
-                claim_free(c, claim);
+                if (reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name,
+                                got.why))
+                        claim_free(c, claim);
+                else
+                        keep_late(c, claim);
                 break;
         }
         return outcome;
@@ -238,7 +307,23 @@ void claims_look_again(Claims *c, const Tenant *t) {
         const Claimant *who = claimant_of(c, t);
         TqList *first;
 
-        while (who && (first = tq_list_first(&who->foreign)))
+        if (!who || who->judged_by == judges_of(t))
+                return;
+        while ((first = tq_list_first(&who->foreign)))
+                set_state(c, TQ_LIST_ENTRY(first, Claim, link), STATE_KEPT);
+}
+
+bool claims_are_late(const Claims *c, const Tenant *t) {
+        const Claimant *who = claimant_of(c, t);
+
+        return who && !tq_list_is_empty(&who->late);
+}
+
+void claims_try_again(Claims *c, const Tenant *t) {
+        const Claimant *who = claimant_of(c, t);
+        TqList *first;
+
+        while (who && (first = tq_list_first(&who->late)))
                 set_state(c, TQ_LIST_ENTRY(first, Claim, link), STATE_KEPT);
 }
 
@@ -251,12 +336,6 @@ bool claims_has_kept(const Claims *c, const Tenant *t) {
 /* From the engine -------------------------------------------------------------------------------
  */
 
-/* The directory belongs to somebody else by now: what the former owner left stays among the claims.
- */
-static bool is_of_former(const Claim *claim) {
-        return claim->owner != 0 && claim->owner != claim->claimant->tenant->owner;
-}
-
 static int on_done(void *userdata, const TqMessage *m, const char *blob, int *fd) {
         Claims *c = userdata;
         Claim *claim = tq_map_get(&c->all, m->claim_done.claim);
@@ -267,20 +346,20 @@ static int on_done(void *userdata, const TqMessage *m, const char *blob, int *fd
         if (!claim)
                 return 0;
         t = claim->claimant->tenant;
-        (void)file_of(claim->number, t, file);
+        (void)file_of(claim, file);
         if (m->claim_done.outcome == TQ_CLAIM_WAITS)
                 set_state(c, claim, STATE_AT_DOOR);
         else if (m->claim_done.outcome == TQ_CLAIM_ACCEPTED) {
                 (void)unlinkat(dir_of(c), file, 0);
                 claim_free(c, claim);
-        } else if (is_of_former(claim))
-                set_state(c, claim, STATE_FOREIGN);
-        else if (!t->is_enabled)
+        } else if (!t->is_enabled)
                 set_state(c, claim, STATE_KEPT); /* rejected/ is only made where all is in order */
-        else {
-                reject_move(c->rejects, t, dir_of(c), file, claim->name, blob);
+        else if (is_of_former(claim))
+                keep_foreign(c, claim);
+        else if (reject_move(c->rejects, t, dir_of(c), file, claim->name, blob))
                 claim_free(c, claim);
-        }
+        else
+                keep_late(c, claim);
         c->room(c->data, t);
         return 0;
 }
@@ -328,28 +407,28 @@ static int by_number(const void *a, const void *b) {
         return (x->number > y->number) - (x->number < y->number);
 }
 
-/* In the order in which they were claimed. */
-static int keep_in_order(Claims *c) {
+/* In the order in which they were claimed; out of memory, in any. */
+static void keep_in_order(Claims *c) {
         TQ_FREE Claim **list = calloc(c->all.size + 1, sizeof(*list));
         size_t position = 0, n = 0;
         Claim *claim;
 
-        if (!list)
-                return -ENOMEM;
         while ((claim = tq_map_next(&c->all, &position)))
-                list[n++] = claim;
-        qsort((void *)list, n, sizeof(Claim *), by_number);
+                if (list)
+                        list[n++] = claim;
+                else
+                        set_state(c, claim, STATE_KEPT);
+        if (list)
+                qsort((void *)list, n, sizeof(Claim *), by_number);
         for (size_t i = 0; i < n; i++)
                 set_state(c, list[i], STATE_KEPT);
-        return 0;
 }
 
 void claims_keep_all(Claims *c) {
         size_t position = 0;
         Claimant *who;
 
-        if (keep_in_order(c) < 0)
-                tq_log(LOG_ERR, "out of memory; claims that are open wait for a restart");
+        keep_in_order(c);
         while ((who = tq_map_next(&c->claimants, &position)))
                 who->credit = TQ_CREDIT_MOST;
 }
@@ -365,24 +444,45 @@ void claims_tell(Claims *c) {
         }
 }
 
-/* "17.acme" */
+/* "17.1001.acme", or "17.acme": no tenant's name has a dot. */
+static bool parse_file(const char *entry, uint64_t *ret_number, uid_t *ret_uid,
+                       const char **ret_tenant) {
+        char text[NAME_BYTES], *first, *second;
+        uint64_t uid = TQ_UID_UNKNOWN;
+
+        if (strlen(entry) >= sizeof(text))
+                return false;
+        (void)snprintf(text, sizeof(text), "%s", entry);
+        first = strchr(text, '.');
+        if (!first)
+                return false;
+        *first++ = '\0';
+        second = strchr(first, '.');
+        if (second) {
+                *second++ = '\0';
+                if (tq_parse_u64_in(first, 0, TQ_UID_UNKNOWN - 1, &uid) < 0)
+                        return false;
+        }
+        *ret_uid = (uid_t)uid;
+        *ret_tenant = entry + ((second ? second : first) - text);
+        return tq_parse_u64_in(text, 1, TQ_JOB_MAX, ret_number) >= 0 &&
+               tq_ids_tenant_is_valid(*ret_tenant);
+}
+
 static int find_one(Claims *c, const char *entry) {
-        const char *dot = strchr(entry, '.');
-        char digits[24], name[64];
+        const char *tenant;
         uint64_t number;
+        char name[64];
+        uid_t uid;
         Tenant *t;
 
-        if (!dot || (size_t)(dot - entry) >= sizeof(digits))
-                return 0;
-        memcpy(digits, entry, (size_t)(dot - entry));
-        digits[dot - entry] = '\0';
-        if (tq_parse_u64_in(digits, 1, INT64_MAX, &number) < 0 || !tq_ids_tenant_is_valid(dot + 1))
+        if (!parse_file(entry, &number, &uid, &tenant))
                 return 0;
         claims_number_from(c, number + 1);
-        t = tenants_ensure(c->tenants, dot + 1);
+        t = tenants_ensure(c->tenants, tenant);
         /* Its own name was lost with the process that knew it. */
-        (void)snprintf(name, sizeof(name), "claim-%s" TQ_JOB_SUFFIX, digits);
-        return t && claim_new(c, t, number, name, STATE_KEPT) ? 0 : -ENOMEM;
+        (void)snprintf(name, sizeof(name), "claim-%" PRIu64 TQ_JOB_SUFFIX, number);
+        return t && claim_new(c, t, number, uid, name, STATE_KEPT) ? 0 : -ENOMEM;
 }
 
 int claims_find(Claims *c) {
@@ -392,7 +492,8 @@ int claims_find(Claims *c) {
 
         while (r >= 0 && (e = readdir(dir)))
                 r = find_one(c, e->d_name);
-        return r < 0 ? r : keep_in_order(c);
+        keep_in_order(c);
+        return r;
 }
 
 /* Life ------------------------------------------------------------------------------------------

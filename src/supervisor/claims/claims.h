@@ -20,9 +20,11 @@ ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name);
 bool claims_have_room(const Claims *c);
 bool claims_have_credit(const Claims *c, const Tenant *t);
 /* One that is kept from before is handed over: it comes before the files. CLAIM_GONE: there is none
- * that can be. LATER: it could not be read for now, and is the last of those that are kept. */
+ * that can be. LATER: it could not be read for now, and waits for claims_try_again(). */
 ClaimOutcome claims_hand_over(Claims *c, Tenant *t);
 bool claims_has_kept(const Claims *c, const Tenant *t);
+bool claims_are_late(const Claims *c, const Tenant *t);
+void claims_try_again(Claims *c, const Tenant *t);
 /* Who owns the tenant or may submit for it may be others now: what was none of theirs is kept. */
 void claims_look_again(Claims *c, const Tenant *t);
 

@@ -149,29 +149,28 @@ static int move_and_explain(Rejected *of, const Tenant *t, int from_fd, const ch
         return 0;
 }
 
-void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, const char *as,
+bool reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, const char *as,
                  const char *reason) {
         char shown[NAME_MAX * 4 + 1], why[600], text[1200];
         Rejected *of = ensure(rejects, t);
         int r;
 
-        /* It stays where it is: whoever asks sees to it that it is met again. */
-        if (!t->is_enabled || !of)
-                return;
+        if (!t->is_enabled || !of || tenants_has_moved_on(t))
+                return false;
         (void)tq_format_escape(as, shown, sizeof(shown));
         (void)tq_format_escape(reason, why, sizeof(why));
         (void)snprintf(text, sizeof(text), "%.600s: %.500s", shown, why);
         r = move_and_explain(of, t, from_fd, name, as, text);
         if (r >= 0)
                 of->is_told = false;
-        if (r >= 0 || r == -ENOENT)
-                return; /* kept, or the tenant took it back */
-        if (tq_errno_is_shortage(r)) {
+        if (r >= 0 || (r == -ENOENT && faccessat(from_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
+                return true; /* kept, or the tenant took it back */
+        if (r == -ENOENT || tq_errno_is_shortage(r)) {
                 tenants_report(t, TQ_LOG_PLAIN,
                                "tenant %s: a refused file can't be kept for now (%s) and stays "
                                "where it is: %s",
                                t->name, strerror(-r), text);
-                return;
+                return false;
         }
         /* One line, not one for each file that a tenant cares to send. */
         if (!of->is_told && r == -EDQUOT)
@@ -187,6 +186,7 @@ void reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
         /* Never a directory: a tenant's tree is not ours to walk. It is then met again only when
          * the directory is read again. */
         (void)unlinkat(from_fd, name, 0);
+        return true;
 }
 
 void reject_tell(const Rejects *rejects, const Tenant *t, uint64_t claim, const char *as,
@@ -198,8 +198,10 @@ void reject_tell(const Rejects *rejects, const Tenant *t, uint64_t claim, const 
         (void)tq_link_send(rejects->link, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
 }
 
-void reject_file(Rejects *rejects, Tenant *t, uint64_t claim, int from_fd, const char *name,
+bool reject_file(Rejects *rejects, Tenant *t, uint64_t claim, int from_fd, const char *name,
                  const char *as, const char *reason) {
-        reject_move(rejects, t, from_fd, name, as, reason);
+        bool is_moved = reject_move(rejects, t, from_fd, name, as, reason);
+
         reject_tell(rejects, t, claim, as, reason);
+        return is_moved;
 }

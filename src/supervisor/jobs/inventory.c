@@ -38,7 +38,7 @@ static bool parse_leaf(const char *name, uint64_t *ret_job, unsigned *ret_attemp
         if (!cut_suffix(name, JOB_SUFFIX, text, sizeof(text)) || !(dot = strchr(text, '.')))
                 return false;
         *dot = '\0';
-        if (tq_parse_u64_in(text, 1, INT64_MAX, ret_job) < 0 ||
+        if (tq_parse_u64_in(text, 1, TQ_JOB_MAX, ret_job) < 0 ||
             tq_parse_u64_in(dot + 1, 1, UINT32_MAX, &attempt) < 0)
                 return false;
         *ret_attempt = (unsigned)attempt;
@@ -97,7 +97,10 @@ static int list_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
                 return -ENOMEM;
         if (t->slice_fd < 0)
                 t->slice_fd = tq_fs_open_dir(dir_fd, name);
-        return t->slice_fd < 0 ? 0 : each_entry(j, t, t->slice_fd, list_leaf);
+        /* Not looked into, its jobs would be taken for ended. */
+        if (t->slice_fd < 0)
+                return t->slice_fd == -ENOENT || t->slice_fd == -ENOTDIR ? 0 : t->slice_fd;
+        return each_entry(j, t, t->slice_fd, list_leaf);
 }
 
 /* Records: of a leaf that lives, or of a job whose leaf has gone. */
@@ -107,8 +110,13 @@ static int list_records(Jobs *j) {
         int slot;
 
         while ((slot = tq_result_slots_next(j->slots, &position, &record)) >= 0) {
-                Attempt *a = attempt_ensure(j, NULL, record.job, record.attempt);
+                bool is_sane = record.job > 0 && record.job <= TQ_JOB_MAX && record.attempt > 0;
+                Attempt *a = is_sane ? attempt_ensure(j, NULL, record.job, record.attempt) : NULL;
 
+                if (!is_sane) {
+                        tq_result_slots_release(j->slots, (size_t)slot);
+                        continue;
+                }
                 if (!a)
                         return -ENOMEM;
                 if (a->attempt == record.attempt && a->slot < 0) {
@@ -125,9 +133,7 @@ static void settle(Jobs *j, Attempt *a) {
         if (a->leaf_fd >= 0) {
                 /* What ran out before is not this process's to tell. */
                 a->slice_oom = tq_cgroup_oom_events(a->tenant->slice_fd);
-                /* A failure to watch leaves it unobserved until the next start; say so. */
-                if (reap_adopt(a) < 0)
-                        tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
+                reap_adopt(a);
                 return;
         }
         if (a->slot >= 0)

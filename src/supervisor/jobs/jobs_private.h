@@ -64,7 +64,7 @@ const char *attempt_leaf(uint64_t job, unsigned attempt, char *buf, size_t size)
 /* reap.c */
 void reap_listen(Jobs *j);
 int reap_watch_exit(Attempt *a);
-int reap_adopt(Attempt *a);
+void reap_adopt(Attempt *a);
 void reap_abort(Attempt *a);
 void reap_keep_counters(Attempt *a);
 

@@ -23,11 +23,13 @@
 /* Whether the job asks for what can't be had, now or later: a verdict. Everything else is the
  * host's trouble, and no job is burnt for that: it waits. */
 static bool is_of_the_job(TqStage stage, int error) {
-        static const int resources[] = { EAGAIN, EMFILE, ENFILE, ENOMEM, ENOSPC, EBUSY, ENOENT };
+        static const int others[] = { ENOSPC, EBUSY, ENOENT, ENODEV };
 
-        for (size_t i = 0; i < TQ_ELEMENTSOF(resources); i++)
-                if (error == -resources[i])
+        for (size_t i = 0; i < TQ_ELEMENTSOF(others); i++)
+                if (error == -others[i])
                         return false;
+        if (tq_errno_is_shortage(error))
+                return false;
         return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN;
 }
 
@@ -197,13 +199,15 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
         plan_fd = seal_plan(j->host, t, m, f, body, body_size);
         if (plan_fd < 0)
                 return plan_fd;
-        r = spawn(j->host, f, plan_fd, a, ret_stage);
+        /* All that memory is needed for, while nothing runs yet. */
+        r = tq_map_put(&j->attempts, a->job, a);
+        if (r >= 0)
+                r = spawn(j->host, f, plan_fd, a, ret_stage);
         if (r < 0)
                 return r;
         a->barrier_fd = tq_take_fd(&f->barrier_write);
         *ret_stage = TQ_STAGE_HELPER;
-        r = tq_map_put(&j->attempts, a->job, a);
-        return r < 0 ? r : reap_watch_exit(a);
+        return reap_watch_exit(a);
 }
 
 static int check(const Jobs *j, const TqStartMessage *m, Tenant *t) {
@@ -223,8 +227,14 @@ static void undo(Attempt *a, const TqStartMessage *m) {
         Tenant *t = a->tenant;
         bool had_leaf = a->leaf_fd >= 0;
 
-        if (a->pidfd >= 0)
+        siginfo_t ignored;
+
+        /* At its barrier it has nothing that could keep it from dying, and its cgroup can't be
+         * removed before. */
+        if (a->pidfd >= 0) {
                 (void)tq_cgroup_kill(a->leaf_fd);
+                (void)waitid(P_PIDFD, (id_t)a->pidfd, &ignored, WEXITED);
+        }
         if (a->slot >= 0)
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
         if (had_leaf) {

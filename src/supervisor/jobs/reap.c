@@ -109,6 +109,7 @@ static void finish(Attempt *a);
  * somebody may remove it by hand. Until then the job has its slot. */
 #define REMOVE_LEAST_USEC (20 * TQ_USEC_PER_MSEC)
 #define REMOVE_MOST_USEC  (60 * TQ_USEC_PER_SEC)
+#define LOOK_USEC         TQ_USEC_PER_SEC
 #define REMOVE_TOLD_USEC  (5 * TQ_USEC_PER_SEC) /* by then it is worth a word */
 
 static void note_name(const Attempt *a, char *buf, size_t size) {
@@ -233,6 +234,34 @@ int reap_watch_exit(Attempt *a) {
                                a);
 }
 
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void look_later(Attempt *a, int error) {
+        tq_log(LOG_ERR, "job %" PRIu64 ": can't look into its cgroup: %s", a->job,
+               strerror(-error));
+        a->remove_source = sd_event_source_disable_unref(a->remove_source);
+        if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,
+                                       LOOK_USEC, 0, on_look, a) < 0)
+                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
+}
+
+/* That it can't be told whether somebody is in it is no reason to kill whoever is. */
+static void look(Attempt *a) {
+        int r = tq_cgroup_is_populated(a->leaf_fd);
+
+        if (r == 0 || r == -ENOENT || r == -ENODEV)
+                finish(a);
+        else if (r < 0)
+                look_later(a, r);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)source;
+        (void)usec;
+        reap_adopt(userdata);
+        return 0;
+}
+
 /* kernfs tells of a change of cgroup.events by EPOLLPRI. */
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         Attempt *a = userdata;
@@ -242,8 +271,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
         (void)revents;
         /* Reading re-arms the notification. */
         (void)!pread(fd, text, sizeof(text), 0);
-        if (tq_cgroup_is_populated(a->leaf_fd) <= 0)
-                finish(a);
+        look(a);
         return 0;
 }
 
@@ -264,15 +292,13 @@ static int watch_events(Attempt *a) {
         return sd_event_source_set_enabled(a->events_source, SD_EVENT_ON);
 }
 
-int reap_adopt(Attempt *a) {
-        int r;
+void reap_adopt(Attempt *a) {
+        int r = watch_events(a);
 
-        r = watch_events(a);
         if (r < 0)
-                return r;
-        if (tq_cgroup_is_populated(a->leaf_fd) <= 0)
-                finish(a);
-        return 0;
+                look_later(a, r);
+        else
+                look(a);
 }
 
 /* What the engine asks --------------------------------------------------------------------------

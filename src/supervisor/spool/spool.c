@@ -38,9 +38,8 @@ typedef struct Source {
         size_t n_names;
         DIR *scan;
         bool needs_scan;
-        bool is_kept_later; /* what is kept can't be read for now */
-        int watch;          /* inotify's, -1: none */
-        bool is_unwatched;  /* nothing tells of new files: the directory is read each time */
+        int watch;         /* inotify's, -1: none */
+        bool is_unwatched; /* nothing tells of new files: the directory is read each time */
 } Source;
 
 struct Spool {
@@ -111,7 +110,7 @@ static void schedule(Spool *s) {
 }
 
 static bool has_anything(const Spool *s, const Source *of) {
-        return (claims_has_kept(s->claims, of->tenant) && !of->is_kept_later) ||
+        return claims_has_kept(s->claims, of->tenant) ||
                ((of->needs_scan || of->n_names > 0 || of->scan) &&
                 claims_have_credit(s->claims, of->tenant));
 }
@@ -131,6 +130,8 @@ static void wake(Spool *s, Source *of) {
 void spool_wake(Spool *s, Tenant *t) {
         Source *of = get(s, t);
 
+        if (claims_are_late(s->claims, t) && !laters_has(s->laters, t, KEPT))
+                laters_file(s->laters, t, KEPT);
         if (of)
                 wake(s, of);
 }
@@ -193,8 +194,7 @@ static void try_one(Spool *s, Source *of, const char *name) {
 }
 
 static void hand_over(Spool *s, Source *of) {
-        of->is_kept_later = claims_hand_over(s->claims, of->tenant) == CLAIM_LATER;
-        if (of->is_kept_later)
+        if (claims_hand_over(s->claims, of->tenant) == CLAIM_LATER)
                 laters_file(s->laters, of->tenant, KEPT);
         else
                 laters_forget(s->laters, of->tenant, KEPT);
@@ -205,7 +205,7 @@ static void claim_one(Spool *s, Source *of) {
         TQ_FREE char *name = NULL;
         const char *scanned;
 
-        if (claims_has_kept(s->claims, of->tenant) && !of->is_kept_later) {
+        if (claims_has_kept(s->claims, of->tenant)) {
                 hand_over(s, of);
                 return;
         }
@@ -270,7 +270,7 @@ void spool_unwatch(Spool *s, Tenant *t) {
                 (void)tq_map_remove(&s->watches, (uint64_t)of->watch);
         }
         of->watch = -1;
-        of->is_kept_later = false;
+        claims_try_again(s->claims, t);
         end_scan(of);
         laters_scanned(s->laters, t);
         drop_names(of);
@@ -451,7 +451,7 @@ static void on_file(void *data, Tenant *t, const char *name) {
         if (!of)
                 return;
         if (strcmp(name, KEPT) == 0)
-                of->is_kept_later = false;
+                claims_try_again(s->claims, t);
         note(s, of, name);
         wake(s, of);
 }
@@ -462,7 +462,7 @@ static void on_scan(void *data, Tenant *t) {
 
         if (!of)
                 return;
-        of->is_kept_later = false;
+        claims_try_again(s->claims, t);
         of->needs_scan = true;
         wake(s, of);
         if (of->is_unwatched)

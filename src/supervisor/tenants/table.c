@@ -91,6 +91,12 @@ Tenant *tenants_ensure(Tenants *ts, const char *name) {
         return t;
 }
 
+bool tenants_has_moved_on(const Tenant *t) {
+        struct stat st;
+
+        return t->spool_fd < 0 || fstat(t->spool_fd, &st) < 0 || st.st_uid != t->seen.st_uid;
+}
+
 bool tenants_may_submit(const Tenant *t, uid_t uid) {
         if (uid == t->who.uid || uid == 0)
                 return true;

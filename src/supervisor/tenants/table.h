@@ -33,6 +33,8 @@ Tenant *tenants_ensure(Tenants *ts, const char *name);
 /* previous NULL: the first; NULL: no more. */
 Tenant *tenants_next(const Tenants *ts, const Tenant *previous);
 
+/* Its directory is somebody else's than when it was looked at: that is about to be noticed. */
+bool tenants_has_moved_on(const Tenant *t);
 /* Each is to be checked soon. */
 void tenants_check_all(Tenants *ts);
 bool tenants_may_submit(const Tenant *t, uid_t uid);

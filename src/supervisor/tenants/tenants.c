@@ -111,7 +111,6 @@ static int open_tenant(Tenants *ts, Tenant *t) {
         r = logs_open(ts, t);
         if (r < 0)
                 return r;
-        t->is_surroundings = false;
         if (tq_iodevice_of_file(t->spool_fd, t->device, sizeof(t->device), NULL) < 0)
                 t->device[0] = '\0';
         return open_slice(ts, t);
@@ -130,6 +129,8 @@ static void refresh(Tenants *ts, Tenant *t) {
         r = open_tenant(ts, t);
         if (r >= 0)
                 r = ts->hooks.opened(ts->hooks.data, t);
+        if (r >= 0)
+                t->is_surroundings = false;
         if (r < 0) {
                 if (t->fault[0] == '\0')
                         (void)tenants_fault(t, "%s", strerror(-r));
@@ -186,13 +187,18 @@ static bool is_same_directory(const struct stat *a, const struct stat *b) {
 void tenants_check(Tenants *ts, const char *name) {
         Tenant *t = tenants_by_name(ts, name);
         struct stat st;
-        bool is_directory =
-                fstatat(own_fd(ts->own, OWN_SPOOL), name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
-                S_ISDIR(st.st_mode);
+        int r = fstatat(own_fd(ts->own, OWN_SPOOL), name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? tq_errno()
+                                                                                        : 0;
+        bool is_directory = r >= 0 && S_ISDIR(st.st_mode);
 
         if (!tq_ids_tenant_is_valid(name)) {
                 if (name[0] != '.' && is_directory)
                         report_bad_name(ts, name);
+                return;
+        }
+        if (r < 0 && r != -ENOENT && r != -ENOTDIR) {
+                if (t)
+                        ts->hooks.recheck(ts->hooks.data, t);
                 return;
         }
         if (!is_directory) {
