@@ -171,6 +171,27 @@ logs_of_a_waiting_job() {
         ends_with logs 0 late
 }
 
+# Of another's job nothing is told, not even whether there is one.
+foreign_jobs_are_none() {
+        local running ended answers
+        running=$(as t6 run -q hidden -- sleep 20)
+        ended=$(as t6 run -q ended -- true)
+        t_wait 5 has_run_job t6 hidden
+        t_eq "$(as t6 wait "$ended" >/dev/null; echo $?)" 0 "its end"
+        answers=$(abuse "${uid[t7]}" '
+for job in sys.argv[1:]:
+    for method in "Wait", "WaitStart":
+        try:
+            Bus().ask(method, "t", int(job))
+            say(method, "an answer")
+        except Exception as e:
+            say(method, str(e).split(":")[0])' "$running" "$ended" 999999)
+        t_eq "$(sort <<<"$answers" | uniq -c | awk '{ print $1, $2 }')" $'3 Wait\n3 WaitStart' "answers: $answers"
+        t_eq "$(grep -c NotFound <<<"$answers")" 6 "answers: $answers"
+        as t6 cancel "$running" >/dev/null
+}
+
+s_case "waits for others' jobs (T51)" foreign_jobs_are_none
 s_case "waits of a tenant" waits "${uid[t5]}"
 s_case "waits of root" waits 0
 s_case "waits go on over a restart" waits_over restart
