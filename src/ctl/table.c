@@ -294,7 +294,8 @@ static int show_names(const Printer *p) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < p->n; i++)
-                if (p->columns[i].format == FORMAT_NAME)
+                if (p->columns[i].format == FORMAT_NAME &&
+                    !scols_column_is_hidden(scols_table_get_column(p->table, i)))
                         r = scols_column_set_flags(scols_table_get_column(p->table, i), 0);
         return r < 0 ? r : measure(p);
 }

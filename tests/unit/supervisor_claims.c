@@ -346,7 +346,8 @@ START_TEST(of_a_former_owner_by_root) {
         fake_said_nothing();
         claims_look_again(p->claims, p->t); /* nobody else came */
         ck_assert(!claims_has_kept(p->claims, p->t));
-        p->t->who.uid = UID;
+        /* Unless root says that it is the same tenant. */
+        (void)snprintf(p->t->config.former_owner, sizeof(p->t->config.former_owner), "%u", UID);
         claims_look_again(p->claims, p->t);
         ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
         (void)claimed(1, "claim-1.job");
@@ -368,6 +369,30 @@ START_TEST(owner_changes) {
         p->t->who.uid = p->t->who.gid = UID + 1;
         ck_assert_int_eq(fstat(p->t->spool_fd, &p->t->seen), 0);
         ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        leave(p);
+}
+END_TEST
+
+/* A refused one that can't be put into rejected/ for now is late, not forgotten. */
+START_TEST(refused_while_owner_changes) {
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        file_of(p, "a.job", UID, "x");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        claims_keep_all(p->claims);
+        ck_assert_int_eq(fchmodat(fake_own[OWN_CLAIMS], "1.61901.acme", 0, 0), 0);
+        ck_assert_int_eq(fchown(p->t->spool_fd, UID + 1, UID + 1), 0);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_LATER);
+        ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_REFUSED)->claim.claim, 1);
+        ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_CLAIM_LATE)->claim_late.claim, 1);
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
+        ck_assert_int_eq(fchown(p->t->spool_fd, UID, UID), 0);
+        claims_try_again(p->claims, p->t);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_REFUSED);
+        ck_assert(is_there(p->t->spool_fd, "rejected/a.job"));
         leave(p);
 }
 END_TEST
@@ -542,6 +567,7 @@ static void fill(Suite *s) {
         tcase_add_test(c, of_a_former_owner);
         tcase_add_test(c, of_a_former_owner_by_root);
         tcase_add_test(c, owner_changes);
+        tcase_add_test(c, refused_while_owner_changes);
         tcase_add_test(c, late);
         tcase_add_test(c, refused_while_disabled);
         tcase_add_test(c, out_of_descriptors);

@@ -166,6 +166,7 @@ static void keep_late(Claims *c, Claim *claim) {
 static uint32_t judges_of(const Tenant *t) {
         uint32_t crc = tq_crc32c(t->submitters, t->n_submitters * sizeof(t->submitters[0]));
 
+        crc ^= tq_crc32c(t->config.former_owner, strlen(t->config.former_owner));
         return crc ^ (t->owner * UINT32_C(2654435761)) ^ t->who.uid;
 }
 
@@ -227,7 +228,7 @@ ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name) {
                 keep_late(c, claim);
         else
                 claim_free(c, claim);
-        return outcome;
+        return stays ? CLAIM_LATER : outcome;
 }
 
 /* The directory belongs to somebody else by now: what the former owner left stays among the claims.
@@ -235,8 +236,14 @@ ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name) {
 static bool is_of_former(const Claim *claim) {
         const Tenant *t = claim->claimant->tenant;
 
-        return claim->uid != TQ_UID_UNKNOWN && claim->uid != t->who.uid &&
-               !tenants_is_former(t, claim->uid, "");
+        uid_t uid;
+        gid_t gid;
+
+        if (claim->uid == TQ_UID_UNKNOWN || claim->uid == t->who.uid)
+                return false;
+        /* The administrator may say that it is the same tenant. */
+        return t->config.former_owner[0] == '\0' ||
+               users_find(t->config.former_owner, &uid, &gid) < 0 || uid != claim->uid;
 }
 
 /* Once, to people; the engine's door waits for an answer each time. */
@@ -286,11 +293,12 @@ static ClaimOutcome hand_over(Claims *c, Claim *claim) {
                 break;
         case CLAIM_REFUSED:
                 if (reject_file(c->rejects, t, claim->number, dir_of(c), file, claim->name,
-                                got.why))
+                                got.why)) {
                         claim_free(c, claim);
-                else
-                        keep_late(c, claim);
-                break;
+                        break;
+                }
+                keep_late(c, claim);
+                return CLAIM_LATER;
         }
         return outcome;
 }
@@ -465,7 +473,7 @@ static bool parse_file(const char *entry, uint64_t *ret_number, uid_t *ret_uid,
         }
         *ret_uid = (uid_t)uid;
         *ret_tenant = entry + ((second ? second : first) - text);
-        return tq_parse_u64_in(text, 1, TQ_JOB_MAX, ret_number) >= 0 &&
+        return tq_parse_u64_in(text, 1, INT64_MAX, ret_number) >= 0 &&
                tq_ids_tenant_is_valid(*ret_tenant);
 }
 

@@ -48,6 +48,7 @@ typedef struct Attempt {
         sd_event_source *term_source; /* SIGTERM is being sent to its processes */
         TqProcs *term_procs;
         sd_event_source *remove_source; /* its cgroup could not be removed: tried again */
+        sd_event_source *look_source;   /* it could not be looked into */
         uint64_t remove_delay;
         bool is_stuck;     /* and that was said */
         bool has_counters; /* they were read once */

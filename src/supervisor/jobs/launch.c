@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -23,7 +24,7 @@
 /* Whether the job asks for what can't be had, now or later: a verdict. Everything else is the
  * host's trouble, and no job is burnt for that: it waits. */
 static bool is_of_the_job(TqStage stage, int error) {
-        static const int others[] = { ENOSPC, EBUSY, ENOENT, ENODEV };
+        static const int others[] = { ENOSPC, EBUSY, ENOENT };
 
         for (size_t i = 0; i < TQ_ELEMENTSOF(others); i++)
                 if (error == -others[i])
@@ -233,6 +234,8 @@ static void undo(Attempt *a, const TqStartMessage *m) {
          * removed before. */
         if (a->pidfd >= 0) {
                 (void)tq_cgroup_kill(a->leaf_fd);
+                (void)pidfd_send_signal(a->pidfd, SIGKILL, NULL, 0); /* needs no descriptor */
+                a->barrier_fd = tq_close(a->barrier_fd);
                 (void)waitid(P_PIDFD, (id_t)a->pidfd, &ignored, WEXITED);
         }
         if (a->slot >= 0)

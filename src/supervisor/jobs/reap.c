@@ -161,6 +161,7 @@ static void end(Attempt *a) {
         a->exit_source = sd_event_source_disable_unref(a->exit_source);
         a->events_source = sd_event_source_disable_unref(a->events_source);
         a->remove_source = sd_event_source_disable_unref(a->remove_source);
+        a->look_source = sd_event_source_disable_unref(a->look_source);
         a->events_fd = tq_close(a->events_fd);
         a->term_source = sd_event_source_disable_unref(a->term_source);
         a->term_procs = tq_procs_free(a->term_procs);
@@ -239,9 +240,9 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata);
 static void look_later(Attempt *a, int error) {
         tq_log(LOG_ERR, "job %" PRIu64 ": can't look into its cgroup: %s", a->job,
                strerror(-error));
-        a->remove_source = sd_event_source_disable_unref(a->remove_source);
-        if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,
-                                       LOOK_USEC, 0, on_look, a) < 0)
+        a->look_source = sd_event_source_disable_unref(a->look_source);
+        if (sd_event_add_time_relative(a->jobs->event, &a->look_source, CLOCK_MONOTONIC, LOOK_USEC,
+                                       0, on_look, a) < 0)
                 tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
 }
 

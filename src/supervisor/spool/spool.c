@@ -130,8 +130,12 @@ static void wake(Spool *s, Source *of) {
 void spool_wake(Spool *s, Tenant *t) {
         Source *of = get(s, t);
 
-        if (claims_are_late(s->claims, t) && !laters_has(s->laters, t, KEPT))
+        /* Before its time that changes nothing, and each time in vain the delay is twice as long.
+         */
+        if (claims_are_late(s->claims, t))
                 laters_file(s->laters, t, KEPT);
+        else
+                laters_forget(s->laters, t, KEPT);
         if (of)
                 wake(s, of);
 }
@@ -193,20 +197,13 @@ static void try_one(Spool *s, Source *of, const char *name) {
                 laters_forget(s->laters, of->tenant, name);
 }
 
-static void hand_over(Spool *s, Source *of) {
-        if (claims_hand_over(s->claims, of->tenant) == CLAIM_LATER)
-                laters_file(s->laters, of->tenant, KEPT);
-        else
-                laters_forget(s->laters, of->tenant, KEPT);
-}
-
 /* One file of one tenant. */
 static void claim_one(Spool *s, Source *of) {
         TQ_FREE char *name = NULL;
         const char *scanned;
 
         if (claims_has_kept(s->claims, of->tenant)) {
-                hand_over(s, of);
+                (void)claims_hand_over(s->claims, of->tenant);
                 return;
         }
         if (of->n_names > 0) {
@@ -235,6 +232,8 @@ static int on_turn(sd_event_source *source, void *userdata) {
                 if (!of->tenant->is_enabled || !has_anything(s, of))
                         continue;
                 claim_one(s, of);
+                if (claims_are_late(s->claims, of->tenant))
+                        laters_file(s->laters, of->tenant, KEPT);
                 join_ring(s, of);
         }
         schedule(s);
