@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdint.h>
+
 /* The public contract of tenantq: sizes, names and exit codes that other programs may rely on. */
 
 /* Of a number of a job; there are as many above it as there will ever be. */

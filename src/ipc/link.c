@@ -126,12 +126,11 @@ int tq_link_send_attempt(TqLink *l, TqMessageType type, uint32_t tenant, uint64_
 
 int tq_link_ask(TqLink *l, TqMessageType type, TqMessage *m, TqLinkAnswered answered,
                 void *userdata) {
-        Question *q = malloc(sizeof(*q));
+        Question *q;
 
-        if (!l->channel) {
-                free(q);
+        if (!l->channel)
                 return -ENOTCONN;
-        }
+        q = malloc(sizeof(*q));
         if (!q)
                 return -ENOMEM;
         *q = (Question){ .cookie = l->cookie + 1, .answered = answered, .userdata = userdata };
