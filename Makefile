@@ -117,8 +117,8 @@ $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
 # looked up. Their objects are built apart, without sanitizers, which can't be linked statically.
 STATIC := $(BUILD)/static
 STATIC_CFLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all --coverage,$(CFLAGS)) -fno-pie
-EXEC_SOURCES := src/exec/exec.c src/base/clock.c src/base/crc32c.c src/base/fs.c src/base/parse.c \
-	src/kernel/plan.c src/store/result_record.c
+EXEC_SOURCES := $(filter-out src/exec/holder.c,$(wildcard src/exec/*.c)) \
+	$(addprefix src/base/,clock.c crc32c.c fs.c parse.c trusted.c) src/kernel/plan.c src/store/result_record.c
 HOLDER_SOURCES := src/exec/holder.c src/base/fs.c
 
 $(STATIC)/%.o: src/%.c

@@ -26,12 +26,16 @@ const TqHostKey tq_hostfile_keys[] = {
         { "host", "exec_user", "who watches over a running job" },
         { "host", "admin_group", "who besides root may change things" },
         { "host", "log_max", "cap of each of a job's two outputs" },
+        { "host", "hidden_paths", "directories that jobs find empty, beside those of tenantq" },
         { "tenant", "user", "who the jobs run as, instead of the directory's owner" },
         { "tenant", "former_owner", "the user that it belonged to before, whose jobs go on" },
         { "tenant", "submitters", "other users whose files are taken" },
         { "tenant", "allow_root", "whether the jobs may run as root" },
         { "tenant", "pool", "whose slots its jobs use" },
         { "tenant", "on_full", "what becomes of a file that a limit refuses: reject or wait" },
+        { "tenant", "network", "what of it the jobs reach: none or host" },
+        { "tenant", "read_write_paths", "what the jobs may write, beside the home" },
+        { "tenant", "read_only_paths", "what the jobs see, though it lies in a hidden directory" },
 };
 const size_t tq_hostfile_n_keys = TQ_ELEMENTSOF(tq_hostfile_keys);
 
@@ -77,6 +81,45 @@ static const struct {
         { "admin_group", offsetof(TqHostConfig, admin_group), TQ_USER_MAX + 1, false },
 };
 
+/* Each as it is, and none a way back up: they are compared with each other. */
+static bool is_plain_path(const char *path) {
+        const char *p = path;
+
+        if (path[0] != '/' || path[1] == '\0' || strlen(path) >= PATH_MAX)
+                return false;
+        while (*p == '/') {
+                size_t n = strcspn(++p, "/");
+
+                if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+                        return false;
+                p += n;
+        }
+        return true;
+}
+
+static int set_paths(char field[TQ_PATHS_MAX], const char *key, const char *value, unsigned line,
+                     TqError *err) {
+        TQ_FREE char **words = NULL;
+        size_t n, used = 0;
+
+        if (tq_parse_words(value, TQ_PATHS_MAX / 2, &words, &n) < 0)
+                return bad(err, line, key, "absolute paths, separated by blanks");
+        for (size_t i = 0; i < n; i++) {
+                size_t length = strlen(words[i]) + 1;
+
+                if (!is_plain_path(words[i]))
+                        return bad(err, line, key,
+                                   "absolute paths without \"..\", \".\" and empty parts, other "
+                                   "than \"/\"");
+                if (used + length + 1 > TQ_PATHS_MAX)
+                        return bad(err, line, key, "less: at most 1023 bytes in all");
+                memcpy(field + used, words[i], length);
+                used += length;
+        }
+        field[used] = '\0';
+        return 0;
+}
+
 static int set_host_key(TqHostConfig *c, const char *key, const char *value, unsigned line,
                         TqError *err) {
         if (strcmp(key, "log_max") == 0) {
@@ -87,6 +130,8 @@ static int set_host_key(TqHostConfig *c, const char *key, const char *value, uns
                 c->log_max_bytes = v;
                 return 0;
         }
+        if (strcmp(key, "hidden_paths") == 0)
+                return set_paths(c->hidden_paths, key, value, line, err);
         for (size_t i = 0; i < TQ_ELEMENTSOF(texts); i++) {
                 if (strcmp(texts[i].key, key) != 0)
                         continue;
@@ -309,6 +354,14 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
                                ? 0
                                : bad(err, line, key, "reject or wait");
         }
+        if (strcmp(key, "network") == 0) {
+                c->network = tq_sandbox_network_from_string(value);
+                return c->network < 0 ? bad(err, line, key, "none or host") : 0;
+        }
+        if (strcmp(key, "read_write_paths") == 0)
+                return set_paths(c->read_write_paths, key, value, line, err);
+        if (strcmp(key, "read_only_paths") == 0)
+                return set_paths(c->read_only_paths, key, value, line, err);
         return unknown("tenant", key, line, err);
 }
 

@@ -4,12 +4,14 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "core/sandbox.h"
 #include "core/scheduler.h"
 
 /* What only root can write: /etc/tenantq/tenantq.conf and tenants.d/NAME.conf (tenantq.conf(5)). */
 
 #define TQ_USER_MAX       32
 #define TQ_SUBMITTERS_MAX 16
+#define TQ_PATHS_MAX      1024 /* bytes of the paths of a key, each terminated, then an empty one */
 
 typedef struct TqHostConfig {
         char cgroup_root[PATH_MAX];
@@ -21,7 +23,8 @@ typedef struct TqHostConfig {
         char engine_user[TQ_USER_MAX + 1]; /* name or number */
         char exec_user[TQ_USER_MAX + 1];
         char admin_group[TQ_USER_MAX + 1];
-        uint64_t log_max_bytes; /* of each of a job's two outputs */
+        char hidden_paths[TQ_PATHS_MAX]; /* from jobs; words as below */
+        uint64_t log_max_bytes;          /* of each of a job's two outputs */
         TqLimits defaults;
         TqLimits ceilings;
         TqHostPolicy policy; /* max_jobs, memory and cpus: TQ_LIMIT_MAX unless they are said */
@@ -35,6 +38,9 @@ typedef struct TqTenantConfig {
         size_t n_submitters;
         bool allow_root;
         bool waits_when_full; /* on_full=wait */
+        TqNetwork network;
+        char read_write_paths[TQ_PATHS_MAX]; /* beside the home */
+        char read_only_paths[TQ_PATHS_MAX];  /* though they lie where jobs see nothing */
         char pool[TQ_POOL_NAME_MAX + 1];
         TqLimits limits;
         TqQueueLimit queues[TQ_QUEUE_LIMITS];

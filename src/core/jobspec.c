@@ -72,11 +72,14 @@ static void add_default(const TqJobSpec *spec, TqBuffer *strings, uint32_t *coun
 
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret) {
         TQ_BUFFER_CLEANUP TqBuffer strings = {};
-        const char *directory = spec->working_directory ? spec->working_directory : "/";
         uint32_t counts[2] = { (uint32_t)spec->argc, 0 };
         char number[24];
 
-        tq_buffer_append(&strings, directory, strlen(directory) + 1);
+        if (spec->working_directory)
+                tq_buffer_append_string(&strings, spec->working_directory);
+        else
+                tq_buffer_printf(&strings, "-%s", who->home ? who->home : "/");
+        tq_buffer_append(&strings, "", 1);
         for (size_t i = 0; i < spec->argc; i++)
                 tq_buffer_append(&strings, spec->argv[i], strlen(spec->argv[i]) + 1);
 

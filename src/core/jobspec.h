@@ -21,7 +21,7 @@ typedef struct TqJobSpec {
         size_t argc;
         char **environment; /* NAME=VALUE, each its own allocation */
         size_t n_environment;
-        char *working_directory; /* absolute, or NULL: / */
+        char *working_directory; /* absolute, or NULL: the home, or / where that is none */
         char *correlation_id;
         char *labels; /* as written: blank-separated KEY=VALUE */
         int priority;
@@ -52,7 +52,7 @@ typedef struct TqJobIdentity {
 } TqJobIdentity;
 
 /* Writes the part of a launch plan that only the payload's own process reads, after it has become
- * the tenant: `u32 argc, u32 envc`, then working directory, arguments and environment as terminated
- * strings. The environment is: PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB,
+ * the tenant: `u32 argc, u32 envc`, then working directory (behind a '-': or / if it can't be
+ * entered), arguments and environment as terminated strings. The environment is: PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB,
  * TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's own, which stand over the first six. -ENOMEM. */
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

@@ -21,7 +21,7 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
         ssize_t n;
 
         if (parts->n_groups > 65536 || parts->n_filter > BPF_MAXINSNS ||
-            parts->body_size > TQ_PLAN_SIZE_MAX / 2)
+            parts->paths_size > TQ_PLAN_SIZE_MAX / 8 || parts->body_size > TQ_PLAN_SIZE_MAX / 2)
                 return -E2BIG;
         plan->magic = TQ_PLAN_MAGIC;
         plan->version = TQ_PLAN_VERSION;
@@ -31,7 +31,9 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
         plan->n_groups = (uint32_t)parts->n_groups;
         plan->body_offset = align8(plan->groups_offset + groups_size);
         plan->body_size = (uint32_t)parts->body_size;
-        plan->size = plan->body_offset + plan->body_size;
+        plan->paths_offset = plan->body_offset + plan->body_size;
+        plan->paths_size = (uint32_t)parts->paths_size;
+        plan->size = plan->paths_offset + plan->paths_size;
         if (plan->size > TQ_PLAN_SIZE_MAX)
                 return -E2BIG;
 
@@ -47,8 +49,9 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
                         { (void *)parts->groups, groups_size },
                         { (void *)padding, plan->body_offset - plan->groups_offset - groups_size },
                         { (void *)parts->body, parts->body_size },
+                        { (void *)parts->paths, parts->paths_size },
                 },
-                6);
+                7);
         if (n < 0)
                 return tq_errno();
         if ((size_t)n != plan->size)
@@ -87,7 +90,8 @@ int tq_plan_map(int fd, const TqPlan **ret) {
             p->n_keep > TQ_PLAN_KEEP_MAX ||
             !lies_inside(p, p->filter_offset, (uint64_t)p->n_filter * sizeof(struct sock_filter)) ||
             !lies_inside(p, p->groups_offset, (uint64_t)p->n_groups * sizeof(gid_t)) ||
-            !lies_inside(p, p->body_offset, p->body_size))
+            !lies_inside(p, p->body_offset, p->body_size) ||
+            !lies_inside(p, p->paths_offset, p->paths_size) || p->network >= _TQ_NETWORK_MAX)
                 return -EBADMSG;
         *ret = p;
         return 0;

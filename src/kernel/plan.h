@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "core/sandbox.h"
 
 /* What tenantq-exec is told: a sealed memory file, written by the supervisor and mapped read-only.
  * The header and the groups come from root's configuration, the filter from libseccomp; the body is
@@ -13,8 +14,8 @@
  * count from the file's start. A new field goes to the end, with a new version. */
 
 #define TQ_PLAN_MAGIC    UINT32_C(0x54715031) /* "TqP1" */
-#define TQ_PLAN_VERSION  1
-#define TQ_PLAN_RLIMITS  6
+#define TQ_PLAN_VERSION  2
+#define TQ_PLAN_RLIMITS  16
 #define TQ_PLAN_KEEP_MAX 8
 #define TQ_PLAN_SIZE_MAX (512 * 1024)
 
@@ -26,7 +27,25 @@ typedef enum TqPlanMode {
 
 enum {
         TQ_PLAN_RESET_OOM_SCORE = 1 << 0, /* the supervisor's own protection is not the job's */
+        TQ_PLAN_PRIVATE_NETWORK = 1 << 1, /* a loopback of the job's own */
 };
+
+/* What becomes of a path of root's configuration. In the plan each is its kind, as one byte, and
+ * the path, terminated. */
+typedef enum TqPathKind {
+        TQ_PATH_HIDDEN = 1, /* an empty directory, if it is one */
+        TQ_PATH_HOME,       /* may be written, if it is there and is the payload's user's */
+        TQ_PATH_READ_WRITE, /* as its modes say */
+        TQ_PATH_READ_ONLY,  /* to be seen, though its surroundings are hidden */
+        _TQ_PATH_MAX,
+} TqPathKind;
+
+/* Said by tenantq-exec to its supervisor with two descriptors, a mount and a network namespace:
+ * what the tenant's next job may join. */
+typedef struct TqPlanTemplate {
+        uint32_t tenant;
+        uint32_t generation;
+} TqPlanTemplate;
 
 typedef struct TqPlanRlimit {
         uint32_t resource;
@@ -55,6 +74,13 @@ typedef struct TqPlan {
         uint32_t groups_offset, n_groups; /* gid_t each */
         uint32_t filter_offset, n_filter; /* struct sock_filter each */
         uint32_t body_offset, body_size;
+        /* The sandbox of a job. Descriptors as above; a namespace that is not there is made. */
+        int32_t mount_fd, network_fd;
+        int32_t report_fd; /* to be told of what was made, with both numbers below */
+        uint32_t tenant, generation;
+        uint32_t network;   /* TqNetwork */
+        uint64_t tmp_bytes; /* /tmp, /var/tmp and /dev/shm together */
+        uint32_t paths_offset, paths_size; /* TqPathKind and path each */
 } TqPlan;
 
 typedef struct TqPlanParts {
@@ -64,6 +90,8 @@ typedef struct TqPlanParts {
         size_t n_filter;
         const void *body;
         size_t body_size;
+        const char *paths;
+        size_t paths_size;
 } TqPlanParts;
 
 /* Fills in the offsets of *plan, writes it and its parts into a sealed memory file and returns its

@@ -160,7 +160,10 @@ static int on_socket_mended(void *data) {
 }
 
 static void on_mounts(void *data) {
-        tenants_check_all(((Supervisor *)data)->tenants);
+        Supervisor *s = data;
+
+        jobs_forget_mounts(s->jobs);
+        tenants_check_all(s->tenants);
 }
 
 /* Start -----------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ d_init() {
                 }
         done
 
-        D=$(mktemp -d /tmp/tqtest.XXXXXX) || exit 1
+        D=$(mktemp -d /srv/tqtest.XXXXXX) # jobs have a /tmp of their own || exit 1
         D_CGROUP=$mount/tqtest-$$
         trap d_cleanup EXIT
         trap 'exit 143' TERM INT HUP
@@ -240,11 +240,18 @@ d_tenant_is() {
         [ "$(ctl tenants | awk -v t="$1" '$1 == t { print $4 }')" = "$2" ]
 }
 
+# d_tenant_file NAME [LINE…]: its file in tenants.d, with the grants that the tests need.
+d_tenant_file() {
+        local name=$1
+        shift
+        printf '%s\n' '[tenant]' "read_write_paths=$D/witness" "$@" >"$D/etc/tenants.d/$name.conf"
+}
+
 # d_tenant NAME UID [LINE…]: LINEs are its file in tenants.d. Returns when it is ready.
 d_tenant() {
         local name=$1 uid=$2
         shift 2
-        [ $# -eq 0 ] || printf '%s\n' "$@" >"$D/etc/tenants.d/$name.conf"
+        d_tenant_file "$name" "$@"
         echo "$uid" >"$D/uids/$name"
         install -m 0620 -o 0 -g "$uid" /dev/null "$D/witness/$name"
         install -d -m 0700 -o "$uid" -g "$uid" "$D/stage/$name"

@@ -14,10 +14,14 @@
 #define JOBS_PER_CPU 8
 #define JOBS_LEAST   32
 
+static uint64_t memory_of_host(void) {
+        return (uint64_t)TQ_MAX(sysconf(_SC_PHYS_PAGES), 1L) *
+               (uint64_t)TQ_MAX(sysconf(_SC_PAGESIZE), 1L);
+}
+
 void host_policy(const TqHostConfig *config, TqHostPolicy *ret) {
         uint64_t cpus = (uint64_t)TQ_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
-        uint64_t memory = (uint64_t)TQ_MAX(sysconf(_SC_PHYS_PAGES), 1L) *
-                          (uint64_t)TQ_MAX(sysconf(_SC_PAGESIZE), 1L);
+        uint64_t memory = memory_of_host();
 
         *ret = config->policy;
         ret->cpus = cpus;
@@ -100,6 +104,7 @@ void host_replace(Host *h, int *config_fd, const TqHostConfig *config) {
         h->config.defaults = config->defaults;
         h->config.ceilings = config->ceilings;
         h->config.log_max_bytes = config->log_max_bytes;
+        memcpy(h->config.hidden_paths, config->hidden_paths, sizeof(h->config.hidden_paths));
         h->config.policy = config->policy;
         h->config.has_max_jobs = config->has_max_jobs;
         h->config.has_memory = config->has_memory;
@@ -119,15 +124,12 @@ static int read_boot_id(Host *h, TqError *err) {
 
 static int open_files(Host *h, TqError *err) {
         char path[PATH_MAX + 32], text[32];
-        struct rlimit files;
 
         (void)snprintf(path, sizeof(path), "%s/tenantq-exec", h->helpers);
         h->helper_fd = open(path, O_PATH | O_CLOEXEC);
         if (h->helper_fd < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
-        if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-                return tq_error_errno(err, tq_errno(), "getrlimit");
-        h->nofile_hard = files.rlim_max;
+        h->memory_bytes = memory_of_host();
         h->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         if (h->null_fd < 0)
                 return tq_error_errno(err, tq_errno(), "/dev/null");

@@ -15,7 +15,7 @@ typedef struct Host {
         uint8_t boot_id[16];
         TqFilter job_filter, engine_filter;
         int null_fd, helper_fd;
-        uint64_t nofile_hard; /* of jobs: what we were given ourselves */
+        uint64_t memory_bytes; /* that the host has */
         bool reset_oom_score;
 } Host;
 

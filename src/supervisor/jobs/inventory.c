@@ -230,6 +230,10 @@ int jobs_move_results(Jobs *j) {
 /* Life ------------------------------------------------------------------------------------------
  */
 
+void jobs_forget_mounts(Jobs *j) {
+        templates_forget_mounts(j->templates);
+}
+
 int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, const Slices *slices,
              TqLink *link, void (*gone)(void *data), void *data, Jobs **ret) {
         Jobs *j = calloc(1, sizeof(*j));
@@ -246,8 +250,10 @@ int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, cons
                      .gone = gone,
                      .data = data };
         r = tq_result_slots_new(own_fd(own, OWN_RESULTS), &j->slots);
+        if (r >= 0)
+                r = templates_new(event, host, tenants, &j->templates);
         if (r < 0) {
-                free(j);
+                (void)jobs_free(j);
                 return r;
         }
         launch_listen(j);
@@ -268,6 +274,7 @@ Jobs *jobs_free(Jobs *j) {
         }
         tq_map_done(&j->attempts);
         (void)tq_result_slots_free(j->slots);
+        (void)templates_free(j->templates);
         free(j);
         return NULL;
 }

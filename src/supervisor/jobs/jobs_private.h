@@ -5,6 +5,7 @@
 #include "kernel/procs.h"
 #include "store/result.h"
 #include "supervisor/jobs/jobs.h"
+#include "supervisor/jobs/templates.h"
 
 /* What the files of this room share. */
 
@@ -21,6 +22,7 @@ struct Jobs {
         void *data;
         TqMap attempts; /* job → Attempt */
         TqResultSlots *slots;
+        Templates *templates;
         bool is_told; /* stock is, and from here on ends are told as they come */
 };
 

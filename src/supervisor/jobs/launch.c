@@ -19,7 +19,28 @@
  * A failure undoes what was done, in reverse, and is told with its stage. */
 
 #define WATCHER_BYTES (UINT64_C(1) << 20) /* tenantq-exec, its stacks and page tables */
-#define NOFILE_SOFT   1024                /* as systemd has it: select(2) knows no more */
+
+/* As systemd has them, whatever the host's are; what a cgroup bounds is not bounded here again
+ * (tenantq.job(5)). */
+static const TqPlanRlimit rlimits[] = {
+        { RLIMIT_CPU, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_FSIZE, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_DATA, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_STACK, 0, UINT64_C(8) << 20, RLIM_INFINITY },
+        { RLIMIT_CORE, 0, 0, 0 },
+        { RLIMIT_RSS, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_NPROC, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_NOFILE, 0, 1024, 524288 }, /* select(2) knows no more than 1024 */
+        { RLIMIT_MEMLOCK, 0, UINT64_C(8) << 20, UINT64_C(8) << 20 },
+        { RLIMIT_AS, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_LOCKS, 0, RLIM_INFINITY, RLIM_INFINITY },
+        { RLIMIT_SIGPENDING, 0, 65536, 65536 },
+        { RLIMIT_MSGQUEUE, 0, 819200, 819200 },
+        { RLIMIT_NICE, 0, 0, 0 },
+        { RLIMIT_RTPRIO, 0, 0, 0 },
+        { RLIMIT_RTTIME, 0, RLIM_INFINITY, RLIM_INFINITY },
+};
+_Static_assert(TQ_ELEMENTSOF(rlimits) <= TQ_PLAN_RLIMITS, "a plan has room for each");
 
 /* Whether the job asks for what can't be had, now or later: a verdict. Everything else is the
  * host's trouble, and no job is burnt for that: it waits. */
@@ -117,8 +138,15 @@ static int open_files(Tenant *t, const TqStartMessage *m, Files *f, TqStage *ret
         return 0;
 }
 
+/* Its pages are the job's memory: never all of it. */
+static uint64_t tmp_bytes(const Host *h, const TqLimits *limits) {
+        uint64_t memory = tq_limits_get(limits, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
+
+        return TQ_MIN(memory, h->memory_bytes) / 2;
+}
+
 static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, const Files *f,
-                     const char *body, size_t body_size) {
+                     const Template *template, const char *body, size_t body_size) {
         TqPlan plan = {
                 .flags = h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
                 .mode = TQ_PLAN_JOB,
@@ -134,12 +162,17 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .err_fd = f->err,
                 .null_fd = h->null_fd,
                 .log_max_bytes = h->config.log_max_bytes,
-                .n_rlimits = 2,
-                .rlimits = {
-                        { RLIMIT_NOFILE, 0, TQ_MIN(NOFILE_SOFT, h->nofile_hard), h->nofile_hard },
-                        { RLIMIT_CORE, 0, 0, 0 },
-                },
+                .n_rlimits = TQ_ELEMENTSOF(rlimits),
+                .mount_fd = template->mount_fd,
+                .network_fd = template->network_fd,
+                .report_fd = template->report_fd,
+                .tenant = t->handle,
+                .generation = template->generation,
+                .network = (uint32_t)t->config.network,
+                .tmp_bytes = tmp_bytes(h, &m->limits),
         };
+
+        memcpy(plan.rlimits, rlimits, sizeof(rlimits));
 
         memcpy(plan.boot_id, h->boot_id, sizeof(plan.boot_id));
         return tq_plan_seal(&plan, &(TqPlanParts){
@@ -149,20 +182,29 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                                            .n_filter = h->job_filter.n,
                                            .body = body,
                                            .body_size = body_size,
+                                           .paths = template->paths,
+                                           .paths_size = template->paths_size,
                                    });
 }
 
-static int spawn(const Host *h, const Files *f, int plan_fd, Attempt *a, TqStage *ret_stage) {
-        int keep[] = { f->result, f->barrier_read, f->out, f->err, h->null_fd };
+static int spawn(const Host *h, const Files *f, const Template *template, int plan_fd, Attempt *a,
+                 TqStage *ret_stage) {
+        int keep[8] = { f->result, f->barrier_read, f->out, f->err, h->null_fd,
+                        template->report_fd };
+        size_t n = 6;
         bool is_exec;
         int r;
 
+        if (template->mount_fd >= 0)
+                keep[n++] = template->mount_fd;
+        if (template->network_fd >= 0)
+                keep[n++] = template->network_fd;
         r = tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
                                  .cgroup_fd = a->leaf_fd,
-                                 .flags = CLONE_NEWPID,
+                                 .flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
                                  .plan_fd = plan_fd,
                                  .keep = keep,
-                                 .n_keep = TQ_ELEMENTSOF(keep) },
+                                 .n_keep = n },
                      &a->pid, &a->pidfd, &is_exec);
         *ret_stage = is_exec ? TQ_STAGE_HELPER : TQ_STAGE_CLONE;
         return r;
@@ -173,8 +215,18 @@ static int spawn(const Host *h, const Files *f, int plan_fd, Attempt *a, TqStage
 static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body, size_t body_size,
                   Attempt *a, Files *f, TqStage *ret_stage) {
         TQ_CLOSE int plan_fd = -EBADF;
+        Template template;
+        TqError err = {};
+        char text[512];
         int r;
 
+        *ret_stage = TQ_STAGE_SANDBOX;
+        r = templates_get(j->templates, t, &template, &err);
+        if (r < 0) {
+                tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job,
+                               t->name, tq_error_format(&err, text, sizeof(text)));
+                return r;
+        }
         r = make_leaf(j, t, m, &a->leaf_fd, ret_stage);
         /* The slice itself has gone: its limits are written anew before anything starts there. */
         if (*ret_stage == TQ_STAGE_CGROUP && (r == -ENOENT || r == -ENODEV))
@@ -197,13 +249,13 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_PLAN;
-        plan_fd = seal_plan(j->host, t, m, f, body, body_size);
+        plan_fd = seal_plan(j->host, t, m, f, &template, body, body_size);
         if (plan_fd < 0)
                 return plan_fd;
         /* All that memory is needed for, while nothing runs yet. */
         r = tq_map_put(&j->attempts, a->job, a);
         if (r >= 0)
-                r = spawn(j->host, f, plan_fd, a, ret_stage);
+                r = spawn(j->host, f, &template, plan_fd, a, ret_stage);
         if (r < 0)
                 return r;
         a->barrier_fd = tq_take_fd(&f->barrier_write);

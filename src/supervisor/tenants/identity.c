@@ -161,6 +161,7 @@ int identity_find(Tenants *ts, Tenant *t, const struct stat *st) {
         r = claim_user(ts, t, found.uid);
         if (r < 0)
                 return r;
+        ts->changes += found.uid != t->who.uid || strcmp(found.home, t->who.home) != 0;
         t->owner += found.uid != t->who.uid || strcmp(found.user, t->who.user) != 0;
         identity_done(&t->who);
         t->who = found;

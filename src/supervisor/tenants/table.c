@@ -115,6 +115,10 @@ bool tenants_is_former(const Tenant *t, uid_t uid, const char *user) {
                                                      strcmp(t->config.former_owner, user) == 0);
 }
 
+uint64_t tenants_changes(const Tenants *ts) {
+        return ts->changes;
+}
+
 void tenants_check_all(Tenants *ts) {
         for (Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
                 ts->hooks.check_in(ts->hooks.data, t);

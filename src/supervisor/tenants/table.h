@@ -35,6 +35,8 @@ Tenant *tenants_next(const Tenants *ts, const Tenant *previous);
 
 /* Its directory is somebody else's than when it was looked at: that is about to be noticed. */
 bool tenants_has_moved_on(const Tenant *t);
+/* How often who a tenant is, or what its file says, has become another. Never 0. */
+uint64_t tenants_changes(const Tenants *ts);
 /* Each is to be checked soon. */
 void tenants_check_all(Tenants *ts);
 bool tenants_may_submit(const Tenant *t, uid_t uid);

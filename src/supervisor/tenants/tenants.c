@@ -83,6 +83,7 @@ static int configure(Tenants *ts, Tenant *t) {
         if (tq_hostfile_load_tenant(ts->host->config_fd, t->name, &t->config, &err) < 0)
                 return tenants_fault(t, "%s", tq_error_format(&err, text, sizeof(text)));
         t->is_configured = true;
+        ts->changes++;
         return 0;
 }
 
@@ -380,7 +381,8 @@ int tenants_new(Host *host, Own *own, Slices *slices, TqLink *link, const Tenant
         if (!ts)
                 return -ENOMEM;
         *ts = (Tenants){
-                .host = host, .own = own, .slices = slices, .link = link, .hooks = *hooks
+                .host = host, .own = own, .slices = slices, .link = link, .hooks = *hooks,
+                .changes = 1
         };
         tq_list_init(&ts->all);
         tq_link_on(link, TQ_MESSAGE_APPLY, on_apply, ts);

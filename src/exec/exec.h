@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "core/verdict.h"
+#include "kernel/plan.h"
+
+/* What the files of tenantq-exec share. Each function returns 0 or negative errno. */
+
+/* What the payload's process tells its parent when it fails; end of file without it means that the
+ * payload runs. */
+typedef struct Failure {
+        uint32_t stage; /* TqStage */
+        int32_t error;
+} Failure;
+
+/* surroundings.c: what a process has, and gives up */
+int prepare_process(const TqPlan *plan, TqStage *ret_stage);
+int surroundings_reset(void);
+int set_rlimits(const TqPlan *plan);
+int join_keyring(void);
+int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups);
+int install_filter(const TqPlan *plan);
+void default_signals(void);
+
+/* sandbox.c, template.c: what a process sees */
+int sandbox_enter(const TqPlan *plan);
+int template_build(const TqPlan *plan);
+
+/* payload.c */
+int payload_execute(const TqPlan *plan, TqStage *ret_stage); /* returns on failure only */
+_Noreturn void payload_run(const TqPlan *plan, const int stdio[3], int status_fd);
+
+/* watch.c: as PID 1, from the fork to the record. Returns the exit status. */
+int watch_job(const TqPlan *plan);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "exec/exec.h"
+
+/* A job's namespaces. Its PID, IPC and UTS namespaces are new with the process. Its tenant's network
+ * and the template of mounts (template.c) are joined, or made here by the first job that needs them
+ * and handed to the supervisor, which keeps them for the next. What is the job's own is added to a
+ * copy of the template: /proc, /tmp, the terminals and its own part of the cgroup tree.
+ *
+ * Privileged and safe: all paths and numbers are root's, and nothing of the tenant's runs yet. */
+
+/* Of the objects that root has granted, as the host has them now: a template in which another one
+ * is, since the directory was made anew, is out of date. */
+typedef struct Ids {
+        uint64_t n;
+        struct {
+                dev_t dev;
+                ino_t ino;
+        } id[32];
+} Ids;
+
+static void look_at_grants(const TqPlan *plan, Ids *ret) {
+        const char *p = tq_plan_part(plan, plan->paths_offset), *end = p + plan->paths_size;
+
+        memset(ret, 0, sizeof(*ret));
+        for (; p < end && ret->n < TQ_ELEMENTSOF(ret->id); p += strnlen(p, (size_t)(end - p)) + 1) {
+                struct stat st = {};
+
+                if (*p == TQ_PATH_HIDDEN)
+                        continue;
+                if (*p == TQ_PATH_HOME && lstat(p + 1, &st) >= 0 && st.st_uid != plan->uid)
+                        continue; /* it is not granted */
+                (void)lstat(p + 1, &st);
+                ret->id[ret->n].dev = st.st_dev;
+                ret->id[ret->n++].ino = st.st_ino;
+        }
+}
+
+/* False: it is out of date, and we are where we were. */
+static int join_template(const TqPlan *plan, bool *ret_joined) {
+        TQ_CLOSE int before = -EBADF;
+        Ids host, template;
+
+        *ret_joined = false;
+        if (plan->mount_fd < 0)
+                return 0;
+        before = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        if (before < 0)
+                return tq_errno();
+        look_at_grants(plan, &host);
+        if (setns(plan->mount_fd, CLONE_NEWNS) < 0)
+                return tq_errno();
+        look_at_grants(plan, &template);
+        *ret_joined = memcmp(&host, &template, sizeof(host)) == 0;
+        return *ret_joined || setns(before, CLONE_NEWNS) >= 0 ? 0 : tq_errno();
+}
+
+/* The loopback of a new network namespace is down. */
+static int new_network(void) {
+        TQ_CLOSE int fd = -EBADF;
+        struct ifreq lo = { .ifr_name = "lo" };
+
+        if (unshare(CLONE_NEWNET) < 0)
+                return tq_errno();
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
+                return tq_errno();
+        lo.ifr_flags |= IFF_UP;
+        return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
+}
+
+static int enter_network(const TqPlan *plan) {
+        if (plan->network == TQ_NETWORK_HOST)
+                return 0;
+        if (plan->network_fd < 0)
+                return new_network();
+        return setns(plan->network_fd, CLONE_NEWNET) < 0 ? tq_errno() : 0;
+}
+
+/* Only a convenience for the next job: what can't be handed over is built again. */
+static void hand_over(const TqPlan *plan, int mount_fd, int network_fd) {
+        int fds[2] = { mount_fd, network_fd };
+        TqPlanTemplate say = { .tenant = plan->tenant, .generation = plan->generation };
+        union {
+                struct cmsghdr head;
+                char space[CMSG_SPACE(sizeof(fds))];
+        } control = {};
+        struct msghdr m = {
+                .msg_iov = &(struct iovec){ &say, sizeof(say) },
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+
+        control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(fds)),
+                                         .cmsg_level = SOL_SOCKET,
+                                         .cmsg_type = SCM_RIGHTS };
+        memcpy(CMSG_DATA(&control.head), fds, sizeof(fds));
+        (void)sendmsg(plan->report_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int make_template(const TqPlan *plan) {
+        TQ_CLOSE int mount_fd = -EBADF, network_fd = -EBADF, ns_dir = -EBADF;
+        int r;
+
+        /* It is not reachable any more once the template is built. */
+        ns_dir = open("/proc/self/ns", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (ns_dir < 0)
+                return tq_errno();
+        r = template_build(plan);
+        if (r < 0 || plan->report_fd < 0)
+                return r;
+        mount_fd = openat(ns_dir, "mnt", O_RDONLY | O_CLOEXEC);
+        network_fd = openat(ns_dir, "net", O_RDONLY | O_CLOEXEC);
+        if (mount_fd < 0 || network_fd < 0)
+                return tq_errno();
+        hand_over(plan, mount_fd, network_fd);
+        return 0;
+}
+
+/* One file system for all three, so that one bound is enough; its pages are charged to the job. */
+static int mount_temporary(const TqPlan *plan) {
+        static const struct {
+                const char *from, *to;
+        } parts[] = { { "/tmp/v", "/var/tmp" }, { "/tmp/s", "/dev/shm" }, { "/tmp/t", "/tmp" } };
+        char options[96];
+
+        (void)snprintf(options, sizeof(options), "mode=0755,size=%llu,nr_inodes=%llu",
+                       (unsigned long long)plan->tmp_bytes,
+                       (unsigned long long)TQ_MAX(plan->tmp_bytes / 4096, UINT64_C(1024)));
+        if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+                return tq_errno();
+        for (size_t i = 0; i < TQ_ELEMENTSOF(parts); i++)
+                if (mkdir(parts[i].from, 01777) < 0 ||
+                    mount(parts[i].from, parts[i].to, NULL, MS_BIND, NULL) < 0)
+                        return tq_errno();
+        return 0;
+}
+
+/* Root's payload owns the knobs of /proc, though it has no capability; the others may not write
+ * them anyway. */
+static int make_knobs_read_only(void) {
+        static const char *const knobs[] = { "/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
+                                             "/proc/bus", "/proc/fs",            "/proc/acpi" };
+        struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(knobs); i++) {
+                if (access(knobs[i], F_OK) < 0)
+                        continue;
+                if (mount(knobs[i], knobs[i], NULL, MS_BIND, NULL) < 0 ||
+                    mount_setattr(AT_FDCWD, knobs[i], 0, &a, sizeof(a)) < 0)
+                        return tq_errno();
+        }
+        return 0;
+}
+
+#define PTYS_MAX "64" /* of the host's kernel.pty.max less its reserve, 3072 in all */
+
+static int mount_own(const TqPlan *plan) {
+        int r;
+
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+                return tq_errno();
+        r = mount_temporary(plan);
+        if (r < 0)
+                return r;
+        if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+                  "mode=0620,ptmxmode=0666,max=" PTYS_MAX) < 0)
+                return tq_errno();
+        /* As its cgroup namespace has it: the job is at the root. */
+        if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2",
+                  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+                return tq_errno();
+        return plan->uid == 0 ? make_knobs_read_only() : 0;
+}
+
+int sandbox_enter(const TqPlan *plan) {
+        bool is_joined;
+        int r;
+
+        r = enter_network(plan);
+        if (r >= 0)
+                r = join_template(plan, &is_joined);
+        if (r >= 0 && !is_joined)
+                r = make_template(plan);
+        if (r < 0)
+                return r;
+        if (plan->flags & TQ_PLAN_PRIVATE_NETWORK) {
+                r = new_network();
+                if (r < 0)
+                        return r;
+        }
+        /* The template stays as it is; ours is a copy. */
+        if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
+                return tq_errno();
+        (void)umask(0);
+        r = mount_own(plan);
+        (void)umask(022);
+        return r;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/ioprio.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "base/fs.h"
+#include "exec/exec.h"
+
+/* Nothing of what the service was started with reaches a job: neither by its unit, nor by who
+ * started it by hand. Each is set to a value that tenantq.job(5) names. All of it comes from root's
+ * plan or is fixed here. */
+
+/* Whoever was started without the right to raise a limit gives what it has: never more. */
+static int set_rlimit(const TqPlanRlimit *l) {
+        struct rlimit now, next = { l->soft, l->hard };
+
+        if (setrlimit((int)l->resource, &next) >= 0)
+                return 0;
+        if (errno != EPERM || getrlimit((int)l->resource, &now) < 0)
+                return tq_errno();
+        next.rlim_max = TQ_MIN(next.rlim_max, now.rlim_max);
+        next.rlim_cur = TQ_MIN(next.rlim_cur, next.rlim_max);
+        return setrlimit((int)l->resource, &next) < 0 ? tq_errno() : 0;
+}
+
+int set_rlimits(const TqPlan *plan) {
+        int r = 0;
+
+        for (uint32_t i = 0; i < plan->n_rlimits && r >= 0; i++)
+                r = set_rlimit(&plan->rlimits[i]);
+        return r;
+}
+
+/* For good: the groups first, while we still may; then all three ids of group and user at once,
+ * which empties the capability sets, and with no_new_privs and an empty bounding set nothing brings
+ * them back. Checked, since going on as root would be the worst outcome of all. */
+int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
+        uid_t u[3];
+        gid_t g[3];
+
+        if (setgroups(n_groups, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+            setresuid(uid, uid, uid) < 0)
+                return tq_errno();
+        if (getresuid(&u[0], &u[1], &u[2]) < 0 || getresgid(&g[0], &g[1], &g[2]) < 0)
+                return tq_errno();
+        for (int i = 0; i < 3; i++)
+                if (u[i] != uid || g[i] != gid)
+                        return -EPERM;
+        return 0;
+}
+
+static int drop_bounding_set(void) {
+        for (unsigned cap = 0; cap < 64; cap++)
+                if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+                        return errno == EINVAL ? 0 : tq_errno(); /* EINVAL: beyond the last one */
+        return 0;
+}
+
+int install_filter(const TqPlan *plan) {
+        struct sock_fprog program = {
+                .len = (unsigned short)plan->n_filter,
+                .filter = (struct sock_filter *)tq_plan_part(plan, plan->filter_offset),
+        };
+
+        if (plan->n_filter == 0)
+                return -EINVAL; /* never a payload without a filter */
+        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? tq_errno() : 0;
+}
+
+void default_signals(void) {
+        sigset_t none;
+
+        for (int sig = 1; sig < 32; sig++)
+                (void)signal(sig, SIG_DFL);
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+
+/* What both processes need and only root may do. Nothing here depends on the tenant's bytes. */
+int prepare_process(const TqPlan *plan, TqStage *ret_stage) {
+        int r;
+
+        *ret_stage = TQ_STAGE_CREDENTIALS;
+        /* The supervisor's own protection. */
+        if (plan->flags & TQ_PLAN_RESET_OOM_SCORE) {
+                r = tq_fs_write_attr(AT_FDCWD, "/proc/self/oom_score_adj", "0");
+                if (r < 0)
+                        return r;
+        }
+        r = drop_bounding_set();
+        if (r < 0)
+                return r;
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? tq_errno() : 0;
+}
+
+#define TIMER_SLACK_NSEC 50000 /* the kernel's own */
+
+/* Where and how a process runs, unless its cgroup says otherwise. */
+int surroundings_reset(void) {
+        cpu_set_t all;
+
+        memset(&all, 0xFF, sizeof(all)); /* those of its cpuset, in the end */
+        if (sched_setaffinity(0, sizeof(all), &all) < 0 ||
+            sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){}) < 0 ||
+            setpriority(PRIO_PROCESS, 0, 0) < 0 ||
+            syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0 ||
+            prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NSEC, 0, 0, 0) < 0 ||
+            syscall(SYS_personality, 0) < 0)
+                return tq_errno();
+        return syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS ? tq_errno() : 0;
+}
+
+/* A keyring of its own, gone with the last of its processes. While still root, whose quota has room
+ * for all jobs; who is in it possesses it, whatever its user. */
+int join_keyring(void) {
+        return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS
+                       ? tq_errno()
+                       : 0;
+}

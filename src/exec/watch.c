@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "exec/exec.h"
+#include "store/result.h"
+
+/* PID 1 of a job: prepares what only root may, forks the payload, becomes a user that owns nothing,
+ * pumps the outputs, reaps, and writes the result record. */
+
+typedef struct Output {
+        int pipe; /* what the payload writes, -EBADF once it is closed */
+        int file;
+        uint64_t room; /* bytes that may still be written */
+        uint64_t dropped;
+        bool has_failed; /* what was dropped had room, but not on the disk */
+} Output;
+
+#define MARKER_ROOM 80 /* kept free below the cap for the line that tells of the cut */
+
+static void store(Output *o, const char *data, size_t size) {
+        size_t fits = (size_t)TQ_MIN(o->room, (uint64_t)size);
+
+        /* A full or failing disk costs output, never the job. */
+        if (fits > 0 && tq_fs_write_all(o->file, data, fits) < 0) {
+                fits = o->room = 0;
+                o->has_failed = true;
+        }
+        o->room -= fits;
+        o->dropped += size - fits;
+}
+
+/* Takes what there is, at most max bytes. */
+static void pump(Output *o, size_t max) {
+        static char buffer[65536];
+
+        for (size_t got = 0; o->pipe >= 0 && got < max;) {
+                ssize_t n = read(o->pipe, buffer, sizeof(buffer));
+
+                if (n > 0) {
+                        store(o, buffer, (size_t)n);
+                        got += (size_t)n;
+                } else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+                        o->pipe = tq_close(o->pipe);
+                else if (errno == EAGAIN)
+                        return;
+        }
+}
+
+static void finish_output(Output *o) {
+        char marker[MARKER_ROOM];
+        int n;
+
+        /* What the pipe still holds; somebody may go on filling it, hence the bound. */
+        pump(o, 1024 * 1024);
+        if (o->dropped == 0)
+                return;
+        n = snprintf(marker, sizeof(marker), "\n[tenantq: output truncated, %llu bytes dropped]\n",
+                     (unsigned long long)o->dropped);
+        (void)tq_fs_write_all(o->file, marker, (size_t)n);
+}
+
+typedef struct Watch {
+        const TqPlan *plan;
+        pid_t payload;
+        int status_fd;
+        int signal_fd;
+        Output outputs[2];
+        TqResult record;
+        uint64_t started; /* CLOCK_BOOTTIME usec */
+        bool has_ended;
+} Watch;
+
+static void on_status(Watch *w) {
+        Failure failure;
+        ssize_t n = read(w->status_fd, &failure, sizeof(failure));
+
+        if (n < 0 && errno == EINTR)
+                return;
+        if (n == sizeof(failure)) {
+                w->record.kind = failure.stage == TQ_STAGE_BARRIER ? TQ_END_NEVER_STARTED
+                                                                   : TQ_END_SPAWN_FAILED;
+                w->record.stage = (uint8_t)failure.stage;
+                w->record.code = failure.error;
+        }
+        w->status_fd = tq_close(w->status_fd);
+}
+
+static void on_exit_status(Watch *w, int status) {
+        w->has_ended = true;
+        /* The status pipe is decided by now: the child is dead, its end closed. */
+        if (w->status_fd >= 0)
+                on_status(w);
+        w->record.run_usec = tq_sub_u64(tq_clock_boottime_usec(), w->started);
+        if (w->record.kind != TQ_RESULT_PREPARED)
+                return;
+        w->record.kind = WIFSIGNALED(status) ? TQ_END_SIGNALED : TQ_END_EXITED;
+        w->record.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Orphans of the payload are ours too, as its init. */
+static void reap(Watch *w) {
+        int status;
+        pid_t pid;
+
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                if (pid == w->payload)
+                        on_exit_status(w, status);
+}
+
+static void drain_signals(int fd) {
+        struct signalfd_siginfo info[16];
+
+        while (read(fd, info, sizeof(info)) > 0)
+                ;
+}
+
+static void note_start(Watch *w) {
+        w->started = tq_clock_boottime_usec();
+        w->record.started_usec = tq_clock_realtime_usec();
+}
+
+static void watch(Watch *w) {
+        note_start(w);
+        while (!w->has_ended) {
+                struct pollfd p[] = {
+                        { .fd = w->signal_fd, .events = POLLIN },
+                        { .fd = w->status_fd, .events = POLLIN },
+                        { .fd = w->outputs[0].pipe, .events = POLLIN },
+                        { .fd = w->outputs[1].pipe, .events = POLLIN },
+                };
+
+                if (poll(p, TQ_ELEMENTSOF(p), -1) < 0 && errno != EINTR)
+                        break;
+                if (p[1].revents) {
+                        on_status(w);
+                        note_start(w); /* the payload's time begins when it is executed */
+                }
+                for (int i = 0; i < 2; i++)
+                        if (p[2 + i].revents)
+                                pump(&w->outputs[i], 1024 * 1024);
+                if (p[0].revents) {
+                        drain_signals(w->signal_fd);
+                        reap(w);
+                }
+        }
+        for (int i = 0; i < 2; i++) {
+                finish_output(&w->outputs[i]);
+                w->record.dropped_bytes += w->outputs[i].dropped;
+                if (w->outputs[i].has_failed)
+                        w->record.flags |= TQ_RESULT_OUTPUT_FAILED;
+        }
+        if (w->record.kind == TQ_END_NEVER_STARTED || w->record.kind == TQ_END_SPAWN_FAILED)
+                w->record.started_usec = w->record.run_usec = 0;
+}
+
+/* The payload's end of an output pipe is the tenant's, so that it can open /dev/stdout again. */
+static int make_output(const TqPlan *plan, int file, Output *ret, int *ret_write_fd) {
+        int fds[2];
+
+        if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+                return tq_errno();
+        /* Non-blocking is a property of the open file: ours alone, not the payload's. */
+        if (fcntl(fds[1], F_SETFL, 0) < 0 || fchown(fds[1], plan->uid, plan->gid) < 0)
+                return tq_errno();
+        *ret = (Output){
+                .pipe = fds[0],
+                .file = file,
+                .room = tq_sub_u64(plan->log_max_bytes, MARKER_ROOM),
+        };
+        *ret_write_fd = fds[1];
+        return 0;
+}
+
+static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
+        int stdio[3] = { plan->null_fd }, status[2];
+        sigset_t child;
+        int r;
+
+        *ret_stage = TQ_STAGE_PIPES;
+        r = make_output(plan, plan->out_fd, &w->outputs[0], &stdio[1]);
+        if (r >= 0)
+                r = make_output(plan, plan->err_fd, &w->outputs[1], &stdio[2]);
+        if (r < 0)
+                return r;
+        if (pipe2(status, O_CLOEXEC) < 0)
+                return tq_errno();
+        (void)sigemptyset(&child);
+        (void)sigaddset(&child, SIGCHLD);
+        (void)sigprocmask(SIG_BLOCK, &child, NULL);
+        w->signal_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (w->signal_fd < 0)
+                return tq_errno();
+        *ret_stage = TQ_STAGE_CLONE;
+        w->payload = fork();
+        if (w->payload < 0)
+                return tq_errno();
+        if (w->payload == 0)
+                payload_run(plan, stdio, status[1]);
+        /* The barrier's end of file must mean the launcher's end, so we keep no copy of anything.
+         */
+        for (int i = 0; i < 3; i++)
+                (void)close(stdio[i]);
+        (void)close(status[1]);
+        (void)close(plan->barrier_fd);
+        (void)tq_close(plan->mount_fd);
+        (void)tq_close(plan->network_fd);
+        (void)tq_close(plan->report_fd);
+        w->status_fd = status[0];
+        return 0;
+}
+
+int watch_job(const TqPlan *plan) {
+        Watch w = {
+                .plan = plan,
+                .record = { .kind = TQ_RESULT_PREPARED,
+                            .job = plan->job,
+                            .attempt = plan->attempt },
+                .status_fd = -EBADF,
+        };
+        TqStage stage;
+        int r;
+
+        memcpy(w.record.boot, plan->boot_id, sizeof(w.record.boot));
+        r = prepare_process(plan, &stage);
+        if (r >= 0) {
+                stage = TQ_STAGE_SURROUNDINGS;
+                r = surroundings_reset();
+        }
+        if (r >= 0) {
+                stage = TQ_STAGE_SANDBOX;
+                r = sandbox_enter(plan);
+        }
+        if (r >= 0)
+                r = start_payload(plan, &w, &stage);
+        if (r >= 0) {
+                /* From here on we own nothing but open descriptors. A failure kills the payload at
+                 * its barrier: the record says why, and our exit ends the namespace. */
+                stage = TQ_STAGE_CREDENTIALS;
+                r = become(plan->exec_uid, plan->exec_gid, NULL, 0);
+                if (r >= 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                        r = tq_errno();
+        }
+        if (r < 0) {
+                w.record.kind = TQ_END_SPAWN_FAILED;
+                w.record.stage = (uint8_t)stage;
+                w.record.code = -r;
+        } else
+                watch(&w);
+        return tq_result_write(plan->result_fd, &w.record) < 0 ? 1 : 0;
+}
+

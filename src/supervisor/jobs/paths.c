@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/jobs/paths.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/plan.h"
+
+/* Hidden are: what is tenantq's own, the places where services listen, root's home, and the homes of
+ * the others. The homes by the directories that they lie in, of which there are few however many
+ * tenants there are; a home that lies among the system's own directories by itself. */
+
+#define PLACES_MOST 128
+
+/* Everybody's, however few of these a host needs. */
+static const char *const always[] = { "/home", "/root", "/run" };
+
+/* What programs need: never hidden as the place of somebody's home. */
+static const char *const system_dirs[] = {
+        "",         "/bin", "/boot", "/dev", "/etc", "/lib",     "/lib32",     "/lib64",  "/libx32",
+        "/opt",     "/proc", "/sbin", "/sys", "/tmp", "/usr",     "/usr/bin",   "/usr/lib",
+        "/usr/local", "/usr/local/bin", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/tmp",
+        "/nonexistent",
+};
+
+static bool is_system(const char *path, size_t n) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(system_dirs); i++)
+                if (strlen(system_dirs[i]) == n && memcmp(system_dirs[i], path, n) == 0)
+                        return true;
+        return false;
+}
+
+void homes_done(Homes *h) {
+        tq_buffer_done(&h->places);
+        *h = (Homes){};
+}
+
+static bool has_place(const TqBuffer *places, const char *path, size_t n) {
+        for (const char *p = places->data; p && p < places->data + places->size;
+             p += strlen(p) + 1)
+                if (strlen(p) == n && memcmp(p, path, n) == 0)
+                        return true;
+        return false;
+}
+
+static void look_at_homes(Homes *h, const Tenants *ts) {
+        size_t count = 0;
+
+        tq_buffer_reset(&h->places);
+        h->is_full = false;
+        for (const Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t)) {
+                const char *home = t->who.home, *slash = strrchr(home, '/');
+                size_t n = slash ? (size_t)(slash - home) : 0;
+
+                if (home[0] != '/' || is_system(home, strlen(home)))
+                        continue;
+                if (is_system(home, n))
+                        n = strlen(home);
+                if (has_place(&h->places, home, n))
+                        continue;
+                if (++count > PLACES_MOST) {
+                        h->is_full = true;
+                        return;
+                }
+                tq_buffer_append(&h->places, home, n);
+                tq_buffer_append(&h->places, "", 1);
+        }
+}
+
+static void write_path(TqBuffer *b, TqPathKind kind, const char *path) {
+        char byte = (char)kind;
+
+        /* Not before it is known what it is: an own directory that was not looked up. */
+        if (path[0] != '/')
+                return;
+        tq_buffer_append(b, &byte, 1);
+        tq_buffer_append(b, path, strlen(path) + 1);
+}
+
+static void write_paths(TqBuffer *b, TqPathKind kind, const char *paths) {
+        for (; *paths; paths += strlen(paths) + 1)
+                write_path(b, kind, paths);
+}
+
+int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Tenant *t,
+                TqBuffer *ret) {
+        const TqHostConfig *c = &host->config;
+        const char *const own[] = { c->spool, c->state, c->logs, c->run, host->config_dir };
+
+        if (homes->seen != tenants_changes(tenants)) {
+                homes->seen = tenants_changes(tenants);
+                look_at_homes(homes, tenants);
+        }
+        if (homes->is_full)
+                return -E2BIG;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(always); i++)
+                write_path(ret, TQ_PATH_HIDDEN, always[i]);
+        for (size_t i = 0; i < TQ_ELEMENTSOF(own); i++)
+                write_path(ret, TQ_PATH_HIDDEN, own[i]);
+        write_paths(ret, TQ_PATH_HIDDEN, c->hidden_paths);
+        for (const char *p = homes->places.data; p && p < homes->places.data + homes->places.size;
+             p += strlen(p) + 1)
+                write_path(ret, TQ_PATH_HIDDEN, p);
+        write_path(ret, TQ_PATH_HOME, t->who.home);
+        write_paths(ret, TQ_PATH_READ_WRITE, t->config.read_write_paths);
+        write_paths(ret, TQ_PATH_READ_ONLY, t->config.read_only_paths);
+        return tq_buffer_error(ret) < 0 || tq_buffer_error(&homes->places) < 0 ? -ENOMEM : 0;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "supervisor/jobs/templates.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/map.h"
+#include "kernel/plan.h"
+#include "supervisor/jobs/paths.h"
+
+/* The work of a launch does not depend on the number of tenants; what is kept does, so that only of
+ * those that ran a job last is it kept. A template is what its paths were when it was built:
+ * whatever changes them, or the host's mounts, makes another generation. */
+
+#define KEPT_MOST 256
+
+struct Templates {
+        const Host *host;
+        const Tenants *tenants;
+        TqMap entries; /* Tenant.handle → Entry */
+        TqList kept;   /* those with descriptors; who was used last stands last */
+        size_t n_kept;
+        Homes homes;
+        uint64_t mounts;   /* changes of the host's */
+        int report_fds[2]; /* where launches say what they made, and where we hear it */
+        sd_event_source *report_source;
+};
+
+typedef struct Entry {
+        TqList kept;
+        uint32_t generation;
+        int mount_fd, network_fd;
+        TqNetwork network;
+        TqBuffer paths;
+        uint64_t tenants, mounts; /* what was in force when they were written */
+} Entry;
+
+static void drop_mounts(Entry *e) {
+        e->mount_fd = tq_close(e->mount_fd);
+        e->generation++;
+}
+
+static void drop(Templates *ts, Entry *e) {
+        drop_mounts(e);
+        e->network_fd = tq_close(e->network_fd);
+        if (!tq_list_is_empty(&e->kept)) {
+                tq_list_unlink(&e->kept);
+                ts->n_kept--;
+        }
+}
+
+static void use(Templates *ts, Entry *e) {
+        if (tq_list_is_empty(&e->kept))
+                ts->n_kept++;
+        else
+                tq_list_unlink(&e->kept);
+        tq_list_append(&ts->kept, &e->kept);
+        if (ts->n_kept > KEPT_MOST)
+                drop(ts, TQ_LIST_ENTRY(tq_list_first(&ts->kept), Entry, kept));
+}
+
+static Entry *entry_of(Templates *ts, const Tenant *t) {
+        Entry *e = tq_map_get(&ts->entries, t->handle);
+
+        if (e)
+                return e;
+        e = calloc(1, sizeof(*e));
+        if (!e)
+                return NULL;
+        e->mount_fd = e->network_fd = -EBADF;
+        tq_list_init(&e->kept);
+        if (tq_map_put(&ts->entries, t->handle, e) < 0) {
+                free(e);
+                return NULL;
+        }
+        return e;
+}
+
+/* What the entries follow from has changed: the same as before, perhaps. */
+static int write_again(Templates *ts, const Tenant *t, Entry *e, TqError *err) {
+        TqBuffer paths = {};
+        int r = paths_write(&ts->homes, ts->host, ts->tenants, t, &paths);
+
+        if (r < 0) {
+                tq_buffer_done(&paths);
+                return r == -E2BIG
+                               ? tq_error(err, r,
+                                          "homes of tenants lie in too many directories to hide "
+                                          "each: name what is above them in hidden_paths= of "
+                                          "tenantq.conf")
+                               : tq_error_errno(err, r, "paths");
+        }
+        if (e->network != t->config.network)
+                drop(ts, e);
+        else if (paths.size != e->paths.size ||
+                 memcmp(paths.data, e->paths.data, paths.size) != 0)
+                drop_mounts(e);
+        tq_buffer_done(&e->paths);
+        e->paths = paths;
+        e->network = t->config.network;
+        e->tenants = tenants_changes(ts->tenants);
+        return 0;
+}
+
+int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err) {
+        Entry *e = entry_of(ts, t);
+        int r = e ? 0 : -ENOMEM;
+
+        if (r >= 0 && e->tenants != tenants_changes(ts->tenants))
+                r = write_again(ts, t, e, err);
+        if (r < 0)
+                return r;
+        if (e->mounts != ts->mounts) {
+                e->mounts = ts->mounts;
+                drop_mounts(e);
+        }
+        use(ts, e);
+        *ret = (Template){
+                .mount_fd = e->mount_fd,
+                .network_fd = e->network_fd,
+                .report_fd = ts->report_fds[1],
+                .generation = e->generation,
+                .paths = e->paths.data,
+                .paths_size = e->paths.size,
+        };
+        return 0;
+}
+
+void templates_forget_mounts(Templates *ts) {
+        ts->mounts++;
+}
+
+/* Of several that were made at the same time the first is kept. */
+static void keep(Templates *ts, const TqPlanTemplate *said, int fds[2]) {
+        Entry *e = tq_map_get(&ts->entries, said->tenant);
+
+        if (!e || e->generation != said->generation || e->mount_fd >= 0 ||
+            tq_list_is_empty(&e->kept) || e->mounts != ts->mounts)
+                return;
+        e->mount_fd = tq_take_fd(&fds[0]);
+        if (e->network_fd < 0 && e->network != TQ_NETWORK_HOST)
+                e->network_fd = tq_take_fd(&fds[1]);
+}
+
+static int on_report(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        TqPlanTemplate said = {};
+        int fds[2] = { -EBADF, -EBADF };
+        union {
+                struct cmsghdr head;
+                char space[CMSG_SPACE(sizeof(fds))];
+        } control;
+        struct msghdr m = {
+                .msg_iov = &(struct iovec){ &said, sizeof(said) },
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+
+        (void)source;
+        (void)revents;
+        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+            c->cmsg_len == CMSG_LEN(sizeof(fds)))
+                memcpy(fds, CMSG_DATA(c), sizeof(fds));
+        if (n == sizeof(said) && fds[1] >= 0)
+                keep(userdata, &said, fds);
+        (void)tq_close(fds[0]);
+        (void)tq_close(fds[1]);
+        return 0;
+}
+
+int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Templates **ret) {
+        Templates *ts = calloc(1, sizeof(*ts));
+        int r;
+
+        if (!ts)
+                return -ENOMEM;
+        *ts = (Templates){ .host = host, .tenants = tenants, .report_fds = { -EBADF, -EBADF } };
+        tq_list_init(&ts->kept);
+        r = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ts->report_fds) < 0
+                    ? tq_errno()
+                    : sd_event_add_io(event, &ts->report_source, ts->report_fds[0], EPOLLIN,
+                                      on_report, ts);
+        if (r < 0) {
+                (void)templates_free(ts);
+                return r;
+        }
+        *ret = ts;
+        return 0;
+}
+
+Templates *templates_free(Templates *ts) {
+        size_t position = 0;
+        Entry *e;
+
+        if (!ts)
+                return NULL;
+        while ((e = tq_map_next(&ts->entries, &position))) {
+                drop(ts, e);
+                tq_buffer_done(&e->paths);
+                free(e);
+        }
+        tq_map_done(&ts->entries);
+        homes_done(&ts->homes);
+        (void)sd_event_source_disable_unref(ts->report_source);
+        (void)tq_close(ts->report_fds[0]);
+        (void)tq_close(ts->report_fds[1]);
+        free(ts);
+        return NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "supervisor/tenants/tenants.h"
+
+/* What all jobs of a tenant share, built by the first of them (exec/template.c) and kept for the
+ * next: its mounts and its network. */
+typedef struct Templates Templates;
+
+int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Templates **ret);
+Templates *templates_free(Templates *ts);
+
+/* For a launch. Borrowed, until anything else here is called. */
+typedef struct Template {
+        int mount_fd, network_fd; /* negative: to be made */
+        int report_fd;            /* and told of, with the generation */
+        uint32_t generation;
+        const char *paths;
+        size_t paths_size;
+} Template;
+
+/* Negative errno with err: it can't be said what the jobs may see. */
+int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err);
+
+/* The host's mounts are others. */
+void templates_forget_mounts(Templates *ts);
