@@ -91,6 +91,8 @@ $(eval $(call words_rule,prefix,$(LIBEXECDIR)))
 $(BUILD)/supervisor/main.o: CPPFLAGS += -DTQ_LIBEXECDIR='"$(LIBEXECDIR)"'
 $(BUILD)/supervisor/main.o: $(BUILD)/prefix.words
 
+$(BUILD)/conf/profile_builtin.o: $(wildcard conf/profiles/*)
+
 define layer_rule
 $(BUILD)/libtq-$(1).a: $(call objects,$(1)) $(BUILD)/sources.words
 	@rm -f $$@

@@ -33,6 +33,8 @@ const TqHostKey tq_hostfile_keys[] = {
         { "tenant", "allow_root", "whether the jobs may run as root" },
         { "tenant", "pool", "whose slots its jobs use" },
         { "tenant", "on_full", "what becomes of a file that a limit refuses: reject or wait" },
+        { "tenant", "profile", "what system calls the jobs may make at most" },
+        { "tenant", "audit", "whether calls that the profile refuses are noted and let through" },
         { "tenant", "network", "what of it the jobs reach: none or host" },
         { "tenant", "read_write_paths", "what the jobs may write, beside the home" },
         { "tenant", "read_only_paths", "what the jobs see, though it lies in a hidden directory" },
@@ -232,6 +234,7 @@ static int on_line_once(void *userdata, const char *section, const char *key, co
 static int check_trust(int dir_fd, const char *name, TqError *err) {
         const char *what = strcmp(name, ".") == 0           ? "its directory"
                            : strcmp(name, "tenants.d") == 0 ? "the directory tenants.d"
+                           : strcmp(name, "profiles") == 0  ? "the directory profiles"
                                                             : "the file";
         struct stat st;
 
@@ -250,12 +253,16 @@ static int check_trust(int dir_fd, const char *name, TqError *err) {
         return 0;
 }
 
+/* name: of a file, or DIRECTORY/FILE. */
 static int check_all_trust(int dir_fd, const char *name, TqError *err) {
+        const char *slash = strchr(name, '/');
+        char dir[64];
         int r;
 
+        (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - name) : 0, name);
         r = check_trust(dir_fd, ".", err);
-        if (r >= 0)
-                r = check_trust(dir_fd, "tenants.d", err);
+        if (r >= 0 && slash)
+                r = check_trust(dir_fd, dir, err);
         return r < 0 && r != -ENOENT ? r : check_trust(dir_fd, name, err);
 }
 
@@ -278,6 +285,22 @@ static int load(int dir_fd, const char *name, TqReaderHandler handler, void *con
         if (r < 0)
                 tq_error_set_file(err, name);
         return r;
+}
+
+int tq_hostfile_read(int dir_fd, const char *path, size_t max, char **ret, TqError *err) {
+        TQ_FREE char *data = NULL;
+        size_t size;
+        int r;
+
+        r = check_all_trust(dir_fd, path, err);
+        if (r >= 0)
+                r = tq_fs_read_file(dir_fd, path, max, &data, &size);
+        if (r < 0)
+                return r == -EPERM ? r : tq_error_errno(err, r, "can't read it");
+        if (strlen(data) != size)
+                return tq_error(err, -EBADMSG, "expected text: it has a NUL byte");
+        *ret = TQ_TAKE_PTR(data);
+        return 0;
 }
 
 int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err) {
@@ -354,6 +377,15 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
                                ? 0
                                : bad(err, line, key, "reject or wait");
         }
+        if (strcmp(key, "profile") == 0) {
+                if (!tq_profile_name_is_valid(value))
+                        return bad(err, line, key,
+                                   "strict, no-network, default, debug, permissive, or the name of "
+                                   "a file in profiles/");
+                return copy_text(c->profile, sizeof(c->profile), value);
+        }
+        if (strcmp(key, "audit") == 0)
+                return tq_parse_bool(value, &c->audit) < 0 ? bad(err, line, key, "yes or no") : 0;
         if (strcmp(key, "network") == 0) {
                 c->network = tq_sandbox_network_from_string(value);
                 return c->network < 0 ? bad(err, line, key, "none or host") : 0;
@@ -415,6 +447,8 @@ int tq_hostfile_load_tenant(int dir_fd, const char *tenant, TqTenantConfig *ret,
         r = load(dir_fd, name, on_tenant_line, c, err);
         if (r < 0)
                 return r;
+        if (c->profile[0] == '\0')
+                (void)snprintf(c->profile, sizeof(c->profile), TQ_PROFILE_DEFAULT);
         *ret = *c;
         return 0;
 }

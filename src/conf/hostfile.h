@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "core/profile.h"
 #include "core/sandbox.h"
 #include "core/scheduler.h"
 
@@ -38,6 +39,8 @@ typedef struct TqTenantConfig {
         size_t n_submitters;
         bool allow_root;
         bool waits_when_full; /* on_full=wait */
+        char profile[TQ_PROFILE_NAME_MAX + 1];
+        bool audit;                            /* of what the profile refuses, nothing is */
         TqNetwork network;
         char read_write_paths[TQ_PATHS_MAX]; /* beside the home */
         char read_only_paths[TQ_PATHS_MAX];  /* though they lie where jobs see nothing */
@@ -60,6 +63,10 @@ extern const size_t tq_hostfile_n_keys;
 /* Reads dir_fd/tenantq.conf; a missing file is all defaults. -EBADMSG with err (file, line, key);
  * *ret is written only on success. */
 int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err);
+
+/* Reads a file of the configuration that is not of their form (the caller frees), of at most max
+ * bytes, if only root can have written it. -EPERM, -E2BIG, -EBADMSG (a NUL) with err. */
+int tq_hostfile_read(int dir_fd, const char *path, size_t max, char **ret, TqError *err);
 
 /* Reads dir_fd/tenants.d/NAME.conf; a missing file is an empty one. */
 int tq_hostfile_load_tenant(int dir_fd, const char *tenant, TqTenantConfig *ret, TqError *err);

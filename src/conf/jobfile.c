@@ -223,23 +223,18 @@ static int check_on_lost(TqJobSpec *spec, const char *value, const char **ret_ex
         return check_one_of(value, words, TQ_ELEMENTSOF(words));
 }
 
-/* The strictest comes first; a job may choose its tenant's (default) or a stricter one. Of these
- * only `default` is built, and a job that asks for more protection than it would get is refused. */
-static int check_profile(TqJobSpec *spec, const char *value, const char **ret_expected) {
-        static const char *const stricter[] = { "strict", "no-network" };
-        static const char *const weaker[] = { "debug", "permissive" };
+/* Whether its tenant may have it is known where the tenant is. */
+static int set_profile(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        *ret_expected = "a profile's name, such as strict or no-network";
+        if (!tq_profile_name_is_valid(value))
+                return -EINVAL;
+        (void)snprintf(spec->profile, sizeof(spec->profile), "%s", value);
+        return 0;
+}
 
-        (void)spec;
-        if (strcmp(value, "default") == 0)
-                return 0;
-        if (check_one_of(value, weaker, TQ_ELEMENTSOF(weaker)) == 0)
-                *ret_expected =
-                        "default: the tenant's profile is default and a job can't weaken it";
-        else if (check_one_of(value, stricter, TQ_ELEMENTSOF(stricter)) == 0)
-                *ret_expected = "default: this version has no stricter profile";
-        else
-                *ret_expected = "default (the only profile of this version)";
-        return -EINVAL;
+static int set_private_network(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        *ret_expected = "yes or no";
+        return tq_parse_bool(value, &spec->private_network);
 }
 
 static int check_bool(TqJobSpec *spec, const char *value, const char **ret_expected) {
@@ -316,8 +311,8 @@ static const TqJobfileKey keys[] = {
         { "Job", "CorrelationId", false, true, set_correlation },
         { "Job", "Labels", false, true, set_labels },
         { "Job", "OnLost", false, false, check_on_lost },
-        { "Sandbox", "Profile", false, true, check_profile },
-        { "Sandbox", "PrivateNetwork", false, false, check_bool },
+        { "Sandbox", "Profile", false, true, set_profile },
+        { "Sandbox", "PrivateNetwork", false, true, set_private_network },
         { "Sandbox", "PrivateTmp", false, false, check_bool },
         { "Sandbox", "ReadWritePaths", true, false, check_paths },
         { "Sandbox", "ReadOnlyPaths", true, false, check_paths },
@@ -432,6 +427,8 @@ static int set_key(Parser *p, size_t i, const char *value, unsigned line, TqErro
                 return r;
         if (r < 0)
                 return tq_error_at(err, -EBADMSG, line, row->key, "expected %s", expected);
+        if (row->set == set_profile)
+                p->spec.profile_line = line;
         if (row->set == set_runtime)
                 p->spec.limit_lines[TQ_KEY_RUNTIME] = line;
         if (!row->has_effect)

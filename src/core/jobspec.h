@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "core/limits.h"
+#include "core/profile.h"
 
 #define TQ_JOB_ARGS_MAX     4096
 #define TQ_JOB_ENV_MAX      1024
@@ -30,6 +31,9 @@ typedef struct TqJobSpec {
         uint64_t deadline_usec;            /* CLOCK_REALTIME: not started later */
         char *after;                       /* blank-separated numbers and names of jobs, or NULL */
         uint64_t stop_timeout_usec;        /* between TERM and KILL */
+        char profile[TQ_PROFILE_NAME_MAX + 1]; /* empty: its tenant's */
+        unsigned profile_line;
+        bool private_network;
         TqLimits limits;                   /* RuntimeMaxSec= is its `runtime` */
         unsigned limit_lines[_TQ_KEY_MAX]; /* where each stands in the file */
 } TqJobSpec;

@@ -99,6 +99,10 @@ TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
         }
         if (end->kind == TQ_END_EXITED)
                 v.outcome = TQ_OUTCOME_EXIT;
+        else if (end->kind == TQ_END_CALL) {
+                v.outcome = TQ_OUTCOME_SECCOMP;
+                v.code = SIGSYS;
+        }
         else if (end->kind == TQ_END_SIGNALED)
                 v.outcome = end->code == SIGSYS ? TQ_OUTCOME_SECCOMP : TQ_OUTCOME_SIGNAL;
         else
@@ -123,6 +127,12 @@ const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
         case TQ_OUTCOME_OOM:
         case TQ_OUTCOME_TIMEOUT:
                 (void)snprintf(buf, size, "%s (%s)", word, tq_verdict_level_to_string(v->level));
+                break;
+        case TQ_OUTCOME_SECCOMP:
+                if (v->end.kind == TQ_END_CALL && v->call[0] != '\0')
+                        (void)snprintf(buf, size, "%s (%s)", word, v->call);
+                else
+                        (void)snprintf(buf, size, "%s", word);
                 break;
         case TQ_OUTCOME_SPAWN:
                 if (v->stage == TQ_STAGE_INTERPRETER) {

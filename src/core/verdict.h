@@ -10,7 +10,7 @@ typedef enum TqOutcome {
         TQ_OUTCOME_SIGNAL,      /* code: the signal */
         TQ_OUTCOME_OOM,         /* the kernel killed it for memory; level says whose limit */
         TQ_OUTCOME_TIMEOUT,     /* RuntimeMaxSec= or the tenant's runtime */
-        TQ_OUTCOME_SECCOMP,     /* killed by its filter (SIGSYS) */
+        TQ_OUTCOME_SECCOMP,     /* ended by its profile (SIGSYS) */
         TQ_OUTCOME_CANCELLED,   /* somebody cancelled it */
         TQ_OUTCOME_LOST,        /* nobody can know: the host went down while it ran */
         TQ_OUTCOME_DEADLINE,    /* not started by its Deadline= */
@@ -73,6 +73,13 @@ typedef struct TqCounters {
         uint64_t pids_denied; /* forks that pids.max refused */
 } TqCounters;
 
+/* A system call: its number, and by what other way into the kernel than this program's. */
+enum {
+        TQ_CALL_NUMBER = 0xFFFF,
+        TQ_CALL_I386 = 1 << 16,
+        TQ_CALL_X32 = 1 << 17,
+};
+
 /* What the supervisor knows when a job's cgroup is empty. */
 typedef enum TqEndKind {
         TQ_END_UNKNOWN,       /* no result record and nobody who waited */
@@ -81,6 +88,7 @@ typedef enum TqEndKind {
         TQ_END_NEVER_STARTED, /* the barrier was never released: it is safe to start it again */
         TQ_END_SPAWN_FAILED,  /* stage, code: errno */
         TQ_END_INTERRUPTED,   /* by the signals of a shutdown, in an earlier boot */
+        TQ_END_CALL,          /* by a system call that its profile ends a job for; code: TQ_CALL_* */
         _TQ_END_MAX,
 } TqEndKind;
 
@@ -102,6 +110,7 @@ typedef struct TqVerdict {
         TqLevel level;
         TqStage stage;
         int code;
+        char call[40]; /* of an outcome `seccomp`: its name, if whoever judges knows it */
         TqEnd end;
 } TqVerdict;
 

@@ -19,7 +19,8 @@ int surroundings_reset(void);
 int set_rlimits(const TqPlan *plan);
 int join_keyring(void);
 int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups);
-int install_filter(const TqPlan *plan);
+/* Returns the descriptor to listen at, if flags ask for one. */
+int install_filter(const TqPlan *plan, uint32_t offset, uint32_t n, unsigned flags);
 void default_signals(void);
 
 /* sandbox.c, template.c: what a process sees */

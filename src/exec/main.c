@@ -46,7 +46,7 @@ static int run_service(const TqPlan *plan) {
                 r = tq_errno();
         default_signals();
         if (r >= 0)
-                r = install_filter(plan);
+                r = install_filter(plan, plan->filter_offset, plan->n_filter, 0);
         if (r >= 0)
                 r = payload_execute(plan, &stage);
         (void)fprintf(stderr, "tenantq-exec: can't start the service: %s\n", strerror(-r));

@@ -84,14 +84,8 @@ static int prepare_payload(const TqPlan *plan, const int stdio[3], TqStage *ret_
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_CREDENTIALS;
-        r = join_keyring();
-        if (r < 0)
-                return r;
-        r = become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset), plan->n_groups);
-        if (r < 0)
-                return r;
-        *ret_stage = TQ_STAGE_SECCOMP;
-        return install_filter(plan);
+        return become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset),
+                      plan->n_groups);
 }
 
 _Noreturn void payload_run(const TqPlan *plan, const int stdio[3], int status_fd) {

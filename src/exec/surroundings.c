@@ -64,15 +64,19 @@ static int drop_bounding_set(void) {
         return 0;
 }
 
-int install_filter(const TqPlan *plan) {
+int install_filter(const TqPlan *plan, uint32_t offset, uint32_t n, unsigned flags) {
         struct sock_fprog program = {
-                .len = (unsigned short)plan->n_filter,
-                .filter = (struct sock_filter *)tq_plan_part(plan, plan->filter_offset),
+                .len = (unsigned short)n,
+                .filter = (struct sock_filter *)tq_plan_part(plan, offset),
         };
+        long r;
 
-        if (plan->n_filter == 0)
+        if (n == 0)
                 return -EINVAL; /* never a payload without a filter */
-        return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? tq_errno() : 0;
+        /* Below a filter there is prctl(2) only. */
+        r = flags == 0 ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)
+                       : syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+        return r < 0 ? tq_errno() : (int)r;
 }
 
 void default_signals(void) {

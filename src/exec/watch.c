@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -23,6 +26,13 @@ typedef struct Output {
         uint64_t dropped;
         bool has_failed; /* what was dropped had room, but not on the disk */
 } Output;
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#else
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#endif
+#define X32_BIT 0x40000000
 
 #define MARKER_ROOM 80 /* kept free below the cap for the line that tells of the cut */
 
@@ -73,6 +83,7 @@ typedef struct Watch {
         pid_t payload;
         int status_fd;
         int signal_fd;
+        int calls_fd; /* where the filter tells of calls */
         Output outputs[2];
         TqResult record;
         uint64_t started; /* CLOCK_BOOTTIME usec */
@@ -99,7 +110,6 @@ static void on_exit_status(Watch *w, int status) {
         /* The status pipe is decided by now: the child is dead, its end closed. */
         if (w->status_fd >= 0)
                 on_status(w);
-        w->record.run_usec = tq_sub_u64(tq_clock_boottime_usec(), w->started);
         if (w->record.kind != TQ_RESULT_PREPARED)
                 return;
         w->record.kind = WIFSIGNALED(status) ? TQ_END_SIGNALED : TQ_END_EXITED;
@@ -123,6 +133,31 @@ static void drain_signals(int fd) {
                 ;
 }
 
+/* A call that the filter lets nobody make without our word. It is only looked at as a number: the
+ * caller's memory is not ours to read. */
+static void on_call(Watch *w) {
+        struct seccomp_notif call = {};
+        struct seccomp_notif_resp answer = {};
+        int32_t number;
+
+        if (ioctl(w->calls_fd, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
+                return; /* the caller has been killed meanwhile */
+        number = call.data.nr & TQ_CALL_NUMBER;
+        if (call.data.arch != NATIVE_ARCH)
+                number |= TQ_CALL_I386;
+        else if (call.data.nr & X32_BIT)
+                number |= TQ_CALL_X32;
+        if (!(w->plan->flags & TQ_PLAN_AUDIT) || number > TQ_CALL_NUMBER) {
+                w->record.kind = TQ_END_CALL;
+                w->record.code = number;
+                w->has_ended = true; /* our exit ends the others */
+                return;
+        }
+        answer.id = call.id;
+        answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        (void)ioctl(w->calls_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
 static void note_start(Watch *w) {
         w->started = tq_clock_boottime_usec();
         w->record.started_usec = tq_clock_realtime_usec();
@@ -136,6 +171,7 @@ static void watch(Watch *w) {
                         { .fd = w->status_fd, .events = POLLIN },
                         { .fd = w->outputs[0].pipe, .events = POLLIN },
                         { .fd = w->outputs[1].pipe, .events = POLLIN },
+                        { .fd = w->calls_fd, .events = POLLIN },
                 };
 
                 if (poll(p, TQ_ELEMENTSOF(p), -1) < 0 && errno != EINTR)
@@ -147,11 +183,16 @@ static void watch(Watch *w) {
                 for (int i = 0; i < 2; i++)
                         if (p[2 + i].revents)
                                 pump(&w->outputs[i], 1024 * 1024);
+                if (p[4].revents & POLLIN)
+                        on_call(w);
+                else if (p[4].revents)
+                        w->calls_fd = tq_close(w->calls_fd);
                 if (p[0].revents) {
                         drain_signals(w->signal_fd);
                         reap(w);
                 }
         }
+        w->record.run_usec = tq_sub_u64(tq_clock_boottime_usec(), w->started);
         for (int i = 0; i < 2; i++) {
                 finish_output(&w->outputs[i]);
                 w->record.dropped_bytes += w->outputs[i].dropped;
@@ -199,6 +240,13 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
         w->signal_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
         if (w->signal_fd < 0)
                 return tq_errno();
+        /* Before the fork, once for both: what installing it costs is paid once, and the payload is
+         * born with it. */
+        *ret_stage = TQ_STAGE_SECCOMP;
+        w->calls_fd = install_filter(plan, plan->filter_offset, plan->n_filter,
+                                     SECCOMP_FILTER_FLAG_NEW_LISTENER);
+        if (w->calls_fd < 0)
+                return w->calls_fd;
         *ret_stage = TQ_STAGE_CLONE;
         w->payload = fork();
         if (w->payload < 0)
@@ -225,6 +273,7 @@ int watch_job(const TqPlan *plan) {
                             .job = plan->job,
                             .attempt = plan->attempt },
                 .status_fd = -EBADF,
+                .calls_fd = -EBADF,
         };
         TqStage stage;
         int r;
@@ -235,6 +284,8 @@ int watch_job(const TqPlan *plan) {
                 stage = TQ_STAGE_SURROUNDINGS;
                 r = surroundings_reset();
         }
+        if (r >= 0)
+                r = join_keyring();
         if (r >= 0) {
                 stage = TQ_STAGE_SANDBOX;
                 r = sandbox_enter(plan);
@@ -248,6 +299,10 @@ int watch_job(const TqPlan *plan) {
                 r = become(plan->exec_uid, plan->exec_gid, NULL, 0);
                 if (r >= 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                         r = tq_errno();
+                if (r >= 0) {
+                        stage = TQ_STAGE_SECCOMP;
+                        r = install_filter(plan, plan->watch_offset, plan->n_watch, 0);
+                }
         }
         if (r < 0) {
                 w.record.kind = TQ_END_SPAWN_FAILED;

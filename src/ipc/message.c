@@ -60,7 +60,8 @@ static bool tenant_is_sane(const TqTenantMessage *t) {
         if (!is_terminated(t->name, sizeof(t->name)) || !is_terminated(t->user, sizeof(t->user)) ||
             !is_terminated(t->home, sizeof(t->home)) || !is_terminated(t->pool, sizeof(t->pool)) ||
             !is_terminated(t->former_owner, sizeof(t->former_owner)) ||
-            !is_terminated(t->note, sizeof(t->note)) ||
+            !is_terminated(t->note, sizeof(t->note)) || t->rank >= _TQ_RANK_MAX ||
+            !is_terminated(t->profile, sizeof(t->profile)) ||
             !is_terminated(t->fault, sizeof(t->fault)) || t->n_queues > TQ_QUEUE_LIMITS ||
             !tq_limits_is_sane(&t->limits))
                 return false;
@@ -105,6 +106,7 @@ static bool body_is_sane(const TqMessage *m) {
                 return m->credit.credit <= TQ_CREDIT_MOST;
         case TQ_MESSAGE_START:
                 return attempt_is_sane(m->start.job, m->start.attempt) &&
+                       is_terminated(m->start.profile, sizeof(m->start.profile)) &&
                        tq_limits_is_sane(&m->start.limits);
         case TQ_MESSAGE_SPAWNED:
         case TQ_MESSAGE_ADOPTED:

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "core/profile.h"
 #include "core/scheduler.h"
 #include "core/verdict.h"
 
@@ -12,7 +13,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  4
+#define TQ_MESSAGE_VERSION  5
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512
 #define TQ_NOTES_BETWEEN    " | " /* TqTenantMessage.note is one text; in none of them */
@@ -79,6 +80,8 @@ typedef struct TqTenantMessage {
         uint8_t is_enabled;
         uint8_t is_gone; /* its directory is */
         uint8_t waits_when_full;
+        uint32_t rank; /* TqProfileRank, of its profile */
+        char profile[TQ_PROFILE_NAME_MAX + 1];
         char pool[TQ_POOL_NAME_MAX + 1];
         char name[TQ_TENANT_NAME_MAX + 1];
         char user[64];
@@ -126,6 +129,8 @@ typedef struct TqStartMessage {
         uint32_t attempt;
         uint32_t tenant;
         uint32_t owner; /* as the tenant's message had it: it may be another's by now */
+        uint8_t private_network;
+        char profile[TQ_PROFILE_NAME_MAX + 1]; /* that it asks for; empty: its tenant's */
         TqLimits limits;
 } TqStartMessage;
 

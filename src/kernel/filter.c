@@ -2,87 +2,78 @@
 #include "kernel/filter.h"
 
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "kernel/filter_table.h"
+#include "core/verdict.h"
 
 /* Arguments of 32 bits are compared under a mask of 32 bits: the kernel ignores the high half, a
- * plain comparison does not, and so could be passed by setting a high bit. */
-#define MASK32 UINT64_C(0xFFFFFFFF)
-
-#define NEW_NAMESPACES                                                                             \
-        (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
-         CLONE_NEWCGROUP)
+ * plain comparison does not, and so could be passed by setting a high bit. Hence there is no
+ * condition but equality under a mask: "not" and "less" can't be had that way. */
 
 static void release(void **filter) {
         if (*filter)
                 seccomp_release(*filter);
 }
 
-static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const *names,
-                     TqError *err) {
-        for (; *names; names++) {
-                int number = seccomp_syscall_resolve_name(*names), r;
+/* SIGSYS in place of a message that nobody hears. */
+static uint32_t action_of(TqCallAction action, TqFilterMode mode) {
+        if (action == TQ_CALL_ALLOW)
+                return SCMP_ACT_ALLOW;
+        if (mode == TQ_FILTER_AUDIT)
+                return SCMP_ACT_NOTIFY;
+        if (action == TQ_CALL_KILL)
+                return mode == TQ_FILTER_ALONE ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_NOTIFY;
+        return SCMP_ACT_ERRNO((uint16_t)(action == TQ_CALL_DENY ? EPERM : ENOSYS));
+}
 
-                /* A name that is newer than the library: unlisted, hence ENOSYS. */
-                if (number == __NR_SCMP_ERROR)
-                        continue;
-                r = seccomp_rule_add(filter, action, number, 0);
-                if (r < 0)
-                        return tq_error_errno(err, r, "seccomp: %s", *names);
+static int add_rule(scmp_filter_ctx filter, const TqCallRule *rule, uint32_t action, TqError *err) {
+        struct scmp_arg_cmp conditions[TQ_PROFILE_CONDITIONS];
+        int number = seccomp_syscall_resolve_name(rule->name), r;
+
+        if (number == __NR_SCMP_ERROR)
+                return rule->may_be_unknown
+                               ? 0
+                               : tq_error_at(err, -EBADMSG, rule->line, NULL,
+                                             "there is no system call %s, as far as libseccomp "
+                                             "knows",
+                                             rule->name);
+        for (size_t i = 0; i < rule->n_conditions; i++)
+                conditions[i] = (struct scmp_arg_cmp){
+                        .arg = rule->conditions[i].argument,
+                        .op = SCMP_CMP_MASKED_EQ,
+                        .datum_a = rule->conditions[i].mask,
+                        .datum_b = rule->conditions[i].value,
+                };
+        r = seccomp_rule_add_array(filter, action, number, (unsigned)rule->n_conditions,
+                                   conditions);
+        return r < 0 ? tq_error_errno(err, r, "seccomp: %s", rule->name) : 0;
+}
+
+static int add_rules(scmp_filter_ctx filter, const TqProfile *p, TqFilterMode mode, TqError *err) {
+        uint32_t otherwise = action_of(p->otherwise, mode);
+        int r = 0;
+
+        for (size_t i = 0; i < p->n_rules && r >= 0; i++) {
+                uint32_t action = action_of(p->rules[i].action, mode);
+
+                /* What happens anyway is no rule of its own to the library. */
+                if (action != otherwise)
+                        r = add_rule(filter, &p->rules[i], action, err);
         }
-        return 0;
-}
-
-static int add_job_conditions(scmp_filter_ctx filter) {
-        static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
-        int r;
-
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                             SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES, 0));
-        for (size_t i = 0; i < TQ_ELEMENTSOF(families) && r >= 0; i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                     SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, (uint64_t)families[i]));
-        /* Asking for the personality, or for Linux's own, is harmless; READ_IMPLIES_EXEC and the
-         * like are not on offer. */
-        if (r >= 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
-                                     SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, 0));
-        if (r >= 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1,
-                                     SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, MASK32));
         return r;
 }
 
-static int add_engine_conditions(scmp_filter_ctx filter) {
-        int r;
-
-        /* Threads of its own, no process and no namespace. */
-        r = seccomp_rule_add(
-                filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_NAMESPACES | CLONE_THREAD, CLONE_THREAD));
-        /* A pair leads nowhere but to itself; FIONREAD only counts. */
-        if (r >= 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
-                                     SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, AF_UNIX));
-        if (r >= 0)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                                     SCMP_A1(SCMP_CMP_MASKED_EQ, MASK32, FIONREAD));
-        /* What sd_journal_sendv(3) speaks through. Whoever is sent to sees whose it is, and can
-         * answer (SO_PASSCRED binds it by itself); who would do so can also come to the control
-         * socket. */
-        if (r >= 0)
-                r = seccomp_rule_add(
-                        filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                        SCMP_A0(SCMP_CMP_MASKED_EQ, MASK32, AF_UNIX),
-                        SCMP_A1(SCMP_CMP_MASKED_EQ, MASK32, SOCK_DGRAM | SOCK_CLOEXEC));
-        return r;
+/* Another architecture's way into the kernel: the library knows no such message for it. */
+static void listen_to_foreign(TqFilter *f) {
+        for (size_t i = 0; i < f->n; i++)
+                if (f->code[i].code == (BPF_RET | BPF_K) &&
+                    f->code[i].k == SECCOMP_RET_KILL_PROCESS)
+                        f->code[i].k = SECCOMP_RET_USER_NOTIF;
 }
 
 /* libseccomp 2.5 exports to a descriptor only. */
@@ -110,12 +101,11 @@ static int export_code(scmp_filter_ctx filter, TqFilter *ret, TqError *err) {
         return 0;
 }
 
-int tq_filter_compile(TqProfile profile, TqFilter *ret, TqError *err) {
+int tq_filter_compile(const TqProfile *profile, TqFilterMode mode, TqFilter *ret, TqError *err) {
         TQ_CLEANUP(release) scmp_filter_ctx filter = NULL;
-        bool is_job = profile == TQ_PROFILE_DEFAULT;
         int r;
 
-        filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+        filter = seccomp_init(action_of(profile->otherwise, mode));
         if (!filter)
                 return tq_error(err, -ENOMEM, "seccomp_init");
         /* A binary tree: installing it costs the kernel a third of what the linear form costs. */
@@ -124,19 +114,29 @@ int tq_filter_compile(TqProfile profile, TqFilter *ret, TqError *err) {
                 r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
         if (r < 0)
                 return tq_error_errno(err, r, "seccomp_attr_set");
-        r = add_names(filter, SCMP_ACT_ALLOW,
-                      is_job ? tq_filter_job_allowed : tq_filter_engine_allowed, err);
+        r = add_rules(filter, profile, mode, err);
         if (r >= 0)
-                r = add_names(filter, SCMP_ACT_ERRNO(EPERM), tq_filter_job_denied, err);
-        if (r < 0)
-                return r;
-        r = is_job ? add_job_conditions(filter) : add_engine_conditions(filter);
-        if (r < 0)
-                return tq_error_errno(err, r, "seccomp_rule_add");
-        return export_code(filter, ret, err);
+                r = export_code(filter, ret, err);
+        if (r >= 0 && mode != TQ_FILTER_ALONE)
+                listen_to_foreign(ret);
+        return r;
 }
 
 void tq_filter_done(TqFilter *f) {
         free(f->code);
         *f = (TqFilter){};
+}
+
+const char *tq_filter_call_name(int32_t call, char *buf, size_t size) {
+        bool is_foreign = call & TQ_CALL_I386, is_x32 = call & TQ_CALL_X32;
+        int number = call & TQ_CALL_NUMBER;
+        TQ_FREE char *name = seccomp_syscall_resolve_num_arch(
+                is_foreign ? SCMP_ARCH_X86 : SCMP_ARCH_NATIVE, number);
+        const char *way = is_foreign ? "i386 " : is_x32 ? "x32 " : "";
+
+        if (name)
+                (void)snprintf(buf, size, "%s%s", way, name);
+        else
+                (void)snprintf(buf, size, "%snumber %d", way, number);
+        return buf;
 }

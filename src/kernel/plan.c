@@ -17,17 +17,21 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
         static const char padding[8];
         uint32_t groups_size = (uint32_t)(parts->n_groups * sizeof(gid_t));
         uint32_t filter_size = (uint32_t)(parts->n_filter * sizeof(struct sock_filter));
+        uint32_t watch_size = (uint32_t)(parts->n_watch * sizeof(struct sock_filter));
         TQ_CLOSE int fd = -EBADF;
         ssize_t n;
 
         if (parts->n_groups > 65536 || parts->n_filter > BPF_MAXINSNS ||
+            parts->n_watch > BPF_MAXINSNS ||
             parts->paths_size > TQ_PLAN_SIZE_MAX / 8 || parts->body_size > TQ_PLAN_SIZE_MAX / 2)
                 return -E2BIG;
         plan->magic = TQ_PLAN_MAGIC;
         plan->version = TQ_PLAN_VERSION;
         plan->filter_offset = align8(sizeof(*plan));
         plan->n_filter = (uint32_t)parts->n_filter;
-        plan->groups_offset = plan->filter_offset + filter_size; /* a multiple of 8 */
+        plan->watch_offset = plan->filter_offset + filter_size; /* a multiple of 8, as the next */
+        plan->n_watch = (uint32_t)parts->n_watch;
+        plan->groups_offset = plan->watch_offset + watch_size;
         plan->n_groups = (uint32_t)parts->n_groups;
         plan->body_offset = align8(plan->groups_offset + groups_size);
         plan->body_size = (uint32_t)parts->body_size;
@@ -46,12 +50,13 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
                         { plan, sizeof(*plan) },
                         { (void *)padding, plan->filter_offset - sizeof(*plan) },
                         { (void *)parts->filter, filter_size },
+                        { (void *)parts->watch, watch_size },
                         { (void *)parts->groups, groups_size },
                         { (void *)padding, plan->body_offset - plan->groups_offset - groups_size },
                         { (void *)parts->body, parts->body_size },
                         { (void *)parts->paths, parts->paths_size },
                 },
-                7);
+                8);
         if (n < 0)
                 return tq_errno();
         if ((size_t)n != plan->size)
@@ -89,6 +94,7 @@ int tq_plan_map(int fd, const TqPlan **ret) {
         if (p->size != (uint64_t)st.st_size || p->n_rlimits > TQ_PLAN_RLIMITS ||
             p->n_keep > TQ_PLAN_KEEP_MAX ||
             !lies_inside(p, p->filter_offset, (uint64_t)p->n_filter * sizeof(struct sock_filter)) ||
+            !lies_inside(p, p->watch_offset, (uint64_t)p->n_watch * sizeof(struct sock_filter)) ||
             !lies_inside(p, p->groups_offset, (uint64_t)p->n_groups * sizeof(gid_t)) ||
             !lies_inside(p, p->body_offset, p->body_size) ||
             !lies_inside(p, p->paths_offset, p->paths_size) || p->network >= _TQ_NETWORK_MAX)

@@ -28,6 +28,7 @@ typedef enum TqPlanMode {
 enum {
         TQ_PLAN_RESET_OOM_SCORE = 1 << 0, /* the supervisor's own protection is not the job's */
         TQ_PLAN_PRIVATE_NETWORK = 1 << 1, /* a loopback of the job's own */
+        TQ_PLAN_AUDIT = 1 << 2,           /* calls that the filter tells of go on */
 };
 
 /* What becomes of a path of root's configuration. In the plan each is its kind, as one byte, and
@@ -81,6 +82,7 @@ typedef struct TqPlan {
         uint32_t network;   /* TqNetwork */
         uint64_t tmp_bytes; /* /tmp, /var/tmp and /dev/shm together */
         uint32_t paths_offset, paths_size; /* TqPathKind and path each */
+        uint32_t watch_offset, n_watch;    /* the watching process's own filter */
 } TqPlan;
 
 typedef struct TqPlanParts {
@@ -92,6 +94,8 @@ typedef struct TqPlanParts {
         size_t body_size;
         const char *paths;
         size_t paths_size;
+        const struct sock_filter *watch;
+        size_t n_watch;
 } TqPlanParts;
 
 /* Fills in the offsets of *plan, writes it and its parts into a sealed memory file and returns its

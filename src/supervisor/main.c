@@ -227,8 +227,10 @@ static void listen_to_own(Supervisor *s) {
 static void warn_of_files(const Supervisor *s) {
         TqError ignored = {};
 
-        (void)check_tenant_files(s->host->config_fd, own_fd(s->own, OWN_SPOOL), &s->host->config,
-                                 check_log, check_mute, &ignored);
+        (void)check_tenant_files(&(CheckFiles){ s->host->config_fd, own_fd(s->own, OWN_SPOOL),
+                                                &s->host->config, s->host->profiles, check_log,
+                                                check_mute },
+                                 &ignored);
 }
 
 static int start(Supervisor *s, TqError *err) {

@@ -157,7 +157,7 @@ all_unpopulated() {
 # The engine dies while many start: none is lost, none runs twice, and nobody waits for the dead.
 engine_dies_while_many_start() {
         local round engine
-        printf '[limits]\nconcurrency=200\n' >"$D/etc/tenants.d/t3.conf"
+        d_tenant_file t3 "$(printf '[limits]\nconcurrency=200\n')"
         ctl reload
         for round in {1..4}; do
                 ctl pause t3
@@ -184,7 +184,7 @@ PY
         t_eq "$(sort "$D/witness/many" | uniq -d)" "" "jobs that ran twice"
         t_eq "$(wc -l <"$D/witness/many")" 480 "jobs that ran"
         t_eq "$(pgrep -c -r Z -P "$(d_pid)" || true)" 0 "dead that nobody waits for"
-        rm "$D/etc/tenants.d/t3.conf"
+        d_tenant_file t3
         ctl reload
 }
 

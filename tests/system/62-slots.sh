@@ -134,7 +134,7 @@ reservations_fit() {
 pools() {
         local gate i gold
         scheduler max_jobs=3 '[pool gold]' slots=1
-        printf '[tenant]\npool=gold\n' >"$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech "$(printf '[tenant]\npool=gold\n')"
         ctl reload
         limit acme concurrency=20
         limit initech concurrency=20
@@ -167,20 +167,20 @@ pools() {
 
 unknown_pool() {
         local job
-        printf '[tenant]\npool=golf\n' >"$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech "$(printf '[tenant]\npool=golf\n')"
         scheduler max_jobs=4 '[pool gold]' slots=2
         t_wait 5 d_tenant_is initech disabled
         t_match "$(ctl tenants)" 'initech .*pool=golf: tenantq.conf has no \[pool golf\]' fault
         job=$(put initech)
         t_eq "$(why "$job")" tenant-disabled reason
         d_status 0 ctl run -w -t globex -- true
-        printf '[tenant]\npool=gold\n' >"$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech "$(printf '[tenant]\npool=gold\n')"
         ctl reload
         t_eq "$(verdict "$job")" "exit 0"
         # The same when it is the pool that goes.
         scheduler max_jobs=500
         (t_wait 1 d_tenant_is initech disabled) || job=
-        rm -f "$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech
         ctl reload
         [ -n "$job" ] || t_fail "a tenant whose pool has gone is ready, and waits for ever"
 }

@@ -146,7 +146,7 @@ PY
 
 # 60 files of a tenant whose room is for three; meanwhile a restart, names used again, another tenant.
 files_are_held() {
-        printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=3\n' >"$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech "$(printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=3\n')"
         ctl reload
         ctl pause initech
         : >"$D/witness/initech"
@@ -193,7 +193,7 @@ held_files_are_the_tenants() {
 # One full queue: the tenant's other queues go on, and waiting costs the ledger nothing.
 full_queue_and_others() {
         local waited before
-        printf '[tenant]\non_full=hold\n[queue full]\nqueue_depth=1\n' >"$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech "$(printf '[tenant]\non_full=hold\n[queue full]\nqueue_depth=1\n')"
         ctl reload
         ctl pause initech/full
         files initech full 1 50 $'[Job]\nQueue=full\nExecStart=/bin/true\n'
@@ -205,14 +205,14 @@ full_queue_and_others() {
         waited=$(($(now_ms) - before))
         ctl resume initech/full
         t_wait 15 no_files initech
-        rm "$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech
         ctl reload
         [ "$waited" -lt 1000 ] || t_fail "a file for a queue with room waited $waited ms behind those of a full one"
 }
 
 # A file that no room is large enough for is refused, and keeps nobody waiting; nor does one whose tenant waits no more.
 nothing_waits_for_ever() {
-        printf '[tenant]\non_full=wait\n[limits]\nspool_bytes=2K\n[queue full]\nqueue_depth=1\n' >"$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech "$(printf '[tenant]\non_full=wait\n[limits]\nspool_bytes=2K\n[queue full]\nqueue_depth=1\n')"
         ctl reload
         { job Name=large && printf '#%3000s\n' ''; } | drop initech large
         refused initech large 'spool_bytes: current .*, maximum 2K'
@@ -227,7 +227,7 @@ nothing_waits_for_ever() {
         t_wait 5 is_at_door 0 initech
         ctl resume initech/full
         t_wait 5 d_is_idle
-        rm "$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech
         ctl reload
 }
 

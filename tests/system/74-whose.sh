@@ -168,14 +168,14 @@ ceilings() {
 
 # Who changed a limit, why, and what holds then.
 changes_are_told() {
-        printf '[limits]\nweight=7\n' >"$D/etc/tenants.d/acme.conf"
+        d_tenant_file acme "$(printf '[limits]\nweight=7\n')"
         ctl reload
         t_match "$(ctl limits set -m 'month end' acme weight=9)" '^acme: weight 7 -> 9 \(revision [0-9]+\)$'
         t_match "$(ctl limits set acme weight=9)" '^acme: weight 9 -> 9 \(as it was\)$'
         t_match "$(ctl limits unset acme weight)" '^acme: weight 9 -> unset, so 7 holds \(revision [0-9]+\)$'
         t_match "$(ctl events -n 2)" 'limits +acme +- +0 +acme: weight 9 -> unset by user 0'
         t_match "$(ctl events -n 2)" 'limits +acme +- +0 +acme: weight 7 -> 9 by user 0: month end'
-        rm "$D/etc/tenants.d/acme.conf"
+        d_tenant_file acme
         ctl reload
 }
 
@@ -185,12 +185,12 @@ kept_on_purpose() {
         job=$(as 61074 run -- echo kept)
         t_eq "$(verdict "$job")" "exit 0"
         ctl limits set globex concurrency=5 >/dev/null
-        printf '[tenant]\nformer_owner=61074\n' >"$D/etc/tenants.d/globex.conf"
+        d_tenant_file globex "$(printf '[tenant]\nformer_owner=61074\n')"
         hand_over globex 61075
         t_wait 5 d_tenant_is globex ready
         t_eq "$(as 61075 logs "$job")" kept
         t_match "$(ctl limits get globex)" 'concurrency +- +5 +set'
-        rm "$D/etc/tenants.d/globex.conf"
+        d_tenant_file globex
         ctl reload
         d_restart
         t_wait 5 d_tenant_is globex ready
@@ -232,7 +232,7 @@ for i in range(80):
 # What the former owner had at the door, or could not drop at all, keeps nothing of the next one's back.
 door_is_the_next_owners() {
         local uid=61083 other=61084
-        printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=1\n' >"$D/etc/tenants.d/hooli.conf"
+        d_tenant_file hooli "$(printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=1\n')"
         d_tenant hooli "$uid"
         ctl reload
         ctl pause hooli
@@ -277,7 +277,7 @@ first_file_of_the_next_owner() {
 root_dropped_for_the_former() {
         local uid=61087 other=61088 how
         for how in running restarted; do
-                printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=1\n' >"$D/etc/tenants.d/$how.conf"
+                d_tenant_file "$how" "$(printf '[tenant]\non_full=wait\n[limits]\nqueue_depth=1\n')"
                 d_tenant "$how" "$uid"
                 ctl reload
                 ctl pause "$how"
@@ -305,7 +305,7 @@ root_dropped_for_the_former() {
 
 # Limits of a queue hold for the one who comes back, also when tenantqd has been away.
 limits_of_who_comes_back() {
-        printf '[tenant]\non_full=wait\n[queue q]\nqueue_depth=2\n' >"$D/etc/tenants.d/bachman.conf"
+        d_tenant_file bachman "$(printf '[tenant]\non_full=wait\n[queue q]\nqueue_depth=2\n')"
         d_tenant bachman 61091
         ctl reload
         ctl pause bachman
@@ -455,7 +455,7 @@ too_many_queues() {
         ctl reload
         t_wait 5 d_tenant_is acme disabled
         t_match "$(ctl tenants)" 'more than 32 queues'
-        rm "$D/etc/tenants.d/acme.conf"
+        d_tenant_file acme
         ctl reload
         t_wait 5 d_tenant_is acme ready
         for i in {1..12}; do ctl limits unset "acme/s$i" concurrency >/dev/null; done
@@ -489,14 +489,14 @@ set_meets_reload() {
         local i got
         for i in {1..40}; do
                 touch "$D/etc/tenants.d/acme.conf"
-                printf '[limits]\nqueue_depth=%d\n' "$i" >"$D/etc/tenants.d/acme.conf"
+                d_tenant_file acme "$(printf '[limits]\nqueue_depth=%d\n' "$i")"
                 ctl reload &
                 ctl limits set acme weight=$((i + 1)) >/dev/null
                 wait
                 got=$(ctl --json limits get acme | d_json '[r["value"] for r in j["limits"] if r["limit"] in ("weight", "queue_depth")]')
                 t_eq "$got" "[\"$i\", \"$((i + 1))\"]" "queue_depth and weight, round $i"
         done
-        rm "$D/etc/tenants.d/acme.conf"
+        d_tenant_file acme
         ctl reload
         ctl limits unset acme weight >/dev/null
 }

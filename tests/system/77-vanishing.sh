@@ -75,8 +75,8 @@ spool_and_logs() {
 
 # The directory of one becomes another's: what is dropped there is noticed, whoever had it before.
 directory_moves() {
-        trap 'rm -f "$D/etc/tenants.d/moved.conf"; [ ! -d "$D/spool/moved" ] || mv "$D/spool/moved" "$D/spool/globex"' EXIT
-        printf '[tenant]\nuser=61099\n' >"$D/etc/tenants.d/moved.conf"
+        trap 'd_tenant_file moved; [ ! -d "$D/spool/moved" ] || mv "$D/spool/moved" "$D/spool/globex"' EXIT
+        d_tenant_file moved "$(printf '[tenant]\nuser=61099\n')"
         mv "$D/spool/globex" "$D/spool/moved"
         t_wait 10 d_tenant_is moved ready
         t_wait 10 d_tenant_is globex gone

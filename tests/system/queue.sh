@@ -158,7 +158,7 @@ end_all() {
 # After a case that failed: nothing is switched off or limited for the next one.
 reset() {
         local target
-        rm -f "$D/etc/tenants.d/initech.conf"
+        d_tenant_file initech
         scheduler max_jobs=500
         for target in acme globex initech; do
                 ctl resume $target $target/p $target/full

@@ -71,7 +71,7 @@ START_TEST(encode) {
         TqJobIdentity who = { .id = UINT64_MAX, .attempt = UINT32_MAX, .tenant = "acme" };
 
         check_encoded(&spec, &who,
-                      (const char *[]){ "/", "/bin/true", DEFAULT_PATH, "HOME=/", "SHELL=/bin/sh",
+                      (const char *[]){ "-/", "/bin/true", DEFAULT_PATH, "HOME=/", "SHELL=/bin/sh",
                                         "LANG=C.UTF-8", "TENANTQ_JOB=18446744073709551615",
                                         "TENANTQ_ATTEMPT=4294967295", "TENANTQ_TENANT=acme", NULL },
                       7);
@@ -102,7 +102,7 @@ START_TEST(encode_overrides) {
         };
 
         check_encoded(&spec, &who,
-                      (const char *[]){ "/", "/bin/a", "", "x y", "TENANTQ_JOB=7",
+                      (const char *[]){ "-/h", "/bin/a", "", "x y", "TENANTQ_JOB=7",
                                         "TENANTQ_ATTEMPT=1", "TENANTQ_TENANT=acme", "PATH=/p",
                                         "HOME=", "USER=u", "LOGNAME=l", "SHELL=/s", "LANG=x",
                                         "PAT=1", NULL },

@@ -8,6 +8,7 @@
 #include "engine/dispatch/daytime.h"
 #include "engine/dispatch/start.h"
 #include "engine/dispatch/load.h"
+#include "kernel/filter.h"
 
 /* An action that only prepares (START, ABORT) is sent at once: a launch waits at its barrier and
  * can be undone. Everything else is put down to be committed, and its message follows that.
@@ -149,8 +150,12 @@ static void on_finish(void *data, const TqAction *a) {
         Job *job = a->userdata;
         Ending *e;
 
-        if (op)
+        if (op) {
                 op->verdict = a->verdict;
+                if (a->verdict.end.kind == TQ_END_CALL)
+                        (void)tq_filter_call_name(a->verdict.end.code, op->verdict.call,
+                                                  sizeof(op->verdict.call));
+        }
         follow_by(d, TQ_MESSAGE_ACK, a);
         d->hooks.has_room(d->hooks.data, a->tenant);
         settings_job_ended(d->settings, tenants_get(d->tenants, a->tenant));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/dispatch/start.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -46,9 +47,12 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
                            .attempt = attempt,
                            .tenant = t->handle,
                            .owner = t->owner,
+                           .private_network = job->spec->private_network,
                            .limits = job->spec->limits },
         };
         int r;
+
+        (void)snprintf(m.start.profile, sizeof(m.start.profile), "%s", job->spec->profile);
 
         r = tq_jobspec_encode(job->spec,
                               &(TqJobIdentity){

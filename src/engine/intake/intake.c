@@ -47,6 +47,14 @@ static int check(Intake *in, const Submission *s, const TqJobSpec *spec, Answer 
                 (void)tq_error(&ret->err, -EAGAIN, "the tenant's limits are not known yet");
                 return refuse(ret, TQ_CONTROL_REFUSED);
         }
+        if (spec->profile[0] &&
+            !tq_profile_permits(layers->profile, layers->rank, spec->profile)) {
+                (void)tq_error_at(&ret->err, -EBADMSG, spec->profile_line, "Profile",
+                                  "expected %s, which is tenant %s's, or a stricter one of strict, "
+                                  "no-network, default and debug",
+                                  layers->profile, s->tenant->name);
+                return refuse(ret, TQ_CONTROL_INVALID);
+        }
         (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
         if (tq_limits_check_within(&spec->limits, &layers->effective, whose, &ret->err) >= 0 &&
             tq_cgroup_check(&spec->limits, host->controllers, &ret->err) >= 0)

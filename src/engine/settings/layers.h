@@ -14,6 +14,8 @@ typedef struct Layers {
         TqQueueLimit file_queues[TQ_QUEUE_LIMITS], live_queues[TQ_QUEUE_LIMITS];
         size_t n_file_queues, n_live_queues;
         char pool[TQ_POOL_NAME_MAX + 1]; /* empty: the shared one */
+        char profile[TQ_PROFILE_NAME_MAX + 1];
+        TqProfileRank rank; /* of the profile */
 } Layers;
 
 /* What would hold with these live limits. -E2BIG with err: more limits with @device than there is

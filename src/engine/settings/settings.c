@@ -385,6 +385,8 @@ int settings_hear(Settings *s, const Tenant *t, const TqTenantMessage *m) {
         if (!ts)
                 return -ENOMEM;
         (void)snprintf(ts->layers.pool, sizeof(ts->layers.pool), "%s", m->pool);
+        (void)snprintf(ts->layers.profile, sizeof(ts->layers.profile), "%s", m->profile);
+        ts->layers.rank = (TqProfileRank)m->rank;
         ts->waits_when_full = m->waits_when_full;
         ts->layers.file = m->limits;
         ts->layers.n_file_queues = m->n_queues;

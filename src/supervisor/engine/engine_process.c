@@ -78,14 +78,20 @@ static int launch_engine(EngineProcess *e, int channel_fd) {
         };
         TQ_BUFFER_CLEANUP TqBuffer body = {};
         TQ_CLOSE int plan_fd = -EBADF;
+        const TqFilter *filter;
+        TqError err = {};
         bool is_exec;
+        int r;
 
+        r = profiles_filter(h->profiles, "engine", TQ_FILTER_ALONE, &filter, &err);
+        if (r < 0)
+                return r;
         write_body(h, &body);
         if (tq_buffer_error(&body) < 0)
                 return -ENOMEM;
         plan_fd = tq_plan_seal(&plan, &(TqPlanParts){
-                                              .filter = h->engine_filter.code,
-                                              .n_filter = h->engine_filter.n,
+                                              .filter = filter->code,
+                                              .n_filter = filter->n,
                                               .body = body.data,
                                               .body_size = body.size,
                                       });
@@ -206,6 +212,7 @@ static int reload(EngineProcess *e, TqError *err) {
         Host *h = e->rooms.host;
         TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, h->config_dir);
         TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
+        Profiles *profiles = NULL;
         int r;
 
         if (!config)
@@ -218,13 +225,18 @@ static int reload(EngineProcess *e, TqError *err) {
                 r = check_host(config, err);
         if (r >= 0)
                 r = host_check_pools(config, slices_controllers(e->rooms.slices), err);
+        if (r >= 0)
+                r = profiles_load(config_fd, &profiles, err);
         /* All tenants' files before the first of them takes effect. */
         if (r >= 0)
-                r = check_tenant_files(config_fd, own_fd(e->rooms.own, OWN_SPOOL), config,
-                                       check_log, check_log, err);
-        if (r < 0)
+                r = check_tenant_files(&(CheckFiles){ config_fd, own_fd(e->rooms.own, OWN_SPOOL),
+                                                      config, profiles, check_log, check_log },
+                                       err);
+        if (r < 0) {
+                (void)profiles_free(profiles);
                 return r;
-        host_replace(h, &config_fd, config);
+        }
+        host_replace(h, &config_fd, config, &profiles);
         say_hello(e);
         return tenants_reconfigure(e->rooms.tenants);
 }

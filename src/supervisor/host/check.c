@@ -12,6 +12,7 @@
 #include "base/format.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/trusted.h"
 #include "core/ids.h"
 
 #define CONF_SUFFIX ".conf"
@@ -37,60 +38,86 @@ static bool has_pool(const TqHostPolicy *policy, const char *pool) {
 }
 
 /* What disables the tenant, though the file is well-formed: how many faults were told. */
-static int check_meaning(const TqTenantConfig *c, const TqHostConfig *host, const char *tenant,
-                         CheckWarn fault) {
+static int check_meaning(const CheckFiles *c, const TqTenantConfig *t, const char *tenant) {
         uid_t uid;
         gid_t gid;
         int n = 0;
 
-        if (c->user[0] && users_find(c->user, &uid, &gid) < 0) {
-                fault("tenants.d/%s.conf: user=%s: no such user; the tenant is disabled", tenant,
-                      c->user);
+        if (t->user[0] && users_find(t->user, &uid, &gid) < 0) {
+                c->fault("tenants.d/%s.conf: user=%s: no such user; the tenant is disabled", tenant,
+                         t->user);
                 n++;
         }
-        for (size_t i = 0; i < c->n_submitters; i++)
-                if (users_find(c->submitters[i], &uid, &gid) < 0) {
-                        fault("tenants.d/%s.conf: submitters: no user %s; the tenant is disabled",
-                              tenant, c->submitters[i]);
+        for (size_t i = 0; i < t->n_submitters; i++)
+                if (users_find(t->submitters[i], &uid, &gid) < 0) {
+                        c->fault("tenants.d/%s.conf: submitters: no user %s; the tenant is "
+                                 "disabled",
+                                 tenant, t->submitters[i]);
                         n++;
                 }
-        if (!has_pool(&host->policy, c->pool)) {
-                fault("tenants.d/%s.conf: pool=%s: there is no [pool %s] in tenantq.conf; the "
-                      "tenant is disabled",
-                      tenant, c->pool, c->pool);
+        if (!has_pool(&c->host->policy, t->pool)) {
+                c->fault("tenants.d/%s.conf: pool=%s: there is no [pool %s] in tenantq.conf; the "
+                         "tenant is disabled",
+                         tenant, t->pool, t->pool);
+                n++;
+        }
+        if (!profiles_find(c->profiles, t->profile)) {
+                c->fault("tenants.d/%s.conf: profile=%s: there is no profiles/%s; the tenant is "
+                         "disabled",
+                         tenant, t->profile, t->profile);
                 n++;
         }
         return n;
 }
 
-static int check_one(int config_fd, int spool_fd, const TqHostConfig *host, const char *file,
-                     const char *tenant, CheckWarn warn, CheckWarn fault, TqError *err) {
-        TqTenantConfig config;
-        struct stat st;
-        char shown[300];
-        int n, r;
+/* Without them its jobs can't start. */
+static void check_grants(const CheckFiles *c, const char *tenant, const char *key,
+                         const char *paths) {
+        char real[PATH_MAX];
 
-        (void)tq_format_escape(file, shown, sizeof(shown));
-        if (!tq_ids_tenant_is_valid(tenant)) {
-                warn("tenants.d/%s: not a tenant's name; the file has no effect", shown);
-                return 0;
+        for (; *paths; paths += strlen(paths) + 1) {
+                int fd = tq_trusted_open(paths, real, sizeof(real));
+
+                if (fd < 0)
+                        c->warn("tenants.d/%s.conf: %s: %s: %s; until that is mended, its jobs "
+                                "can't start",
+                                tenant, key, paths,
+                                fd == -ELOOP ? "there is a symbolic link on the way that is not "
+                                               "root's"
+                                             : strerror(-fd));
+                (void)tq_close(fd);
         }
-        r = tq_hostfile_load_tenant(config_fd, tenant, &config, err);
-        if (r < 0)
-                return r;
-        n = check_meaning(&config, host, tenant, fault);
-        if (spool_fd >= 0 && fstatat(spool_fd, tenant, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                warn("tenants.d/%s: there is no tenant %s (no such directory in the spool); the "
-                     "file has no effect",
-                     shown, tenant);
-        return n;
 }
 
-int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, CheckWarn warn,
-                       CheckWarn fault, TqError *err) {
+static int check_one(const CheckFiles *c, const char *file, const char *tenant, TqError *err) {
+        TQ_FREE TqTenantConfig *config = malloc(sizeof(*config));
+        struct stat st;
+        char shown[300];
+        int r;
+
+        if (!config)
+                return -ENOMEM;
+        (void)tq_format_escape(file, shown, sizeof(shown));
+        if (!tq_ids_tenant_is_valid(tenant)) {
+                c->warn("tenants.d/%s: not a tenant's name; the file has no effect", shown);
+                return 0;
+        }
+        r = tq_hostfile_load_tenant(c->config_fd, tenant, config, err);
+        if (r < 0)
+                return r;
+        check_grants(c, tenant, "read_write_paths", config->read_write_paths);
+        check_grants(c, tenant, "read_only_paths", config->read_only_paths);
+        if (c->spool_fd >= 0 && fstatat(c->spool_fd, tenant, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                c->warn("tenants.d/%s: there is no tenant %s (no such directory in the spool); the "
+                        "file has no effect",
+                        shown, tenant);
+        return check_meaning(c, config, tenant);
+}
+
+int check_tenant_files(const CheckFiles *c, TqError *err) {
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
-        int n = 0, r = tq_fs_opendir(config_fd, "tenants.d", &dir);
+        int n = 0, r = tq_fs_opendir(c->config_fd, "tenants.d", &dir);
 
         if (r == -ENOENT)
                 return 0;
@@ -100,8 +127,7 @@ int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, Ch
                 char tenant[NAME_MAX + 1];
 
                 if (tenant_of(e->d_name, tenant, sizeof(tenant)))
-                        r = check_one(config_fd, spool_fd, host, e->d_name, tenant, warn, fault,
-                                      err);
+                        r = check_one(c, e->d_name, tenant, err);
                 n += r > 0 ? r : 0;
         }
         return r < 0 ? r : n;
@@ -174,18 +200,23 @@ static void check_names(int spool_fd, const char *spool) {
 
 static int check_all(int config_fd, const char *config_dir, TqHostConfig *config, TqError *err) {
         TQ_CLOSE int spool_fd = -EBADF;
+        Profiles *profiles = NULL;
         int r;
 
         r = tq_hostfile_load(config_fd, config, err);
         if (r >= 0)
                 r = check_host(config, err);
+        if (r >= 0)
+                r = profiles_load(config_fd, &profiles, err);
         if (r < 0)
                 return r;
         if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
                 say("there is no %s/tenantq.conf: everything is as by default", config_dir);
         spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
-        r = check_tenant_files(config_fd, spool_fd, config, say, complain, err);
+        r = check_tenant_files(&(CheckFiles){ config_fd, spool_fd, config, profiles, say, complain },
+                               err);
         check_names(spool_fd, config->spool);
+        (void)profiles_free(profiles);
         return r;
 }
 

@@ -13,10 +13,18 @@ void check_mute(const char *fmt, ...) TQ_PRINTF(1, 2); /* to nobody */
 
 /* What tenantq.conf says that a start would fail for. */
 int check_host(const TqHostConfig *config, TqError *err);
+
+/* Against what, and who is told. */
+typedef struct CheckFiles {
+        int config_fd;
+        int spool_fd; /* -EBADF: there is none */
+        const TqHostConfig *host;
+        const Profiles *profiles;
+        CheckWarn warn, fault;
+} CheckFiles;
+
 /* All files of tenants.d; those without a tenant are warned of, those that disable theirs are
- * faults. Returns how many faults, or -EBADMSG with err: the first that is wrong. spool_fd: -EBADF
- * if there is none. */
-int check_tenant_files(int config_fd, int spool_fd, const TqHostConfig *host, CheckWarn warn,
-                       CheckWarn fault, TqError *err);
+ * faults. Returns how many faults, or -EBADMSG with err: the first that is wrong. */
+int check_tenant_files(const CheckFiles *c, TqError *err);
 /* tenantqd --check: an exit code. */
 int check_main(const char *config_dir);

@@ -97,8 +97,10 @@ static void tell_what_waits(const TqHostConfig *is, const TqHostConfig *said) {
         }
 }
 
-void host_replace(Host *h, int *config_fd, const TqHostConfig *config) {
+void host_replace(Host *h, int *config_fd, const TqHostConfig *config, Profiles **profiles) {
         tell_what_waits(&h->config, config);
+        (void)profiles_free(h->profiles);
+        h->profiles = TQ_TAKE_PTR(*profiles);
         (void)tq_close(h->config_fd);
         h->config_fd = tq_take_fd(config_fd);
         h->config.defaults = config->defaults;
@@ -159,7 +161,5 @@ int host_open(Host *h, const char *config_dir, const char *helpers, TqError *err
                 r = read_boot_id(h, err);
         if (r >= 0)
                 r = open_files(h, err);
-        if (r >= 0)
-                r = tq_filter_compile(TQ_PROFILE_DEFAULT, &h->job_filter, err);
-        return r < 0 ? r : tq_filter_compile(TQ_PROFILE_ENGINE, &h->engine_filter, err);
+        return r < 0 ? r : profiles_load(h->config_fd, &h->profiles, err);
 }

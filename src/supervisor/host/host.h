@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "kernel/filter.h"
+#include "supervisor/host/profiles.h"
 #include "supervisor/host/users.h"
 
 /* Root's configuration, and what the process was given at its start. Read by all; changed by this
@@ -13,7 +13,7 @@ typedef struct Host {
         Users users;
         char helpers[PATH_MAX]; /* where the other programs are: absolute */
         uint8_t boot_id[16];
-        TqFilter job_filter, engine_filter;
+        Profiles *profiles;
         int null_fd, helper_fd;
         uint64_t memory_bytes; /* that the host has */
         bool reset_oom_score;
@@ -32,5 +32,5 @@ int host_check_controllers(const TqHostConfig *config, unsigned available, TqErr
 int host_check_pools(const TqHostConfig *config, unsigned controllers, TqError *err);
 
 /* Takes over what may change while we run; says what of the rest differs, and waits for a restart.
- * Takes *config_fd. */
-void host_replace(Host *h, int *config_fd, const TqHostConfig *config);
+ * Takes *config_fd and *profiles. */
+void host_replace(Host *h, int *config_fd, const TqHostConfig *config, Profiles **profiles);

@@ -52,7 +52,7 @@ static bool is_of_the_job(TqStage stage, int error) {
                         return false;
         if (tq_errno_is_shortage(error))
                 return false;
-        return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN;
+        return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN || stage == TQ_STAGE_SECCOMP;
 }
 
 static void start_failed(Jobs *j, const TqStartMessage *m, TqStage stage, int error) {
@@ -145,10 +145,36 @@ static uint64_t tmp_bytes(const Host *h, const TqLimits *limits) {
         return TQ_MIN(memory, h->memory_bytes) / 2;
 }
 
+typedef struct Filters {
+        const TqFilter *job, *watch;
+} Filters;
+
+/* The tenant's, or what the job asks for, as far as the tenant may: the engine has checked that when
+ * the job came, and the configuration may be another one since. */
+static int find_filters(const Host *h, const Tenant *t, const TqStartMessage *m, Filters *ret,
+                        TqError *err) {
+        const char *name = m->profile[0] ? m->profile : t->config.profile;
+        const TqProfile *tenants = profiles_find(h->profiles, t->config.profile);
+        int r;
+
+        if (!tenants)
+                return -ENOENT;
+        if (!tq_profile_permits(tenants->name, tenants->rank, name))
+                return tq_error(err, -EPERM, "profile %s is more than the tenant's %s", name,
+                                tenants->name);
+        r = profiles_filter(h->profiles, name,
+                            t->config.audit ? TQ_FILTER_AUDIT : TQ_FILTER_WATCHED, &ret->job, err);
+        return r < 0 ? r
+                     : profiles_filter(h->profiles, "watch", TQ_FILTER_ALONE, &ret->watch, err);
+}
+
 static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, const Files *f,
-                     const Template *template, const char *body, size_t body_size) {
+                     const Template *template, const Filters *filters, const char *body,
+                     size_t body_size) {
         TqPlan plan = {
-                .flags = h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
+                .flags = (h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0U) |
+                         (m->private_network ? TQ_PLAN_PRIVATE_NETWORK : 0U) |
+                         (t->config.audit ? TQ_PLAN_AUDIT : 0U),
                 .mode = TQ_PLAN_JOB,
                 .attempt = m->attempt,
                 .job = m->job,
@@ -178,8 +204,10 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
         return tq_plan_seal(&plan, &(TqPlanParts){
                                            .groups = t->who.groups,
                                            .n_groups = t->who.n_groups,
-                                           .filter = h->job_filter.code,
-                                           .n_filter = h->job_filter.n,
+                                           .filter = filters->job->code,
+                                           .n_filter = filters->job->n,
+                                           .watch = filters->watch->code,
+                                           .n_watch = filters->watch->n,
                                            .body = body,
                                            .body_size = body_size,
                                            .paths = template->paths,
@@ -216,12 +244,17 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
                   Attempt *a, Files *f, TqStage *ret_stage) {
         TQ_CLOSE int plan_fd = -EBADF;
         Template template;
+        Filters filters;
         TqError err = {};
         char text[512];
         int r;
 
         *ret_stage = TQ_STAGE_SANDBOX;
         r = templates_get(j->templates, t, &template, &err);
+        if (r >= 0) {
+                *ret_stage = TQ_STAGE_SECCOMP;
+                r = find_filters(j->host, t, m, &filters, &err);
+        }
         if (r < 0) {
                 tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job,
                                t->name, tq_error_format(&err, text, sizeof(text)));
@@ -249,7 +282,7 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_PLAN;
-        plan_fd = seal_plan(j->host, t, m, f, &template, body, body_size);
+        plan_fd = seal_plan(j->host, t, m, f, &template, &filters, body, body_size);
         if (plan_fd < 0)
                 return plan_fd;
         /* All that memory is needed for, while nothing runs yet. */

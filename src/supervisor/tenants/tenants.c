@@ -82,6 +82,9 @@ static int configure(Tenants *ts, Tenant *t) {
                 return 0;
         if (tq_hostfile_load_tenant(ts->host->config_fd, t->name, &t->config, &err) < 0)
                 return tenants_fault(t, "%s", tq_error_format(&err, text, sizeof(text)));
+        if (!profiles_find(ts->host->profiles, t->config.profile))
+                return tenants_fault(t, "tenants.d/%s.conf: profile=%s: there is no profiles/%s",
+                                     t->name, t->config.profile, t->config.profile);
         t->is_configured = true;
         ts->changes++;
         return 0;

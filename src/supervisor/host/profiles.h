@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "kernel/filter.h"
+
+/* What jobs may call: the profiles that are part of the program, and those of the administrator in
+ * profiles/ of the configuration, which stand over them. */
+typedef struct Profiles Profiles;
+
+/* Reads and checks all that there are. -EBADMSG with err (file, line); *ret is written only on
+ * success. */
+int profiles_load(int config_fd, Profiles **ret, TqError *err);
+Profiles *profiles_free(Profiles *p);
+
+/* NULL: none of that name. */
+const TqProfile *profiles_find(const Profiles *p, const char *name);
+
+/* The filter of a profile that is there: compiled at its first use. Borrowed. */
+int profiles_filter(Profiles *p, const char *name, TqFilterMode mode, const TqFilter **ret,
+                    TqError *err);
