@@ -40,7 +40,7 @@ typedef struct TqTenantConfig {
         bool allow_root;
         bool waits_when_full; /* on_full=wait */
         char profile[TQ_PROFILE_NAME_MAX + 1];
-        bool audit;                            /* of what the profile refuses, nothing is */
+        bool audit; /* of what the profile refuses, nothing is */
         TqNetwork network;
         char read_write_paths[TQ_PATHS_MAX]; /* beside the home */
         char read_only_paths[TQ_PATHS_MAX];  /* though they lie where jobs see nothing */

@@ -28,9 +28,9 @@ typedef struct TqJobSpec {
         int priority;
         uint64_t start_after_usec; /* CLOCK_REALTIME; 0: now */
         bool has_deadline;
-        uint64_t deadline_usec;            /* CLOCK_REALTIME: not started later */
-        char *after;                       /* blank-separated numbers and names of jobs, or NULL */
-        uint64_t stop_timeout_usec;        /* between TERM and KILL */
+        uint64_t deadline_usec;     /* CLOCK_REALTIME: not started later */
+        char *after;                /* blank-separated numbers and names of jobs, or NULL */
+        uint64_t stop_timeout_usec; /* between TERM and KILL */
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* empty: its tenant's */
         unsigned profile_line;
         bool private_network;
@@ -57,6 +57,7 @@ typedef struct TqJobIdentity {
 
 /* Writes the part of a launch plan that only the payload's own process reads, after it has become
  * the tenant: `u32 argc, u32 envc`, then working directory (behind a '-': or / if it can't be
- * entered), arguments and environment as terminated strings. The environment is: PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB,
- * TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's own, which stand over the first six. -ENOMEM. */
+ * entered), arguments and environment as terminated strings. The environment is: PATH, HOME, USER,
+ * LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's own, which
+ * stand over the first six. -ENOMEM. */
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const char *const ranks[_TQ_RANK_MAX] = {
-        [TQ_RANK_STRICT] = "strict",   [TQ_RANK_NO_NETWORK] = "no-network",
-        [TQ_RANK_DEFAULT] = "default", [TQ_RANK_DEBUG] = "debug",
+        [TQ_RANK_STRICT] = "strict",         [TQ_RANK_NO_NETWORK] = "no-network",
+        [TQ_RANK_DEFAULT] = "default",       [TQ_RANK_DEBUG] = "debug",
         [TQ_RANK_PERMISSIVE] = "permissive",
 };
 

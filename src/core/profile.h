@@ -60,7 +60,7 @@ typedef struct TqCallRule {
 
 typedef struct TqProfile {
         char name[TQ_PROFILE_NAME_MAX + 1];
-        TqProfileRank rank; /* _TQ_RANK_INVALID: no job's */
+        TqProfileRank rank;     /* _TQ_RANK_INVALID: no job's */
         TqCallAction otherwise; /* what is not named */
         TqCallRule *rules;
         size_t n_rules;

@@ -102,8 +102,7 @@ TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
         else if (end->kind == TQ_END_CALL) {
                 v.outcome = TQ_OUTCOME_SECCOMP;
                 v.code = SIGSYS;
-        }
-        else if (end->kind == TQ_END_SIGNALED)
+        } else if (end->kind == TQ_END_SIGNALED)
                 v.outcome = end->code == SIGSYS ? TQ_OUTCOME_SECCOMP : TQ_OUTCOME_SIGNAL;
         else
                 v.outcome =

@@ -37,25 +37,25 @@ const char *tq_verdict_level_to_string(TqLevel l);
 /* Where a launch failed: the supervisor's steps, then tenantq-exec's, in their order. */
 typedef enum TqStage {
         TQ_STAGE_NONE,
-        TQ_STAGE_TENANT,      /* the tenant is not ready (no slice, no directory) */
-        TQ_STAGE_RESULT,      /* result record */
-        TQ_STAGE_LOG,         /* log files */
-        TQ_STAGE_CGROUP,      /* making the job's cgroup */
-        TQ_STAGE_LIMITS,      /* writing its limits */
-        TQ_STAGE_PLAN,        /* sealing or reading the plan */
-        TQ_STAGE_CLONE,       /* clone3 */
-        TQ_STAGE_HELPER,      /* executing tenantq-exec */
+        TQ_STAGE_TENANT,       /* the tenant is not ready (no slice, no directory) */
+        TQ_STAGE_RESULT,       /* result record */
+        TQ_STAGE_LOG,          /* log files */
+        TQ_STAGE_CGROUP,       /* making the job's cgroup */
+        TQ_STAGE_LIMITS,       /* writing its limits */
+        TQ_STAGE_PLAN,         /* sealing or reading the plan */
+        TQ_STAGE_CLONE,        /* clone3 */
+        TQ_STAGE_HELPER,       /* executing tenantq-exec */
         TQ_STAGE_SURROUNDINGS, /* scheduling, CPUs, keyring: what a process inherits */
-        TQ_STAGE_SANDBOX,     /* its namespaces and mounts */
-        TQ_STAGE_PIPES,       /* its pipes */
-        TQ_STAGE_RLIMITS,     /* resource limits */
-        TQ_STAGE_CREDENTIALS, /* giving up root */
-        TQ_STAGE_CHDIR,       /* WorkingDirectory= */
-        TQ_STAGE_SECCOMP,     /* installing the filter */
-        TQ_STAGE_BARRIER,     /* it was never released */
-        TQ_STAGE_EXEC,        /* executing ExecStart= */
-        TQ_STAGE_INTERPRETER, /* it is there, but what its first line or its header names is not;
-                                 code EILSEQ: the first line ends with a carriage return */
+        TQ_STAGE_SANDBOX,      /* its namespaces and mounts */
+        TQ_STAGE_PIPES,        /* its pipes */
+        TQ_STAGE_RLIMITS,      /* resource limits */
+        TQ_STAGE_CREDENTIALS,  /* giving up root */
+        TQ_STAGE_CHDIR,        /* WorkingDirectory= */
+        TQ_STAGE_SECCOMP,      /* installing the filter */
+        TQ_STAGE_BARRIER,      /* it was never released */
+        TQ_STAGE_EXEC,         /* executing ExecStart= */
+        TQ_STAGE_INTERPRETER,  /* it is there, but what its first line or its header names is not;
+                                  code EILSEQ: the first line ends with a carriage return */
         _TQ_STAGE_MAX,
 } TqStage;
 
@@ -88,7 +88,7 @@ typedef enum TqEndKind {
         TQ_END_NEVER_STARTED, /* the barrier was never released: it is safe to start it again */
         TQ_END_SPAWN_FAILED,  /* stage, code: errno */
         TQ_END_INTERRUPTED,   /* by the signals of a shutdown, in an earlier boot */
-        TQ_END_CALL,          /* by a system call that its profile ends a job for; code: TQ_CALL_* */
+        TQ_END_CALL, /* by a system call that its profile ends a job for; code: TQ_CALL_* */
         _TQ_END_MAX,
 } TqEndKind;
 

@@ -105,4 +105,3 @@ _Noreturn void payload_run(const TqPlan *plan, const int stdio[3], int status_fd
         (void)tq_fs_write_all(status_fd, &failure, sizeof(failure));
         _exit(127);
 }
-

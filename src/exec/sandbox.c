@@ -11,10 +11,10 @@
 
 #include "exec/exec.h"
 
-/* A job's namespaces. Its PID, IPC and UTS namespaces are new with the process. Its tenant's network
- * and the template of mounts (template.c) are joined, or made here by the first job that needs them
- * and handed to the supervisor, which keeps them for the next. What is the job's own is added to a
- * copy of the template: /proc, /tmp, the terminals and its own part of the cgroup tree.
+/* A job's namespaces. Its PID, IPC and UTS namespaces are new with the process. Its tenant's
+ * network and the template of mounts (template.c) are joined, or made here by the first job that
+ * needs them and handed to the supervisor, which keeps them for the next. What is the job's own is
+ * added to a copy of the template: /proc, /tmp, the terminals and its own part of the cgroup tree.
  *
  * Privileged and safe: all paths and numbers are root's, and nothing of the tenant's runs yet. */
 
@@ -149,8 +149,9 @@ static int mount_temporary(const TqPlan *plan) {
 /* Root's payload owns the knobs of /proc, though it has no capability; the others may not write
  * them anyway. */
 static int make_knobs_read_only(void) {
-        static const char *const knobs[] = { "/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
-                                             "/proc/bus", "/proc/fs",            "/proc/acpi" };
+        static const char *const knobs[] = { "/proc/sys", "/proc/sysrq-trigger",
+                                             "/proc/irq", "/proc/bus",
+                                             "/proc/fs",  "/proc/acpi" };
         struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY };
 
         for (size_t i = 0; i < TQ_ELEMENTSOF(knobs); i++) {

@@ -88,7 +88,6 @@ void default_signals(void) {
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-
 /* What both processes need and only root may do. Nothing here depends on the tenant's bytes. */
 int prepare_process(const TqPlan *plan, TqStage *ret_stage) {
         int r;

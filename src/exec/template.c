@@ -169,7 +169,7 @@ static int make_node(const char *dir, const char *name, unsigned major_number,
 
         (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
         return mknod(path, S_IFCHR | 0666, makedev(major_number, minor_number)) < 0 ? tq_errno()
-                                                                                   : 0;
+                                                                                    : 0;
 }
 
 static int make_link(const char *dir, const char *name, const char *target) {
@@ -231,7 +231,7 @@ static int make_mount_point(const char *path, bool is_directory) {
         if (is_directory)
                 return mkdir(path, 0755) < 0 && errno != EEXIST && errno != EROFS ? tq_errno() : 0;
         return mknod(path, S_IFREG | 0444, 0) < 0 && errno != EEXIST && errno != EROFS ? tq_errno()
-                                                                                      : 0;
+                                                                                       : 0;
 }
 
 static int hide(const Template *t, const Entry *e, size_t i) {

@@ -312,4 +312,3 @@ int watch_job(const TqPlan *plan) {
                 watch(&w);
         return tq_result_write(plan->result_fd, &w.record) < 0 ? 1 : 0;
 }
-

@@ -22,8 +22,8 @@ int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts) {
         ssize_t n;
 
         if (parts->n_groups > 65536 || parts->n_filter > BPF_MAXINSNS ||
-            parts->n_watch > BPF_MAXINSNS ||
-            parts->paths_size > TQ_PLAN_SIZE_MAX / 8 || parts->body_size > TQ_PLAN_SIZE_MAX / 2)
+            parts->n_watch > BPF_MAXINSNS || parts->paths_size > TQ_PLAN_SIZE_MAX / 8 ||
+            parts->body_size > TQ_PLAN_SIZE_MAX / 2)
                 return -E2BIG;
         plan->magic = TQ_PLAN_MAGIC;
         plan->version = TQ_PLAN_VERSION;

@@ -79,8 +79,8 @@ typedef struct TqPlan {
         int32_t mount_fd, network_fd;
         int32_t report_fd; /* to be told of what was made, with both numbers below */
         uint32_t tenant, generation;
-        uint32_t network;   /* TqNetwork */
-        uint64_t tmp_bytes; /* /tmp, /var/tmp and /dev/shm together */
+        uint32_t network;                  /* TqNetwork */
+        uint64_t tmp_bytes;                /* /tmp, /var/tmp and /dev/shm together */
         uint32_t paths_offset, paths_size; /* TqPathKind and path each */
         uint32_t watch_offset, n_watch;    /* the watching process's own filter */
 } TqPlan;

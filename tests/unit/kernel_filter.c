@@ -17,31 +17,39 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "kernel/filter_table.h"
+#include "conf/profilefile.h"
 #include "store/ledger.h"
 #include "unit.h"
 
 /* Compiled once, before the tests. */
-static TqFilter filters[_TQ_PROFILE_MAX];
+enum { JOB, ENGINE, N_FILTERS };
+
+static TqFilter filters[N_FILTERS];
+
+static void compile_one(const char *name, TqFilter *ret) {
+        TqProfile profile;
+        TqError err = {};
+
+        ck_assert_msg(tq_profilefile_parse(name, tq_profilefile_builtin(name), &profile, &err) == 0,
+                      "%s:%u: %s", name, err.line, err.text);
+        ck_assert_msg(tq_filter_compile(&profile, TQ_FILTER_ALONE, ret, &err) == 0, "%s", err.text);
+        ck_assert_uint_gt(ret->n, 0);
+        ck_assert_uint_le(ret->n, BPF_MAXINSNS);
+        tq_profile_done(&profile);
+}
 
 static void compile(void) {
-        for (int i = 0; i < _TQ_PROFILE_MAX; i++) {
-                TqError err = {};
-
-                ck_assert_msg(tq_filter_compile((TqProfile)i, &filters[i], &err) == 0, "%s",
-                              err.text);
-                ck_assert_uint_gt(filters[i].n, 0);
-                ck_assert_uint_le(filters[i].n, BPF_MAXINSNS);
-        }
+        compile_one("default", &filters[JOB]);
+        compile_one("engine", &filters[ENGINE]);
 }
 
 static void release(void) {
-        for (int i = 0; i < _TQ_PROFILE_MAX; i++)
+        for (int i = 0; i < N_FILTERS; i++)
                 tq_filter_done(&filters[i]);
 }
 
 /* In a child. */
-static void install(TqProfile profile) {
+static void install(int profile) {
         struct sock_fprog program = { .len = (unsigned short)filters[profile].n,
                                       .filter = filters[profile].code };
 
@@ -59,7 +67,7 @@ typedef struct CallRow {
 } CallRow;
 
 /* Makes the call in a child under the filter: 0, or its errno. */
-static int call_under(TqProfile profile, const CallRow *row) {
+static int call_under(int profile, const CallRow *row) {
         pid_t pid = fork();
         int status;
 
@@ -182,7 +190,7 @@ static const CallRow job_rows[] = {
 
 START_TEST(job) {
         const CallRow *row = &job_rows[_i];
-        int error = call_under(TQ_PROFILE_DEFAULT, row);
+        int error = call_under(JOB, row);
 
         if (row->error >= 0)
                 ck_assert_msg(error == row->error, "%s: %s, expected %s", row->name,
@@ -209,7 +217,7 @@ START_TEST(job_forks_and_threads) {
                 int seen = 0, inner;
                 pid_t child;
 
-                install(TQ_PROFILE_DEFAULT);
+                install(JOB);
                 child = fork();
                 if (child == 0) {
                         execl("/bin/sh", "sh", "-c", "exit 23", (char *)NULL);
@@ -238,7 +246,7 @@ START_TEST(foreign_architecture) {
 
         ck_assert_int_ge(pid, 0);
         if (pid == 0) {
-                install(TQ_PROFILE_DEFAULT);
+                install(JOB);
                 if (_i == 0)
                         __asm__ volatile("int $0x80" ::"a"(20) : "memory"); /* getpid of i386 */
                 else
@@ -293,7 +301,7 @@ static const CallRow engine_rows[] = {
 
 START_TEST(engine) {
         const CallRow *row = &engine_rows[_i];
-        int error = call_under(TQ_PROFILE_ENGINE, row);
+        int error = call_under(ENGINE, row);
 
         ck_assert_msg(error == row->error, "%s: %s, expected %s", row->name, strerror(error),
                       strerror(row->error));
@@ -315,7 +323,7 @@ START_TEST(engine_works) {
                 TqLedger *l = NULL;
                 int seen = 0;
 
-                install(TQ_PROFILE_ENGINE);
+                install(ENGINE);
                 if (tq_ledger_open(path, boot, &l, NULL) < 0)
                         _exit(1);
                 if (tq_ledger_apply(l, &op, 1) < 0)
@@ -330,32 +338,35 @@ START_TEST(engine_works) {
 }
 END_TEST
 
-static bool contains(const char *const *names, const char *name) {
-        for (; *names; names++)
-                if (strcmp(*names, name) == 0)
-                        return true;
-        return false;
-}
+/* In no profile, under no condition. */
+START_TEST(never) {
+        static const char *const calls[] = {
+                "acct",           "add_key",         "bpf",
+                "chroot",         "clock_settime",   "clone3",
+                "delete_module",  "fanotify_init",   "finit_module",
+                "fsmount",        "fsopen",          "init_module",
+                "io_uring_enter", "io_uring_setup",  "iopl",
+                "kexec_load",     "keyctl",          "mount",
+                "mount_setattr",  "move_mount",      "open_by_handle_at",
+                "open_tree",      "perf_event_open", "pivot_root",
+                "quotactl",       "reboot",          "request_key",
+                "setns",          "settimeofday",    "swapon",
+                "syslog",         "umount2",         "unshare",
+                "userfaultfd",
+        };
+        static const char *const profiles[] = { "strict", "no-network", "default",
+                                                "debug",  "permissive", "engine" };
+        TqProfile p;
 
-/* Nothing is allowed and denied, nothing stands twice, and what must never be allowed is not. */
-START_TEST(tables) {
-        static const char *const never[] = { "clone", "clone3",  "socket",      "personality",
-                                             "mount", "ptrace",  "bpf",         "keyctl",
-                                             "setns", "unshare", "seccomp_load" };
-        const char *const *const all[] = { tq_filter_job_allowed, tq_filter_job_denied,
-                                           tq_filter_engine_allowed };
-
-        for (size_t i = 0; i < TQ_ELEMENTSOF(all); i++)
-                for (const char *const *name = all[i]; *name; name++)
-                        ck_assert_msg(!contains(name + 1, *name), "%s stands twice", *name);
-        for (const char *const *name = tq_filter_job_denied; *name; name++) {
-                ck_assert_msg(!contains(tq_filter_job_allowed, *name), "%s", *name);
-                ck_assert_msg(!contains(tq_filter_engine_allowed, *name), "%s", *name);
-        }
-        for (size_t i = 0; i < TQ_ELEMENTSOF(never); i++) {
-                ck_assert_msg(!contains(tq_filter_job_allowed, never[i]), "%s", never[i]);
-                ck_assert_msg(!contains(tq_filter_engine_allowed, never[i]), "%s", never[i]);
-        }
+        ck_assert_int_eq(
+                tq_profilefile_parse(profiles[_i], tq_profilefile_builtin(profiles[_i]), &p, NULL),
+                0);
+        for (size_t i = 0; i < p.n_rules; i++)
+                for (size_t k = 0; k < TQ_ELEMENTSOF(calls); k++)
+                        ck_assert_msg(strcmp(p.rules[i].name, calls[k]) != 0 ||
+                                              p.rules[i].action != TQ_CALL_ALLOW,
+                                      "%s allows %s", profiles[_i], calls[k]);
+        tq_profile_done(&p);
 }
 END_TEST
 
@@ -369,7 +380,7 @@ static void fill(Suite *s) {
         tcase_add_loop_test(jobs, foreign_architecture, 0, 2);
         unit_add_rows(engines, engine, engine_rows);
         tcase_add_test(engines, engine_works);
-        tcase_add_test(engines, tables);
+        tcase_add_loop_test(engines, never, 0, 6);
 }
 
 int main(void) {

@@ -47,8 +47,7 @@ static int check(Intake *in, const Submission *s, const TqJobSpec *spec, Answer 
                 (void)tq_error(&ret->err, -EAGAIN, "the tenant's limits are not known yet");
                 return refuse(ret, TQ_CONTROL_REFUSED);
         }
-        if (spec->profile[0] &&
-            !tq_profile_permits(layers->profile, layers->rank, spec->profile)) {
+        if (spec->profile[0] && !tq_profile_permits(layers->profile, layers->rank, spec->profile)) {
                 (void)tq_error_at(&ret->err, -EBADMSG, spec->profile_line, "Profile",
                                   "expected %s, which is tenant %s's, or a stricter one of strict, "
                                   "no-network, default and debug",

@@ -213,8 +213,8 @@ static int check_all(int config_fd, const char *config_dir, TqHostConfig *config
         if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
                 say("there is no %s/tenantq.conf: everything is as by default", config_dir);
         spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
-        r = check_tenant_files(&(CheckFiles){ config_fd, spool_fd, config, profiles, say, complain },
-                               err);
+        r = check_tenant_files(
+                &(CheckFiles){ config_fd, spool_fd, config, profiles, say, complain }, err);
         check_names(spool_fd, config->spool);
         (void)profiles_free(profiles);
         return r;

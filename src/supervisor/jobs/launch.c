@@ -149,8 +149,8 @@ typedef struct Filters {
         const TqFilter *job, *watch;
 } Filters;
 
-/* The tenant's, or what the job asks for, as far as the tenant may: the engine has checked that when
- * the job came, and the configuration may be another one since. */
+/* The tenant's, or what the job asks for, as far as the tenant may: the engine has checked that
+ * when the job came, and the configuration may be another one since. */
 static int find_filters(const Host *h, const Tenant *t, const TqStartMessage *m, Filters *ret,
                         TqError *err) {
         const char *name = m->profile[0] ? m->profile : t->config.profile;
@@ -164,8 +164,7 @@ static int find_filters(const Host *h, const Tenant *t, const TqStartMessage *m,
                                 tenants->name);
         r = profiles_filter(h->profiles, name,
                             t->config.audit ? TQ_FILTER_AUDIT : TQ_FILTER_WATCHED, &ret->job, err);
-        return r < 0 ? r
-                     : profiles_filter(h->profiles, "watch", TQ_FILTER_ALONE, &ret->watch, err);
+        return r < 0 ? r : profiles_filter(h->profiles, "watch", TQ_FILTER_ALONE, &ret->watch, err);
 }
 
 static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, const Files *f,
@@ -217,8 +216,9 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
 
 static int spawn(const Host *h, const Files *f, const Template *template, int plan_fd, Attempt *a,
                  TqStage *ret_stage) {
-        int keep[8] = { f->result, f->barrier_read, f->out, f->err, h->null_fd,
-                        template->report_fd };
+        int keep[8] = {
+                f->result, f->barrier_read, f->out, f->err, h->null_fd, template->report_fd
+        };
         size_t n = 6;
         bool is_exec;
         int r;

@@ -6,8 +6,8 @@
 
 #include "kernel/plan.h"
 
-/* Hidden are: what is tenantq's own, the places where services listen, root's home, and the homes of
- * the others. The homes by the directories that they lie in, of which there are few however many
+/* Hidden are: what is tenantq's own, the places where services listen, root's home, and the homes
+ * of the others. The homes by the directories that they lie in, of which there are few however many
  * tenants there are; a home that lies among the system's own directories by itself. */
 
 #define PLACES_MOST 128
@@ -17,10 +17,11 @@ static const char *const always[] = { "/home", "/root", "/run" };
 
 /* What programs need: never hidden as the place of somebody's home. */
 static const char *const system_dirs[] = {
-        "",         "/bin", "/boot", "/dev", "/etc", "/lib",     "/lib32",     "/lib64",  "/libx32",
-        "/opt",     "/proc", "/sbin", "/sys", "/tmp", "/usr",     "/usr/bin",   "/usr/lib",
-        "/usr/local", "/usr/local/bin", "/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/tmp",
-        "/nonexistent",
+        "",           "/bin",     "/boot",      "/dev",           "/etc",
+        "/lib",       "/lib32",   "/lib64",     "/libx32",        "/opt",
+        "/proc",      "/sbin",    "/sys",       "/tmp",           "/usr",
+        "/usr/bin",   "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/sbin",
+        "/usr/share", "/var",     "/var/lib",   "/var/tmp",       "/nonexistent",
 };
 
 static bool is_system(const char *path, size_t n) {
@@ -36,8 +37,7 @@ void homes_done(Homes *h) {
 }
 
 static bool has_place(const TqBuffer *places, const char *path, size_t n) {
-        for (const char *p = places->data; p && p < places->data + places->size;
-             p += strlen(p) + 1)
+        for (const char *p = places->data; p && p < places->data + places->size; p += strlen(p) + 1)
                 if (strlen(p) == n && memcmp(p, path, n) == 0)
                         return true;
         return false;

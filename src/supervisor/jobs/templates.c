@@ -93,8 +93,7 @@ static int write_again(Templates *ts, const Tenant *t, Entry *e, TqError *err) {
         }
         if (e->network != t->config.network)
                 drop(ts, e);
-        else if (paths.size != e->paths.size ||
-                 memcmp(paths.data, e->paths.data, paths.size) != 0)
+        else if (paths.size != e->paths.size || memcmp(paths.data, e->paths.data, paths.size) != 0)
                 drop_mounts(e);
         tq_buffer_done(&e->paths);
         e->paths = paths;

@@ -16,7 +16,7 @@ struct Tenants {
         TqMap handles; /* Tenant.handle → Tenant */
         TqMap names;   /* a hash of the name → the first Tenant that has it */
         uint32_t next_handle;
-        uint64_t changes; /* tenants_changes() */
+        uint64_t changes;    /* tenants_changes() */
         TqMap owners;        /* identity.c: uid → Tenant */
         uint64_t identities; /* how often the user database has changed */
         sd_event_source *users_source;

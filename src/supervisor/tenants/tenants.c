@@ -383,10 +383,12 @@ int tenants_new(Host *host, Own *own, Slices *slices, TqLink *link, const Tenant
 
         if (!ts)
                 return -ENOMEM;
-        *ts = (Tenants){
-                .host = host, .own = own, .slices = slices, .link = link, .hooks = *hooks,
-                .changes = 1
-        };
+        *ts = (Tenants){ .host = host,
+                         .own = own,
+                         .slices = slices,
+                         .link = link,
+                         .hooks = *hooks,
+                         .changes = 1 };
         tq_list_init(&ts->all);
         tq_link_on(link, TQ_MESSAGE_APPLY, on_apply, ts);
         tq_link_on(link, TQ_MESSAGE_OPEN_LOG, on_open_log, ts);
