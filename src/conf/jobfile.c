@@ -237,28 +237,67 @@ static int set_private_network(TqJobSpec *spec, const char *value, const char **
         return tq_parse_bool(value, &spec->private_network);
 }
 
-static int check_bool(TqJobSpec *spec, const char *value, const char **ret_expected) {
-        bool v;
+static int set_private_tmp(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        bool v = false;
 
         (void)spec;
-        *ret_expected = "yes or no";
-        return tq_parse_bool(value, &v);
+        *ret_expected = "yes: each job has a /tmp of its own";
+        return tq_parse_bool(value, &v) < 0 || !v ? -EINVAL : 0;
 }
 
-static int check_paths(TqJobSpec *spec, const char *value, const char **ret_expected) {
+/* "/a", or "/a:/b" where both are to be said. */
+static bool is_path(const char *word, bool is_pair) {
+        const char *colon = strchr(word, ':');
+
+        if (word[0] != '/' || strlen(word) >= 4096)
+                return false;
+        return !is_pair || !colon || (colon[1] == '/' && !strchr(colon + 1, ':'));
+}
+
+static int add_paths(TqJobSpec *spec, TqJobPath kind, const char *value,
+                     const char **ret_expected) {
         TQ_FREE char **words = NULL;
         size_t n;
         int r;
 
-        (void)spec;
-        *ret_expected = "absolute paths, at most 64 on a line";
-        r = tq_parse_words(value, 64, &words, &n);
+        *ret_expected = kind == TQ_JOB_PATH_BIND ? "absolute paths, or PATH:PATH, at most 64 in all"
+                                                 : "absolute paths, at most 64 in all";
+        r = tq_parse_words(value, TQ_JOB_PATHS_MAX, &words, &n);
         if (r == -ENOMEM)
                 return r;
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (words[i][0] != '/')
-                        r = -EINVAL;
-        return r < 0 || n == 0 ? -EINVAL : 0;
+        if (r < 0 || n == 0 || spec->n_paths + n > TQ_JOB_PATHS_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                if (!is_path(words[i], kind == TQ_JOB_PATH_BIND))
+                        return -EINVAL;
+        for (size_t i = 0; i < n; i++) {
+                char **list = (char **)reallocarray((void *)spec->paths, spec->n_paths + 1,
+                                                    sizeof(*list));
+
+                if (!list)
+                        return -ENOMEM;
+                spec->paths = list;
+                if (asprintf(&list[spec->n_paths], "%c%s", kind, words[i]) < 0)
+                        return -ENOMEM;
+                spec->n_paths++;
+        }
+        return 0;
+}
+
+static int set_read_write(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        return add_paths(spec, TQ_JOB_PATH_READ_WRITE, value, ret_expected);
+}
+
+static int set_read_only(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        return add_paths(spec, TQ_JOB_PATH_READ_ONLY, value, ret_expected);
+}
+
+static int set_inaccessible(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        return add_paths(spec, TQ_JOB_PATH_INACCESSIBLE, value, ret_expected);
+}
+
+static int set_bind(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        return add_paths(spec, TQ_JOB_PATH_BIND, value, ret_expected);
 }
 
 static int check_attempts(TqJobSpec *spec, const char *value, const char **ret_expected) {
@@ -313,10 +352,11 @@ static const TqJobfileKey keys[] = {
         { "Job", "OnLost", false, false, check_on_lost },
         { "Sandbox", "Profile", false, true, set_profile },
         { "Sandbox", "PrivateNetwork", false, true, set_private_network },
-        { "Sandbox", "PrivateTmp", false, false, check_bool },
-        { "Sandbox", "ReadWritePaths", true, false, check_paths },
-        { "Sandbox", "ReadOnlyPaths", true, false, check_paths },
-        { "Sandbox", "InaccessiblePaths", true, false, check_paths },
+        { "Sandbox", "PrivateTmp", false, true, set_private_tmp },
+        { "Sandbox", "ReadWritePaths", true, true, set_read_write },
+        { "Sandbox", "ReadOnlyPaths", true, true, set_read_only },
+        { "Sandbox", "InaccessiblePaths", true, true, set_inaccessible },
+        { "Sandbox", "BindPaths", true, true, set_bind },
         { "Retry", "MaxAttempts", false, false, check_attempts },
         { "Retry", "Backoff", false, false, check_backoff },
         { "Retry", "RestartSec", false, false, check_span },

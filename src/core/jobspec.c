@@ -11,6 +11,9 @@ void tq_jobspec_done(TqJobSpec *spec) {
         for (size_t i = 0; i < spec->n_environment; i++)
                 free(spec->environment[i]);
         free((void *)spec->environment);
+        for (size_t i = 0; i < spec->n_paths; i++)
+                free(spec->paths[i]);
+        free((void *)spec->paths);
         free(spec->working_directory);
         free(spec->correlation_id);
         free(spec->labels);
@@ -70,9 +73,20 @@ static void add_default(const TqJobSpec *spec, TqBuffer *strings, uint32_t *coun
         (*count)++;
 }
 
+static void encode_paths(const TqJobSpec *spec, TqBuffer *strings) {
+        static const char order[] = { TQ_JOB_PATH_BIND, TQ_JOB_PATH_READ_WRITE,
+                                      TQ_JOB_PATH_READ_ONLY, TQ_JOB_PATH_INACCESSIBLE };
+
+        for (size_t k = 0; k < sizeof(order); k++)
+                for (size_t i = 0; i < spec->n_paths; i++)
+                        if (spec->paths[i][0] == order[k])
+                                tq_buffer_append(strings, spec->paths[i],
+                                                 strlen(spec->paths[i]) + 1);
+}
+
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret) {
         TQ_BUFFER_CLEANUP TqBuffer strings = {};
-        uint32_t counts[2] = { (uint32_t)spec->argc, 0 };
+        uint32_t counts[3] = { (uint32_t)spec->argc, 0, (uint32_t)spec->n_paths };
         char number[24];
 
         if (spec->working_directory)
@@ -99,6 +113,8 @@ int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer 
         add_default(spec, &strings, &counts[1], "TENANTQ_TENANT", who->tenant);
         for (size_t i = 0; i < spec->n_environment; i++, counts[1]++)
                 tq_buffer_append(&strings, spec->environment[i], strlen(spec->environment[i]) + 1);
+
+        encode_paths(spec, &strings);
 
         tq_buffer_append(ret, counts, sizeof(counts));
         tq_buffer_append(ret, strings.data, strings.size);

@@ -7,6 +7,15 @@
 #include "core/limits.h"
 #include "core/profile.h"
 
+/* What a job changes in what it sees, in the order in which it is done. */
+typedef enum TqJobPath {
+        TQ_JOB_PATH_BIND = 'b',         /* BindPaths=FROM:TO */
+        TQ_JOB_PATH_READ_WRITE = 'w',   /* of what it may write, only this */
+        TQ_JOB_PATH_READ_ONLY = 'r',    /* ReadOnlyPaths= */
+        TQ_JOB_PATH_INACCESSIBLE = 'x', /* InaccessiblePaths= */
+} TqJobPath;
+
+#define TQ_JOB_PATHS_MAX    64
 #define TQ_JOB_ARGS_MAX     4096
 #define TQ_JOB_ENV_MAX      1024
 #define TQ_JOB_NAME_MAX     128
@@ -34,6 +43,8 @@ typedef struct TqJobSpec {
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* empty: its tenant's */
         unsigned profile_line;
         bool private_network;
+        char **paths; /* TqJobPath and, behind it, "PATH" or "PATH:PATH"; each its own allocation */
+        size_t n_paths;
         TqLimits limits;                   /* RuntimeMaxSec= is its `runtime` */
         unsigned limit_lines[_TQ_KEY_MAX]; /* where each stands in the file */
 } TqJobSpec;
@@ -56,8 +67,8 @@ typedef struct TqJobIdentity {
 } TqJobIdentity;
 
 /* Writes the part of a launch plan that only the payload's own process reads, after it has become
- * the tenant: `u32 argc, u32 envc`, then working directory (behind a '-': or / if it can't be
- * entered), arguments and environment as terminated strings. The environment is: PATH, HOME, USER,
- * LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's own, which
- * stand over the first six. -ENOMEM. */
+ * the tenant: `u32 argc, u32 envc, u32 paths`, then working directory (behind a '-': or / if it
+ * can't be entered), arguments and environment as terminated strings. The environment is: PATH,
+ * HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's
+ * own, which stand over the first six. -ENOMEM. */
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

@@ -33,6 +33,7 @@ static const char *const stages[_TQ_STAGE_MAX] = {
         [TQ_STAGE_HELPER] = "helper",
         [TQ_STAGE_SURROUNDINGS] = "surroundings",
         [TQ_STAGE_SANDBOX] = "sandbox",
+        [TQ_STAGE_PATHS] = "paths",
         [TQ_STAGE_PIPES] = "pipes",
         [TQ_STAGE_RLIMITS] = "rlimits",
         [TQ_STAGE_CREDENTIALS] = "credentials",

@@ -47,7 +47,8 @@ typedef enum TqStage {
         TQ_STAGE_HELPER,       /* executing tenantq-exec */
         TQ_STAGE_SURROUNDINGS, /* scheduling, CPUs, keyring: what a process inherits */
         TQ_STAGE_SANDBOX,      /* its namespaces and mounts */
-        TQ_STAGE_PIPES,        /* its pipes */
+        TQ_STAGE_PATHS,       /* BindPaths=, ReadOnlyPaths= and the like; its output says which */
+        TQ_STAGE_PIPES,       /* its pipes */
         TQ_STAGE_RLIMITS,      /* resource limits */
         TQ_STAGE_CREDENTIALS,  /* giving up root */
         TQ_STAGE_CHDIR,        /* WorkingDirectory= */

@@ -24,10 +24,14 @@ int install_filter(const TqPlan *plan, uint32_t offset, uint32_t n, unsigned fla
 void default_signals(void);
 
 /* sandbox.c, template.c: what a process sees */
-int sandbox_enter(const TqPlan *plan);
+int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd); /* O_PATH: of the file system of /tmp */
 int template_build(const TqPlan *plan);
 
-/* payload.c */
+/* paths.c: what the job itself changes of that. tmp_fd: of sandbox_enter() */
+int paths_apply(const TqPlan *plan, int tmp_fd);
+
+/* payload.c. The body is the tenant's: only for a process that has become the tenant. */
+int payload_parse(const TqPlan *plan, char ***ret_storage, TqPlanBody *ret); /* the caller frees */
 int payload_execute(const TqPlan *plan, TqStage *ret_stage); /* returns on failure only */
 _Noreturn void payload_run(const TqPlan *plan, const int stdio[3], int status_fd);
 

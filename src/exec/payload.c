@@ -25,25 +25,26 @@ static int why_not(const char *program, int error, TqStage *ret_stage) {
         return end && end[-1] == '\r' ? -EILSEQ : error;
 }
 
+int payload_parse(const TqPlan *plan, char ***ret_storage, TqPlanBody *ret) {
+        const void *bytes = tq_plan_part(plan, plan->body_offset);
+        size_t n = tq_plan_body_slots(bytes, plan->body_size);
+
+        if (n == 0)
+                return -EBADMSG;
+        *ret_storage = (char **)calloc(n, sizeof(**ret_storage));
+        if (!*ret_storage)
+                return -ENOMEM;
+        return tq_plan_body(bytes, plan->body_size, *ret_storage, n, ret);
+}
+
 /* Only returns on failure. The body is parsed here, by the tenant's own process. */
 int payload_execute(const TqPlan *plan, TqStage *ret_stage) {
-        const void *bytes = tq_plan_part(plan, plan->body_offset);
         TQ_FREE char **storage = NULL;
-        uint32_t counts[2] = {};
         TqPlanBody body;
-        size_t n;
         int r;
 
         *ret_stage = TQ_STAGE_PLAN;
-        if (plan->body_size >= sizeof(counts))
-                memcpy(counts, bytes, sizeof(counts));
-        n = (size_t)counts[0] + counts[1] + 2;
-        if (n > TQ_PLAN_SIZE_MAX)
-                return -EBADMSG;
-        storage = (char **)calloc(n, sizeof(*storage));
-        if (!storage)
-                return -ENOMEM;
-        r = tq_plan_body(bytes, plan->body_size, storage, n, &body);
+        r = payload_parse(plan, &storage, &body);
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_CHDIR;

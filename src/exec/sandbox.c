@@ -18,37 +18,43 @@
  *
  * Privileged and safe: all paths and numbers are root's, and nothing of the tenant's runs yet. */
 
-/* Of the objects that root has granted, as the host has them now: a template in which another one
- * is, since the directory was made anew, is out of date. */
-typedef struct Ids {
-        uint64_t n;
+/* Of the objects that root has granted, as the host has them now. A template in which another one
+ * is there, since the directory was made anew, or in which it is not mounted there, since the one
+ * that it was mounted on was renamed, is out of date. */
+typedef struct Grants {
+        size_t n;
         struct {
-                dev_t dev;
-                ino_t ino;
+                uint64_t inode;
+                uint32_t major_number, minor_number;
         } id[32];
-} Ids;
+} Grants;
 
-static void look_at_grants(const TqPlan *plan, Ids *ret) {
+/* False: one of them is not as the template has it. */
+static bool look_at_grants(const TqPlan *plan, bool is_template, Grants *ret) {
         const char *p = tq_plan_part(plan, plan->paths_offset), *end = p + plan->paths_size;
 
         memset(ret, 0, sizeof(*ret));
         for (; p < end && ret->n < TQ_ELEMENTSOF(ret->id); p += strnlen(p, (size_t)(end - p)) + 1) {
-                struct stat st = {};
+                struct statx st = {};
 
                 if (*p == TQ_PATH_HIDDEN)
                         continue;
-                if (*p == TQ_PATH_HOME && lstat(p + 1, &st) >= 0 && st.st_uid != plan->uid)
+                (void)statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_INO | STATX_UID, &st);
+                if (*p == TQ_PATH_HOME && st.stx_uid != plan->uid)
                         continue; /* it is not granted */
-                (void)lstat(p + 1, &st);
-                ret->id[ret->n].dev = st.st_dev;
-                ret->id[ret->n++].ino = st.st_ino;
+                if (is_template && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+                        return false;
+                ret->id[ret->n].inode = st.stx_ino;
+                ret->id[ret->n].major_number = st.stx_dev_major;
+                ret->id[ret->n++].minor_number = st.stx_dev_minor;
         }
+        return true;
 }
 
 /* False: it is out of date, and we are where we were. */
 static int join_template(const TqPlan *plan, bool *ret_joined) {
         TQ_CLOSE int before = -EBADF;
-        Ids host, template;
+        Grants host, template;
 
         *ret_joined = false;
         if (plan->mount_fd < 0)
@@ -56,11 +62,11 @@ static int join_template(const TqPlan *plan, bool *ret_joined) {
         before = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
         if (before < 0)
                 return tq_errno();
-        look_at_grants(plan, &host);
+        (void)look_at_grants(plan, false, &host);
         if (setns(plan->mount_fd, CLONE_NEWNS) < 0)
                 return tq_errno();
-        look_at_grants(plan, &template);
-        *ret_joined = memcmp(&host, &template, sizeof(host)) == 0;
+        *ret_joined = look_at_grants(plan, true, &template) &&
+                      memcmp(&host, &template, sizeof(host)) == 0;
         return *ret_joined || setns(before, CLONE_NEWNS) >= 0 ? 0 : tq_errno();
 }
 
@@ -128,7 +134,7 @@ static int make_template(const TqPlan *plan) {
 }
 
 /* One file system for all three, so that one bound is enough; its pages are charged to the job. */
-static int mount_temporary(const TqPlan *plan) {
+static int mount_temporary(const TqPlan *plan, int *ret_fd) {
         static const struct {
                 const char *from, *to;
         } parts[] = { { "/tmp/v", "/var/tmp" }, { "/tmp/s", "/dev/shm" }, { "/tmp/t", "/tmp" } };
@@ -138,6 +144,9 @@ static int mount_temporary(const TqPlan *plan) {
                        (unsigned long long)plan->tmp_bytes,
                        (unsigned long long)TQ_MAX(plan->tmp_bytes / 4096, UINT64_C(1024)));
         if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+                return tq_errno();
+        *ret_fd = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (*ret_fd < 0)
                 return tq_errno();
         for (size_t i = 0; i < TQ_ELEMENTSOF(parts); i++)
                 if (mkdir(parts[i].from, 01777) < 0 ||
@@ -166,12 +175,12 @@ static int make_knobs_read_only(void) {
 
 #define PTYS_MAX "64" /* of the host's kernel.pty.max less its reserve, 3072 in all */
 
-static int mount_own(const TqPlan *plan) {
+static int mount_own(const TqPlan *plan, int *ret_tmp_fd) {
         int r;
 
         if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return tq_errno();
-        r = mount_temporary(plan);
+        r = mount_temporary(plan, ret_tmp_fd);
         if (r < 0)
                 return r;
         if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
@@ -184,7 +193,7 @@ static int mount_own(const TqPlan *plan) {
         return plan->uid == 0 ? make_knobs_read_only() : 0;
 }
 
-int sandbox_enter(const TqPlan *plan) {
+int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd) {
         bool is_joined;
         int r;
 
@@ -204,7 +213,7 @@ int sandbox_enter(const TqPlan *plan) {
         if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
                 return tq_errno();
         (void)umask(0);
-        r = mount_own(plan);
+        r = mount_own(plan, ret_tmp_fd);
         (void)umask(022);
         return r;
 }

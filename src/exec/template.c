@@ -21,6 +21,7 @@
  * host's mounts or the entries change. */
 
 #define ENTRIES_MAX 256
+#define NODES       6
 
 /* Which path is on top: what is mounted later, and so is sorted later. */
 typedef struct Entry {
@@ -34,7 +35,8 @@ typedef struct Template {
         const TqPlan *plan;
         Entry *entries;
         size_t n;
-        char covers[48]; /* where the empty directories are while it is being built */
+        int nodes[NODES]; /* the host's, if they could be had */
+        char covers[48];  /* where the empty directories are while it is being built */
 } Template;
 
 /* Not mounts of files: each namespace has its own, or none. */
@@ -163,13 +165,34 @@ static int take_off(const Template *t, FILE *mountinfo) {
         return ferror(mountinfo) ? -EIO : 0;
 }
 
-static int make_node(const char *dir, const char *name, unsigned major_number,
-                     unsigned minor_number) {
-        char path[80];
+/* The pseudo devices of Documentation/admin-guide/devices.txt that read, write or discard. */
+static const struct {
+        const char *name;
+        unsigned major_number, minor_number;
+} nodes[] = { { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+              { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 } };
+_Static_assert(TQ_ELEMENTSOF(nodes) == NODES, "a Template has room for the host's");
 
-        (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-        return mknod(path, S_IFCHR | 0666, makedev(major_number, minor_number)) < 0 ? tq_errno()
-                                                                                    : 0;
+/* Before they are out of sight: who may not make nodes borrows the host's. */
+static void find_nodes(Template *t) {
+        char path[32];
+
+        for (size_t i = 0; i < NODES; i++) {
+                (void)snprintf(path, sizeof(path), "/dev/%s", nodes[i].name);
+                t->nodes[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        }
+}
+
+static int make_node(const Template *t, const char *dir, size_t i) {
+        char path[96];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, nodes[i].name);
+        if (mknod(path, S_IFCHR | 0666, makedev(nodes[i].major_number, nodes[i].minor_number)) >= 0)
+                return 0;
+        if (errno != EPERM || t->nodes[i] < 0 || mknod(path, S_IFREG | 0666, 0) < 0 ||
+            move_mount(t->nodes[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return tq_errno();
+        return 0;
 }
 
 static int make_link(const char *dir, const char *name, const char *target) {
@@ -179,13 +202,7 @@ static int make_link(const char *dir, const char *name, const char *target) {
         return symlink(target, path) < 0 ? tq_errno() : 0;
 }
 
-/* The pseudo devices of Documentation/admin-guide/devices.txt that read, write or discard. */
 static int make_dev(const Template *t) {
-        static const struct {
-                const char *name;
-                unsigned major_number, minor_number;
-        } nodes[] = { { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
-                      { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 } };
         static const char *const dirs[] = { "", "/pts", "/shm" };
         char dev[64], path[96];
         int r = 0;
@@ -197,7 +214,7 @@ static int make_dev(const Template *t) {
                         return tq_errno();
         }
         for (size_t i = 0; i < TQ_ELEMENTSOF(nodes) && r >= 0; i++)
-                r = make_node(dev, nodes[i].name, nodes[i].major_number, nodes[i].minor_number);
+                r = make_node(t, dev, i);
         if (r >= 0)
                 r = make_link(dev, "ptmx", "pts/ptmx");
         if (r >= 0)
@@ -210,7 +227,7 @@ static int make_dev(const Template *t) {
                 r = make_link(dev, "stderr", "/proc/self/fd/2");
         if (r < 0)
                 return r;
-        return mount(dev, "/dev", NULL, MS_BIND, NULL) < 0
+        return mount(dev, "/dev", NULL, MS_BIND | MS_REC, NULL) < 0
                        ? tq_errno()
                        : set_attributes(AT_FDCWD, "/dev", 0,
                                         MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
@@ -270,6 +287,7 @@ static int seal_covers(const Template *t) {
 static int build(Template *t, FILE *mountinfo) {
         int r;
 
+        find_nodes(t);
         r = resolve_all(t);
         if (r >= 0)
                 r = take_off(t, mountinfo);
@@ -312,5 +330,7 @@ int template_build(const TqPlan *plan) {
         (void)fclose(mountinfo);
         for (size_t i = 0; i < t.n; i++)
                 (void)tq_close(entries[i].tree);
+        for (size_t i = 0; i < NODES; i++)
+                (void)tq_close(t.nodes[i]);
         return r;
 }

@@ -275,8 +275,8 @@ int watch_job(const TqPlan *plan) {
                 .status_fd = -EBADF,
                 .calls_fd = -EBADF,
         };
+        int tmp_fd = -EBADF, r;
         TqStage stage;
-        int r;
 
         memcpy(w.record.boot, plan->boot_id, sizeof(w.record.boot));
         r = prepare_process(plan, &stage);
@@ -288,8 +288,13 @@ int watch_job(const TqPlan *plan) {
                 r = join_keyring();
         if (r >= 0) {
                 stage = TQ_STAGE_SANDBOX;
-                r = sandbox_enter(plan);
+                r = sandbox_enter(plan, &tmp_fd);
         }
+        if (r >= 0 && plan->flags & TQ_PLAN_HAS_PATHS) {
+                stage = TQ_STAGE_PATHS;
+                r = paths_apply(plan, tmp_fd);
+        }
+        tmp_fd = tq_close(tmp_fd);
         if (r >= 0)
                 r = start_payload(plan, &w, &stage);
         if (r >= 0) {

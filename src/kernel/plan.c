@@ -9,6 +9,8 @@
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
+#define LISTS 3 /* of a body: arguments, environment, paths */
+
 static uint32_t align8(uint32_t v) {
         return (v + 7) & ~UINT32_C(7);
 }
@@ -112,25 +114,33 @@ static char *take_string(char **p, const char *end) {
         return nul ? s : NULL;
 }
 
-int tq_plan_body(const void *body, size_t size, char **storage, size_t n_storage, TqPlanBody *ret) {
-        uint32_t counts[2];
-        char *p = (char *)body + sizeof(counts);
-        const char *end = (const char *)body + size;
-        char **slot = storage;
+size_t tq_plan_body_slots(const void *body, size_t size) {
+        uint32_t counts[LISTS];
+        uint64_t n = LISTS;
 
         if (size < sizeof(counts))
+                return 0;
+        memcpy(counts, body, sizeof(counts));
+        for (size_t i = 0; i < LISTS; i++)
+                n += counts[i];
+        return n > size ? 0 : (size_t)n; /* each takes a byte at least */
+}
+
+int tq_plan_body(const void *body, size_t size, char **storage, size_t n_storage, TqPlanBody *ret) {
+        uint32_t counts[LISTS];
+        char *p = (char *)body + sizeof(counts);
+        const char *end = (const char *)body + size;
+        char **slot = storage, ***heads[LISTS] = { &ret->argv, &ret->envp, &ret->paths };
+        size_t n = tq_plan_body_slots(body, size);
+
+        if (n == 0 || n > n_storage)
                 return -EBADMSG;
         memcpy(counts, body, sizeof(counts));
-        if ((uint64_t)counts[0] + counts[1] + 2 > n_storage || counts[0] == 0)
-                return -EBADMSG;
         ret->directory = take_string(&p, end);
-        if (!ret->directory)
+        if (!ret->directory || counts[0] == 0)
                 return -EBADMSG;
-        for (size_t k = 0; k < 2; k++) {
-                if (k == 0)
-                        ret->argv = slot;
-                else
-                        ret->envp = slot;
+        for (size_t k = 0; k < LISTS; k++) {
+                *heads[k] = slot;
                 for (uint32_t i = 0; i < counts[k]; i++) {
                         *slot = take_string(&p, end);
                         if (!*slot++)

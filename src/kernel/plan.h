@@ -29,6 +29,7 @@ enum {
         TQ_PLAN_RESET_OOM_SCORE = 1 << 0, /* the supervisor's own protection is not the job's */
         TQ_PLAN_PRIVATE_NETWORK = 1 << 1, /* a loopback of the job's own */
         TQ_PLAN_AUDIT = 1 << 2,           /* calls that the filter tells of go on */
+        TQ_PLAN_HAS_PATHS = 1 << 3,       /* the body has */
 };
 
 /* What becomes of a path of root's configuration. In the plan each is its kind, as one byte, and
@@ -110,12 +111,17 @@ static inline const void *tq_plan_part(const TqPlan *plan, uint32_t offset) {
         return (const char *)plan + offset;
 }
 
-/* Takes the body apart: cuts it into working directory, argv and envp inside `storage`, an array of
- * argc + envc + 2 pointers that the caller provides room for. -EBADMSG if it is not well-formed. */
+/* Takes the body apart: cuts it into working directory, argv, envp and paths inside `storage`, an
+ * array of tq_plan_body_slots() pointers that the caller provides room for. -EBADMSG if it is not
+ * well-formed. */
 typedef struct TqPlanBody {
         const char *directory;
         char **argv;
         char **envp;
+        char **paths; /* TqJobPath and path each */
 } TqPlanBody;
+
+/* How many, or 0: it is not well-formed. */
+size_t tq_plan_body_slots(const void *body, size_t size);
 
 int tq_plan_body(const void *body, size_t size, char **storage, size_t n_storage, TqPlanBody *ret);

@@ -160,10 +160,7 @@ static int on_socket_mended(void *data) {
 }
 
 static void on_mounts(void *data) {
-        Supervisor *s = data;
-
-        jobs_forget_mounts(s->jobs);
-        tenants_check_all(s->tenants);
+        tenants_check_all(((Supervisor *)data)->tenants);
 }
 
 /* Start -----------------------------------------------------------------------------------------

@@ -219,6 +219,8 @@ START_TEST(tenant_missing) {
         int dir_fd = config_dir("tenants.d/other.conf", "[tenant]\nuser=x\n");
 
         ck_assert_int_eq(tq_hostfile_load_tenant(dir_fd, "acme", c, NULL), 0);
+        ck_assert_str_eq(c->profile, "default");
+        memset(c->profile, 0, sizeof(c->profile));
         ck_assert_mem_eq(c, empty, sizeof(*c));
         ck_assert_int_eq(unlinkat(dir_fd, "tenants.d/other.conf", 0), 0);
         ck_assert_int_eq(unlinkat(dir_fd, "tenants.d", AT_REMOVEDIR), 0);

@@ -166,7 +166,7 @@ START_TEST(words) {
         static const char *const stops[] = { "none", "cancelled", "timeout-job", "timeout-tenant" };
         static const char *const stages[] = {
                 "none",  "tenant",  "result-record", "log",   "cgroup",     "limits",
-                "plan", "clone", "helper", "surroundings", "sandbox", "pipes", "rlimits", "credentials",
+                "plan", "clone", "helper", "surroundings", "sandbox", "paths", "pipes", "rlimits", "credentials",
                 "chdir", "seccomp", "barrier",       "exec",  "interpreter"
         };
 

@@ -48,6 +48,7 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
                            .tenant = t->handle,
                            .owner = t->owner,
                            .private_network = job->spec->private_network,
+                           .has_paths = job->spec->n_paths > 0,
                            .limits = job->spec->limits },
         };
         int r;

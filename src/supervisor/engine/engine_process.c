@@ -46,7 +46,7 @@ struct EngineProcess {
 /* A body by hand: of its environment it has only where stderr leads (systemd.exec(5)). */
 static void write_body(const Host *h, TqBuffer *ret) {
         const char *stream = getenv("JOURNAL_STREAM"); /* NOLINT(concurrency-mt-unsafe) */
-        uint32_t counts[2] = { 3, stream ? 1 : 0 };
+        uint32_t counts[3] = { 3, stream ? 1 : 0, 0 };
 
         tq_buffer_append(ret, counts, sizeof(counts));
         tq_buffer_append(ret, "/", 2);

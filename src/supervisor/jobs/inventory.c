@@ -230,10 +230,6 @@ int jobs_move_results(Jobs *j) {
 /* Life ------------------------------------------------------------------------------------------
  */
 
-void jobs_forget_mounts(Jobs *j) {
-        templates_forget_mounts(j->templates);
-}
-
 int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, const Slices *slices,
              TqLink *link, void (*gone)(void *data), void *data, Jobs **ret) {
         Jobs *j = calloc(1, sizeof(*j));

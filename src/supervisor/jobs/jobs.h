@@ -18,8 +18,6 @@ void jobs_orphan(Jobs *j);
 bool jobs_have_orphans(const Jobs *j);
 /* Tells the engine all there is; ends are told as they come from here on. */
 void jobs_tell(Jobs *j);
-/* The host's mounts are others. */
-void jobs_forget_mounts(Jobs *j);
 /* The directory of records is another one. */
 int jobs_move_results(Jobs *j);
 /* Keeps what running jobs have used, in case they and their cgroups are gone before the next

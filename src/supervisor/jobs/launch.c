@@ -173,6 +173,7 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
         TqPlan plan = {
                 .flags = (h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0U) |
                          (m->private_network ? TQ_PLAN_PRIVATE_NETWORK : 0U) |
+                         (m->has_paths ? TQ_PLAN_HAS_PATHS : 0U) |
                          (t->config.audit ? TQ_PLAN_AUDIT : 0U),
                 .mode = TQ_PLAN_JOB,
                 .attempt = m->attempt,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "supervisor/jobs/templates.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -22,7 +24,8 @@ struct Templates {
         TqList kept;   /* those with descriptors; who was used last stands last */
         size_t n_kept;
         Homes homes;
-        uint64_t mounts;   /* changes of the host's */
+        int mountinfo_fd;  /* says when the host's are others */
+        uint64_t mounts;   /* how often they were */
         int report_fds[2]; /* where launches say what they made, and where we hear it */
         sd_event_source *report_source;
 };
@@ -102,6 +105,15 @@ static int write_again(Templates *ts, const Tenant *t, Entry *e, TqError *err) {
         return 0;
 }
 
+/* poll(2) tells once of each change (proc(5), /proc/PID/mountinfo). Asked at each launch: an event
+ * of the loop might come after the job that needs the new mount. */
+static void look_at_mounts(Templates *ts) {
+        struct pollfd p = { .fd = ts->mountinfo_fd, .events = POLLPRI };
+
+        if (poll(&p, 1, 0) != 0)
+                ts->mounts++;
+}
+
 int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err) {
         Entry *e = entry_of(ts, t);
         int r = e ? 0 : -ENOMEM;
@@ -110,6 +122,7 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err) {
                 r = write_again(ts, t, e, err);
         if (r < 0)
                 return r;
+        look_at_mounts(ts);
         if (e->mounts != ts->mounts) {
                 e->mounts = ts->mounts;
                 drop_mounts(e);
@@ -124,10 +137,6 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err) {
                 .paths_size = e->paths.size,
         };
         return 0;
-}
-
-void templates_forget_mounts(Templates *ts) {
-        ts->mounts++;
 }
 
 /* Of several that were made at the same time the first is kept. */
@@ -176,12 +185,18 @@ int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Tem
 
         if (!ts)
                 return -ENOMEM;
-        *ts = (Templates){ .host = host, .tenants = tenants, .report_fds = { -EBADF, -EBADF } };
+        *ts = (Templates){ .host = host,
+                           .tenants = tenants,
+                           .mountinfo_fd = -EBADF,
+                           .report_fds = { -EBADF, -EBADF } };
         tq_list_init(&ts->kept);
-        r = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ts->report_fds) < 0
-                    ? tq_errno()
-                    : sd_event_add_io(event, &ts->report_source, ts->report_fds[0], EPOLLIN,
-                                      on_report, ts);
+        ts->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        r = ts->mountinfo_fd < 0 ? tq_errno() : 0;
+        if (r >= 0)
+                r = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ts->report_fds) < 0
+                            ? tq_errno()
+                            : sd_event_add_io(event, &ts->report_source, ts->report_fds[0], EPOLLIN,
+                                              on_report, ts);
         if (r < 0) {
                 (void)templates_free(ts);
                 return r;
@@ -204,6 +219,7 @@ Templates *templates_free(Templates *ts) {
         tq_map_done(&ts->entries);
         homes_done(&ts->homes);
         (void)sd_event_source_disable_unref(ts->report_source);
+        (void)tq_close(ts->mountinfo_fd);
         (void)tq_close(ts->report_fds[0]);
         (void)tq_close(ts->report_fds[1]);
         free(ts);

@@ -21,6 +21,3 @@ typedef struct Template {
 
 /* Negative errno with err: it can't be said what the jobs may see. */
 int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err);
-
-/* The host's mounts are others. */
-void templates_forget_mounts(Templates *ts);
