@@ -202,7 +202,8 @@ SUBSTITUTE := sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e '
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(UNITDIR) \
-		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(SYSCONFDIR)/tenants.d
+		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(SYSCONFDIR)/tenants.d \
+		$(DESTDIR)$(SYSCONFDIR)/profiles
 	install -m 0755 $(BUILD)/tenantqd $(DESTDIR)$(SBINDIR)/
 	install -m 0755 $(BUILD)/tenantqctl $(DESTDIR)$(BINDIR)/
 	install -m 0755 $(BUILD)/tenantq-engine $(BUILD)/tenantq-exec $(BUILD)/tenantq-holder $(DESTDIR)$(LIBEXECDIR)/

@@ -47,8 +47,8 @@ typedef enum TqStage {
         TQ_STAGE_HELPER,       /* executing tenantq-exec */
         TQ_STAGE_SURROUNDINGS, /* scheduling, CPUs, keyring: what a process inherits */
         TQ_STAGE_SANDBOX,      /* its namespaces and mounts */
-        TQ_STAGE_PATHS,       /* BindPaths=, ReadOnlyPaths= and the like; its output says which */
-        TQ_STAGE_PIPES,       /* its pipes */
+        TQ_STAGE_PATHS,        /* BindPaths=, ReadOnlyPaths= and the like; its output says which */
+        TQ_STAGE_PIPES,        /* its pipes */
         TQ_STAGE_RLIMITS,      /* resource limits */
         TQ_STAGE_CREDENTIALS,  /* giving up root */
         TQ_STAGE_CHDIR,        /* WorkingDirectory= */
@@ -81,6 +81,21 @@ enum {
         TQ_CALL_X32 = 1 << 17,
 };
 
+/* Numbers of calls, as bits. */
+#define TQ_CALLS 512
+typedef struct TqCallSet {
+        uint64_t bits[TQ_CALLS / 64];
+} TqCallSet;
+
+static inline void tq_call_set_add(TqCallSet *s, uint32_t number) {
+        if (number < TQ_CALLS)
+                s->bits[number / 64] |= UINT64_C(1) << number % 64;
+}
+
+static inline bool tq_call_set_has(const TqCallSet *s, uint32_t number) {
+        return number < TQ_CALLS && s->bits[number / 64] >> number % 64 & 1;
+}
+
 /* What the supervisor knows when a job's cgroup is empty. */
 typedef enum TqEndKind {
         TQ_END_UNKNOWN,       /* no result record and nobody who waited */
@@ -104,6 +119,7 @@ typedef struct TqEnd {
         uint64_t run_usec;      /* by CLOCK_BOOTTIME */
         uint64_t dropped_bytes; /* output beyond the cap */
         TqCounters counters;
+        TqCallSet calls; /* that an audited job made beyond its profile */
 } TqEnd;
 
 typedef struct TqVerdict {

@@ -62,6 +62,8 @@ int tenants_print(const Options *o, const TqTable *t);
 
 /* submit.c */
 int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job);
+/* run.c: a command line as a job */
+int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job);
 /* wait.c: waits, prints nothing, and gives the job's row. With was_there a daemon has answered just
  * now: one that doesn't is waited for. */
 int wait_for_job(const Options *o, uint64_t job, bool was_there, TqTable *ret);

@@ -20,6 +20,8 @@ const OptionRow options_rows[_OPTION_MAX] = {
         [OPTION_LIMIT] = { LIST('l', limits), "limit", "KEY=VALUE", "a limit of the job" },
         [OPTION_DIRECTORY] = { TEXT('C', directory), "directory", "DIR",
                                "the job's working directory" },
+        [OPTION_PROFILE] = { TEXT('\0', profile), "profile", "NAME",
+                             "what system calls the job may make" },
         [OPTION_WAIT] = { FLAG('w', wait), "wait", NULL,
                           "wait for the end; print the output, exit with its code" },
         [OPTION_ALL] = { FLAG('a', all), "all", NULL, "jobs that have ended too" },

@@ -13,7 +13,7 @@ typedef struct List {
 } List;
 
 typedef struct Options {
-        const char *socket, *tenant, *queue, *directory, *why;
+        const char *socket, *tenant, *queue, *directory, *profile, *why;
         const char *columns, *sort; /* of a table */
         const char *swf, *workload, *since, *tenants, *svg, *policy;
         List limits, assignments;
@@ -27,6 +27,7 @@ typedef enum OptionId {
         OPTION_QUEUE,
         OPTION_LIMIT,
         OPTION_DIRECTORY,
+        OPTION_PROFILE,
         OPTION_WAIT,
         OPTION_ALL,
         OPTION_LINES,

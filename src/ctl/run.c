@@ -103,6 +103,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 r = check_plain("-q", o->queue);
         if (r == 0 && o->directory)
                 r = check_plain("-C", o->directory);
+        if (r == 0 && o->profile)
+                r = check_plain("--profile", o->profile);
         for (size_t i = 0; r == 0 && i < o->limits.n; i++)
                 r = check_limit(o->limits.items[i]);
         if (r != 0)
@@ -116,6 +118,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
         if (o->directory)
                 tq_buffer_printf(ret, "WorkingDirectory=%s\n", o->directory);
+        if (o->profile)
+                tq_buffer_printf(ret, "[Sandbox]\nProfile=%s\n", o->profile);
         if (o->limits.n > 0)
                 tq_buffer_append_string(ret, "[Limits]\n");
         for (size_t i = 0; i < o->limits.n; i++)
@@ -134,6 +138,8 @@ static const char *first_difference(const TqJobSpec *spec, const Options *o, int
                 return o->queue;
         if (o->directory && strcmp(spec->working_directory, o->directory) != 0)
                 return o->directory;
+        if (o->profile && strcmp(spec->profile, o->profile) != 0)
+                return o->profile;
         return NULL;
 }
 
@@ -162,17 +168,22 @@ static int check_back(const Options *o, int argc, char *argv[], const TqBuffer *
         return r;
 }
 
-int verb_run(const Options *o, int argc, char *argv[]) {
+int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
-        TQ_TABLE_CLEANUP TqTable ended = {};
-        uint64_t job;
-        int r, code, copied = 0;
+        int r;
 
         r = build(o, argc, argv, &text);
         if (r == 0)
                 r = check_back(o, argc, argv, &text);
-        if (r == 0)
-                r = submit_bytes(o, text.data, text.size, &job);
+        return r == 0 ? submit_bytes(o, text.data, text.size, ret_job) : r;
+}
+
+int verb_run(const Options *o, int argc, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable ended = {};
+        uint64_t job;
+        int r, code, copied = 0;
+
+        r = run_submit(o, argc, argv, &job);
         if (r != 0)
                 return r;
         if (!o->wait) {

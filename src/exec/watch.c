@@ -153,6 +153,7 @@ static void on_call(Watch *w) {
                 w->has_ended = true; /* our exit ends the others */
                 return;
         }
+        tq_call_set_add(&w->record.calls, (uint32_t)number);
         answer.id = call.id;
         answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
         (void)ioctl(w->calls_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);

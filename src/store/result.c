@@ -11,12 +11,12 @@
 #include "base/fs.h"
 #include "base/parse.h"
 
-/* Result records live in slots: files that are made once, hold 128 bytes each and are used again
+/* Result records live in slots: files that are made once, hold 192 bytes each and are used again
  * and again, as many as jobs have ever run at the same time. A start therefore makes no file, an
  * end needs no disk space, and recovery reads what ran, not what ever was.
  *
- *    0 …  63   the record: PREPARED by the supervisor, the end by tenantq-exec
- *   64 … 127   the counters, by the supervisor, before it removes the cgroup
+ *    0 … 127   the record: PREPARED by the supervisor, the end by tenantq-exec
+ *  128 … 191   the counters, by the supervisor, before it removes the cgroup
  *
  * A slot is free when its record's magic is 0. It is released only when the verdict is committed,
  * and taken only when the cgroup of its last user is gone, so two writers never share one.
@@ -31,7 +31,7 @@ typedef struct CounterRecord {
         uint32_t crc;
 } CounterRecord;
 
-_Static_assert(sizeof(CounterRecord) == 64, "counters take the second half of a slot");
+_Static_assert(sizeof(CounterRecord) == 64, "counters take the rest of a slot");
 
 typedef struct Slot {
         int fd;
@@ -228,6 +228,7 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
                                          ? tq_add_u64(record.started_usec, record.run_usec)
                                          : 0;
                 end.dropped_bytes = record.dropped_bytes;
+                end.calls = record.calls;
                 end.output_failed = (record.flags & TQ_RESULT_OUTPUT_FAILED) != 0;
         }
         *ret = end;

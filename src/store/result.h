@@ -6,7 +6,7 @@
 /* How an attempt ended, written by tenantq-exec (see the essay in result.c). */
 
 #define TQ_RESULT_MAGIC   UINT32_C(0x54715231) /* "TqR1" */
-#define TQ_RESULT_VERSION 1
+#define TQ_RESULT_VERSION 2
 
 enum { TQ_RESULT_PREPARED = 0x7F };        /* kind: launched, not ended yet */
 enum { TQ_RESULT_OUTPUT_FAILED = 1 << 0 }; /* flags: a disk was full, or failed */
@@ -23,11 +23,12 @@ typedef struct TqResult {
         uint64_t run_usec;
         uint64_t dropped_bytes;
         uint8_t boot[8]; /* first half of the boot id */
+        TqCallSet calls; /* of an audited job: those that its profile does not allow */
         uint32_t flags;  /* TQ_RESULT_OUTPUT_FAILED */
         uint32_t crc;    /* CRC-32C of what precedes */
 } TqResult;
 
-_Static_assert(sizeof(TqResult) == 64, "a result record is 64 bytes");
+_Static_assert(sizeof(TqResult) == 128, "a result record is 128 bytes");
 
 /* Completes magic, version and crc and writes the record at the start of the file with one pwrite.
  */

@@ -63,10 +63,9 @@ START_TEST(example) {
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_CPU], 2 * SEC);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_MEMORY], UINT64_C(4) << 30);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_RUNTIME], 5400 * SEC);
-        ck_assert_str_eq(tq_buffer_string(&notes),
-                         "23 MaxAttempts has no effect in this version\n"
-                         "24 Backoff has no effect in this version\n"
-                         "25 RestartSec has no effect in this version\n");
+        ck_assert_str_eq(tq_buffer_string(&notes), "23 MaxAttempts has no effect in this version\n"
+                                                   "24 Backoff has no effect in this version\n"
+                                                   "25 RestartSec has no effect in this version\n");
         tq_jobspec_done(&spec);
 }
 END_TEST

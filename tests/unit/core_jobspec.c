@@ -46,13 +46,14 @@ END_TEST
 static void check_encoded(const TqJobSpec *spec, const TqJobIdentity *who, const char *const *want,
                           size_t n_environment) {
         TQ_BUFFER_CLEANUP TqBuffer b = {};
-        uint32_t counts[2];
+        uint32_t counts[3];
         const char *p, *end;
 
         ck_assert_int_eq(tq_jobspec_encode(spec, who, &b), 0);
         memcpy(counts, b.data, sizeof(counts));
         ck_assert_uint_eq(counts[0], spec->argc);
         ck_assert_uint_eq(counts[1], n_environment);
+        ck_assert_uint_eq(counts[2], spec->n_paths);
         p = b.data + sizeof(counts);
         end = b.data + b.size;
         for (; *want; want++) {

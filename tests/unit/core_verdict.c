@@ -165,9 +165,10 @@ START_TEST(words) {
         static const char *const levels[] = { "none", "job", "tenant", "host" };
         static const char *const stops[] = { "none", "cancelled", "timeout-job", "timeout-tenant" };
         static const char *const stages[] = {
-                "none",  "tenant",  "result-record", "log",   "cgroup",     "limits",
-                "plan", "clone", "helper", "surroundings", "sandbox", "paths", "pipes", "rlimits", "credentials",
-                "chdir", "seccomp", "barrier",       "exec",  "interpreter"
+                "none",    "tenant",  "result-record", "log",     "cgroup",
+                "limits",  "plan",    "clone",         "helper",  "surroundings",
+                "sandbox", "paths",   "pipes",         "rlimits", "credentials",
+                "chdir",   "seccomp", "barrier",       "exec",    "interpreter"
         };
 
         ck_assert_uint_eq(TQ_ELEMENTSOF(outcomes), _TQ_OUTCOME_MAX);

@@ -35,7 +35,8 @@ static const struct {
         const char *verb, *want;
 } usages[] = {
         { "submit", "submit [-t TENANT] FILE" },
-        { "run", "run [-t TENANT] [-q QUEUE] [-l KEY=VALUE]… [-C DIR] [-w] -- CMD [ARG…]" },
+        { "run", "run [-t TENANT] [-q QUEUE] [-l KEY=VALUE]… [-C DIR] [--profile NAME] [-w] -- CMD "
+                 "[ARG…]" },
         { "ps", "ps [-t TENANT] [-a] [-n ROWS] [TENANT]" },
         { "limits set", "limits set [-m TEXT] TENANT[/QUEUE] KEY=VALUE…" },
         { "tenants", "tenants" },

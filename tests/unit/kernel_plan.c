@@ -228,38 +228,42 @@ END_TEST
 
 /* The body ------------------------------------------------------------------------------------ */
 
-#define B(argc, envc, strings)                                                                     \
-        { argc, envc, strings, sizeof(strings) - 1 }
+#define B(argc, envc, paths, strings)                                                              \
+        { argc, envc, paths, strings, sizeof(strings) - 1 }
 
 static const struct {
         struct {
-                uint32_t argc, envc;
+                uint32_t argc, envc, paths;
                 const char *strings;
                 size_t size;
         } b;
         size_t storage;
         int r;
 } body_rows[] = {
-        { B(1, 0, "/\0/bin/true\0"), 3, 0 },
-        { B(1, 0, "/\0/bin/true\0"), 2, -EBADMSG },
-        { B(2, 1, "/srv\0/bin/a\0b\0C=d\0"), 5, 0 },
-        { B(2, 1, "/srv\0/bin/a\0b\0C=d\0"), 4, -EBADMSG },
-        { B(2, 1, "/srv\0/bin/a\0b\0C=d"), 5, -EBADMSG },   /* the last one is not terminated */
-        { B(2, 1, "/srv\0/bin/a\0b\0"), 5, -EBADMSG },      /* one too few */
-        { B(1, 1, "/srv\0/bin/a\0b\0C=d\0"), 5, -EBADMSG }, /* one too many */
-        { B(0, 0, "/\0"), 5, -EBADMSG },                    /* no program */
-        { B(1, 0, ""), 5, -EBADMSG },
-        { B(1, 0, "/"), 5, -EBADMSG },
-        { B(1, 0, "/\0"), 5, -EBADMSG },
-        { B(1, 0, "\0\0"), 3, 0 }, /* empty strings are strings */
-        { B(UINT32_MAX, UINT32_MAX, "/\0/bin/true\0"), 5, -EBADMSG },
-        { B(UINT32_MAX, 2, "/\0/bin/true\0"), 5, -EBADMSG },
-        { B(1, UINT32_MAX, "/\0/bin/true\0"), 5, -EBADMSG },
+        { B(1, 0, 0, "/\0/bin/true\0"), 4, 0 },
+        { B(1, 0, 0, "/\0/bin/true\0"), 3, -EBADMSG },
+        { B(2, 1, 0, "/srv\0/bin/a\0b\0C=d\0"), 6, 0 },
+        { B(2, 1, 0, "/srv\0/bin/a\0b\0C=d\0"), 5, -EBADMSG },
+        { B(2, 1, 0, "/srv\0/bin/a\0b\0C=d"), 6, -EBADMSG },   /* the last one is not terminated */
+        { B(2, 1, 0, "/srv\0/bin/a\0b\0"), 6, -EBADMSG },      /* one too few */
+        { B(1, 1, 0, "/srv\0/bin/a\0b\0C=d\0"), 6, -EBADMSG }, /* one too many */
+        { B(0, 0, 0, "/\0"), 6, -EBADMSG },                    /* no program */
+        { B(1, 0, 0, ""), 6, -EBADMSG },
+        { B(1, 0, 0, "/"), 6, -EBADMSG },
+        { B(1, 0, 0, "/\0"), 6, -EBADMSG },
+        { B(1, 0, 0, "\0\0"), 4, 0 }, /* empty strings are strings */
+        { B(1, 0, 1, "/\0/bin/true\0r/a\0"), 5, 0 },
+        { B(1, 0, 1, "/\0/bin/true\0r/a\0"), 4, -EBADMSG },
+        { B(1, 0, 2, "/\0/bin/true\0r/a\0"), 6, -EBADMSG },
+        { B(1, 0, UINT32_MAX, "/\0/bin/true\0r/a\0"), 6, -EBADMSG },
+        { B(UINT32_MAX, UINT32_MAX, 0, "/\0/bin/true\0"), 6, -EBADMSG },
+        { B(UINT32_MAX, 2, 0, "/\0/bin/true\0"), 6, -EBADMSG },
+        { B(1, UINT32_MAX, 0, "/\0/bin/true\0"), 6, -EBADMSG },
 };
 
 START_TEST(bodies) {
         TQ_BUFFER_CLEANUP TqBuffer b = {};
-        uint32_t counts[2] = { body_rows[_i].b.argc, body_rows[_i].b.envc };
+        uint32_t counts[3] = { body_rows[_i].b.argc, body_rows[_i].b.envc, body_rows[_i].b.paths };
         char **storage = calloc(body_rows[_i].storage, sizeof(char *));
         char *exact;
         TqPlanBody got;
@@ -275,6 +279,7 @@ START_TEST(bodies) {
                 ck_assert_str_eq(got.directory, body_rows[_i].b.strings);
                 ck_assert_ptr_null(got.argv[counts[0]]);
                 ck_assert_ptr_null(got.envp[counts[1]]);
+                ck_assert_ptr_null(got.paths[counts[2]]);
                 ck_assert_ptr_nonnull(got.argv[0]);
         }
         for (size_t size = 0; r == 0 && size < b.size; size++)

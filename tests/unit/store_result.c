@@ -167,7 +167,7 @@ START_TEST(end_of_a_slot) {
         ck_assert_int_eq(tq_result_slots_new(unit_dir_open(), &s), 0);
         ck_assert_int_eq(tq_result_slots_take(s, r.job, r.attempt, boot, &fd), 0);
         ck_assert_int_eq(fstat(fd, &st), 0);
-        ck_assert_int_eq(st.st_size, 128);
+        ck_assert_int_eq(st.st_size, 192);
         /* Prepared only. */
         ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
         ck_assert_uint_eq(end.kind, TQ_END_UNKNOWN);
@@ -248,11 +248,12 @@ START_TEST(torn_counters) {
         ck_assert_int_eq(tq_result_slots_take(s, r.job, r.attempt, boot, &fd), 0);
         ck_assert_int_eq(tq_result_write(fd, &r), 0);
         ck_assert_int_eq(tq_result_slots_set_counters(s, 0, &counters, TQ_LEVEL_JOB), 0);
-        ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), 64), (ssize_t)sizeof(bytes));
+        ck_assert_int_eq(pread(fd, bytes, sizeof(bytes), sizeof(TqResult)), (ssize_t)sizeof(bytes));
         for (size_t i = 0; i < sizeof(bytes); i++) {
                 memcpy(bad, bytes, sizeof(bytes));
                 bad[i] ^= 0x40;
-                ck_assert_int_eq(pwrite(fd, bad, sizeof(bad), 64), (ssize_t)sizeof(bad));
+                ck_assert_int_eq(pwrite(fd, bad, sizeof(bad), sizeof(TqResult)),
+                                 (ssize_t)sizeof(bad));
                 ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
                 ck_assert_uint_eq(end.counters.cpu_usec, TQ_UNKNOWN);
                 ck_assert_uint_eq(end.counters.memory_peak_bytes, TQ_UNKNOWN);

@@ -271,6 +271,7 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
         if (!d->is_open)
                 return note_stock(d, m->job, m->attempt, m->tenant, &m->end);
         tenants_note_output(d->tenants, m->tenant, m->job, &m->end);
+        tenants_note_calls(d->tenants, m->tenant, m->job, &m->end);
         /* The end of a launch that was aborted when stock was taken. */
         if (recovery_let_go(d->recovery, m->job, &event)) {
                 (void)tq_link_send_attempt(d->link, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/parse.h"
+#include "base/buffer.h"
+#include "kernel/filter.h"
 
 /* Who the tenant is comes from the supervisor; its number is the ledger's and stays for ever. All
  * owners that a name has had stand in one ring; one of them has the name now, the others are former
@@ -387,6 +389,22 @@ void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
                                   text);
         }
         (void)snprintf(t->launch_note, sizeof(t->launch_note), "%s", text);
+}
+
+/* As many rows as there are such jobs: their tenant's file says audit. */
+void tenants_note_calls(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end) {
+        const Tenant *t = tenants_by_handle(ts, handle);
+        TQ_BUFFER_CLEANUP TqBuffer names = {};
+        const char *text;
+        char name[40];
+
+        for (uint32_t i = 0; i < TQ_CALLS; i++)
+                if (tq_call_set_has(&end->calls, i))
+                        tq_buffer_printf(&names, " %s",
+                                         tq_filter_call_name((int32_t)i, name, sizeof(name)));
+        text = tq_buffer_string(&names);
+        if (t && text && text[0] == ' ')
+                events_add(ts->events, "audit", t->id, job, EVENTS_NOBODY, "%s", text + 1);
 }
 
 /* Only the job's row would tell of it: said where an operator looks. */

@@ -70,3 +70,5 @@ bool tenants_may_see(const Tenants *ts, const Viewer *v, const Tenant *t);
 void tenants_note_launch(Tenants *ts, uint32_t id, const char *text);
 /* How the output of a job went that has ended. */
 void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end);
+/* What calls it made beyond its profile, with which an audited job went on. */
+void tenants_note_calls(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end);

@@ -16,13 +16,6 @@ static uint64_t hash(const void *data, size_t size) {
         return TQ_MAX(h, UINT64_C(1));
 }
 
-/* Of one that is not in order, none above the strictest. */
-static TqProfileRank rank_of(const Tenants *ts, const Tenant *t) {
-        const TqProfile *p = profiles_find(ts->host->profiles, t->config.profile);
-
-        return p ? p->rank : TQ_RANK_STRICT;
-}
-
 /* Nothing is said twice: each time the engine applies the tenant's limits anew. */
 void tenants_announce(Tenants *ts, Tenant *t) {
         TqMessage m;
@@ -39,7 +32,7 @@ void tenants_announce(Tenants *ts, Tenant *t) {
         m.tenant.is_enabled = t->is_enabled;
         m.tenant.is_gone = t->is_gone;
         m.tenant.waits_when_full = t->config.waits_when_full;
-        m.tenant.rank = (uint32_t)rank_of(ts, t);
+        m.tenant.rank = (uint32_t)t->rank;
         (void)snprintf(m.tenant.profile, sizeof(m.tenant.profile), "%s", t->config.profile);
         m.tenant.limits = t->config.limits;
         m.tenant.n_queues = (uint32_t)t->config.n_queues;

@@ -29,6 +29,7 @@ typedef struct Tenant {
         TqList all;
         TqTenantConfig config;
         bool is_configured; /* config is that of the last start or reload */
+        TqProfileRank rank; /* of its profile */
         /* identity.c */
         Identity who;
         uint64_t identity_seen, identity_usec; /* when the system was asked for it */

@@ -74,6 +74,7 @@ static int open_slice(Tenants *ts, Tenant *t) {
 
 static int configure(Tenants *ts, Tenant *t) {
         TqError err = {};
+        const TqProfile *profile;
         char text[512];
 
         /* Only a reload brings another one: whoever makes us look at the directory changes nothing.
@@ -82,9 +83,11 @@ static int configure(Tenants *ts, Tenant *t) {
                 return 0;
         if (tq_hostfile_load_tenant(ts->host->config_fd, t->name, &t->config, &err) < 0)
                 return tenants_fault(t, "%s", tq_error_format(&err, text, sizeof(text)));
-        if (!profiles_find(ts->host->profiles, t->config.profile))
+        profile = profiles_find(ts->host->profiles, t->config.profile);
+        if (!profile)
                 return tenants_fault(t, "tenants.d/%s.conf: profile=%s: there is no profiles/%s",
                                      t->name, t->config.profile, t->config.profile);
+        t->rank = profile->rank;
         t->is_configured = true;
         ts->changes++;
         return 0;

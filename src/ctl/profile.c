@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/format.h"
+#include "base/fs.h"
+#include "conf/profilefile.h"
+#include "ctl/ctl.h"
+#include "ctl/verbs.h"
+#include "kernel/filter.h"
+
+/* Profiles as they are on this host, read without a daemon: the program's own, and the
+ * administrator's, which stand over them. */
+
+#define PROFILES_DIR TQ_CONFIG_DIR "/profiles"
+
+/* The text of a profile, or what is wrong, said. *ret_dir: where it comes from, NULL: the program.
+ */
+static int read_text(const char *name, TqBuffer *ret, const char **ret_dir) {
+        TQ_CLOSE int dir_fd = open(PROFILES_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const char *own = tq_profilefile_builtin(name);
+        TQ_FREE char *text = NULL;
+        size_t size;
+        int r = -ENOENT;
+
+        *ret_dir = NULL;
+        if (dir_fd >= 0 && tq_profile_name_is_valid(name))
+                r = tq_fs_read_file(dir_fd, name, TQ_PROFILEFILE_MAX, &text, &size);
+        if (r >= 0)
+                *ret_dir = PROFILES_DIR;
+        else if (r != -ENOENT)
+                return fail(TQ_EXIT_FAILURE, "%s/%s: %s", PROFILES_DIR, name, strerror(-r));
+        else if (!own)
+                return fail(TQ_EXIT_NOT_FOUND,
+                            "there is no profile %s; tenantqctl profile list lists them", name);
+        tq_buffer_append_string(ret, text ? text : own);
+        return tq_buffer_string(ret) ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+}
+
+/* Parsed, and understood by the library: what the daemon would say of it. */
+static int check_text(const char *name, const char *file, const char *text, TqProfile *ret) {
+        TqFilter filter = {};
+        TqError err = {};
+        char message[1024];
+        int r;
+
+        r = tq_profilefile_parse(name, text, ret, &err);
+        if (r >= 0)
+                r = tq_filter_compile(ret, TQ_FILTER_ALONE, &filter, &err);
+        if (r >= 0 && ret->rank < 0 && !tq_profilefile_builtin(name))
+                r = tq_error(&err, -EBADMSG,
+                             "expected rank = strict, no-network, default, debug or "
+                             "permissive");
+        tq_filter_done(&filter);
+        if (r >= 0)
+                return 0;
+        tq_error_set_file(&err, file);
+        return fail(TQ_EXIT_INVALID, "%s", tq_error_format(&err, message, sizeof(message)));
+}
+
+static int print_row(const char *name) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        TqProfile p = {};
+        const char *dir;
+        int r = read_text(name, &text, &dir);
+
+        if (r == 0)
+                r = check_text(name, name, text.data, &p);
+        if (r == 0)
+                (void)printf("%-20s  %-10s  %-6s  %s\n", name, tq_profile_rank_to_string(p.rank),
+                             tq_profile_action_to_string(p.otherwise), dir ? dir : "-");
+        tq_profile_done(&p);
+        return r;
+}
+
+int verb_profile_list(const Options *o, int argc, char *argv[]) {
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
+        int worst = 0, r;
+
+        (void)o;
+        (void)argc;
+        (void)argv;
+        (void)printf("%-20s  %-10s  %-6s  %s\n", "PROFILE", "RANK", "OTHERS", "FROM");
+        for (int i = 0; i < _TQ_RANK_MAX; i++) {
+                r = print_row(tq_profile_rank_to_string((TqProfileRank)i));
+                worst = r != 0 ? r : worst;
+        }
+        r = tq_fs_opendir(AT_FDCWD, PROFILES_DIR, &dir);
+        while (r >= 0 && (e = readdir(dir))) {
+                if (!tq_profile_name_is_valid(e->d_name) ||
+                    tq_profile_rank_from_string(e->d_name) >= 0)
+                        continue;
+                if (print_row(e->d_name) != 0)
+                        worst = TQ_EXIT_INVALID;
+        }
+        return worst;
+}
+
+int verb_profile_show(const Options *o, int argc, char *argv[]) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        const char *dir;
+        int r = read_text(argv[0], &text, &dir);
+
+        (void)o;
+        (void)argc;
+        if (r == 0)
+                (void)fputs(text.data, stdout);
+        return r;
+}
+
+int verb_profile_check(const Options *o, int argc, char *argv[]) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+        char shown[512];
+        TqProfile p = {};
+        int r = input_read(argv[0], TQ_PROFILEFILE_MAX, &text);
+
+        (void)o;
+        (void)argc;
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "%s: %s", argv[0], strerror(-r));
+        if (!tq_buffer_string(&text) || strlen(text.data) != text.size)
+                return fail(TQ_EXIT_INVALID, "%s: expected text: it has a NUL byte", argv[0]);
+        if (!tq_profile_name_is_valid(name) && strcmp(name, "-") != 0)
+                (void)fprintf(stderr,
+                              "tenantqctl: %s can't be its name in %s: expected 1 to 32 of a-z 0-9 "
+                              "_ -, beginning with a letter\n",
+                              tq_format_shown(name, shown, sizeof(shown)), PROFILES_DIR);
+        r = check_text("checked", argv[0], text.data, &p);
+        tq_profile_done(&p);
+        return r;
+}
+
+/* Learning --------------------------------------------------------------------------------------
+ */
+
+static int ask_events(Call *c, void *userdata, uint64_t from, uint32_t rows) {
+        (void)userdata;
+        return sd_bus_message_append(c->request, "tu", from, rows);
+}
+
+/* What the daemon noted of the job: names, separated by blanks; empty: it made no other call. */
+static int find_calls(const Options *o, uint64_t job, char **ret) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        int r = call_pages(o, "ListEvents", ask_events, NULL, 1000, &t);
+
+        for (size_t i = 0; r == 0 && i < t.n_rows; i++) {
+                const char *kind = tq_table_text(&t, i, "kind");
+
+                if ((uint64_t)tq_table_integer(&t, i, "job", 0) != job || !kind ||
+                    strcmp(kind, "audit") != 0)
+                        continue;
+                *ret = strdup(tq_table_text(&t, i, "text"));
+                return *ret ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+        }
+        return r;
+}
+
+static bool is_among(const char *calls, const char *name, size_t n) {
+        for (const char *p = calls; (p = strstr(p, name)); p++)
+                if ((p == calls || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
+                        return true;
+        return false;
+}
+
+/* The profile that the job ran under, but for what it says of these calls, which are allowed. */
+static void print_learned(const char *base, const char *calls, const char *command) {
+        char shown[512];
+
+        (void)printf("# what %s needed, learned under %s\n",
+                     tq_format_shown(command, shown, sizeof(shown)), "audit");
+        for (size_t n; *base; base += n + (base[n] == '\n')) {
+                const char *word = base + (*base == '-');
+                size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
+                char name[64];
+
+                n = strcspn(base, "\n");
+                (void)snprintf(name, sizeof(name), "%.*s", (int)length, word);
+                if (length == 0 || strchr("=", word[length + strspn(word + length, " ")]) ||
+                    !is_among(calls, name, length))
+                        (void)printf("%.*s\n", (int)n, base);
+        }
+        (void)fputs("\n[allow]\n", stdout);
+        for (; *calls; calls += strcspn(calls, " "), calls += *calls == ' ')
+                (void)printf("%.*s\n", (int)strcspn(calls, " "), calls);
+}
+
+int verb_profile_learn(const Options *o, int argc, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable ended = {};
+        TQ_BUFFER_CLEANUP TqBuffer base = {};
+        TQ_FREE char *calls = NULL;
+        Options with = *o;
+        const char *dir, *verdict;
+        uint64_t job;
+        int r;
+
+        if (!with.profile)
+                with.profile = tq_profile_rank_to_string(TQ_RANK_STRICT);
+        r = read_text(with.profile, &base, &dir);
+        if (r == 0)
+                r = run_submit(&with, argc, argv, &job);
+        if (r != 0)
+                return r;
+        (void)fprintf(stderr, "job %" PRIu64 "\n", job);
+        r = wait_for_job(o, job, true, &ended);
+        if (r == 0)
+                r = find_calls(o, job, &calls);
+        if (r != 0)
+                return r;
+        verdict = tq_table_text(&ended, 0, "verdict");
+        (void)fprintf(stderr, "job %" PRIu64 ": %s\n", job, verdict);
+        if (strncmp(verdict, "seccomp", 7) == 0)
+                return fail(TQ_EXIT_REFUSED,
+                            "nothing is learned: the tenant's file has no audit=yes");
+        print_learned(base.data, calls ? calls : "", argv[0]);
+        return 0;
+}

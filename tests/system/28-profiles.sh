@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Profiles: which one a job runs under, what becomes of a call that it does not allow, and how one is learned.
+
+# shellcheck source=daemon.sh
+. "$(dirname "$0")/daemon.sh"
+
+d_init
+d_start
+d_tenant acme 61001
+d_tenant globex 61002 audit=yes
+cat >"$D/call.c" <<'END'
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* call NUMBER: its errno, or 0; call i386 NUMBER. */
+int main(int argc, char **argv) {
+        if (argc == 3) {
+                __asm__ volatile("int $0x80" ::"a"(atoi(argv[2])) : "memory");
+                return 77;
+        }
+        if (syscall(strtol(argv[1], NULL, 0), -1, -1, -1, -1, -1, -1) < 0)
+                puts(strerrorname_np(errno));
+        return 0;
+}
+END
+gcc -O1 -o "$D/payload/call" "$D/call.c" || d_skip_all "no C compiler"
+
+# under PROFILE TENANT ARG…: the output and the verdict of a call.
+under() {
+        local job
+        job=$(ctl run --profile "$1" -t "$2" -- "$D/payload/call" "${@:3}")
+        verdict "$job" >"$D/stage/verdict"
+        cat "$D/logs/$2/$job.1.out" "$D/stage/verdict" | xargs
+}
+
+# ptrace 101, mount 165, socket 41, clone3 435, getpid 39
+decisions() {
+        t_eq "$(under default acme 101)" "EPERM exit 0" "denied"
+        t_eq "$(under default acme 435)" "ENOSYS exit 0" "absent"
+        t_eq "$(under default acme 1000)" "ENOSYS exit 0" "unknown"
+        t_eq "$(under default acme 41)" "ENOSYS exit 0" "socket of no family that is allowed"
+        t_eq "$(under strict acme 101)" "seccomp (ptrace)" "killed"
+        t_eq "$(under strict acme 1000)" "seccomp (number 1000)" "killed, of a number without a name"
+        t_eq "$(under strict acme 41)" "EPERM exit 0" "denied by strict"
+        t_eq "$(under strict acme 435)" "ENOSYS exit 0" "absent in strict"
+}
+
+# T34: by other ways into the kernel, whatever the profile.
+foreign() {
+        local profile
+        for profile in strict no-network default; do
+                t_eq "$(under "$profile" acme i386 20)" "seccomp (i386 getpid)" "$profile, int 0x80"
+                t_eq "$(under "$profile" acme $((0x40000000 | 39)))" "seccomp (x32 getpid)" "$profile, x32"
+        done
+        t_eq "$(under default globex i386 20)" "seccomp (i386 getpid)" "under audit"
+        d_status 159 ctl run -w --profile strict -t acme -- "$D/payload/call" 101
+}
+
+# A profile that the tenant has no more when the job starts (T19).
+lowered_meanwhile() {
+        local gate job
+        d_tenant_file acme profile=debug '[limits]' concurrency=1
+        ctl reload
+        gate=$(d_gate_make lowered)
+        ctl run -t acme -- sh -c "read x <$gate" >/dev/null
+        job=$(ctl run --profile debug -t acme -- true)
+        d_tenant_file acme
+        ctl reload
+        d_gate_open lowered
+        t_eq "$(verdict "$job")" "spawn (seccomp: Operation not permitted)"
+        d_status 3 ctl run --profile debug -t acme -- true
+        d_status 3 ctl run --profile nosuch -t acme -- true
+        t_eq "$(verdict "$(ctl run -t acme -- true)")" "exit 0" "its own"
+}
+
+# A file of the administrator's; errors name file and line, and change nothing.
+own_profile() {
+        mkdir -p "$D/etc/profiles"
+        ctl profile show default | sed 's/^rank.*/rank = no-network/; s/^otherwise.*/otherwise = kill/' >"$D/etc/profiles/mine"
+        echo junk >"$D/etc/profiles/mine.dpkg-old"
+        d_tenant_file acme profile=mine
+        ctl reload
+        t_eq "$(verdict "$(ctl run -t acme -- "$D/payload/call" 1000)")" "seccomp (number 1000)"
+        t_eq "$(under strict acme 1000)" "seccomp (number 1000)" "a stricter one"
+        d_status 3 ctl run --profile no-network -t acme -- true
+        echo frobnicate >>"$D/etc/profiles/mine"
+        t_match "$(ctl reload 2>&1 || true)" 'profiles/mine:[0-9]+: there is no system call frobnicate.*old configuration stays'
+        t_match "$("$D/bin/tenantqd" --check --config "$D/etc" 2>&1 || true)" 'profiles/mine:[0-9]+: there is no system call frobnicate'
+        t_eq "$(verdict "$(ctl run -t acme -- "$D/payload/call" 1000)")" "seccomp (number 1000)" "the old one"
+        chmod g+w "$D/etc/profiles/mine"
+        chgrp 61001 "$D/etc/profiles/mine"
+        t_match "$(ctl reload 2>&1 || true)" 'profiles/mine: the file can be written by others than root'
+        rm "$D/etc/profiles/mine"
+        ctl reload
+        t_match "$(ctl tenants)" 'there is no profiles/mine'
+        d_tenant_file acme
+        ctl reload
+        t_wait 5 d_tenant_is acme ready
+}
+
+# What is over one of the five stands over it.
+own_default() {
+        ctl profile show default | grep -v '@ipc' >"$D/etc/profiles/default"
+        ctl reload
+        t_eq "$(verdict "$(ctl run -t acme -- "$D/payload/call" 29)") $(under default acme 29)" "exit 0 ENOSYS exit 0" "shmget"
+        rm "$D/etc/profiles/default"
+        ctl reload
+        t_eq "$(under default acme 29)" "EINVAL exit 0" "shmget again"
+}
+
+learns() {
+        local python='import socket; socket.socket(socket.AF_UNIX).bind("/tmp/x"); print("bound")' job
+        ctl profile learn -t globex -- "$D_PYTHON" -c "$python" >"$D/etc/profiles/learned" 2>"$D/stage/said"
+        t_match "$(cat "$D/stage/said")" 'job [0-9]+: exit 0'
+        ctl profile check "$D/etc/profiles/learned"
+        t_match "$(sed -n '$p' "$D/etc/profiles/learned") $(tail -n 5 "$D/etc/profiles/learned" | xargs)" bind
+        d_tenant_file acme profile=learned
+        ctl reload
+        t_eq "$(ctl run -w -t acme -- "$D_PYTHON" -c "$python" 2>/dev/null)" bound "what was learned suffices"
+        job=$(ctl run -t acme -- "$D/payload/call" 101)
+        t_eq "$(verdict "$job")" "seccomp (ptrace)" "and no more than that"
+        t_match "$(ctl events)" 'audit +globex .*bind'
+        d_tenant_file acme
+        ctl reload
+        d_status 4 ctl profile learn -t acme -- "$D/payload/call" 101
+        # Audited, what the profile ends a job for is noted.
+        job=$(ctl run --profile strict -t globex -- "$D/payload/call" 101)
+        t_eq "$(verdict "$job")" "exit 0"
+        t_match "$(ctl events)" "audit +globex +$job .*ptrace"
+}
+
+shows() {
+        local profile
+        t_eq "$(ctl profile list | awk 'NR > 1 { print $1, $2 }' | head -n 5 | xargs)" \
+                "strict strict no-network no-network default default debug debug permissive permissive"
+        for profile in strict no-network default debug permissive groups engine watch; do
+                t_eq "$(ctl profile show "$profile")" "$(cat "$D_TOP/conf/profiles/$profile")" "$profile"
+        done
+        for profile in strict no-network default debug permissive; do
+                ctl profile check "$D_TOP/conf/profiles/$profile"
+        done
+        d_status 5 ctl profile show nosuch
+        d_status 5 ctl profile show ../passwd
+        d_status 3 ctl profile check /etc/passwd
+        d_status 1 ctl profile check /no/such
+        d_status 2 ctl profile
+        d_status 2 ctl profile show
+}
+
+d_case "what becomes of a call (T33)" decisions
+d_case "other ways into the kernel (T34)" foreign
+d_case "a profile that was lowered meanwhile (T19)" lowered_meanwhile
+d_case "a profile of the administrator's" own_profile
+d_case "one that stands over default" own_default
+d_case "profile learn" learns
+d_case "profile list, show and check" shows
+d_case "nothing is left over" no_leftovers
+d_report
+t_summary
