@@ -6,6 +6,7 @@
 /* The files of conf/profiles as they are, each terminated (as(1), .incbin): a service without its
  * profiles could start no job. Paths are from the top of the tree, where make(1) runs. */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `symbol` declares a variable */
 #define TEXT(symbol, file)                                                                         \
         extern const char symbol[];                                                                \
         __asm__(".section .rodata\n"                                                               \
@@ -14,6 +15,7 @@
                 ".incbin \"conf/profiles/" file "\"\n"                                             \
                 ".byte 0\n"                                                                        \
                 ".previous\n")
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 TEXT(tq_profile_text_groups, "groups");
 TEXT(tq_profile_text_strict, "strict");

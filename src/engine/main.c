@@ -362,7 +362,7 @@ int main(int argc, char *argv[]) {
         Engine e = {};
         int r;
 
-        if (argc != 3) {
+        if (argc != 2) {
                 (void)fprintf(stderr, "tenantq-engine is started by tenantqd only\n");
                 return 2;
         }

@@ -25,6 +25,7 @@ void default_signals(void);
 
 /* sandbox.c, template.c: what a process sees */
 int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd); /* O_PATH: of the file system of /tmp */
+int sandbox_enter_service(const TqPlan *plan);
 int template_build(const TqPlan *plan);
 
 /* paths.c: what the job itself changes of that. tmp_fd: of sandbox_enter() */

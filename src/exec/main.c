@@ -24,7 +24,8 @@
 #include "base/parse.h"
 #include "exec/exec.h"
 
-/* Becomes the engine: the same credentials, filter and execution, without namespace or watcher. */
+/* Becomes the engine: a sandbox, credentials, a filter and an execution as a job has them, without
+ * a watcher. */
 static int run_service(const TqPlan *plan) {
         TqStage stage;
         int r;
@@ -38,6 +39,8 @@ static int run_service(const TqPlan *plan) {
                         r = tq_errno();
         if (r >= 0 && close_range(3 + plan->n_keep, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
                 r = tq_errno();
+        if (r >= 0)
+                r = sandbox_enter_service(plan);
         if (r >= 0)
                 r = become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset),
                            plan->n_groups);

@@ -193,6 +193,26 @@ static int mount_own(const TqPlan *plan, int *ret_tmp_fd) {
         return plan->uid == 0 ? make_knobs_read_only() : 0;
 }
 
+/* tenantq-engine's: no network at all, and of the processes only its own. It stays in the host's
+ * PID namespace, as the supervisor's child. */
+int sandbox_enter_service(const TqPlan *plan) {
+        TQ_CLOSE int tmp_fd = -EBADF;
+        int r;
+
+        if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+                return tq_errno();
+        r = template_build(plan);
+        if (r < 0)
+                return r;
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                  "hidepid=invisible,subset=pid") < 0)
+                return tq_errno();
+        (void)umask(0);
+        r = mount_temporary(plan, &tmp_fd);
+        (void)umask(022);
+        return r;
+}
+
 int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd) {
         bool is_joined;
         int r;

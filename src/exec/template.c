@@ -48,6 +48,10 @@ static int set_attributes(int fd, const char *path, unsigned flags, uint64_t set
         return mount_setattr(fd, path, flags, &a, sizeof(a)) < 0 ? tq_errno() : 0;
 }
 
+static bool is_read_only(TqPathKind kind) {
+        return kind == TQ_PATH_READ_ONLY || kind == TQ_PATH_OPTIONAL;
+}
+
 /* Root's paths, which no tenant can lead elsewhere (tq_trusted_open). What is not there is not
  * hidden; a home that is not the tenant's own is not granted. */
 static int resolve(Template *t, TqPathKind kind, const char *path) {
@@ -79,7 +83,7 @@ static int resolve(Template *t, TqPathKind kind, const char *path) {
         t->n++;
         return set_attributes(e->tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
                               MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                      (kind == TQ_PATH_READ_ONLY ? MOUNT_ATTR_RDONLY : 0));
+                                      (is_read_only(kind) ? MOUNT_ATTR_RDONLY : 0));
 }
 
 /* "/a" before "/a/b"; of the same path what is hidden before what is granted there. */

@@ -130,7 +130,7 @@ typedef struct TqStartMessage {
         uint32_t tenant;
         uint32_t owner; /* as the tenant's message had it: it may be another's by now */
         uint8_t private_network;
-        uint8_t has_paths; /* its body has */
+        uint8_t has_paths;                     /* its body has */
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* that it asks for; empty: its tenant's */
         TqLimits limits;
 } TqStartMessage;

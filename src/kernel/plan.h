@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "core/sandbox.h"
 
@@ -39,6 +40,7 @@ typedef enum TqPathKind {
         TQ_PATH_HOME,       /* may be written, if it is there and is the payload's user's */
         TQ_PATH_READ_WRITE, /* as its modes say */
         TQ_PATH_READ_ONLY,  /* to be seen, though its surroundings are hidden */
+        TQ_PATH_OPTIONAL,   /* the same, if it is there */
         _TQ_PATH_MAX,
 } TqPathKind;
 
@@ -102,6 +104,9 @@ typedef struct TqPlanParts {
 /* Fills in the offsets of *plan, writes it and its parts into a sealed memory file and returns its
  * descriptor (O_CLOEXEC), or negative errno. */
 int tq_plan_seal(TqPlan *plan, const TqPlanParts *parts);
+
+/* Adds a path to those of a plan. It is absolute. */
+void tq_plan_add_path(TqBuffer *paths, TqPathKind kind, const char *fmt, ...) TQ_PRINTF(3, 4);
 
 /* Maps a plan and checks that it is sealed, of this version, and that every part lies inside.
  * 0 or negative errno; the mapping lives as long as the process. */

@@ -46,7 +46,7 @@ struct EngineProcess {
 /* A body by hand: of its environment it has only where stderr leads (systemd.exec(5)). */
 static void write_body(const Host *h, TqBuffer *ret) {
         const char *stream = getenv("JOURNAL_STREAM"); /* NOLINT(concurrency-mt-unsafe) */
-        uint32_t counts[3] = { 3, stream ? 1 : 0, 0 };
+        uint32_t counts[3] = { 2, stream ? 1 : 0, 0 };
 
         tq_buffer_append(ret, counts, sizeof(counts));
         tq_buffer_append(ret, "/", 2);
@@ -54,12 +54,33 @@ static void write_body(const Host *h, TqBuffer *ret) {
         tq_buffer_append(ret, "", 1);
         tq_buffer_printf(ret, "%s/ledger/ledger.db", h->config.state);
         tq_buffer_append(ret, "", 1);
-        tq_buffer_printf(ret, "%s", h->config.logs);
-        tq_buffer_append(ret, "", 1);
         if (stream) {
                 tq_buffer_printf(ret, "JOURNAL_STREAM=%s", stream);
                 tq_buffer_append(ret, "", 1);
         }
+}
+
+/* What it opens by name: its ledger, and where the journal listens. It is shown the programs of the
+ * host, and nothing of anybody's. */
+static void write_paths(const Host *h, TqBuffer *ret) {
+        const struct {
+                TqPathKind kind;
+                const char *path;
+        } paths[] = {
+                { TQ_PATH_HIDDEN, "/home" },
+                { TQ_PATH_HIDDEN, "/root" },
+                { TQ_PATH_HIDDEN, "/run" },
+                { TQ_PATH_HIDDEN, h->config.spool },
+                { TQ_PATH_HIDDEN, h->config.state },
+                { TQ_PATH_HIDDEN, h->config.logs },
+                { TQ_PATH_HIDDEN, h->config.run },
+                { TQ_PATH_OPTIONAL, "/run/systemd/journal/socket" },
+                { TQ_PATH_READ_ONLY, h->helpers }, /* wherever somebody has built it */
+        };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(paths); i++)
+                tq_plan_add_path(ret, paths[i].kind, "%s", paths[i].path);
+        tq_plan_add_path(ret, TQ_PATH_READ_WRITE, "%s/ledger", h->config.state);
 }
 
 /* It is started by tenantq-exec like a job, with another plan. */
@@ -70,13 +91,14 @@ static int launch_engine(EngineProcess *e, int channel_fd) {
         TqPlan plan = {
                 .flags = h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
                 .mode = TQ_PLAN_SERVICE,
+                .tmp_bytes = h->memory_bytes / 8,
                 .uid = h->users.engine_uid,
                 .gid = h->users.engine_gid,
                 .n_keep = 3,
                 .keep = { channel_fd, own_fd(e->rooms.own, OWN_SOCKET),
                           own_fd(e->rooms.own, OWN_CLAIMS) },
         };
-        TQ_BUFFER_CLEANUP TqBuffer body = {};
+        TQ_BUFFER_CLEANUP TqBuffer body = {}, paths = {};
         TQ_CLOSE int plan_fd = -EBADF;
         const TqFilter *filter;
         TqError err = {};
@@ -87,13 +109,16 @@ static int launch_engine(EngineProcess *e, int channel_fd) {
         if (r < 0)
                 return r;
         write_body(h, &body);
-        if (tq_buffer_error(&body) < 0)
+        write_paths(h, &paths);
+        if (tq_buffer_error(&body) < 0 || tq_buffer_error(&paths) < 0)
                 return -ENOMEM;
         plan_fd = tq_plan_seal(&plan, &(TqPlanParts){
                                               .filter = filter->code,
                                               .n_filter = filter->n,
                                               .body = body.data,
                                               .body_size = body.size,
+                                              .paths = paths.data,
+                                              .paths_size = paths.size,
                                       });
         if (plan_fd < 0)
                 return plan_fd;

@@ -67,14 +67,10 @@ static void look_at_homes(Homes *h, const Tenants *ts) {
         }
 }
 
+/* Of a user who has none, the home is empty. */
 static void write_path(TqBuffer *b, TqPathKind kind, const char *path) {
-        char byte = (char)kind;
-
-        /* Not before it is known what it is: an own directory that was not looked up. */
-        if (path[0] != '/')
-                return;
-        tq_buffer_append(b, &byte, 1);
-        tq_buffer_append(b, path, strlen(path) + 1);
+        if (path[0] == '/')
+                tq_plan_add_path(b, kind, "%s", path);
 }
 
 static void write_paths(TqBuffer *b, TqPathKind kind, const char *paths) {
