@@ -37,6 +37,7 @@ const TqHostKey tq_hostfile_keys[] = {
         { "tenant", "audit", "whether calls that the profile refuses are noted and let through" },
         { "tenant", "network", "what of it the jobs reach: none or host" },
         { "tenant", "read_write_paths", "what the jobs may write, beside the home" },
+        { "tenant", "device_allow", "devices that the jobs may open beside the pseudo devices" },
         { "tenant", "read_only_paths", "what the jobs see, though it lies in a hidden directory" },
 };
 const size_t tq_hostfile_n_keys = TQ_ELEMENTSOF(tq_hostfile_keys);
@@ -120,6 +121,24 @@ static int set_paths(char field[TQ_PATHS_MAX], const char *key, const char *valu
         }
         field[used] = '\0';
         return 0;
+}
+
+/* What is there is looked at when it takes effect. */
+static int set_devices(char field[TQ_PATHS_MAX], const char *key, const char *value, unsigned line,
+                       TqError *err) {
+        int r = set_paths(field, key, value, line, err);
+
+        for (const char *p = field; r >= 0 && *p; p += strlen(p) + 1) {
+                const char *colon = strchr(p, ':');
+
+                if (strncmp(p, "/dev/", 5) != 0 ||
+                    (colon && strcmp(colon, ":r") != 0 && strcmp(colon, ":w") != 0 &&
+                     strcmp(colon, ":rw") != 0))
+                        r = bad(err, line, key,
+                                "devices below /dev/, each with :r, :w or :rw, such as "
+                                "/dev/nvidia0:rw");
+        }
+        return r;
 }
 
 static int set_host_key(TqHostConfig *c, const char *key, const char *value, unsigned line,
@@ -394,6 +413,8 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
                 return set_paths(c->read_write_paths, key, value, line, err);
         if (strcmp(key, "read_only_paths") == 0)
                 return set_paths(c->read_only_paths, key, value, line, err);
+        if (strcmp(key, "device_allow") == 0)
+                return set_devices(c->device_allow, key, value, line, err);
         return unknown("tenant", key, line, err);
 }
 

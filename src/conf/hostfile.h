@@ -44,6 +44,7 @@ typedef struct TqTenantConfig {
         TqNetwork network;
         char read_write_paths[TQ_PATHS_MAX]; /* beside the home */
         char read_only_paths[TQ_PATHS_MAX];  /* though they lie where jobs see nothing */
+        char device_allow[TQ_PATHS_MAX];     /* PATH or PATH:r, :w, :rw each */
         char pool[TQ_POOL_NAME_MAX + 1];
         TqLimits limits;
         TqQueueLimit queues[TQ_QUEUE_LIMITS];

@@ -52,6 +52,10 @@ static bool is_read_only(TqPathKind kind) {
         return kind == TQ_PATH_READ_ONLY || kind == TQ_PATH_OPTIONAL;
 }
 
+static bool may_be_missing(TqPathKind kind) {
+        return kind == TQ_PATH_HIDDEN || kind == TQ_PATH_HOME || kind == TQ_PATH_OPTIONAL;
+}
+
 /* Root's paths, which no tenant can lead elsewhere (tq_trusted_open). What is not there is not
  * hidden; a home that is not the tenant's own is not granted. */
 static int resolve(Template *t, TqPathKind kind, const char *path) {
@@ -62,9 +66,7 @@ static int resolve(Template *t, TqPathKind kind, const char *path) {
         *e = (Entry){ .kind = kind, .tree = -EBADF };
         fd = tq_trusted_open(path, e->real, sizeof(e->real));
         if (fd < 0)
-                return fd == -ENOENT && kind != TQ_PATH_READ_WRITE && kind != TQ_PATH_READ_ONLY
-                               ? 0
-                               : fd;
+                return fd == -ENOENT && may_be_missing(kind) ? 0 : fd;
         if (fstat(fd, &st) < 0)
                 return tq_errno();
         if (strcmp(e->real, "/") == 0)
@@ -81,9 +83,11 @@ static int resolve(Template *t, TqPathKind kind, const char *path) {
         if (e->tree < 0)
                 return tq_errno();
         t->n++;
-        return set_attributes(e->tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
-                              MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                      (is_read_only(kind) ? MOUNT_ATTR_RDONLY : 0));
+        return set_attributes(
+                e->tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
+                MOUNT_ATTR_NOSUID |
+                        (kind == TQ_PATH_DEVICE ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV) |
+                        (is_read_only(kind) ? MOUNT_ATTR_RDONLY : 0));
 }
 
 /* "/a" before "/a/b"; of the same path what is hidden before what is granted there. */
@@ -231,10 +235,7 @@ static int make_dev(const Template *t) {
                 r = make_link(dev, "stderr", "/proc/self/fd/2");
         if (r < 0)
                 return r;
-        return mount(dev, "/dev", NULL, MS_BIND | MS_REC, NULL) < 0
-                       ? tq_errno()
-                       : set_attributes(AT_FDCWD, "/dev", 0,
-                                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        return mount(dev, "/dev", NULL, MS_BIND | MS_REC, NULL) < 0 ? tq_errno() : 0;
 }
 
 /* Where a granted path has to appear may be missing in what hides its surroundings. */
@@ -275,8 +276,10 @@ static int put(const Template *t, const Entry *e, size_t i) {
         return r;
 }
 
+/* When all mount points have been made. */
 static int seal_covers(const Template *t) {
-        int r = 0;
+        int r = set_attributes(AT_FDCWD, "/dev", 0,
+                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 
         for (size_t i = 0; i < t->n && r >= 0; i++)
                 if (t->entries[i].kind == TQ_PATH_HIDDEN &&

@@ -41,6 +41,7 @@ typedef enum TqPathKind {
         TQ_PATH_READ_WRITE, /* as its modes say */
         TQ_PATH_READ_ONLY,  /* to be seen, though its surroundings are hidden */
         TQ_PATH_OPTIONAL,   /* the same, if it is there */
+        TQ_PATH_DEVICE,     /* a node of /dev */
         _TQ_PATH_MAX,
 } TqPathKind;
 

@@ -78,6 +78,11 @@ static void write_paths(TqBuffer *b, TqPathKind kind, const char *paths) {
                 write_path(b, kind, paths);
 }
 
+static void write_devices(TqBuffer *b, const char *devices) {
+        for (; *devices; devices += strlen(devices) + 1)
+                tq_plan_add_path(b, TQ_PATH_DEVICE, "%.*s", (int)strcspn(devices, ":"), devices);
+}
+
 int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Tenant *t,
                 TqBuffer *ret) {
         const TqHostConfig *c = &host->config;
@@ -100,5 +105,6 @@ int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Te
         write_path(ret, TQ_PATH_HOME, t->who.home);
         write_paths(ret, TQ_PATH_READ_WRITE, t->config.read_write_paths);
         write_paths(ret, TQ_PATH_READ_ONLY, t->config.read_only_paths);
+        write_devices(ret, t->config.device_allow);
         return tq_buffer_error(ret) < 0 || tq_buffer_error(&homes->places) < 0 ? -ENOMEM : 0;
 }

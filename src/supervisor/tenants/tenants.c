@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "core/ids.h"
+#include "kernel/devices.h"
 #include "supervisor/tenants/identity.h"
 #include "supervisor/tenants/logs.h"
 #include "supervisor/tenants/notes.h"
@@ -276,6 +277,26 @@ static int check_limits(Tenants *ts, const TqLimits *limits, TqError *err) {
         return slices_check(ts->slices, limits, device, err);
 }
 
+/* The second lock: a job's /dev has no other nodes, and it can't make any. So a kernel that can't
+ * do it costs nothing, unless a device is granted: then it alone could be reached by another
+ * number. */
+static int restrict_devices(const Tenant *t, int slice_fd, TqError *err) {
+        TqDevice devices[TQ_DEVICES_MAX];
+        char path[TQ_PATHS_MAX];
+        size_t n = 0;
+        int r = 0;
+
+        for (const char *p = t->config.device_allow; *p && r >= 0; p += strlen(p) + 1) {
+                r = n < TQ_DEVICES_MAX ? tq_devices_parse(p, path, sizeof(path), &devices[n++])
+                                       : -E2BIG;
+                if (r < 0)
+                        return tq_error_errno(err, r, "device_allow: %s", p);
+        }
+        r = tq_devices_restrict(slice_fd, devices, n);
+        return r < 0 && n > 0 ? tq_error_errno(err, r, "device_allow: BPF program of the cgroup")
+                              : 0;
+}
+
 static int apply(Tenants *ts, Tenant *t, const TqLimits *limits, TqSliceState *ret, TqError *err) {
         int fd, r;
 
@@ -286,6 +307,11 @@ static int apply(Tenants *ts, Tenant *t, const TqLimits *limits, TqSliceState *r
         if (r < 0 && mend_slices(ts) > 0) {
                 *err = (TqError){};
                 r = slices_apply(ts->slices, t->name, limits, t->device, &fd, ret, err);
+        }
+        if (r >= 0) {
+                r = restrict_devices(t, fd, err);
+                if (r < 0)
+                        (void)tq_close(fd);
         }
         if (r < 0) {
                 /* As long as there is none to make it in. */
