@@ -29,6 +29,7 @@ typedef struct Entry {
         char real[PATH_MAX];
         int tree; /* a copy of what is granted, -EBADF: nothing */
         bool is_directory;
+        bool is_covered; /* hidden, by a mount of its own */
 } Entry;
 
 typedef struct Template {
@@ -256,16 +257,20 @@ static int make_mount_point(const char *path, bool is_directory) {
                                                                                        : 0;
 }
 
-static int hide(const Template *t, const Entry *e, size_t i) {
+/* Once, and what lies in a directory that is hidden already is not there any more. */
+static int hide(const Template *t, Entry *e, size_t i) {
         char cover[80];
 
+        if (i > 0 && t->entries[i - 1].is_covered && strcmp(e->real, t->entries[i - 1].real) == 0)
+                return 0;
         (void)snprintf(cover, sizeof(cover), "%s/%zu", t->covers, i);
-        if (mkdir(cover, 0755) < 0 || mount(cover, e->real, NULL, MS_BIND, NULL) < 0)
+        if (mkdir(cover, 0755) < 0)
                 return tq_errno();
-        return 0;
+        e->is_covered = mount(cover, e->real, NULL, MS_BIND, NULL) >= 0;
+        return e->is_covered || errno == ENOENT ? 0 : tq_errno();
 }
 
-static int put(const Template *t, const Entry *e, size_t i) {
+static int put(const Template *t, Entry *e, size_t i) {
         int r;
 
         if (e->kind == TQ_PATH_HIDDEN)
@@ -282,7 +287,7 @@ static int seal_covers(const Template *t) {
                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 
         for (size_t i = 0; i < t->n && r >= 0; i++)
-                if (t->entries[i].kind == TQ_PATH_HIDDEN &&
+                if (t->entries[i].is_covered &&
                     (i + 1 >= t->n || strcmp(t->entries[i + 1].real, t->entries[i].real) != 0))
                         r = set_attributes(AT_FDCWD, t->entries[i].real, 0,
                                            MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
