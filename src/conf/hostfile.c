@@ -207,7 +207,7 @@ static int on_host_line(void *userdata, const char *section, const char *key, co
                            section);
 }
 
-static void set_defaults(TqHostConfig *c) {
+void tq_hostfile_defaults(TqHostConfig *c) {
         *c = (TqHostConfig){
                 .cgroup_root = "/sys/fs/cgroup/tenantq.slice/tenantq-jobs.service",
                 .required_controllers = "cpu memory io pids",
@@ -328,7 +328,7 @@ int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err) {
 
         if (!c)
                 return -ENOMEM;
-        set_defaults(c);
+        tq_hostfile_defaults(c);
         r = load(dir_fd, "tenantq.conf", on_host_line, c, err);
         if (r < 0)
                 return r;

@@ -61,6 +61,9 @@ typedef struct TqHostKey {
 extern const TqHostKey tq_hostfile_keys[];
 extern const size_t tq_hostfile_n_keys;
 
+/* What holds without a file. */
+void tq_hostfile_defaults(TqHostConfig *ret);
+
 /* Reads dir_fd/tenantq.conf; a missing file is all defaults. -EBADMSG with err (file, line, key);
  * *ret is written only on success. */
 int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err);

@@ -57,6 +57,8 @@ int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret);
 int ps_print(const Options *o, const TqTable *t, bool all);
 int limits_list(const Options *o, const char *target, TqTable *ret);
 int limits_print(const Options *o, const TqTable *t);
+/* argv: target, KEY=VALUE. Prints errors only. */
+int limits_change(const Options *o, char *argv[]);
 int tenants_list(const Options *o, TqTable *ret);
 int tenants_print(const Options *o, const TqTable *t);
 

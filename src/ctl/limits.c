@@ -70,8 +70,8 @@ static int append_list(sd_bus_message *m, int argc, char *argv[]) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int change(const Options *o, const char *target, bool set, int argc, char *argv[]) {
-        TQ_TABLE_CLEANUP TqTable t = {};
+static int ask_change(const Options *o, const char *target, bool set, int argc, char *argv[],
+                      TqTable *ret) {
         CALL_CLEANUP Call c = {};
         int r;
 
@@ -87,7 +87,19 @@ static int change(const Options *o, const char *target, bool set, int argc, char
                 r = sd_bus_message_append(c.request, "s", o->why ? o->why : "");
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
-        r = call_table(&c, &t);
+        return call_table(&c, ret);
+}
+
+int limits_change(const Options *o, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable ignored = {};
+
+        return ask_change(o, argv[0], true, 1, argv + 1, &ignored);
+}
+
+static int change(const Options *o, const char *target, bool set, int argc, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        int r = ask_change(o, target, set, argc, argv, &t);
+
         if (r != 0)
                 return r;
         if (o->json)

@@ -53,6 +53,8 @@ const OptionRow options_rows[_OPTION_MAX] = {
         [OPTION_NOHEADINGS] = { FLAG('\0', no_headings), "noheadings", NULL,
                                 "print the table's rows only" },
         [OPTION_JSON] = { FLAG('\0', json), "json", NULL, "print data as JSON" },
+        [OPTION_CONFIG] = { TEXT('\0', config), "config", "DIR",
+                            "the daemon's configuration (default " TQ_CONFIG_DIR ")" },
         [OPTION_SOCKET] = { TEXT('\0', socket), "socket", "PATH",
                             "the daemon's socket (default $TENANTQ_SOCKET, "
                             "or " TQ_CONTROL_SOCKET ")" },

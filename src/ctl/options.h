@@ -13,7 +13,7 @@ typedef struct List {
 } List;
 
 typedef struct Options {
-        const char *socket, *tenant, *queue, *directory, *profile, *why;
+        const char *socket, *config, *tenant, *queue, *directory, *profile, *why;
         const char *columns, *sort; /* of a table */
         const char *swf, *workload, *since, *tenants, *svg, *policy;
         List limits, assignments;
@@ -46,6 +46,7 @@ typedef enum OptionId {
         OPTION_SORT,
         OPTION_NOHEADINGS,
         OPTION_JSON,
+        OPTION_CONFIG,
         OPTION_SOCKET,
         OPTION_HELP,
         OPTION_VERSION,

@@ -60,5 +60,7 @@ int verb_profile_list(const Options *o, int argc, char *argv[]);
 int verb_profile_show(const Options *o, int argc, char *argv[]);
 int verb_profile_check(const Options *o, int argc, char *argv[]);
 int verb_profile_learn(const Options *o, int argc, char *argv[]);
+int verb_doctor(const Options *o, int argc, char *argv[]);
+int verb_selftest(const Options *o, int argc, char *argv[]);
 int verb_reload(const Options *o, int argc, char *argv[]);
 int verb_completion(const Options *o, int argc, char *argv[]);

@@ -36,7 +36,7 @@ has_status() {
 }
 
 directory_is_a_tenant() {
-        useradd --no-create-home acme
+        useradd --create-home acme
         install -d -o acme -m 0700 "$V_SPOOL/acme"
         t_wait 10 v_is_ready acme
         t_eq "$(cat "$V_JOBS/acme.slice/cpu.max")" "100000 100000" "[defaults] cpu"
@@ -45,10 +45,14 @@ directory_is_a_tenant() {
 
 job_is_in_its_slice() {
         local out number
+        # It sees its own cgroup as the root of all.
         out=$(tenantqctl run -t acme --wait -- /bin/sh -c 'cat /proc/self/cgroup; id -un; exec /bin/true')
-        number=$(tenantqctl ps -a | awk 'NR == 2 { print $1 }')
-        t_eq "$out" "0::/tenantq.slice/tenantq-jobs.service/acme.slice/$number.1.job
+        t_eq "$out" "0::/
 acme" "the job's output"
+        number=$(tenantqctl run -t acme -- /bin/sleep 60)
+        t_wait 5 test -s "$V_JOBS/acme.slice/$number.1.job/cgroup.procs"
+        tenantqctl cancel "$number"
+        tenantqctl wait "$number" || :
         # Counted where nothing runs, so within the second that the status line may lag.
         t_wait 5 has_status "0 running, 0 waiting, 1 tenants"
 }

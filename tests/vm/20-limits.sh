@@ -153,8 +153,8 @@ write_rate() {
 io_write() {
         local job free limited
         tenantqctl limits unset acme cpu
-        install -d -o acme /var/tmp/acme
-        job=$(v_run acme -- /bin/sh -c 'while :; do dd if=/dev/zero of=/var/tmp/acme/file bs=256k count=400 oflag=direct conv=notrunc status=none; done')
+        install -d -o acme /home/acme/disk
+        job=$(v_run acme -- /bin/sh -c 'while :; do dd if=/dev/zero of=/home/acme/disk/file bs=256k count=400 oflag=direct conv=notrunc status=none; done')
         free=$(write_rate 2)
         tenantqctl limits set acme io_write=4M
         sleep 1
@@ -171,7 +171,7 @@ io_write() {
         tenantqctl limits unset acme io_write
         tenantqctl cancel "$job"
         v_verdict "$job"
-        rm -r /var/tmp/acme
+        rm -r /home/acme/disk
 }
 
 # A program that touches so many MiB.

@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/machine.sh"
 
-WORDS=/var/tmp/words
+WORDS=/srv/words # where jobs see it
 STATE=$(mktemp -d) # of the cases, which are subshells: jobs (lines "NUMBER WORD CODE"), alive, pids, attrs
 
 take_pids() {

@@ -51,7 +51,7 @@ v_is_ready() {
 v_tenant() {
         local name=$1
         shift
-        id -u "$name" >/dev/null 2>&1 || useradd --no-create-home --shell /usr/sbin/nologin "$name"
+        id -u "$name" >/dev/null 2>&1 || useradd --create-home --shell /usr/sbin/nologin "$name"
         install -d -o "$name" -m 0700 "$V_SPOOL/$name"
         t_wait 10 v_is_ready "$name"
         [ $# -eq 0 ] || tenantqctl limits set "$name" "$@" >/dev/null
