@@ -111,6 +111,7 @@ int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer 
         (void)snprintf(number, sizeof(number), "%u", who->attempt);
         add_default(spec, &strings, &counts[1], "TENANTQ_ATTEMPT", number);
         add_default(spec, &strings, &counts[1], "TENANTQ_TENANT", who->tenant);
+        add_default(spec, &strings, &counts[1], "TENANTQ_QUEUE", spec->queue);
         for (size_t i = 0; i < spec->n_environment; i++, counts[1]++)
                 tq_buffer_append(&strings, spec->environment[i], strlen(spec->environment[i]) + 1);
 

@@ -94,6 +94,20 @@ static int check_limit(const char *assignment) {
                        : 0;
 }
 
+/* The caller's span (W3C Trace Context, "traceparent" as a variable), so that the job is seen as its
+ * child; what is not well-formed is nobody's. */
+static void append_trace(TqBuffer *b) {
+        static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+        const char *trace = getenv("TRACEPARENT");
+
+        if (!trace || strlen(trace) != strlen(form))
+                return;
+        for (size_t i = 0; form[i]; i++)
+                if (form[i] == '-' ? trace[i] != '-' : !strchr("0123456789abcdef", trace[i]))
+                        return;
+        tq_buffer_printf(b, "Environment=TRACEPARENT=%s\n", trace);
+}
+
 static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         TQ_BUFFER_CLEANUP TqBuffer program = {};
         int r;
@@ -118,6 +132,7 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
         if (o->directory)
                 tq_buffer_printf(ret, "WorkingDirectory=%s\n", o->directory);
+        append_trace(ret);
         if (o->profile)
                 tq_buffer_printf(ret, "[Sandbox]\nProfile=%s\n", o->profile);
         if (o->limits.n > 0)

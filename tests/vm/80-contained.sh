@@ -49,7 +49,7 @@ selftest_can_fail() {
 }
 
 verdict_of() {
-        v_verdict "$(v_run acme "$@")"
+        v_verdict "$(tenantqctl run -t acme "$@")"
 }
 
 # T22, T26: /tmp is the job's memory, and bounded before that.
@@ -92,10 +92,10 @@ end$'
 
 v_start
 v_tenant acme
-t_case "doctor" doctor
-t_case "selftest" selftest
-t_case "selftest sees what does not hold" selftest_can_fail
-t_case "temporary files are the job's memory (T22, T26)" temporary_files
-t_case "what a job left is not charged to the next (T22)" no_debts
-t_case "a job's view of the cgroup tree (T32)" cgroup_of_a_job
+v_case "doctor" doctor
+v_case "selftest" selftest
+v_case "selftest sees what does not hold" selftest_can_fail
+v_case "temporary files are the job's memory (T22, T26)" temporary_files
+v_case "what a job left is not charged to the next (T22)" no_debts
+v_case "a job's view of the cgroup tree (T32)" cgroup_of_a_job
 t_summary
