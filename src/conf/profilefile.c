@@ -29,7 +29,8 @@
         (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
          CLONE_NEWCGROUP)
 
-#define LAUNCH_GROUP "@launch"
+#define LAUNCH_GROUP   "@launch"
+#define LINE_MAX_BYTES 511 /* without its comment and its blanks */
 
 #define CONSTANT(name)                                                                             \
         { #name, (uint32_t)(name) }
@@ -117,18 +118,22 @@ static int parse_word(const char *w, uint32_t *ret) {
         return parse_number(w, ret);
 }
 
-/* NAME|NAME|NUMBER */
+/* NAME|NAME|NUMBER, and nothing else: a comma that is forgotten must not drop what follows. */
 static int parse_value(const char *text, uint32_t *ret) {
-        char words[256], *save = NULL;
+        char words[256], *rest = words, *w;
         uint32_t value = 0;
 
-        if ((size_t)snprintf(words, sizeof(words), "%s", text) >= sizeof(words) || text[0] == '\0')
+        if ((size_t)snprintf(words, sizeof(words), "%s", text) >= sizeof(words))
                 return -EINVAL;
-        for (char *w = strtok_r(words, "|", &save); w; w = strtok_r(NULL, "|", &save)) {
+        while ((w = strsep(&rest, "|"))) {
                 uint32_t part;
+                size_t n;
 
                 w += strspn(w, " \t");
-                w[strcspn(w, " \t")] = '\0';
+                n = strcspn(w, " \t");
+                if (w[n + strspn(w + n, " \t")] != '\0')
+                        return -EINVAL;
+                w[n] = '\0';
                 if (parse_word(w, &part) < 0)
                         return -EINVAL;
                 value |= part;
@@ -161,9 +166,11 @@ static bool same_argument(const TqCallRule *rule, uint8_t argument) {
 }
 
 static int parse_conditions(const Parser *p, char *text, TqCallRule *rule) {
-        char *save = NULL;
+        char *w;
 
-        for (char *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        if (*text == '\0')
+                return 0;
+        while ((w = strsep(&text, ","))) {
                 TqCallCondition c;
 
                 if (parse_condition(w, &c) < 0)
@@ -178,11 +185,10 @@ static int parse_conditions(const Parser *p, char *text, TqCallRule *rule) {
 
 /* NAME [CONDITIONS] */
 static int parse_rule(const Parser *p, const char *line, TqCallRule *ret) {
-        char copy[512], *name = copy, *rest;
+        char copy[LINE_MAX_BYTES + 1], *name = copy, *rest;
         size_t n;
 
-        if ((size_t)snprintf(copy, sizeof(copy), "%s", line) >= sizeof(copy))
-                return bad(p, "less than 512 bytes");
+        (void)snprintf(copy, sizeof(copy), "%s", line);
         *ret = (TqCallRule){ .action = p->section,
                              .line = p->line,
                              .may_be_unknown = copy[0] == '-' };
@@ -216,7 +222,7 @@ static int add(Parser *p, const TqCallRule *rule) {
 static int each_of_group(Parser *p, const char *name,
                          int (*handler)(Parser *p, const TqCallRule *rule)) {
         const char *text = tq_profilefile_builtin("groups");
-        char head[64], line[512];
+        char head[64], line[LINE_MAX_BYTES + 1];
         bool is_in = false, is_found = false;
         int r = 0;
 
@@ -259,8 +265,10 @@ static int add_of_launch(Parser *p, const TqCallRule *rule) {
 
 static int set_head(Parser *p, const char *line) {
         char key[16], value[32];
+        int n = 0;
 
-        if (sscanf(line, "%15[a-z] = %31s", key, value) != 2) /* NOLINT(cert-err34-c) */
+        if (sscanf(line, "%15[a-z] = %31s%n", key, value, &n) != 2 || /* NOLINT(cert-err34-c) */
+            line[n] != '\0')
                 return bad(p, "rank = NAME, otherwise = ACTION, or a section such as [allow]");
         if (strcmp(key, "rank") == 0 && !p->has_rank) {
                 p->has_rank = true;
@@ -303,9 +311,11 @@ static int compare(const void *a, const void *b) {
 
         if (r != 0)
                 return r;
-        /* By itself before by a group; then as they stand. */
+        /* By itself before by a group, where all of it stands before a part; then as they stand. */
         if ((x->line == 0) != (y->line == 0))
                 return x->line == 0 ? 1 : -1;
+        if (x->line == 0)
+                return (x->n_conditions > 0) - (y->n_conditions > 0);
         return x->line < y->line ? -1 : x->line > y->line;
 }
 
@@ -333,8 +343,8 @@ static int settle(Parser *p) {
                         if (rule->line == 0)
                                 continue;
                         return tq_error_at(p->err, -EBADMSG, rule->line, NULL,
-                                           "%s is named on line %u already, and without a "
-                                           "condition",
+                                           "%s is named on line %u already, and one of both is "
+                                           "without a condition",
                                            rule->name, first->line);
                 }
                 f->rules[n++] = *rule;
@@ -345,14 +355,14 @@ static int settle(Parser *p) {
 
 int tq_profilefile_parse(const char *name, const char *text, TqProfile *ret, TqError *err) {
         Parser p = { .profile.rank = _TQ_RANK_INVALID, .section = _TQ_CALL_INVALID, .err = err };
-        char line[512];
+        char line[LINE_MAX_BYTES + 2]; /* one more, to see that it is too long */
         int r = 0;
 
         (void)snprintf(p.profile.name, sizeof(p.profile.name), "%s", name);
         while (r >= 0 && next_line(&text, line, sizeof(line))) {
                 p.line++;
-                r = strlen(line) + 1 >= sizeof(line) ? bad(&p, "lines of less than 512 bytes")
-                                                     : on_line(&p, line);
+                r = strlen(line) > LINE_MAX_BYTES ? bad(&p, "lines of less than 512 bytes")
+                                                  : on_line(&p, line);
         }
         if (r >= 0 && !p.has_otherwise)
                 r = tq_error(err, -EBADMSG, "expected otherwise = deny, absent or kill");
