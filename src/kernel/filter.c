@@ -117,9 +117,19 @@ int tq_filter_compile(const TqProfile *profile, TqFilterMode mode, TqFilter *ret
         r = add_rules(filter, profile, mode, err);
         if (r >= 0)
                 r = export_code(filter, ret, err);
-        if (r >= 0 && mode != TQ_FILTER_ALONE)
+        if (r < 0)
+                return r;
+        if (ret->n > BPF_MAXINSNS) {
+                r = tq_error(err, -EBADMSG,
+                             "its filter would have %zu instructions, and the kernel takes %d: "
+                             "fewer conditions",
+                             ret->n, BPF_MAXINSNS);
+                tq_filter_done(ret);
+                return r;
+        }
+        if (mode != TQ_FILTER_ALONE)
                 listen_to_foreign(ret);
-        return r;
+        return 0;
 }
 
 void tq_filter_done(TqFilter *f) {
