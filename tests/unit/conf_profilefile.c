@@ -150,6 +150,24 @@ START_TEST(no_launch_without_rank) {
 }
 END_TEST
 
+/* Whoever watches over a payload is under its filter too, whatever that one says. */
+START_TEST(launch_has_what_watch_needs) {
+        PROFILE watch = parse(tq_profilefile_builtin("watch"));
+        PROFILE p = parse("rank = strict\notherwise = kill\n");
+
+        for (size_t i = 0; i < watch.n_rules; i++) {
+                TQ_BUFFER_CLEANUP TqBuffer got = {}, want = {};
+                const char *name = watch.rules[i].name;
+
+                tell_call(&p, name, &got);
+                tell_call(&watch, name, &want);
+                ck_assert_msg(strcmp(tq_buffer_string(&got), tq_buffer_string(&want)) == 0,
+                              "%s: in watch \"%s\", in @launch \"%s\"", name,
+                              tq_buffer_string(&want), tq_buffer_string(&got));
+        }
+}
+END_TEST
+
 #define RANK "rank = strict\notherwise = kill\n[allow]\n"
 
 static const struct {
@@ -243,6 +261,7 @@ static void fill(Suite *s) {
         t = unit_case(s, "launch");
         tcase_add_loop_test(t, launch_of_rank, 0, _TQ_RANK_MAX);
         tcase_add_test(t, no_launch_without_rank);
+        tcase_add_test(t, launch_has_what_watch_needs);
         unit_add_rows(t, launch, launch_rows);
         t = unit_case(s, "builtin");
         unit_add_rows(t, builtin, builtins);
