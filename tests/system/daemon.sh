@@ -240,11 +240,12 @@ d_tenant_is() {
         [ "$(ctl tenants | awk -v t="$1" '$1 == t { print $4 }')" = "$2" ]
 }
 
-# d_tenant_file NAME [LINE…]: its file in tenants.d, with the grants that the tests need.
+# d_tenant_file NAME [LINE…]: its file in tenants.d, with the grants that the tests need; D_GRANTS are more directories
+# that its jobs may write.
 d_tenant_file() {
         local name=$1
         shift
-        printf '%s\n' '[tenant]' "read_write_paths=$D/witness" "$@" >"$D/etc/tenants.d/$name.conf"
+        printf '%s\n' '[tenant]' "read_write_paths=$D/witness${D_GRANTS:+ $D_GRANTS}" "$@" >"$D/etc/tenants.d/$name.conf"
 }
 
 # d_tenant NAME UID [LINE…]: LINEs are its file in tenants.d. Returns when it is ready.
