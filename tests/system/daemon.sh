@@ -50,7 +50,7 @@ d_init() {
                 }
         done
 
-        D=$(mktemp -d /srv/tqtest.XXXXXX) # jobs have a /tmp of their own || exit 1
+        D=$(mktemp -d /srv/tqtest.XXXXXX) || exit 1 # jobs have a /tmp of their own
         D_CGROUP=$mount/tqtest-$$
         trap d_cleanup EXIT
         trap 'exit 143' TERM INT HUP
