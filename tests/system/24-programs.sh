@@ -349,6 +349,32 @@ done
 END
 )
 
+tools=$(
+        payload tools <<'END'
+#!/bin/sh -e
+rm -rf tools
+mkdir tools
+cd tools
+{
+        bash -c 'echo hello >file'
+        cp -p file copy
+        cp -a file copy
+        install -m 0640 file installed
+        mv file /tmp/elsewhere
+        mv /tmp/elsewhere file
+        sed -i s/hello/bye/ file
+        mkfifo pipe
+        echo through >pipe &
+        cat pipe >>file
+        ps
+} >output 2>errors
+[ "$(cat file)" = "$(printf 'bye\nthrough')" ]
+[ "$(stat -c %a installed)" = 640 ]
+cat errors
+[ ! -s errors ]
+END
+)
+
 ffmpeg=$(
         payload ffmpeg <<'END'
 #!/bin/sh -e
@@ -485,6 +511,7 @@ plain() {
         d_case "perl: fork, socketpair, sort, alarm ($1)" runs "$1" /usr/bin/perl "$perl"
         d_case "git: clone, commit, log, push, gc ($1)" runs "$1" /usr/bin/git "$git"
         d_case "tar, gzip, xz, zstd: there and back ($1)" runs "$1" /usr/bin/zstd "$archives"
+        d_case "bash -c, cp -p, install, mv, sed -i, mkfifo, ps ($1)" runs "$1" /bin/sh "$tools"
         d_case "sort of $2 MB in a sixteenth of it ($1)" runs "$1" /usr/bin/sort "$sort" "$2"
 }
 
