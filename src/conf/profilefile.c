@@ -102,7 +102,7 @@ static int parse_number(const char *s, uint32_t *ret) {
         char *end;
 
         errno = 0;
-        v = strtoull(s, &end, 0);
+        v = strtoull(s, &end, s[0] == '0' && s[1] == 'x' ? 16 : 10);
         if (s[0] < '0' || s[0] > '9' || *end != '\0' || errno > 0 || v > UINT32_MAX)
                 return -EINVAL;
         *ret = (uint32_t)v;
@@ -155,7 +155,7 @@ static int parse_condition(char *text, TqCallCondition *ret) {
                 return -EINVAL;
         if (parse_value(equals + 1, &ret->value) < 0)
                 return -EINVAL;
-        return ret->value & ~ret->mask ? -EINVAL : 0;
+        return ret->mask == 0 || ret->value & ~ret->mask ? -EINVAL : 0;
 }
 
 static bool same_argument(const TqCallRule *rule, uint8_t argument) {
@@ -235,7 +235,7 @@ static int each_of_group(Parser *p, const char *name,
                         is_found |= is_in;
                 } else if (is_in && line[0] != '\0') {
                         r = parse_rule(p, line, &rule);
-                        rule.line = 0;
+                        rule.is_of_group = true;
                         if (r >= 0)
                                 r = handler(p, &rule);
                 }
@@ -312,9 +312,9 @@ static int compare(const void *a, const void *b) {
         if (r != 0)
                 return r;
         /* By itself before by a group, where all of it stands before a part; then as they stand. */
-        if ((x->line == 0) != (y->line == 0))
-                return x->line == 0 ? 1 : -1;
-        if (x->line == 0)
+        if (x->is_of_group != y->is_of_group)
+                return x->is_of_group ? 1 : -1;
+        if (x->is_of_group)
                 return (x->n_conditions > 0) - (y->n_conditions > 0);
         return x->line < y->line ? -1 : x->line > y->line;
 }
@@ -330,7 +330,7 @@ static int settle(Parser *p) {
                 const TqCallRule *rule = &f->rules[i], *first = n > 0 ? &f->rules[n - 1] : NULL;
                 bool is_another = first && strcmp(first->name, rule->name) == 0;
 
-                if (is_another && first->line > 0 && rule->line == 0)
+                if (is_another && !first->is_of_group && rule->is_of_group)
                         continue;
                 if (is_another && first->action != rule->action) {
                         p->line = rule->line;
@@ -340,7 +340,7 @@ static int settle(Parser *p) {
                                            tq_profile_action_to_string(rule->action));
                 }
                 if (is_another && (first->n_conditions == 0 || rule->n_conditions == 0)) {
-                        if (rule->line == 0)
+                        if (rule->is_of_group)
                                 continue;
                         return tq_error_at(p->err, -EBADMSG, rule->line, NULL,
                                            "%s is named on line %u already, and one of both is "

@@ -51,6 +51,17 @@ bool tq_profile_name_is_valid(const char *name) {
                name[0] <= 'z';
 }
 
+int tq_profile_check_rank(const TqProfile *p, TqError *err) {
+        TqProfileRank own = tq_profile_rank_from_string(p->name);
+
+        if (p->rank < 0)
+                return tq_error(err, -EBADMSG,
+                                "expected rank = strict, no-network, default, debug or permissive");
+        return own >= 0 && own != p->rank
+                       ? tq_error(err, -EBADMSG, "expected rank = %s, as its name says", p->name)
+                       : 0;
+}
+
 bool tq_profile_permits(const char *tenants, TqProfileRank rank, const char *asked) {
         TqProfileRank wanted = tq_profile_rank_from_string(asked);
 

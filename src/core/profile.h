@@ -53,6 +53,7 @@ typedef struct TqCallRule {
         char name[TQ_CALL_NAME_MAX + 1];
         TqCallAction action;
         bool may_be_unknown; /* to the library */
+        bool is_of_group;    /* named by its group, and so less than by itself */
         unsigned line;       /* of the profile's file */
         size_t n_conditions;
         TqCallCondition conditions[TQ_PROFILE_CONDITIONS];
@@ -70,6 +71,10 @@ void tq_profile_done(TqProfile *p);
 
 /* 1 to 32 of a-z 0-9 _ -, beginning with a letter. */
 bool tq_profile_name_is_valid(const char *name);
+
+/* A job's profile has a rank, and one of the five its own: whoever asks for it by its name is told
+ * by that what it allows. -EBADMSG with err. */
+int tq_profile_check_rank(const TqProfile *p, TqError *err);
 
 /* Whether a job of a tenant with this profile may ask for that one: its own, or one of the five
  * with a lower rank. */

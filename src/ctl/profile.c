@@ -50,10 +50,8 @@ static int check_text(const char *name, const char *file, const char *text, TqPr
         r = tq_profilefile_parse(name, text, ret, &err);
         if (r >= 0)
                 r = tq_filter_compile(ret, TQ_FILTER_ALONE, &filter, &err);
-        if (r >= 0 && ret->rank < 0 && !tq_profilefile_builtin(name))
-                r = tq_error(&err, -EBADMSG,
-                             "expected rank = strict, no-network, default, debug or "
-                             "permissive");
+        if (r >= 0 && (ret->rank >= 0 || !tq_profilefile_builtin(name)))
+                r = tq_profile_check_rank(ret, &err);
         tq_filter_done(&filter);
         if (r >= 0)
                 return 0;

@@ -39,7 +39,9 @@ static bool look_at_grants(const TqPlan *plan, bool is_template, Grants *ret) {
 
                 if (*p == TQ_PATH_HIDDEN)
                         continue;
-                (void)statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_INO | STATX_UID, &st);
+                if (statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_INO | STATX_UID, &st) < 0 &&
+                    *p == TQ_PATH_OPTIONAL)
+                        continue;
                 if (*p == TQ_PATH_HOME && st.stx_uid != plan->uid)
                         continue; /* it is not granted */
                 if (is_template && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))

@@ -147,6 +147,14 @@ static void on_call(Watch *w) {
                 number |= TQ_CALL_I386;
         else if (call.data.nr & X32_BIT)
                 number |= TQ_CALL_X32;
+        answer.id = call.id;
+        /* ldd(1) tries the loaders of all architectures that there are: such a process ends, no
+         * more. */
+        if (number > TQ_CALL_NUMBER && (pid_t)call.pid != w->payload) {
+                answer.error = -ENOSYS;
+                (void)ioctl(w->calls_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+                return;
+        }
         if (!(w->plan->flags & TQ_PLAN_AUDIT) || number > TQ_CALL_NUMBER) {
                 w->record.kind = TQ_END_CALL;
                 w->record.code = number;
@@ -154,7 +162,6 @@ static void on_call(Watch *w) {
                 return;
         }
         tq_call_set_add(&w->record.calls, (uint32_t)number);
-        answer.id = call.id;
         answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
         (void)ioctl(w->calls_fd, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }

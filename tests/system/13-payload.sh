@@ -78,7 +78,7 @@ END
         has 'j["core"]' '[0, 0]'
         has 'j["nofile"][0]' 1024
         has 'j["argv"].split("\0")[2:]' '["one", "two words", ""]'
-        has 'sorted(j["env"])' '["GREETING", "HOME", "LANG", "PATH", "SHELL", "STAGE", "TENANTQ_ATTEMPT", "TENANTQ_JOB", "TENANTQ_TENANT"]'
+        has 'sorted(j["env"])' '["GREETING", "HOME", "LANG", "PATH", "SHELL", "STAGE", "TENANTQ_ATTEMPT", "TENANTQ_JOB", "TENANTQ_QUEUE", "TENANTQ_TENANT"]'
         has '[j["env"][k] for k in ("STAGE", "GREETING", "HOME", "TENANTQ_TENANT", "TENANTQ_ATTEMPT")]' '["prod", "hello you", "/h", "acme", "1"]'
         has 'j["env"]["TENANTQ_JOB"]' "$out"
 }

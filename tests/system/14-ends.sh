@@ -108,7 +108,9 @@ not_executed() {
         t_eq "$(verdict "$(ctl run -t acme -- /no/such/program)")" "spawn (exec: No such file or directory)"
         t_eq "$(verdict "$(ctl run -t acme -- "$D/payload/plain")")" "spawn (exec: Permission denied)"
         t_eq "$(verdict "$(ctl run -t acme -C /no/such/dir -- true)")" "spawn (chdir: No such file or directory)"
-        t_eq "$(verdict "$(ctl run -t acme -C "$D/spool/globex" -- true)")" "spawn (chdir: Permission denied)"
+        t_eq "$(verdict "$(ctl run -t acme -C "$D/spool/globex" -- true)")" "spawn (chdir: No such file or directory)" # hidden
+        install -d -m 0700 "$D/closed"
+        t_eq "$(verdict "$(ctl run -t acme -C "$D/closed" -- true)")" "spawn (chdir: Permission denied)"
         t_eq "$(verdict "$(ctl run -t acme -- true)")" "exit 0" "verdict of the next one"
 }
 

@@ -1485,12 +1485,9 @@ class World:
 
     def write_tenant_file(self, tenant, content, kind):
         path = f"{self.d}/etc/tenants.d/{tenant}.conf"
-        if content == "" and os.path.exists(path):
-            os.unlink(path)
-        else:
-            with open(path + ".new", "w") as f:
-                f.write(content)
-            os.rename(path + ".new", path)
+        with open(path + ".new", "w") as f:
+            f.write(content + f"\n[tenant]\nread_write_paths={self.d}/witness\n")
+        os.rename(path + ".new", path)
         self.files[tenant] = kind
         self.sections[tenant] = max(content.count("[queue "), self.sections.get(tenant, 0) - 1)
         self.is_dirty = True

@@ -74,8 +74,9 @@ START_TEST(encode) {
         check_encoded(&spec, &who,
                       (const char *[]){ "-/", "/bin/true", DEFAULT_PATH, "HOME=/", "SHELL=/bin/sh",
                                         "LANG=C.UTF-8", "TENANTQ_JOB=18446744073709551615",
-                                        "TENANTQ_ATTEMPT=4294967295", "TENANTQ_TENANT=acme", NULL },
-                      7);
+                                        "TENANTQ_ATTEMPT=4294967295", "TENANTQ_TENANT=acme",
+                                        "TENANTQ_QUEUE=", NULL },
+                      8);
         who = (TqJobIdentity){
                 .id = 7, .attempt = 1, .tenant = "acme", .user = "joe", .home = "/home/joe"
         };
@@ -84,8 +85,8 @@ START_TEST(encode) {
                       (const char *[]){ "/srv", "/bin/true", DEFAULT_PATH, "HOME=/home/joe",
                                         "USER=joe", "LOGNAME=joe", "SHELL=/bin/sh", "LANG=C.UTF-8",
                                         "TENANTQ_JOB=7", "TENANTQ_ATTEMPT=1", "TENANTQ_TENANT=acme",
-                                        NULL },
-                      9);
+                                        "TENANTQ_QUEUE=", NULL },
+                      10);
 }
 END_TEST
 
@@ -104,10 +105,10 @@ START_TEST(encode_overrides) {
 
         check_encoded(&spec, &who,
                       (const char *[]){ "-/h", "/bin/a", "", "x y", "TENANTQ_JOB=7",
-                                        "TENANTQ_ATTEMPT=1", "TENANTQ_TENANT=acme", "PATH=/p",
-                                        "HOME=", "USER=u", "LOGNAME=l", "SHELL=/s", "LANG=x",
-                                        "PAT=1", NULL },
-                      10);
+                                        "TENANTQ_ATTEMPT=1", "TENANTQ_TENANT=acme",
+                                        "TENANTQ_QUEUE=", "PATH=/p", "HOME=", "USER=u", "LOGNAME=l",
+                                        "SHELL=/s", "LANG=x", "PAT=1", NULL },
+                      11);
 }
 END_TEST
 

@@ -90,8 +90,13 @@ static const Row rows[] = {
 
         { CALL(socketpair), { AF_UNIX, SOCK_STREAM }, "aaaaaak" },
         { CALL(socketpair), { AF_UNIX | HIGH, SOCK_STREAM }, "aaaaaak" },
-        { CALL(socketpair), { AF_INET, SOCK_STREAM }, "kaaaa-k" },
-        { CALL(socketpair), { AF_TIPC | HIGH, SOCK_STREAM }, "kaaaa-k" },
+        { CALL(socketpair), { AF_INET, SOCK_STREAM }, "k---a-k" },
+        { CALL(socketpair), { AF_TIPC | HIGH, SOCK_STREAM }, "k---a-k" },
+
+        { CALL(sendto), { 0, 0, 0, 0, 0, 0 }, "aaaaaak" },
+        { CALL(sendto), { 0, 0, 0, 0, ONES, HIGH }, "aaaaaak" },
+        { CALL(sendto), { 0, 0, 0, 0, 0, 16 }, "kaaaaak" },
+        { CALL(sendto), { 0, 0, 0, 0, 0, 16 | HIGH }, "kaaaaak" },
 
         { CALL(ioctl), { 0, TCGETS }, "aaaaa-k" },
         { CALL(ioctl), { ONES, TCGETS | HIGH, ONES }, "aaaaa-k" },

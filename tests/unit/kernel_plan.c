@@ -303,9 +303,17 @@ START_TEST(jobspec) {
                 .id = 7, .attempt = 2, .tenant = "acme", .user = "u", .home = "/home/u"
         };
         static const char *const want[] = {
-                "HOME=/home/u", "USER=u",        "LOGNAME=u",         "SHELL=/bin/sh",
-                "LANG=C.UTF-8", "TENANTQ_JOB=7", "TENANTQ_ATTEMPT=2", "TENANTQ_TENANT=acme",
-                "PATH=/mine",   "X=y",
+                "HOME=/home/u",
+                "USER=u",
+                "LOGNAME=u",
+                "SHELL=/bin/sh",
+                "LANG=C.UTF-8",
+                "TENANTQ_JOB=7",
+                "TENANTQ_ATTEMPT=2",
+                "TENANTQ_TENANT=acme",
+                "TENANTQ_QUEUE=",
+                "PATH=/mine",
+                "X=y",
         };
         TQ_BUFFER_CLEANUP TqBuffer b = {};
         char *storage[64];

@@ -61,9 +61,8 @@ static int add_file(Profiles *p, int config_fd, const char *name, TqError *err) 
         r = tq_hostfile_read(config_fd, path, TQ_PROFILEFILE_MAX, &text, err);
         if (r >= 0)
                 r = add(p, name, text, err);
-        if (r >= 0 && profiles_find(p, name)->rank < 0)
-                r = tq_error(err, -EBADMSG,
-                             "expected rank = strict, no-network, default, debug or permissive");
+        if (r >= 0)
+                r = tq_profile_check_rank(profiles_find(p, name), err);
         /* What the library does not know is found before a job would need it. */
         if (r >= 0) {
                 const TqFilter *ignored;

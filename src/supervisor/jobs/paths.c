@@ -102,6 +102,9 @@ int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Te
         for (const char *p = homes->places.data; p && p < homes->places.data + homes->places.size;
              p += strlen(p) + 1)
                 write_path(ret, TQ_PATH_HIDDEN, p);
+        /* It often leads into /run. */
+        if (t->config.network == TQ_NETWORK_HOST)
+                write_path(ret, TQ_PATH_OPTIONAL, "/etc/resolv.conf");
         write_path(ret, TQ_PATH_HOME, t->who.home);
         write_paths(ret, TQ_PATH_READ_WRITE, t->config.read_write_paths);
         write_paths(ret, TQ_PATH_READ_ONLY, t->config.read_only_paths);
