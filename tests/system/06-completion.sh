@@ -36,7 +36,7 @@ verbs() {
         completes "limits logs" l
         completes "get set unset" limits ""
         completes "set" limits s
-        completes "simulate status submit" s
+        completes "selftest simulate status submit" s
         completes "" nothing ""
         # All of them, each once.
         COMP_WORDS=(tenantqctl "") COMP_CWORD=1

@@ -205,7 +205,7 @@ def crc32c(data):
     return ~crc & 0xFFFFFFFF
 for path in sys.argv[1:]:
     with open(path, "r+b") as f:
-        record = bytearray(f.read(60))
+        record = bytearray(f.read(124))
         if any(record[:4]):
             record[48:56] = b"earlier!"
             f.seek(0)

@@ -36,7 +36,7 @@ selftest() {
 selftest_can_fail() {
         local out status=0
         (
-                t_wait 20 test -e "$V_JOBS/tenantq-selftest.slice/cpu.max"
+                t_wait 20 test -e "$V_SPOOL/tenantq-selftest"
                 while [ -e "$V_SPOOL/tenantq-selftest" ]; do
                         echo max >"$V_JOBS/tenantq-selftest.slice/cpu.max"
                         sleep 0.1
