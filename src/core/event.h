@@ -22,9 +22,10 @@ typedef enum TqEventType {
         TQ_EVENT_HOLD,
         TQ_EVENT_RELEASE,
         TQ_EVENT_CANCEL,
-        TQ_EVENT_OPEN,  /* taking stock is over: jobs may start */
-        TQ_EVENT_CLOSE, /* what starts could not be recorded: nothing starts any more */
-        TQ_EVENT_TICK,  /* only the time has passed */
+        TQ_EVENT_STALLED, /* a running job gets nowhere for want of memory: level */
+        TQ_EVENT_OPEN,    /* taking stock is over: jobs may start */
+        TQ_EVENT_CLOSE,   /* what starts could not be recorded: nothing starts any more */
+        TQ_EVENT_TICK,    /* only the time has passed */
         _TQ_EVENT_MAX,
 } TqEventType;
 
@@ -78,6 +79,7 @@ typedef struct TqEvent {
         bool is_none;     /* AFTER: nobody has the name yet; else is_met says what became of it */
         const TqUse *use;
         const TqEnd *end;
+        TqLevel level; /* STALLED: whose limit it is */
 } TqEvent;
 
 typedef enum TqActionType {

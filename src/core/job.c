@@ -547,7 +547,7 @@ int tq_job_on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
 
 static bool is_of_attempt(TqEventType type) {
         return type == TQ_EVENT_SPAWNED || type == TQ_EVENT_USED || type == TQ_EVENT_ENDED ||
-               type == TQ_EVENT_REFUSED;
+               type == TQ_EVENT_REFUSED || type == TQ_EVENT_STALLED;
 }
 
 int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *actions) {
@@ -567,6 +567,13 @@ int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
                 return on_ended(s, job, e->end, now, actions);
         case TQ_EVENT_REFUSED:
                 return on_refused(s, job, e, now, actions);
+        case TQ_EVENT_STALLED:
+                if (job->state == TQ_JOB_RUNNING)
+                        stop(s, job,
+                             e->level == TQ_LEVEL_JOB ? TQ_STOP_STALLED_JOB
+                                                      : TQ_STOP_STALLED_TENANT,
+                             now, actions);
+                return 0;
         case TQ_EVENT_TIMES:
                 return on_times(s, job, e, now);
         case TQ_EVENT_AFTER:

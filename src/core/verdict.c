@@ -6,12 +6,19 @@
 #include <signal.h>
 
 static const char *const outcomes[_TQ_OUTCOME_MAX] = {
-        [TQ_OUTCOME_NONE] = "none",           [TQ_OUTCOME_EXIT] = "exit",
-        [TQ_OUTCOME_SIGNAL] = "signal",       [TQ_OUTCOME_OOM] = "oom",
-        [TQ_OUTCOME_TIMEOUT] = "timeout",     [TQ_OUTCOME_SECCOMP] = "seccomp",
-        [TQ_OUTCOME_CANCELLED] = "cancelled", [TQ_OUTCOME_LOST] = "lost",
-        [TQ_OUTCOME_DEADLINE] = "deadline",   [TQ_OUTCOME_DEPENDENCY] = "dependency",
-        [TQ_OUTCOME_SPAWN] = "spawn",         [TQ_OUTCOME_INTERRUPTED] = "interrupted",
+        [TQ_OUTCOME_NONE] = "none",
+        [TQ_OUTCOME_EXIT] = "exit",
+        [TQ_OUTCOME_SIGNAL] = "signal",
+        [TQ_OUTCOME_OOM] = "oom",
+        [TQ_OUTCOME_TIMEOUT] = "timeout",
+        [TQ_OUTCOME_SECCOMP] = "seccomp",
+        [TQ_OUTCOME_STALLED] = "stalled",
+        [TQ_OUTCOME_CANCELLED] = "cancelled",
+        [TQ_OUTCOME_LOST] = "lost",
+        [TQ_OUTCOME_DEADLINE] = "deadline",
+        [TQ_OUTCOME_DEPENDENCY] = "dependency",
+        [TQ_OUTCOME_SPAWN] = "spawn",
+        [TQ_OUTCOME_INTERRUPTED] = "interrupted",
 };
 
 static const char *const levels[_TQ_LEVEL_MAX] = {
@@ -49,6 +56,8 @@ static const char *const stops[_TQ_STOP_MAX] = {
         [TQ_STOP_CANCELLED] = "cancelled",
         [TQ_STOP_TIMEOUT_JOB] = "timeout-job",
         [TQ_STOP_TIMEOUT_TENANT] = "timeout-tenant",
+        [TQ_STOP_STALLED_JOB] = "stalled-job",
+        [TQ_STOP_STALLED_TENANT] = "stalled-tenant",
 };
 
 static const char *lookup(const char *const *words, size_t n, int i) {
@@ -79,6 +88,17 @@ static bool was_oom_killed(const TqEnd *end) {
 }
 
 TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
+        /* What a job has ended with that was asked to stop. */
+        static const struct {
+                TqOutcome outcome;
+                TqLevel level;
+        } asked[_TQ_STOP_MAX] = {
+                [TQ_STOP_CANCELLED] = { TQ_OUTCOME_CANCELLED, TQ_LEVEL_NONE },
+                [TQ_STOP_TIMEOUT_JOB] = { TQ_OUTCOME_TIMEOUT, TQ_LEVEL_JOB },
+                [TQ_STOP_TIMEOUT_TENANT] = { TQ_OUTCOME_TIMEOUT, TQ_LEVEL_TENANT },
+                [TQ_STOP_STALLED_JOB] = { TQ_OUTCOME_STALLED, TQ_LEVEL_JOB },
+                [TQ_STOP_STALLED_TENANT] = { TQ_OUTCOME_STALLED, TQ_LEVEL_TENANT },
+        };
         TqVerdict v = { .code = end->code, .end = *end };
 
         if (was_oom_killed(end)) {
@@ -92,10 +112,8 @@ TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
                 return v;
         }
         if (stop != TQ_STOP_NONE && !(end->kind == TQ_END_EXITED && end->code == 0)) {
-                v.outcome = stop == TQ_STOP_CANCELLED ? TQ_OUTCOME_CANCELLED : TQ_OUTCOME_TIMEOUT;
-                v.level = stop == TQ_STOP_TIMEOUT_JOB      ? TQ_LEVEL_JOB
-                          : stop == TQ_STOP_TIMEOUT_TENANT ? TQ_LEVEL_TENANT
-                                                           : TQ_LEVEL_NONE;
+                v.outcome = asked[stop].outcome;
+                v.level = asked[stop].level;
                 return v;
         }
         if (end->kind == TQ_END_EXITED)
@@ -125,6 +143,7 @@ const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
                                signal_name ? signal_name : "?");
                 break;
         case TQ_OUTCOME_OOM:
+        case TQ_OUTCOME_STALLED:
         case TQ_OUTCOME_TIMEOUT:
                 (void)snprintf(buf, size, "%s (%s)", word, tq_verdict_level_to_string(v->level));
                 break;

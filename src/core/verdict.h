@@ -10,6 +10,7 @@ typedef enum TqOutcome {
         TQ_OUTCOME_SIGNAL,      /* code: the signal */
         TQ_OUTCOME_OOM,         /* the kernel killed it for memory; level says whose limit */
         TQ_OUTCOME_TIMEOUT,     /* RuntimeMaxSec= or the tenant's runtime */
+        TQ_OUTCOME_STALLED,     /* it got nowhere above memory_high; level says whose */
         TQ_OUTCOME_SECCOMP,     /* ended by its profile (SIGSYS) */
         TQ_OUTCOME_CANCELLED,   /* somebody cancelled it */
         TQ_OUTCOME_LOST,        /* nobody can know: the host went down while it ran */
@@ -137,6 +138,8 @@ typedef enum TqStopReason {
         TQ_STOP_CANCELLED,
         TQ_STOP_TIMEOUT_JOB,
         TQ_STOP_TIMEOUT_TENANT,
+        TQ_STOP_STALLED_JOB,
+        TQ_STOP_STALLED_TENANT,
         _TQ_STOP_MAX,
 } TqStopReason;
 

@@ -17,6 +17,7 @@ static const struct {
         [TQ_MESSAGE_START_FAILED] = { BODY(attempt), false },
         [TQ_MESSAGE_ENDED] = { BODY(ended), false },
         [TQ_MESSAGE_USED] = { BODY(used), false },
+        [TQ_MESSAGE_STALLED] = { BODY(attempt), false },
         [TQ_MESSAGE_ADOPTED] = { BODY(attempt), false },
         [TQ_MESSAGE_CLAIM_KEPT] = { BODY(number), false },
         [TQ_MESSAGE_STOCK_TAKEN] = { 0, false },
@@ -111,6 +112,9 @@ static bool body_is_sane(const TqMessage *m) {
         case TQ_MESSAGE_SPAWNED:
         case TQ_MESSAGE_ADOPTED:
                 return attempt_is_sane(m->attempt.job, m->attempt.attempt);
+        case TQ_MESSAGE_STALLED:
+                return attempt_is_sane(m->attempt.job, m->attempt.attempt) &&
+                       m->attempt.level < _TQ_LEVEL_MAX;
         case TQ_MESSAGE_APPLY:
                 return tq_limits_is_sane(&m->apply.limits);
         case TQ_MESSAGE_STATUS:

@@ -28,6 +28,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_SPAWNED,
         TQ_MESSAGE_START_FAILED,
         TQ_MESSAGE_ENDED,
+        TQ_MESSAGE_STALLED,     /* it gets nowhere above memory_high; level: whose */
         TQ_MESSAGE_USED,        /* the answer to SAMPLE, if the job still runs */
         TQ_MESSAGE_ADOPTED,     /* taking stock: this attempt lives */
         TQ_MESSAGE_CLAIM_KEPT,  /* taking stock: a claim that was not answered; number */
@@ -101,12 +102,13 @@ typedef struct TqClaimMessage {
         char name[NAME_MAX + 1];
 } TqClaimMessage;
 
-/* SPAWNED, START_FAILED, ADOPTED, RELEASE, ABORT, TERM, KILL, ABANDON, SAMPLE, ACK */
+/* SPAWNED, START_FAILED, STALLED, ADOPTED, RELEASE, ABORT, TERM, KILL, ABANDON, SAMPLE, ACK */
 typedef struct TqAttemptMessage {
         uint64_t job;
         uint32_t attempt;
         uint32_t tenant;
         uint32_t stage; /* START_FAILED */
+        uint32_t level; /* STALLED: TqLevel */
         int32_t error;
         uint8_t is_temporary;
 } TqAttemptMessage;

@@ -68,6 +68,31 @@ START_TEST(cancel_starting_then_spawn_failed) {
 }
 END_TEST
 
+/* Somebody else found that it gets nowhere: once, and not of an earlier attempt. */
+START_TEST(stalled) {
+        TqEvent e = { .type = TQ_EVENT_STALLED, .job = 1, .attempt = 2, .level = TQ_LEVEL_JOB };
+        WORLD w = world_new();
+
+        tenant_of(&w, 1, "1");
+        open_world(&w);
+        submit_to(&w, 1, 1, "q");
+        e.attempt = 1;
+        ck_assert_int_eq(step(&w, e), 0); /* it has not been released: nothing to end */
+        expect_attempts(&w, "start 1.1");
+        ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
+        e.attempt = 2;
+        ck_assert_int_eq(step(&w, e), -ENOENT);
+        e.attempt = 1;
+        ck_assert_int_eq(step(&w, e), 0);
+        expect_attempts(&w, "run 1.1, term 1.1 (stalled-job)");
+        e.level = TQ_LEVEL_TENANT;
+        ck_assert_int_eq(step(&w, e), 0);
+        expect_attempts(&w, "");
+        ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SIGNALED, 9), 0);
+        expect_attempts(&w, "finish 1.1 (stalled (job))");
+}
+END_TEST
+
 START_TEST(cancel_running) {
         WORLD w = world_new();
 
@@ -99,6 +124,7 @@ static void fill(Suite *s) {
         tcase_add_test(cancel, cancel_starting_then_refused);
         tcase_add_test(cancel, cancel_starting_then_spawn_failed);
         tcase_add_test(cancel, cancel_running);
+        tcase_add_test(cancel, stalled);
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 #include "core/verdict.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "unit.h"
 
@@ -86,6 +87,24 @@ static const struct {
           TQ_LEVEL_TENANT,
           0,
           "timeout (tenant)" },
+        { { .kind = TQ_END_SIGNALED, .code = SIGTERM },
+          TQ_STOP_STALLED_JOB,
+          TQ_OUTCOME_STALLED,
+          TQ_LEVEL_JOB,
+          0,
+          "stalled (job)" },
+        { { .kind = TQ_END_SIGNALED, .code = SIGKILL },
+          TQ_STOP_STALLED_TENANT,
+          TQ_OUTCOME_STALLED,
+          TQ_LEVEL_TENANT,
+          0,
+          "stalled (tenant)" },
+        { { .kind = TQ_END_CALL, .code = 101 },
+          TQ_STOP_CANCELLED,
+          TQ_OUTCOME_CANCELLED,
+          0,
+          0,
+          "cancelled" },
         { { .kind = TQ_END_UNKNOWN },
           TQ_STOP_TIMEOUT_JOB,
           TQ_OUTCOME_TIMEOUT,
@@ -157,13 +176,28 @@ START_TEST(judge) {
 END_TEST
 
 /* Words are in the ledger, so they may be added to but not changed. */
+/* The name, if somebody knew it; the code is a signal's, as for all that this outcome has. */
+START_TEST(call) {
+        TqEnd end = { .kind = TQ_END_CALL, .code = 101 };
+        TqVerdict v = tq_verdict_judge(&end, TQ_STOP_NONE);
+        char text[64];
+
+        ck_assert_int_eq(v.outcome, TQ_OUTCOME_SECCOMP);
+        ck_assert_int_eq(v.code, SIGSYS);
+        ck_assert_str_eq(tq_verdict_format(&v, text, sizeof(text)), "seccomp");
+        (void)snprintf(v.call, sizeof(v.call), "ptrace");
+        ck_assert_str_eq(tq_verdict_format(&v, text, sizeof(text)), "seccomp (ptrace)");
+}
+END_TEST
+
 START_TEST(words) {
-        static const char *const outcomes[] = {
-                "none",      "exit", "signal",   "oom",        "timeout", "seccomp",
-                "cancelled", "lost", "deadline", "dependency", "spawn",   "interrupted"
-        };
+        static const char *const outcomes[] = { "none",       "exit",     "signal",     "oom",
+                                                "timeout",    "stalled",  "seccomp",    "cancelled",
+                                                "lost",       "deadline", "dependency", "spawn",
+                                                "interrupted" };
         static const char *const levels[] = { "none", "job", "tenant", "host" };
-        static const char *const stops[] = { "none", "cancelled", "timeout-job", "timeout-tenant" };
+        static const char *const stops[] = { "none",           "cancelled",   "timeout-job",
+                                             "timeout-tenant", "stalled-job", "stalled-tenant" };
         static const char *const stages[] = {
                 "none",    "tenant",  "result-record", "log",     "cgroup",
                 "limits",  "plan",    "clone",         "helper",  "surroundings",
@@ -194,6 +228,7 @@ static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "verdict");
 
         unit_add_rows(tcase, judge, rows);
+        tcase_add_test(tcase, call);
         tcase_add_test(tcase, words);
 }
 

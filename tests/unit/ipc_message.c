@@ -15,7 +15,8 @@ static size_t make(TqMessage *m, TqMessageType type, uint32_t n) {
                 m->start.job = m->start.attempt = 1;
         else if (type == TQ_MESSAGE_ENDED)
                 m->ended.job = m->ended.attempt = 1;
-        else if (type == TQ_MESSAGE_SPAWNED || type == TQ_MESSAGE_ADOPTED)
+        else if (type == TQ_MESSAGE_SPAWNED || type == TQ_MESSAGE_ADOPTED ||
+                 type == TQ_MESSAGE_STALLED)
                 m->attempt.job = m->attempt.attempt = 1;
         return sizeof(m->header) + tq_message_body_size(type) + n;
 }
@@ -205,7 +206,8 @@ END_TEST
 /* Numbers of jobs and attempts, wherever the other end acts on them. */
 START_TEST(attempts) {
         static const TqMessageType types[] = { TQ_MESSAGE_START, TQ_MESSAGE_ENDED,
-                                               TQ_MESSAGE_SPAWNED, TQ_MESSAGE_ADOPTED };
+                                               TQ_MESSAGE_SPAWNED, TQ_MESSAGE_ADOPTED,
+                                               TQ_MESSAGE_STALLED };
         static const uint64_t jobs[] = { 0, TQ_JOB_MAX + UINT64_C(1), UINT64_MAX };
         TqMessage m;
         size_t size = make(&m, types[_i], 0);

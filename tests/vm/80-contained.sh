@@ -90,6 +90,23 @@ cgroup_of_a_job() {
 end$'
 }
 
+# T23: above memory_high it gets nowhere, and nobody kills it: so its end is ours, and says why. A process that holds
+# more than that, without swap, and touches it again and again.
+stalled() {
+        local job begin=$SECONDS
+        job=$(tenantqctl run -t acme -l memory=400M -l memory_high=20M -- /usr/bin/python3 -c 'b = bytearray(60 << 20)
+while True:
+    for i in range(0, len(b), 4096): b[i] = 1
+    b = bytearray(60 << 20)')
+        t_eq "$(timeout 200 tenantqctl wait "$job" | sed 's/^[0-9]*: //')" "stalled (job)"
+        v_note "a job that needs 60M where memory_high=20M was ended after $((SECONDS - begin)) s"
+        # The tenant's own limit slows all of its jobs.
+        tenantqctl limits set acme memory_high=20M >/dev/null
+        job=$(tenantqctl run -t acme -- /usr/bin/python3 -c 'while True: b = bytearray(60 << 20)')
+        t_eq "$(timeout 200 tenantqctl wait "$job" | sed 's/^[0-9]*: //')" "stalled (tenant)"
+        tenantqctl limits unset acme memory_high >/dev/null
+}
+
 v_start
 v_tenant acme
 v_case "doctor" doctor
@@ -97,5 +114,6 @@ v_case "selftest" selftest
 v_case "selftest sees what does not hold" selftest_can_fail
 v_case "temporary files are the job's memory (T22, T26)" temporary_files
 v_case "what a job left is not charged to the next (T22)" no_debts
+v_case "a job that memory_high stalls is ended (T23)" stalled
 v_case "a job's view of the cgroup tree (T32)" cgroup_of_a_job
 t_summary

@@ -204,6 +204,19 @@ static int on_used(void *userdata, const TqMessage *m, const char *blob, int *fd
         return 0;
 }
 
+static int on_stalled(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        Dispatch *d = userdata;
+
+        (void)blob;
+        (void)fd;
+        /* One that has ended, or is stopping already, needs no other reason. */
+        (void)feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_STALLED,
+                                             .job = m->attempt.job,
+                                             .attempt = m->attempt.attempt,
+                                             .level = (TqLevel)m->attempt.level });
+        return 0;
+}
+
 /* Its own memory or pids may be too small for the launch itself; everything else that passes is the
  * host's or the tenant's affair, and no reason to end a job. */
 static bool is_own_fault(const Job *job, const TqAttemptMessage *m) {
@@ -423,11 +436,9 @@ static void listen(Dispatch *d) {
                 TqMessageType type;
                 TqLinkHandler handler;
         } messages[] = {
-                { TQ_MESSAGE_SPAWNED, on_spawned },
-                { TQ_MESSAGE_USED, on_used },
-                { TQ_MESSAGE_START_FAILED, on_start_failed },
-                { TQ_MESSAGE_ADOPTED, on_adopted },
-                { TQ_MESSAGE_ENDED, on_ended },
+                { TQ_MESSAGE_SPAWNED, on_spawned }, { TQ_MESSAGE_USED, on_used },
+                { TQ_MESSAGE_STALLED, on_stalled }, { TQ_MESSAGE_START_FAILED, on_start_failed },
+                { TQ_MESSAGE_ADOPTED, on_adopted }, { TQ_MESSAGE_ENDED, on_ended },
         };
 
         _Static_assert(TQ_ELEMENTSOF(actions) == _TQ_ACTION_MAX, "each action is carried out");

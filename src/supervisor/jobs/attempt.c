@@ -34,6 +34,7 @@ Attempt *attempt_free(Attempt *a) {
         (void)sd_event_source_disable_unref(a->term_source);
         (void)tq_procs_free(a->term_procs);
         (void)sd_event_source_disable_unref(a->remove_source);
+        (void)sd_event_source_disable_unref(a->stall_source);
         (void)sd_event_source_disable_unref(a->look_source);
         (void)sd_event_source_disable_unref(a->exit_source);
         (void)sd_event_source_disable_unref(a->events_source);

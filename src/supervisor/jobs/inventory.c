@@ -133,6 +133,7 @@ static void settle(Jobs *j, Attempt *a) {
         if (a->leaf_fd >= 0) {
                 /* What ran out before is not this process's to tell. */
                 a->slice_oom = tq_cgroup_oom_events(a->tenant->slice_fd);
+                stall_watch(a, false);
                 reap_adopt(a);
                 return;
         }

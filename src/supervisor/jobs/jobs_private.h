@@ -52,9 +52,11 @@ typedef struct Attempt {
         sd_event_source *remove_source; /* its cgroup could not be removed: tried again */
         sd_event_source *look_source;   /* it could not be looked into */
         uint64_t remove_delay;
-        bool is_stuck;     /* and that was said */
-        bool has_counters; /* they were read once */
-        bool is_aborted;   /* nothing of it was to run, or nobody knows it: it has no slot */
+        bool is_stuck;                        /* and that was said */
+        bool has_counters;                    /* they were read once */
+        sd_event_source *stall_source;        /* memory.pressure */
+        uint64_t stalled_since, stalled_last; /* boottime usec; 0: never */
+        bool is_aborted; /* nothing of it was to run, or nobody knows it: it has no slot */
 } Attempt;
 
 /* attempt.c. NULL: out of memory. A new one is in no table. */
@@ -70,6 +72,10 @@ int reap_watch_exit(Attempt *a);
 void reap_adopt(Attempt *a);
 void reap_abort(Attempt *a);
 void reap_keep_counters(Attempt *a);
+
+/* stall.c. is_known: that memory_high concerns it; else that is looked at. */
+void stall_watch(Attempt *a, bool is_known);
+void stall_unwatch(Attempt *a);
 
 /* launch.c */
 void launch_listen(Jobs *j);

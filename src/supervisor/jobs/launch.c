@@ -294,6 +294,9 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
                 return r;
         a->barrier_fd = tq_take_fd(&f->barrier_write);
         *ret_stage = TQ_STAGE_HELPER;
+        if (t->has_memory_high ||
+            tq_limits_get(&m->limits, TQ_KEY_MEMORY_HIGH, TQ_LIMIT_MAX) != TQ_LIMIT_MAX)
+                stall_watch(a, true);
         return reap_watch_exit(a);
 }
 

@@ -158,6 +158,7 @@ static void end(Attempt *a) {
                 notes_clear(a->jobs->tenants, a->tenant, file);
         judge(a);
         a->has_ended = true;
+        stall_unwatch(a);
         a->exit_source = sd_event_source_disable_unref(a->exit_source);
         a->events_source = sd_event_source_disable_unref(a->events_source);
         a->remove_source = sd_event_source_disable_unref(a->remove_source);

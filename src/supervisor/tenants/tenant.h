@@ -41,6 +41,7 @@ typedef struct Tenant {
         bool is_gone;
         bool is_surroundings; /* its fault may pass without a change of its directory */
         bool is_applied;      /* its slice has its limits */
+        bool has_memory_high; /* among them */
         char fault[TQ_MESSAGE_TEXT_MAX];
         uint64_t announced; /* a hash of what the engine was told last; 0: nothing */
         int spool_fd, slice_fd;

@@ -323,6 +323,8 @@ static int apply(Tenants *ts, Tenant *t, const TqLimits *limits, TqSliceState *r
         (void)tq_close(t->slice_fd);
         t->slice_fd = fd;
         t->is_applied = t->is_enabled;
+        t->has_memory_high =
+                tq_limits_get(limits, TQ_KEY_MEMORY_HIGH, TQ_LIMIT_MAX) != TQ_LIMIT_MAX;
         return 0;
 }
 
