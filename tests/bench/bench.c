@@ -9,16 +9,12 @@
  * CGROUP: an empty cgroup for the bare loop. The tenants bench0 … bench3 exist. */
 
 #include <fcntl.h>
-#include <linux/sched.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 
+#include "bare.h"
 #include "base/fs.h"
 #include "base/parse.h"
 #include "ipc/control.h"
@@ -43,39 +39,37 @@ static _Noreturn void die(const char *what, int r) {
         exit(1);
 }
 
-/* The bare loop: what any launcher must do. */
-static double bare_loop(void) {
-        int root = open(arg_cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int64_t start = now_ns();
+static int compare(const void *a, const void *b) {
+        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 
-        if (root < 0)
-                die(arg_cgroup, errno);
-        for (int i = 0; i < BARE_RUNS; i++) {
-                struct clone_args args = { .exit_signal = SIGCHLD };
-                char name[16];
-                long pid;
-                int fd;
+        return x < y ? -1 : x > y;
+}
 
-                (void)snprintf(name, sizeof(name), "b%d", i);
-                if (mkdirat(root, name, 0755) < 0)
-                        die("mkdir", errno);
-                fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                args.flags = CLONE_INTO_CGROUP | CLONE_NEWPID | CLONE_VFORK;
-                args.cgroup = (uint64_t)fd;
-                pid = syscall(SYS_clone3, &args, sizeof(args));
-                if (pid == 0) {
-                        (void)execl(arg_noop, "noop", (char *)NULL);
-                        _exit(127);
-                }
-                if (pid < 0)
-                        die("clone3", errno);
-                (void)waitpid((pid_t)pid, NULL, 0);
-                (void)close(fd);
-                if (unlinkat(root, name, AT_REMOVEDIR) < 0)
-                        die("rmdir", errno);
+/* Launches a second. */
+static double bare(BareParts parts) {
+        double usec = bare_loop(arg_cgroup, arg_noop, parts, BARE_RUNS);
+
+        if (usec < 0)
+                die("bare loop", (int)usec);
+        return 1e6 / usec;
+}
+
+/* What each part of the sandbox adds to a launch: medians of five rounds, side by side. */
+static void print_parts(void) {
+        static const char *const names[_BARE_MAX] = { "cgroup and PID namespace", "namespaces",
+                                                      "whole sandbox", "filter" };
+        int64_t rounds[_BARE_MAX][5], before = 0;
+
+        for (int k = 0; k < 5; k++)
+                for (int i = 0; i < _BARE_MAX; i++)
+                        rounds[i][k] = (int64_t)(1e9 / bare((BareParts)i));
+        for (int i = 0; i < _BARE_MAX; i++) {
+                qsort(rounds[i], 5, sizeof(rounds[i][0]), compare);
+                (void)printf("launch with %-24s %5lld us (%+lld)\n", names[i],
+                             (long long)rounds[i][2] / 1000,
+                             (long long)(rounds[i][2] - before) / 1000);
+                before = rounds[i][2];
         }
-        (void)close(root);
-        return BARE_RUNS / ((double)(now_ns() - start) / 1e9);
 }
 
 /* A job file, complete, owned by the tenant, ready to be renamed into its directory. */
@@ -171,12 +165,6 @@ static int64_t one_latency(sd_bus *bus, int i) {
         return (int64_t)began - start;
 }
 
-static int compare(const void *a, const void *b) {
-        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-        return x < y ? -1 : x > y;
-}
-
 static unsigned long peak_rss_kib(const char *pid) {
         char path[64], text[8192], *line;
 
@@ -189,7 +177,7 @@ static unsigned long peak_rss_kib(const char *pid) {
 
 int main(int argc, char *argv[]) {
         int64_t samples[SAMPLES];
-        double bare[2], ours;
+        double plain, loops[2], ours;
         unsigned long rss;
         sd_bus *bus;
         uint64_t uid;
@@ -212,16 +200,23 @@ int main(int argc, char *argv[]) {
         for (int i = 0; i < SAMPLES; i++)
                 samples[i] = one_latency(bus, i);
         qsort(samples, SAMPLES, sizeof(samples[0]), compare);
+        r = bare_prepare();
+        if (r < 0)
+                die("sandbox", r);
         /* Before and after, since the machine is not alone. */
-        bare[0] = bare_loop();
+        plain = bare(BARE_CGROUP);
+        loops[0] = bare(BARE_FILTER);
         ours = throughput(bus);
-        bare[1] = bare_loop();
+        loops[1] = bare(BARE_FILTER);
         rss = peak_rss_kib(argv[6]) + peak_rss_kib(argv[7]);
-        (void)printf("%d jobs of %d tenants, bare loop before %.0f/s, after %.0f/s\n", JOBS,
-                     TENANTS, bare[0], bare[1]);
+        print_parts();
+        (void)printf(
+                "%d jobs of %d tenants, bare loop before %.0f/s, after %.0f/s, without sandbox "
+                "%.0f/s\n",
+                JOBS, TENANTS, loops[0], loops[1], plain);
         (void)printf("bench: tenantq=%.0f/s bare=%.0f/s ratio=%.2f p50_us=%lld p99_us=%lld "
                      "rss_kib=%lu\n",
-                     ours, (bare[0] + bare[1]) / 2, ours / ((bare[0] + bare[1]) / 2),
+                     ours, (loops[0] + loops[1]) / 2, ours / ((loops[0] + loops[1]) / 2),
                      (long long)samples[SAMPLES / 2] / 1000,
                      (long long)samples[SAMPLES * 99 / 100] / 1000, rss);
         return 0;

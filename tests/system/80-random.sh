@@ -38,6 +38,7 @@ d_tenant r2 61802
 d_tenant r3 61803 '[limits]' concurrency=4 '[queue etl]' concurrency=2
 for tenant in x1:61804 x2:61805; do
         install -m 0620 -o 0 -g "${tenant#*:}" /dev/null "$D/witness/${tenant%:*}"
+        d_tenant_file "${tenant%:*}"
 done
 
 echo "seed $seed, $steps steps"
