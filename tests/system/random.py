@@ -833,7 +833,7 @@ class World:
             text += rng.choice(["RuntimeMaxSec=20s\n", "RuntimeMaxSec=infinity\n",
                                 "[Limits]\nruntime=30s\n", "[Limits]\nRuntimeMaxSec=5s\n"])
         if rng.random() < 0.1:
-            text += "[Sandbox]\nProfile=default\nPrivateTmp=yes\nReadWritePaths=/tmp /var/tmp\n"
+            text += f"[Sandbox]\nProfile=default\nPrivateTmp=yes\nReadWritePaths=/tmp {self.d}/witness\n"
             text += "[Retry]\nMaxAttempts=3\nBackoff=fixed\n"
         if rng.random() < 0.1:
             text = "# a comment \u2713\n; another\n\n" + text + "[X-More]\nAnything=1\n"
