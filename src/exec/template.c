@@ -201,7 +201,9 @@ static int make_node(const Template *t, const char *dir, size_t i) {
         if (errno != EPERM || t->nodes[i] < 0 || mknod(path, S_IFREG | 0666, 0) < 0 ||
             move_mount(t->nodes[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
                 return tq_errno();
-        return 0;
+        /* Its mode and times are the host's. */
+        return set_attributes(AT_FDCWD, path, 0,
+                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 }
 
 static int make_link(const char *dir, const char *name, const char *target) {

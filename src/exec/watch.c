@@ -84,6 +84,7 @@ typedef struct Watch {
         int status_fd;
         int signal_fd;
         int calls_fd; /* where the filter tells of calls */
+        int null_fd;
         Output outputs[2];
         TqResult record;
         uint64_t started; /* CLOCK_BOOTTIME usec */
@@ -230,7 +231,7 @@ static int make_output(const TqPlan *plan, int file, Output *ret, int *ret_write
 }
 
 static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
-        int stdio[3] = { plan->null_fd }, status[2];
+        int stdio[3] = { w->null_fd }, status[2];
         sigset_t child;
         int r;
 
@@ -282,6 +283,7 @@ int watch_job(const TqPlan *plan) {
                             .attempt = plan->attempt },
                 .status_fd = -EBADF,
                 .calls_fd = -EBADF,
+                .null_fd = -EBADF,
         };
         int tmp_fd = -EBADF, r;
         TqStage stage;
@@ -297,6 +299,13 @@ int watch_job(const TqPlan *plan) {
         if (r >= 0) {
                 stage = TQ_STAGE_SANDBOX;
                 r = sandbox_enter(plan, &tmp_fd);
+        }
+        /* Of the job alone, and of its own /dev: flags, owner and locks of an open file are those
+         * of everybody who has it, and the host's node belongs to root's payload, too. */
+        if (r >= 0) {
+                w.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+                if (w.null_fd < 0)
+                        r = tq_errno();
         }
         if (r >= 0 && plan->flags & TQ_PLAN_HAS_PATHS) {
                 stage = TQ_STAGE_PATHS;

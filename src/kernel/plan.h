@@ -69,7 +69,7 @@ typedef struct TqPlan {
         uint32_t uid, gid;           /* the payload's */
         uint32_t exec_uid, exec_gid; /* of the process that watches over it */
         /* Descriptors that the helper inherits; -1: none. */
-        int32_t result_fd, barrier_fd, out_fd, err_fd, null_fd;
+        int32_t result_fd, barrier_fd, out_fd, err_fd;
         uint32_t n_keep;
         int32_t keep[TQ_PLAN_KEEP_MAX];
         uint32_t n_rlimits;

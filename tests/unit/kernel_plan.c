@@ -25,7 +25,6 @@ static TqPlan sample(void) {
                          .barrier_fd = 6,
                          .out_fd = 7,
                          .err_fd = 8,
-                         .null_fd = 9,
                          .n_keep = 2,
                          .keep = { 11, 12 },
                          .n_rlimits = 1,

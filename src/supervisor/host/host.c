@@ -132,9 +132,6 @@ static int open_files(Host *h, TqError *err) {
         if (h->helper_fd < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
         h->memory_bytes = memory_of_host();
-        h->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (h->null_fd < 0)
-                return tq_error_errno(err, tq_errno(), "/dev/null");
         h->reset_oom_score =
                 tq_fs_read_at(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) > 0 &&
                 strcmp(text, "0\n") != 0;
@@ -144,10 +141,7 @@ static int open_files(Host *h, TqError *err) {
 int host_open(Host *h, const char *config_dir, const char *helpers, TqError *err) {
         int r;
 
-        *h = (Host){ .config_dir = config_dir,
-                     .config_fd = -EBADF,
-                     .null_fd = -EBADF,
-                     .helper_fd = -EBADF };
+        *h = (Host){ .config_dir = config_dir, .config_fd = -EBADF, .helper_fd = -EBADF };
         /* Absolute: what is started from there begins in the root directory. */
         if (!realpath(helpers, h->helpers))
                 return tq_error_errno(err, tq_errno(), "%s", helpers);

@@ -14,7 +14,7 @@ typedef struct Host {
         char helpers[PATH_MAX]; /* where the other programs are: absolute */
         uint8_t boot_id[16];
         Profiles *profiles;
-        int null_fd, helper_fd;
+        int helper_fd;
         uint64_t memory_bytes; /* that the host has */
         bool reset_oom_score;
 } Host;

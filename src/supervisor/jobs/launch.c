@@ -186,7 +186,6 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .barrier_fd = f->barrier_read,
                 .out_fd = f->out,
                 .err_fd = f->err,
-                .null_fd = h->null_fd,
                 .log_max_bytes = h->config.log_max_bytes,
                 .n_rlimits = TQ_ELEMENTSOF(rlimits),
                 .mount_fd = template->mount_fd,
@@ -217,10 +216,8 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
 
 static int spawn(const Host *h, const Files *f, const Template *template, int plan_fd, Attempt *a,
                  TqStage *ret_stage) {
-        int keep[8] = {
-                f->result, f->barrier_read, f->out, f->err, h->null_fd, template->report_fd
-        };
-        size_t n = 6;
+        int keep[7] = { f->result, f->barrier_read, f->out, f->err, template->report_fd };
+        size_t n = 5;
         bool is_exec;
         int r;
 
