@@ -87,12 +87,26 @@ static int request(const TqPlan *plan, int socket_fd, char *entry) {
         return r;
 }
 
+/* The tenant's words may name /proc/self/fd, where nothing of tenantq's own is to be found. */
+static int close_others(int a, int b) {
+        unsigned low = (unsigned)TQ_MIN(a, b), high = (unsigned)TQ_MAX(a, b);
+
+        if (low > 0 && close_range(0, low - 1, 0) < 0)
+                return tq_errno();
+        if (high - low > 1 && close_range(low + 1, high - 1, 0) < 0)
+                return tq_errno();
+        return close_range(high + 1, ~0U, 0) < 0 ? tq_errno() : 0;
+}
+
 static _Noreturn void be_opener(const TqPlan *plan, int socket_fd) {
         TQ_FREE char **storage = NULL;
         TqPlanBody body;
         int r;
 
-        r = become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset), plan->n_groups);
+        r = close_others(socket_fd, plan->err_fd);
+        if (r >= 0)
+                r = become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset),
+                           plan->n_groups);
         if (r >= 0)
                 r = install_filter(plan, plan->filter_offset, plan->n_filter, 0);
         if (r >= 0)
