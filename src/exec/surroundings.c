@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/ioprio.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
@@ -39,9 +40,18 @@ int set_rlimits(const TqPlan *plan) {
         return r;
 }
 
-/* For good: the groups first, while we still may; then all three ids of group and user at once,
- * which empties the capability sets, and with no_new_privs and an empty bounding set nothing brings
- * them back. Checked, since going on as root would be the worst outcome of all. */
+/* Nobody's change of ids does that for root's payload, nor for one that was started with
+ * SECBIT_NO_SETUID_FIXUP; and what is inheritable outlives both: root's payload would get it. */
+static int drop_capabilities(void) {
+        struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+
+        return syscall(SYS_capset, &head, none) < 0 ? tq_errno() : 0;
+}
+
+/* For good: the groups first, while we still may; then all three ids of group and user at once, and
+ * all capabilities; with no_new_privs and an empty bounding set nothing brings them back. Checked,
+ * since going on as root would be the worst outcome of all. */
 int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
         uid_t u[3];
         gid_t g[3];
@@ -54,7 +64,7 @@ int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups) {
         for (int i = 0; i < 3; i++)
                 if (u[i] != uid || g[i] != gid)
                         return -EPERM;
-        return 0;
+        return drop_capabilities();
 }
 
 static int drop_bounding_set(void) {
@@ -99,6 +109,8 @@ int prepare_process(const TqPlan *plan, TqStage *ret_stage) {
                 if (r < 0)
                         return r;
         }
+        /* What is locked stays, and nothing here depends on it. */
+        (void)prctl(PR_SET_SECUREBITS, 0, 0, 0, 0);
         r = drop_bounding_set();
         if (r < 0)
                 return r;
