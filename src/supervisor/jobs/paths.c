@@ -67,6 +67,25 @@ static void look_at_homes(Homes *h, const Tenants *ts) {
         }
 }
 
+static bool is_inside(const char *path, const char *dir) {
+        size_t n = strlen(dir);
+
+        return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* Hidden with what it lies in: nobody looks for it there, where its tenant may be able to put
+ * something else in its way. */
+static bool is_hidden(const Homes *h, const char *path) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(always); i++)
+                if (is_inside(path, always[i]))
+                        return true;
+        for (const char *p = h->places.data; p && p < h->places.data + h->places.size;
+             p += strlen(p) + 1)
+                if (is_inside(path, p))
+                        return true;
+        return false;
+}
+
 /* Of a user who has none, the home is empty. */
 static void write_path(TqBuffer *b, TqPathKind kind, const char *path) {
         if (path[0] == '/')
@@ -101,7 +120,8 @@ int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Te
         write_paths(ret, TQ_PATH_HIDDEN, c->hidden_paths);
         for (const char *p = homes->places.data; p && p < homes->places.data + homes->places.size;
              p += strlen(p) + 1)
-                write_path(ret, TQ_PATH_HIDDEN, p);
+                if (!is_hidden(homes, p))
+                        write_path(ret, TQ_PATH_HIDDEN, p);
         /* It often leads into /run. */
         if (t->config.network == TQ_NETWORK_HOST)
                 write_path(ret, TQ_PATH_OPTIONAL, "/etc/resolv.conf");
