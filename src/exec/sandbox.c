@@ -18,37 +18,58 @@
  *
  * Privileged and safe: all paths and numbers are root's, and nothing of the tenant's runs yet. */
 
-/* Of the objects that root has granted, as the host has them now. A template in which another one
- * is there, since the directory was made anew, or in which it is not mounted there, since the one
- * that it was mounted on was renamed, is out of date. */
-typedef struct Grants {
-        size_t n;
-        struct {
-                uint64_t inode;
-                uint32_t major_number, minor_number;
-        } id[32];
-} Grants;
+/* What is at each path of the plan, on the host and in a template. A template is out of date if
+ * another object is granted there, since the directory was made anew; if it is not mounted there,
+ * since the one that it was mounted on was renamed; or if the host's own is seen where it was to be
+ * hidden, for the same reasons. */
+typedef struct Sight {
+        uint64_t inode; /* 0: nothing that counts */
+        uint32_t major_number, minor_number;
+        bool is_mount;
+} Sight;
 
-/* False: one of them is not as the template has it. */
-static bool look_at_grants(const TqPlan *plan, bool is_template, Grants *ret) {
+typedef struct Sights {
+        size_t n;
+        Sight at[256];
+} Sights;
+
+static void look(const TqPlan *plan, Sights *ret) {
         const char *p = tq_plan_part(plan, plan->paths_offset), *end = p + plan->paths_size;
 
-        memset(ret, 0, sizeof(*ret));
-        for (; p < end && ret->n < TQ_ELEMENTSOF(ret->id); p += strnlen(p, (size_t)(end - p)) + 1) {
+        for (ret->n = 0; p < end && ret->n < TQ_ELEMENTSOF(ret->at);
+             p += strnlen(p, (size_t)(end - p)) + 1) {
+                Sight *s = &ret->at[ret->n++];
                 struct statx st = {};
 
-                if (*p == TQ_PATH_HIDDEN)
+                *s = (Sight){};
+                (void)statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_UID,
+                            &st);
+                if ((*p == TQ_PATH_HOME && st.stx_uid != plan->uid) || /* it is not granted */
+                    (*p == TQ_PATH_HIDDEN && !S_ISDIR(st.stx_mode)))
                         continue;
-                if (statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_INO | STATX_UID, &st) < 0 &&
-                    *p == TQ_PATH_OPTIONAL)
-                        continue;
-                if (*p == TQ_PATH_HOME && st.stx_uid != plan->uid)
-                        continue; /* it is not granted */
-                if (is_template && !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+                *s = (Sight){ st.stx_ino, st.stx_dev_major, st.stx_dev_minor,
+                              (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 };
+        }
+}
+
+static bool is_as_planned(TqPathKind kind, const Sight *host, const Sight *template) {
+        bool is_same = host->inode == template->inode &&
+                       host->major_number == template->major_number &&
+                       host->minor_number == template->minor_number;
+
+        if (kind == TQ_PATH_HIDDEN)
+                return !is_same || template->is_mount || host->inode == 0;
+        return is_same && (template->is_mount || (host->inode == 0 && (kind == TQ_PATH_HOME ||
+                                                                       kind == TQ_PATH_OPTIONAL)));
+}
+
+static bool is_up_to_date(const TqPlan *plan, const Sights *host, const Sights *template) {
+        const char *p = tq_plan_part(plan, plan->paths_offset), *end = p + plan->paths_size;
+
+        for (size_t i = 0; i < host->n; i++) {
+                if (!is_as_planned((TqPathKind)*p, &host->at[i], &template->at[i]))
                         return false;
-                ret->id[ret->n].inode = st.stx_ino;
-                ret->id[ret->n].major_number = st.stx_dev_major;
-                ret->id[ret->n++].minor_number = st.stx_dev_minor;
+                p += strnlen(p, (size_t)(end - p)) + 1;
         }
         return true;
 }
@@ -56,7 +77,7 @@ static bool look_at_grants(const TqPlan *plan, bool is_template, Grants *ret) {
 /* False: it is out of date, and we are where we were. */
 static int join_template(const TqPlan *plan, bool *ret_joined) {
         TQ_CLOSE int before = -EBADF;
-        Grants host, template;
+        Sights host, template;
 
         *ret_joined = false;
         if (plan->mount_fd < 0)
@@ -64,11 +85,11 @@ static int join_template(const TqPlan *plan, bool *ret_joined) {
         before = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
         if (before < 0)
                 return tq_errno();
-        (void)look_at_grants(plan, false, &host);
+        look(plan, &host);
         if (setns(plan->mount_fd, CLONE_NEWNS) < 0)
                 return tq_errno();
-        *ret_joined = look_at_grants(plan, true, &template) &&
-                      memcmp(&host, &template, sizeof(host)) == 0;
+        look(plan, &template);
+        *ret_joined = is_up_to_date(plan, &host, &template);
         return *ret_joined || setns(before, CLONE_NEWNS) >= 0 ? 0 : tq_errno();
 }
 
@@ -97,7 +118,9 @@ static int enter_network(const TqPlan *plan) {
 /* Only a convenience for the next job: what can't be handed over is built again. */
 static void hand_over(const TqPlan *plan, int mount_fd, int network_fd) {
         int fds[2] = { mount_fd, network_fd };
-        TqPlanTemplate say = { .tenant = plan->tenant, .generation = plan->generation };
+        TqPlanTemplate say = { .tenant = plan->tenant,
+                               .generation = plan->generation,
+                               .is_instead = plan->mount_fd >= 0 };
         union {
                 struct cmsghdr head;
                 char space[CMSG_SPACE(sizeof(fds))];

@@ -50,6 +50,7 @@ typedef enum TqPathKind {
 typedef struct TqPlanTemplate {
         uint32_t tenant;
         uint32_t generation;
+        uint32_t is_instead; /* of the one that the plan brought, which was out of date */
 } TqPlanTemplate;
 
 typedef struct TqPlanRlimit {

@@ -143,9 +143,10 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err) {
 static void keep(Templates *ts, const TqPlanTemplate *said, int fds[2]) {
         Entry *e = tq_map_get(&ts->entries, said->tenant);
 
-        if (!e || e->generation != said->generation || e->mount_fd >= 0 ||
-            tq_list_is_empty(&e->kept) || e->mounts != ts->mounts)
+        if (!e || e->generation != said->generation || tq_list_is_empty(&e->kept) ||
+            e->mounts != ts->mounts || (e->mount_fd >= 0 && !said->is_instead))
                 return;
+        (void)tq_close(e->mount_fd);
         e->mount_fd = tq_take_fd(&fds[0]);
         if (e->network_fd < 0 && e->network != TQ_NETWORK_HOST)
                 e->network_fd = tq_take_fd(&fds[1]);
