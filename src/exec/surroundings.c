@@ -118,6 +118,24 @@ int prepare_process(const TqPlan *plan, TqStage *ret_stage) {
 }
 
 #define TIMER_SLACK_NSEC 50000 /* the kernel's own */
+#define COREDUMP_FILTER  "0x33"
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67 /* Linux 6.4 */
+#endif
+
+/* What is inherited with the memory, execve(2) or not: huge pages, how early an error of the memory
+ * kills, whether equal pages are merged (by whose timing others learn of them), and what would be
+ * dumped. A kernel without one of them has nothing to be reset. */
+static int reset_memory(void) {
+        int r;
+
+        if ((prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) < 0 && errno != EINVAL) ||
+            (prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0) < 0 && errno != EINVAL) ||
+            (prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0) < 0 && errno != EINVAL))
+                return tq_errno();
+        r = tq_fs_write_attr(AT_FDCWD, "/proc/self/coredump_filter", COREDUMP_FILTER);
+        return r == -ENOENT ? 0 : r;
+}
 
 /* Where and how a process runs, unless its cgroup says otherwise. */
 int surroundings_reset(void) {
@@ -131,7 +149,9 @@ int surroundings_reset(void) {
             prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NSEC, 0, 0, 0) < 0 ||
             syscall(SYS_personality, 0) < 0)
                 return tq_errno();
-        return syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS ? tq_errno() : 0;
+        if (syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS)
+                return tq_errno();
+        return reset_memory();
 }
 
 /* A keyring of its own, gone with the last of its processes. While still root, whose quota has room
