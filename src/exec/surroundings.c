@@ -141,6 +141,10 @@ static int reset_memory(void) {
 int surroundings_reset(void) {
         cpu_set_t all;
 
+        /* A session has an autogroup (sched(7)), whose nice value counts where no cpu controller
+         * is: root's payload can write it, by /proc/1, and ours would be the daemon's. */
+        if (setsid() < 0)
+                return tq_errno();
         memset(&all, 0xFF, sizeof(all)); /* those of its cpuset, in the end */
         if (sched_setaffinity(0, sizeof(all), &all) < 0 ||
             sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){}) < 0 ||
