@@ -207,8 +207,8 @@ static int on_host_line(void *userdata, const char *section, const char *key, co
                            section);
 }
 
-void tq_hostfile_defaults(TqHostConfig *c) {
-        *c = (TqHostConfig){
+void tq_hostfile_defaults(TqHostConfig *ret) {
+        *ret = (TqHostConfig){
                 .cgroup_root = "/sys/fs/cgroup/tenantq.slice/tenantq-jobs.service",
                 .required_controllers = "cpu memory io pids",
                 .spool = "/var/spool/tenantq",
@@ -220,7 +220,7 @@ void tq_hostfile_defaults(TqHostConfig *c) {
                 .admin_group = "tenantq-admin",
                 .log_max_bytes = UINT64_C(16) << 20,
         };
-        tq_policy_init(&c->policy);
+        tq_policy_init(&ret->policy);
 }
 
 /* What a file has said so far: a key given twice has no winner, as in a job file. */

@@ -40,6 +40,7 @@ typedef struct TqEvent {
         bool more;   /* another event of the same instant follows: nothing is decided before it */
         bool is_own; /* REFUSED: the job's own limits may be the cause, so it is not tried for ever
                       */
+        TqLevel level;   /* STALLED: whose limit it is */
         uint32_t tenant; /* SWITCH: 0 for the host */
         uint64_t job;
         unsigned attempt;
@@ -79,7 +80,6 @@ typedef struct TqEvent {
         bool is_none;     /* AFTER: nobody has the name yet; else is_met says what became of it */
         const TqUse *use;
         const TqEnd *end;
-        TqLevel level; /* STALLED: whose limit it is */
 } TqEvent;
 
 typedef enum TqActionType {

@@ -94,8 +94,8 @@ static int check_limit(const char *assignment) {
                        : 0;
 }
 
-/* The caller's span (W3C Trace Context, "traceparent" as a variable), so that the job is seen as its
- * child; what is not well-formed is nobody's. */
+/* The caller's span (W3C Trace Context, "traceparent" as a variable), so that the job is seen as
+ * its child; what is not well-formed is nobody's. */
 static void append_trace(TqBuffer *b) {
         static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
         const char *trace = getenv("TRACEPARENT");

@@ -102,7 +102,7 @@ static void read_output(const Selftest *s, uint64_t job, char *ret, size_t size)
 
 /* Runs a script to its end. script: without double quotes and backslashes. */
 static int run(Selftest *s, const char *script, const char *more, Ended *ret) {
-        uint64_t job;
+        uint64_t job = 0;
         int r = submit(s, script, more, &job);
 
         if (r == 0)

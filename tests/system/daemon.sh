@@ -252,7 +252,7 @@ d_tenant_file() {
 d_tenant() {
         local name=$1 uid=$2
         shift 2
-        [ $# -eq 0 ] && [ -e "$D/etc/tenants.d/$name.conf" ] || d_tenant_file "$name" "$@"
+        if [ $# -gt 0 ] || [ ! -e "$D/etc/tenants.d/$name.conf" ]; then d_tenant_file "$name" "$@"; fi
         echo "$uid" >"$D/uids/$name"
         install -m 0620 -o 0 -g "$uid" /dev/null "$D/witness/$name"
         install -d -m 0700 -o "$uid" -g "$uid" "$D/stage/$name"

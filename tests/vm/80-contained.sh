@@ -61,9 +61,9 @@ temporary_files() {
 
 # T22: what a job left is not charged to the next one.
 no_debts() {
-        local i before now
+        local before now
         before=$(cat "$V_JOBS/acme.slice/memory.current")
-        for i in 1 2 3; do
+        for _ in 1 2 3; do
                 t_eq "$(verdict_of -- /usr/bin/python3 -c 'import ctypes
 l = ctypes.CDLL(None)
 s = l.shmget(0, 20 << 20, 0o1600)
