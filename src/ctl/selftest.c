@@ -270,7 +270,7 @@ static int probe_leftovers(Selftest *s) {
 
 static int probe_kill(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        uint64_t job, begin;
+        uint64_t job = 0, begin;
         char text[24], *words[] = { text, NULL };
         int r = submit(s, "trap : TERM INT HUP; setsid sleep 1000 & while :; do sleep 1; done", "",
                        &job);
