@@ -49,13 +49,18 @@ static void look_at_homes(Homes *h, const Tenants *ts) {
         tq_buffer_reset(&h->places);
         h->is_full = false;
         for (const Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t)) {
-                const char *home = t->who.home, *slash = strrchr(home, '/');
-                size_t n = slash ? (size_t)(slash - home) : 0;
+                const char *home = t->who.home;
+                size_t length = strlen(home), n;
 
-                if (home[0] != '/' || is_system(home, strlen(home)))
+                while (length > 0 && home[length - 1] == '/')
+                        length--;
+                if (home[0] != '/' || is_system(home, length))
                         continue;
+                for (n = length; home[n - 1] != '/'; n--)
+                        ;
+                n--;
                 if (is_system(home, n))
-                        n = strlen(home);
+                        n = length;
                 if (has_place(&h->places, home, n))
                         continue;
                 if (++count > PLACES_MOST) {
