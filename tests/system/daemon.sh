@@ -153,10 +153,11 @@ d_answers() {
         ctl tenants >/dev/null 2>&1
 }
 
+# D_WRAP: a program that executes its arguments, to start the daemon through.
 d_start() {
         # Not the descriptors that bash opened for the case ({fd}>…).
         # shellcheck disable=SC2016 # expanded by the inner shell: its number stays, also where setsid(1) has to fork
-        setsid bash -c 'echo $$ >"$0" && exec "$@"' "$D/pid" "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" \
+        setsid bash -c 'echo $$ >"$0" && exec "$@"' "$D/pid" ${D_WRAP:+"$D_WRAP"} "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" \
                 >>"$D/log" 2>&1 </dev/null 10>&- 11>&- 12>&- &
         disown # or bash may say last that it was killed
         t_wait 10 d_answers
