@@ -25,7 +25,7 @@
 typedef struct Sight {
         uint64_t inode; /* 0: nothing that counts */
         uint32_t major_number, minor_number;
-        bool is_mount;
+        bool is_mount, is_granted;
 } Sight;
 
 typedef struct Sights {
@@ -44,11 +44,12 @@ static void look(const TqPlan *plan, Sights *ret) {
                 *s = (Sight){};
                 (void)statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_UID,
                             &st);
-                if ((*p == TQ_PATH_HOME && st.stx_uid != plan->uid) || /* it is not granted */
-                    (*p == TQ_PATH_HIDDEN && !S_ISDIR(st.stx_mode)))
+                if (*p == TQ_PATH_HIDDEN && !S_ISDIR(st.stx_mode))
                         continue;
                 *s = (Sight){ st.stx_ino, st.stx_dev_major, st.stx_dev_minor,
-                              (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 };
+                              (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0,
+                              *p != TQ_PATH_HIDDEN &&
+                                      (*p != TQ_PATH_HOME || st.stx_uid == plan->uid) };
         }
 }
 
@@ -57,10 +58,14 @@ static bool is_as_planned(TqPathKind kind, const Sight *host, const Sight *templ
                        host->major_number == template->major_number &&
                        host->minor_number == template->minor_number;
 
+        if (host->inode == 0 && (kind == TQ_PATH_HOME || kind == TQ_PATH_OPTIONAL))
+                return is_same;
         if (kind == TQ_PATH_HIDDEN)
                 return !is_same || template->is_mount || host->inode == 0;
-        return is_same && (template->is_mount || (host->inode == 0 && (kind == TQ_PATH_HOME ||
-                                                                       kind == TQ_PATH_OPTIONAL)));
+        /* A home that was given to somebody else. */
+        if (!host->is_granted)
+                return !is_same || !template->is_mount;
+        return is_same && template->is_mount;
 }
 
 static bool is_up_to_date(const TqPlan *plan, const Sights *host, const Sights *template) {
