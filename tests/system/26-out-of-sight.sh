@@ -140,6 +140,30 @@ END
         t_eq "$(verdict "$job") $(ctl logs "$job" 2>/dev/null)" "exit 0 " "where a job reads the canary"
 }
 
+# What a job's tenant has been granted, as it is when the job starts; else jobs share what the first one made.
+grants_are_of_now() {
+        local tenant
+        # device TENANT: of what hides /run; one for each time that it is made.
+        device() {
+                # shellcheck disable=SC2016 # awk's
+                ctl run -w -t "$1" -C / -- awk '$5 == "/run" { print $3 }' /proc/self/mountinfo 2>/dev/null
+        }
+        for tenant in acme wide ops; do
+                t_eq "$(device "$tenant")" "$(device "$tenant")" "what $tenant's jobs share"
+        done
+        # A home that was given to somebody else, though its group may still write it.
+        chown 0 "$D/home/acme"
+        chmod 0770 "$D/home/acme"
+        t_eq "$(ctl run -w -t acme -C / -- ls -A "$D/home" 2>/dev/null)" ""
+        t_eq "$(device acme)" "$(device acme)" "what acme's jobs share then"
+        # And the one that came in its place.
+        mv "$D/home/acme" "$D/home/acme.old"
+        install -d -m 0700 -o "$C_ACME" -g "$C_ACME" "$D/home/acme"
+        ctl run -w -t acme -- touch "$D/home/acme/f"
+        rm "$D/home/acme/f" || t_fail "the job wrote elsewhere"
+        t_eq "$(device acme)" "$(device acme)" "what acme's jobs share at last"
+}
+
 # Renamed and made anew, also by tenantqd itself: they stay hidden.
 hidden_ones_are_made_anew() {
         mkdir -p "$D/private/inner"
@@ -163,10 +187,7 @@ END
 homes_in_the_way() {
         d_tenant deep "$C_DEEP"
         ctl limits set deep concurrency=8 >/dev/null
-        says "$(intrude acme directories "$D"/home "$D"/home/acme)" <<'END'
-home has: acme
-acme has:
-END
+        says "$(intrude acme directories "$D"/home)" <<<"home has: acme"
         t_eq "$(ctl run -w -t deep -- sh -c 'echo x >~/f && ls ~' 2>/dev/null)" f
         # shellcheck disable=SC2016 # expanded by the inner shell
         as_user "$C_DEEP" sh -c 'cd "$1" && mv sub elsewhere && ln -s /usr sub' _ "$D/home/deep"
@@ -414,6 +435,7 @@ c_case "others' and tenantq's files are out of sight (T37)" others_are_hidden
 c_case "tenantq's programs (T41)" programs_stay
 c_case "a job as root (T33, T37)" root_is_contained
 c_case "a job as root before its program runs (T33)" root_goes_nowhere_else
+d_case "what is granted now (T37)" grants_are_of_now
 d_case "a home that its tenant leads elsewhere (T37)" homes_in_the_way
 d_case "hidden directories that are made anew (T37)" hidden_ones_are_made_anew
 d_case "nothing is left over" no_leftovers
