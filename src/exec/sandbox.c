@@ -208,7 +208,9 @@ static int make_knobs_read_only(void) {
 static int mount_own(const TqPlan *plan, int *ret_tmp_fd) {
         int r;
 
-        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        /* PID 1 is not shown: what it lets its kin read and write, root's payload would, too. */
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible") <
+            0)
                 return tq_errno();
         r = mount_temporary(plan, ret_tmp_fd);
         if (r < 0)

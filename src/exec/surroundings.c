@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -137,9 +138,20 @@ static int reset_memory(void) {
         return r == -ENOENT ? 0 : r;
 }
 
+/* Whose audit(8) says it is. Whoever has none may choose one; one that was given stays. */
+static int set_loginuid(uid_t uid) {
+        char text[16];
+        int r;
+
+        (void)snprintf(text, sizeof(text), "%u", uid);
+        r = tq_fs_write_attr(AT_FDCWD, "/proc/self/loginuid", text);
+        return r == -ENOENT || r == -EPERM ? 0 : r;
+}
+
 /* Where and how a process runs, unless its cgroup says otherwise. */
-int surroundings_reset(void) {
+int surroundings_reset(const TqPlan *plan) {
         cpu_set_t all;
+        int r;
 
         /* A session has an autogroup (sched(7)), whose nice value counts where no cpu controller
          * is: root's payload can write it, by /proc/1, and ours would be the daemon's. */
@@ -155,7 +167,8 @@ int surroundings_reset(void) {
                 return tq_errno();
         if (syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS)
                 return tq_errno();
-        return reset_memory();
+        r = set_loginuid(plan->uid);
+        return r < 0 ? r : reset_memory();
 }
 
 /* A keyring of its own, gone with the last of its processes. While still root, whose quota has room

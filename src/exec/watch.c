@@ -292,7 +292,7 @@ int watch_job(const TqPlan *plan) {
         r = prepare_process(plan, &stage);
         if (r >= 0) {
                 stage = TQ_STAGE_SURROUNDINGS;
-                r = surroundings_reset();
+                r = surroundings_reset(plan);
         }
         if (r >= 0)
                 r = join_keyring();

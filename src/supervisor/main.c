@@ -71,6 +71,9 @@ static int prepare_process(void) {
         (void)sigaddset(&mask, SIGHUP);
         (void)sigprocmask(SIG_SETMASK, &mask, NULL);
         (void)umask(022);
+        /* With SECBIT_NO_SETUID_FIXUP we would keep our capabilities when we act as a tenant. */
+        if (prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) < 0 && prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != 0)
+                return -EPERM;
         /* No supplementary group may help when a tenant's file is opened as the tenant. */
         if (setgroups(0, NULL) < 0)
                 return tq_errno();

@@ -202,21 +202,21 @@ traces_nobody() {
         t_eq "$(verdict "$job")" "exit 0" "$(ctl logs "$job")"
         says "$(ctl logs "$job")" <<'END'
 others seen:
-mem: of the host ENOENT, of init EACCES
-environ: of the host ENOENT, of init EACCES
-maps: of the host ENOENT, of init EACCES
-root: of the host ENOENT, of init EACCES
-cwd: of the host ENOENT, of init EACCES
-exe: of the host ENOENT, of init EACCES
-fd: of the host ENOENT, of init EACCES
-ns: of the host ENOENT, of init EACCES
-fdinfo: of the host ENOENT, of init EACCES
-map_files: of the host ENOENT, of init EACCES
-stack: of the host ENOENT, of init EACCES
-syscall: of the host ENOENT, of init EACCES
-auxv: of the host ENOENT, of init EACCES
-io: of the host ENOENT, of init EACCES
-writing init's memory: EACCES
+mem: of the host ENOENT, of init ENOENT
+environ: of the host ENOENT, of init ENOENT
+maps: of the host ENOENT, of init ENOENT
+root: of the host ENOENT, of init ENOENT
+cwd: of the host ENOENT, of init ENOENT
+exe: of the host ENOENT, of init ENOENT
+fd: of the host ENOENT, of init ENOENT
+ns: of the host ENOENT, of init ENOENT
+fdinfo: of the host ENOENT, of init ENOENT
+map_files: of the host ENOENT, of init ENOENT
+stack: of the host ENOENT, of init ENOENT
+syscall: of the host ENOENT, of init ENOENT
+auxv: of the host ENOENT, of init ENOENT
+io: of the host ENOENT, of init ENOENT
+writing init's memory: ENOENT
 ptrace: of the host ESRCH, of init EPERM
 process_vm_readv: of the host ESRCH, of init EPERM
 process_vm_writev: of the host ESRCH, of init EPERM

@@ -213,7 +213,7 @@ msg: 0
 /dev/shm:
 the abstract name: $1
 the port: $1
-processes: 2
+processes: 1
 END
 }
 

@@ -155,7 +155,17 @@ copies_uncover_nothing() {
                 "$grant/out/logs:$grant/out/spool:$grant/out/state:exit 0"
         t_eq "$(has "BindPaths=/:$grant/out" -- "ls -A $grant/out/home $grant/out/run | xargs")" \
                 "$grant/out/home: $grant/out/run:|exit 0"
-        t_match "$(has "BindPaths=/proc/1:$grant/out" -- "ls $grant/out/root/")" '(denied|not permitted)[^|]*\|exit 2' "the watcher's root"
+        t_match "$(has "BindPaths=/proc/1:$grant/out" -- "ls $grant/out/root/")" '(denied|not permitted|No such file)[^|]*\|exit 2' "the watcher's root"
+}
+
+# Each copy of all has the copies before it: that ends at a number, not with the host's memory.
+copies_of_copies() {
+        local i binds=
+        mkdir -p "$grant"/copies/{1..12}
+        for i in {1..12}; do binds+=" /:$grant/copies/$i"; done
+        chmod 0777 "$grant"/copies/*
+        t_match "$(has "BindPaths=$binds" -- true)" '\[tenantq: /:[^|]*: Argument list too long\]\|spawn \(paths: Argument list too long\)'
+        rm -r "$grant/copies"
 }
 
 under_strict() {
@@ -171,6 +181,7 @@ d_case "hidden_paths and read_only_paths" hidden_paths
 d_case "paths of the job's own file" own_paths
 d_case "paths that can't be had" own_paths_refused
 d_case "copies uncover nothing" copies_uncover_nothing
+d_case "copies of copies are bounded" copies_of_copies
 d_case "paths under the strict profile" under_strict
 d_case "nothing is left over" no_leftovers
 d_report

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* flood zombies|orphans N - that many children that nobody waits for; or that many whose parent has
- * gone, so that init has to. Says how many processes it sees at the end, beside itself and init. */
+ * gone, so that init has to. Says how many processes it sees at the end, beside itself (init is not
+ * shown). */
 
 #include <dirent.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ static void make(int is_orphan) {
 static int others(void) {
         DIR *dir = opendir("/proc");
         const struct dirent *e;
-        int n = -2;
+        int n = -1;
 
         while (dir && (e = readdir(dir)))
                 n += e->d_name[0] >= '1' && e->d_name[0] <= '9';
