@@ -206,11 +206,13 @@ static int make_knobs_read_only(void) {
 #define PTYS_MAX "64" /* of the host's kernel.pty.max less its reserve, 3072 in all */
 
 static int mount_own(const TqPlan *plan, int *ret_tmp_fd) {
+        char options[64];
         int r;
 
-        /* PID 1 is not shown: what it lets its kin read and write, root's payload would, too. */
-        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=invisible") <
-            0)
+        /* PID 1 is not shown: what it lets its kin read and write, root's payload would, too. Who
+         * is in the group sees all; by default it is root's. */
+        (void)snprintf(options, sizeof(options), "hidepid=invisible,gid=%u", plan->exec_gid);
+        if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
                 return tq_errno();
         r = mount_temporary(plan, ret_tmp_fd);
         if (r < 0)

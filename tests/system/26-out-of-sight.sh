@@ -111,7 +111,7 @@ programs_stay() {
                         printf '%s\n' "writes $program: ${error/EROFS/ETXTBSY}" "empties $program: $error" \
                                 "removes $program: EROFS" "replaces $program: EXDEV"
                 done >"$D/stage/programs"
-                printf '%s init'"'"'s: EACCES\n' reads "name of" writes >>"$D/stage/programs"
+                printf '%s init'"'"'s: ENOENT\n' reads "name of" writes >>"$D/stage/programs"
                 says "$(intrude "${tenant%:*}" programs "$D/bin/tenantq-exec" "$D/bin/tenantqd")" <"$D/stage/programs"
         done
         # What the loader would be told isn't asked by a static program.
@@ -397,8 +397,8 @@ a mount: EPERM
 an unmount: EPERM
 another root: EPERM
 other namespaces: EPERM
-init's: EACCES
-init's root: EACCES
+init's: ENOENT
+init's root: ENOENT
 a handle: EPERM
 the clock: EPERM
 the host's name: EPERM
