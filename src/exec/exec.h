@@ -28,6 +28,14 @@ int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd); /* O_PATH: of the file s
 int sandbox_enter_service(const TqPlan *plan);
 int template_build(const TqPlan *plan);
 
+/* dev.c. The host's pseudo devices, before they are out of sight, for who may not make nodes; the
+ * caller closes. Then a directory "dev" below covers, bound to /dev. */
+#define DEV_NODES 6
+void dev_find(int ret[DEV_NODES]);
+int dev_make(const char *covers, const int borrowed[DEV_NODES]);
+/* mount_setattr(2): sets some. */
+int mount_attributes(int fd, const char *path, unsigned flags, uint64_t set);
+
 /* paths.c: what the job itself changes of that. tmp_fd: of sandbox_enter() */
 int paths_apply(const TqPlan *plan, int tmp_fd);
 

@@ -138,14 +138,15 @@ static int reset_memory(void) {
         return r == -ENOENT ? 0 : r;
 }
 
-/* Whose audit(8) says it is. Whoever has none may choose one; one that was given stays. */
+/* Whose audit(8) says it is. Whoever has none may choose one, of the host's users; one that was given
+ * stays. */
 static int set_loginuid(uid_t uid) {
         char text[16];
         int r;
 
         (void)snprintf(text, sizeof(text), "%u", uid);
         r = tq_fs_write_attr(AT_FDCWD, "/proc/self/loginuid", text);
-        return r == -ENOENT || r == -EPERM ? 0 : r;
+        return r == -ENOENT || r == -EPERM || r == -EACCES ? 0 : r;
 }
 
 /* Where and how a process runs, unless its cgroup says otherwise. */

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "base/trusted.h"
 #include "exec/exec.h"
@@ -21,13 +20,12 @@
  * host's mounts or the entries change. */
 
 #define ENTRIES_MAX 256
-#define NODES       6
 
 /* Which path is on top: what is mounted later, and so is sorted later. */
 typedef struct Entry {
         TqPathKind kind;
         char real[PATH_MAX];
-        int tree; /* a copy of what is granted, -EBADF: nothing */
+        int tree; /* a copy of what is granted, or its cover; -EBADF: nothing */
         bool is_directory;
         bool is_covered; /* hidden, by a mount of its own */
 } Entry;
@@ -36,18 +34,12 @@ typedef struct Template {
         const TqPlan *plan;
         Entry *entries;
         size_t n;
-        int nodes[NODES]; /* the host's, if they could be had */
-        char covers[48];  /* where the empty directories are while it is being built */
+        int nodes[DEV_NODES]; /* of dev_find() */
+        char covers[48];      /* where the empty directories are while it is being built */
 } Template;
 
 /* Not mounts of files: each namespace has its own, or none. */
 static const char *const pseudo[] = { "/proc", "/sys", "/dev", "/tmp", "/var/tmp" };
-
-static int set_attributes(int fd, const char *path, unsigned flags, uint64_t set) {
-        struct mount_attr a = { .attr_set = set };
-
-        return mount_setattr(fd, path, flags, &a, sizeof(a)) < 0 ? tq_errno() : 0;
-}
 
 static bool is_read_only(TqPathKind kind) {
         return kind == TQ_PATH_READ_ONLY || kind == TQ_PATH_OPTIONAL;
@@ -84,7 +76,7 @@ static int resolve(Template *t, TqPathKind kind, const char *path) {
         if (e->tree < 0)
                 return tq_errno();
         t->n++;
-        return set_attributes(
+        return mount_attributes(
                 e->tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
                 MOUNT_ATTR_NOSUID |
                         (kind == TQ_PATH_DEVICE ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV) |
@@ -174,126 +166,103 @@ static int take_off(const Template *t, FILE *mountinfo) {
         return ferror(mountinfo) ? -EIO : 0;
 }
 
-/* The pseudo devices of Documentation/admin-guide/devices.txt that read, write or discard. */
-static const struct {
-        const char *name;
-        unsigned major_number, minor_number;
-} nodes[] = { { "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
-              { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 } };
-_Static_assert(TQ_ELEMENTSOF(nodes) == NODES, "a Template has room for the host's");
+/* Of the file system of the covers: there only is anything made. */
+static bool is_ours(const Template *t, int fd) {
+        struct stat a, b;
 
-/* Before they are out of sight: who may not make nodes borrows the host's. */
-static void find_nodes(Template *t) {
-        char path[32];
-
-        for (size_t i = 0; i < NODES; i++) {
-                (void)snprintf(path, sizeof(path), "/dev/%s", nodes[i].name);
-                t->nodes[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        }
+        return fstat(fd, &a) >= 0 && stat(t->covers, &b) >= 0 && a.st_dev == b.st_dev;
 }
 
-static int make_node(const Template *t, const char *dir, size_t i) {
-        char path[96];
+/* One step of a path that had no links when it was resolved, and has none now. What is missing in
+ * what hides its surroundings is made. */
+static int step(const Template *t, const Entry *e, int dir_fd, const char *name, bool is_last) {
+        TQ_CLOSE int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        bool is_file = is_last && !e->is_directory;
+        struct stat st;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", dir, nodes[i].name);
-        if (mknod(path, S_IFCHR | 0666, makedev(nodes[i].major_number, nodes[i].minor_number)) >= 0)
-                return 0;
-        if (errno != EPERM || t->nodes[i] < 0 || mknod(path, S_IFREG | 0666, 0) < 0 ||
-            move_mount(t->nodes[i], "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        if (fd < 0 && errno == ENOENT && e->kind != TQ_PATH_HIDDEN && is_ours(t, dir_fd)) {
+                if ((is_file ? mknodat(dir_fd, name, S_IFREG | 0444, 0)
+                             : mkdirat(dir_fd, name, 0755)) < 0)
+                        return tq_errno();
+                fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        }
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return tq_errno();
-        /* Its mode and times are the host's. */
-        return set_attributes(AT_FDCWD, path, 0,
-                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        return S_ISLNK(st.st_mode) ? -ELOOP : tq_take_fd(&fd);
 }
 
-static int make_link(const char *dir, const char *name, const char *target) {
-        char path[80];
+/* Where an entry is to be mounted. By descriptors, from the root: a directory on the way that is a
+ * tenant's may be another one by now, but leads nowhere else. */
+static int open_place(const Template *t, const Entry *e) {
+        TQ_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        const char *p = e->real;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-        return symlink(target, path) < 0 ? tq_errno() : 0;
-}
+        while (fd >= 0 && *p == '/') {
+                char name[NAME_MAX + 1];
+                size_t n = strcspn(++p, "/");
+                int next;
 
-static int make_dev(const Template *t) {
-        static const char *const dirs[] = { "", "/pts", "/shm" };
-        char dev[64], path[96];
-        int r = 0;
-
-        (void)snprintf(dev, sizeof(dev), "%s/dev", t->covers);
-        for (size_t i = 0; i < TQ_ELEMENTSOF(dirs); i++) {
-                (void)snprintf(path, sizeof(path), "%s%s", dev, dirs[i]);
-                if (mkdir(path, 0755) < 0)
-                        return tq_errno();
+                if (n > NAME_MAX)
+                        return -ENAMETOOLONG;
+                memcpy(name, p, n);
+                name[n] = '\0';
+                p += n;
+                next = step(t, e, fd, name, *p == '\0');
+                if (next < 0)
+                        return next;
+                (void)tq_close(fd);
+                fd = next;
         }
-        for (size_t i = 0; i < TQ_ELEMENTSOF(nodes) && r >= 0; i++)
-                r = make_node(t, dev, i);
-        if (r >= 0)
-                r = make_link(dev, "ptmx", "pts/ptmx");
-        if (r >= 0)
-                r = make_link(dev, "fd", "/proc/self/fd");
-        if (r >= 0)
-                r = make_link(dev, "stdin", "/proc/self/fd/0");
-        if (r >= 0)
-                r = make_link(dev, "stdout", "/proc/self/fd/1");
-        if (r >= 0)
-                r = make_link(dev, "stderr", "/proc/self/fd/2");
-        if (r < 0)
-                return r;
-        return mount(dev, "/dev", NULL, MS_BIND | MS_REC, NULL) < 0 ? tq_errno() : 0;
+        return fd < 0 ? tq_errno() : tq_take_fd(&fd);
 }
 
-/* Where a granted path has to appear may be missing in what hides its surroundings. */
-static int make_mount_point(const char *path, bool is_directory) {
-        char part[PATH_MAX];
-
-        for (size_t i = 1; path[i]; i++) {
-                if (path[i] != '/')
-                        continue;
-                memcpy(part, path, i);
-                part[i] = '\0';
-                if (mkdir(part, 0755) < 0 && errno != EEXIST && errno != EROFS)
-                        return tq_errno();
-        }
-        if (is_directory)
-                return mkdir(path, 0755) < 0 && errno != EEXIST && errno != EROFS ? tq_errno() : 0;
-        return mknod(path, S_IFREG | 0444, 0) < 0 && errno != EEXIST && errno != EROFS ? tq_errno()
-                                                                                       : 0;
-}
-
-/* Once, and what lies in a directory that is hidden already is not there any more. */
-static int hide(const Template *t, Entry *e, size_t i) {
+/* An empty directory, in place of a copy of what is there. */
+static int make_cover(const Template *t, Entry *e, size_t i) {
         char cover[80];
 
-        if (i > 0 && t->entries[i - 1].is_covered && strcmp(e->real, t->entries[i - 1].real) == 0)
-                return 0;
         (void)snprintf(cover, sizeof(cover), "%s/%zu", t->covers, i);
         if (mkdir(cover, 0755) < 0)
                 return tq_errno();
-        e->is_covered = mount(cover, e->real, NULL, MS_BIND, NULL) >= 0;
-        return e->is_covered || errno == ENOENT ? 0 : tq_errno();
+        e->tree = open_tree(AT_FDCWD, cover, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        return e->tree < 0 ? tq_errno() : 0;
 }
 
-static int put(const Template *t, Entry *e, size_t i) {
+static bool is_covered_already(const Template *t, size_t i) {
+        return i > 0 && t->entries[i - 1].is_covered &&
+               strcmp(t->entries[i].real, t->entries[i - 1].real) == 0;
+}
+
+/* What lies in a directory that is hidden already is not there any more. */
+static int put(const Template *t, size_t i) {
+        Entry *e = &t->entries[i];
+        TQ_CLOSE int place = -EBADF;
         int r;
 
-        if (e->kind == TQ_PATH_HIDDEN)
-                return hide(t, e, i);
-        r = make_mount_point(e->real, e->is_directory);
-        if (r >= 0 && move_mount(e->tree, "", AT_FDCWD, e->real, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                r = tq_errno();
-        return r;
+        if (e->kind == TQ_PATH_HIDDEN && is_covered_already(t, i))
+                return 0;
+        place = open_place(t, e);
+        if (place < 0)
+                return e->kind == TQ_PATH_HIDDEN && place == -ENOENT ? 0 : place;
+        r = e->kind == TQ_PATH_HIDDEN ? make_cover(t, e, i) : 0;
+        if (r < 0)
+                return r;
+        e->is_covered = e->kind == TQ_PATH_HIDDEN;
+        return move_mount(e->tree, "", place, "",
+                          MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+                       ? tq_errno()
+                       : 0;
 }
 
 /* When all mount points have been made. */
 static int seal_covers(const Template *t) {
-        int r = set_attributes(AT_FDCWD, "/dev", 0,
-                               MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+        int r = mount_attributes(AT_FDCWD, "/dev", 0,
+                                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 
         for (size_t i = 0; i < t->n && r >= 0; i++)
-                if (t->entries[i].is_covered &&
-                    (i + 1 >= t->n || strcmp(t->entries[i + 1].real, t->entries[i].real) != 0))
-                        r = set_attributes(AT_FDCWD, t->entries[i].real, 0,
-                                           MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-                                                   MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+                if (t->entries[i].is_covered)
+                        r = mount_attributes(t->entries[i].tree, "", AT_EMPTY_PATH,
+                                             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                                                     MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         return r;
 }
 
@@ -301,22 +270,22 @@ static int seal_covers(const Template *t) {
 static int build(Template *t, FILE *mountinfo) {
         int r;
 
-        find_nodes(t);
+        dev_find(t->nodes);
         r = resolve_all(t);
         if (r >= 0)
                 r = take_off(t, mountinfo);
         if (r >= 0)
-                r = set_attributes(AT_FDCWD, "/", AT_RECURSIVE,
-                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+                r = mount_attributes(AT_FDCWD, "/", AT_RECURSIVE,
+                                     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
         if (r < 0)
                 return r;
         (void)snprintf(t->covers, sizeof(t->covers), "/proc");
         if (mount("tmpfs", t->covers, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m") < 0 ||
             mount("sysfs", "/sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return tq_errno();
-        r = make_dev(t);
+        r = dev_make(t->covers, t->nodes);
         for (size_t i = 0; i < t->n && r >= 0; i++)
-                r = put(t, &t->entries[i], i);
+                r = put(t, i);
         if (r >= 0)
                 r = seal_covers(t);
         if (r < 0)
@@ -344,7 +313,7 @@ int template_build(const TqPlan *plan) {
         (void)fclose(mountinfo);
         for (size_t i = 0; i < t.n; i++)
                 (void)tq_close(entries[i].tree);
-        for (size_t i = 0; i < NODES; i++)
+        for (size_t i = 0; i < DEV_NODES; i++)
                 (void)tq_close(t.nodes[i]);
         return r;
 }

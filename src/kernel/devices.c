@@ -22,7 +22,7 @@ typedef struct Rule {
         uint32_t major_number, minor_number;
 } Rule;
 
-/* Those of exec/template.c, which makes the nodes, and the terminals of the job's own devpts (5:2,
+/* Those of exec/dev.c, which makes the nodes, and the terminals of the job's own devpts (5:2,
  * 136 to 143, Documentation/admin-guide/devices.txt). */
 static const Rule always[] = {
         { BPF_DEVCG_DEV_CHAR, ALL_ACCESS, 1, 3 },     { BPF_DEVCG_DEV_CHAR, ALL_ACCESS, 1, 5 },
