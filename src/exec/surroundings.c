@@ -138,8 +138,8 @@ static int reset_memory(void) {
         return r == -ENOENT ? 0 : r;
 }
 
-/* Whose audit(8) says it is. Whoever has none may choose one, of the host's users; one that was given
- * stays. */
+/* Whose audit(8) says it is. Whoever has none may choose one, of the host's users; one that was
+ * given stays. */
 static int set_loginuid(uid_t uid) {
         char text[16];
         int r;
