@@ -138,7 +138,7 @@ static void detach(int cgroup_fd, uint32_t id) {
 
 int tq_devices_restrict(int cgroup_fd, const TqDevice *devices, size_t n) {
         TQ_CLOSE int fd = -EBADF;
-        uint32_t old[PROGRAMS_MAX], n_old;
+        uint32_t old[PROGRAMS_MAX] = { 0 }, n_old;
         Program p = {};
         int r;
 
