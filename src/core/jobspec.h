@@ -68,7 +68,7 @@ typedef struct TqJobIdentity {
 
 /* Writes the part of a launch plan that only the payload's own process reads, after it has become
  * the tenant: `u32 argc, u32 envc, u32 paths`, then working directory (behind a '-': or / if it
- * can't be entered), arguments and environment as terminated strings. The environment is: PATH,
- * HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT, TENANTQ_TENANT, then the job's
- * own, which stand over the first six. -ENOMEM. */
+ * can't be entered), arguments, environment and paths as terminated strings. The environment is:
+ * PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT, TENANTQ_TENANT,
+ * TENANTQ_QUEUE, then the job's own, which stand over the first six. -ENOMEM. */
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

@@ -30,7 +30,7 @@ typedef struct Sight {
 
 typedef struct Sights {
         size_t n;
-        Sight at[256];
+        Sight at[TQ_PLAN_PATHS_MAX];
 } Sights;
 
 static void look(const TqPlan *plan, Sights *ret) {

@@ -19,8 +19,6 @@
  * would come with the rights that they have there. The supervisor throws a template away when the
  * host's mounts or the entries change. */
 
-#define ENTRIES_MAX 256
-
 /* Which path is on top: what is mounted later, and so is sorted later. */
 typedef struct Entry {
         TqPathKind kind;
@@ -98,7 +96,7 @@ static int resolve_all(Template *t) {
 
         for (size_t n; r >= 0 && p < end; p += n) {
                 n = strnlen(p, (size_t)(end - p)) + 1;
-                if (n < 3 || n > (size_t)(end - p) || t->n >= ENTRIES_MAX)
+                if (n < 3 || n > (size_t)(end - p) || t->n >= TQ_PLAN_PATHS_MAX)
                         return -EBADMSG;
                 r = resolve(t, (TqPathKind)p[0], p + 1);
         }
@@ -294,7 +292,7 @@ static int build(Template *t, FILE *mountinfo) {
 }
 
 int template_build(const TqPlan *plan) {
-        TQ_FREE Entry *entries = calloc(ENTRIES_MAX, sizeof(*entries));
+        TQ_FREE Entry *entries = calloc(TQ_PLAN_PATHS_MAX, sizeof(*entries));
         Template t = { .plan = plan, .entries = entries };
         FILE *mountinfo;
         int r;

@@ -14,11 +14,12 @@
  * the tenant's (jobspec.h) and is only looked at by a process that has become the tenant. Offsets
  * count from the file's start. A new field goes to the end, with a new version. */
 
-#define TQ_PLAN_MAGIC    UINT32_C(0x54715031) /* "TqP1" */
-#define TQ_PLAN_VERSION  2
-#define TQ_PLAN_RLIMITS  16
-#define TQ_PLAN_KEEP_MAX 8
-#define TQ_PLAN_SIZE_MAX (512 * 1024)
+#define TQ_PLAN_MAGIC     UINT32_C(0x54715031) /* "TqP1" */
+#define TQ_PLAN_VERSION   2
+#define TQ_PLAN_RLIMITS   16
+#define TQ_PLAN_KEEP_MAX  8
+#define TQ_PLAN_SIZE_MAX  (512 * 1024)
+#define TQ_PLAN_PATHS_MAX 256
 
 typedef enum TqPlanMode {
         TQ_PLAN_JOB,     /* PID 1 of a namespace: supervises the payload and pumps its output */

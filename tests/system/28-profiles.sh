@@ -106,6 +106,21 @@ own_profile() {
         t_wait 5 d_tenant_is acme ready
 }
 
+# tenantq's own are no job's, whoever asks for them.
+own_of_tenantq() {
+        local profile
+        for profile in engine watch groups; do
+                d_tenant_file acme "profile=$profile"
+                ctl reload >/dev/null 2>&1 || :
+                t_wait 5 d_tenant_is acme disabled
+                t_match "$(ctl tenants)" "there is no profiles/$profile"
+                t_eq "$(verdict "$(ctl run -t globex -- true)")" "exit 0" "another tenant's job"
+        done
+        d_tenant_file acme
+        ctl reload
+        t_wait 5 d_tenant_is acme ready
+}
+
 # What is over one of the five stands over it.
 own_default() {
         ctl profile show default | grep -v '@ipc' >"$D/etc/profiles/default"
@@ -159,6 +174,7 @@ d_case "what becomes of a call (T33)" decisions
 d_case "other ways into the kernel (T34)" foreign
 d_case "a profile that was lowered meanwhile (T19)" lowered_meanwhile
 d_case "a profile of the administrator's" own_profile
+d_case "profiles of tenantq itself" own_of_tenantq
 d_case "one that stands over default" own_default
 d_case "profile learn" learns
 d_case "profile list, show and check" shows

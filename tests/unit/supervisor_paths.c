@@ -150,12 +150,33 @@ START_TEST(grants) {
 }
 END_TEST
 
+/* What a plan has room for, and one more. */
+START_TEST(too_many_paths) {
+        Tenants *ts = world();
+        Tenant *t = tenant(ts, "a", "");
+        TQ_BUFFER_CLEANUP TqBuffer b = {};
+        char *p = host.config.hidden_paths;
+        Homes h = {};
+
+        /* Eight are there anyway. */
+        for (int i = 0; i < TQ_PLAN_PATHS_MAX - 8; i++, p += 3)
+                memcpy(p, "/a", 3);
+        ck_assert_int_eq(paths_write(&h, &host, ts, t, &b), 0);
+        memcpy(p, "/a", 3);
+        tq_buffer_reset(&b);
+        ck_assert_int_eq(paths_write(&h, &host, ts, t, &b), -E2BIG);
+        homes_done(&h);
+        ck_assert_ptr_null(tenants_free(ts));
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *c = unit_case(s, "paths");
 
         unit_add_rows(c, homes, homes_rows);
         tcase_add_test(c, changes);
         tcase_add_test(c, too_many_places);
+        tcase_add_test(c, too_many_paths);
         tcase_add_test(c, grants);
 }
 

@@ -27,10 +27,11 @@ static Row *find(const Profiles *p, const char *name) {
         return NULL;
 }
 
+/* Those of tenantq itself have no rank, and are no job's. */
 const TqProfile *profiles_find(const Profiles *p, const char *name) {
         const Row *row = find(p, name);
 
-        return row ? &row->profile : NULL;
+        return row && row->profile.rank >= 0 ? &row->profile : NULL;
 }
 
 static int add(Profiles *p, const char *name, const char *text, TqError *err) {
@@ -62,7 +63,7 @@ static int add_file(Profiles *p, int config_fd, const char *name, TqError *err) 
         if (r >= 0)
                 r = add(p, name, text, err);
         if (r >= 0)
-                r = tq_profile_check_rank(profiles_find(p, name), err);
+                r = tq_profile_check_rank(&find(p, name)->profile, err);
         /* What the library does not know is found before a job would need it. */
         if (r >= 0) {
                 const TqFilter *ignored;

@@ -12,7 +12,7 @@ typedef struct Profiles Profiles;
 int profiles_load(int config_fd, Profiles **ret, TqError *err);
 Profiles *profiles_free(Profiles *p);
 
-/* NULL: none of that name. */
+/* A profile for jobs. NULL: none of that name. */
 const TqProfile *profiles_find(const Profiles *p, const char *name);
 
 /* The filter of a profile that is there: compiled at its first use. Borrowed. */

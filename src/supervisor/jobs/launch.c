@@ -52,7 +52,8 @@ static bool is_of_the_job(TqStage stage, int error) {
                         return false;
         if (tq_errno_is_shortage(error))
                 return false;
-        return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN || stage == TQ_STAGE_SECCOMP;
+        return stage == TQ_STAGE_LIMITS || stage == TQ_STAGE_PLAN ||
+               (stage == TQ_STAGE_SECCOMP && error == -EPERM);
 }
 
 static void start_failed(Jobs *j, const TqStartMessage *m, TqStage stage, int error) {

@@ -107,6 +107,14 @@ static void write_devices(TqBuffer *b, const char *devices) {
                 tq_plan_add_path(b, TQ_PATH_DEVICE, "%.*s", (int)strcspn(devices, ":"), devices);
 }
 
+static size_t count(const TqBuffer *b) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < b->size; i++)
+                n += b->data[i] == '\0';
+        return n;
+}
+
 int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Tenant *t,
                 TqBuffer *ret) {
         const TqHostConfig *c = &host->config;
@@ -134,5 +142,7 @@ int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Te
         write_paths(ret, TQ_PATH_READ_WRITE, t->config.read_write_paths);
         write_paths(ret, TQ_PATH_READ_ONLY, t->config.read_only_paths);
         write_devices(ret, t->config.device_allow);
+        if (count(ret) > TQ_PLAN_PATHS_MAX)
+                return -E2BIG;
         return tq_buffer_error(ret) < 0 || tq_buffer_error(&homes->places) < 0 ? -ENOMEM : 0;
 }

@@ -16,6 +16,7 @@ typedef struct Homes {
 void homes_done(Homes *h);
 
 /* The entries of a plan (TqPathKind), from root's configuration: what is hidden, then what is
- * granted. -E2BIG: homes lie in too many places; -ENOMEM. */
+ * granted. -E2BIG: homes lie in too many places, or there are more than a plan has room for;
+ * -ENOMEM. */
 int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Tenant *t,
                 TqBuffer *ret);

@@ -89,9 +89,10 @@ static int write_again(Templates *ts, const Tenant *t, Entry *e, TqError *err) {
                 tq_buffer_done(&paths);
                 return r == -E2BIG
                                ? tq_error(err, r,
-                                          "homes of tenants lie in too many directories to hide "
-                                          "each: name what is above them in hidden_paths= of "
-                                          "tenantq.conf")
+                                          "too many paths to hide and to grant: homes of tenants "
+                                          "lie in more than 128 directories (name what is above "
+                                          "them in hidden_paths= of tenantq.conf), or there are "
+                                          "more than 256 paths in all")
                                : tq_error_errno(err, r, "paths");
         }
         if (e->network != t->config.network)
