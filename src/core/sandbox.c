@@ -8,10 +8,6 @@ static const char *const networks[_TQ_NETWORK_MAX] = {
         [TQ_NETWORK_HOST] = "host",
 };
 
-const char *tq_sandbox_network_to_string(TqNetwork n) {
-        return n >= 0 && n < _TQ_NETWORK_MAX ? networks[n] : "invalid";
-}
-
 TqNetwork tq_sandbox_network_from_string(const char *s) {
         for (int i = 0; i < _TQ_NETWORK_MAX; i++)
                 if (strcmp(networks[i], s) == 0)

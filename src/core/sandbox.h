@@ -13,5 +13,4 @@ typedef enum TqNetwork {
         _TQ_NETWORK_INVALID = -EINVAL,
 } TqNetwork;
 
-const char *tq_sandbox_network_to_string(TqNetwork n);
 TqNetwork tq_sandbox_network_from_string(const char *s);
