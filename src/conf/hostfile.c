@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "conf/hostfile.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/parse.h"
 #include "conf/policyfile.h"
 #include "conf/reader.h"
+#include "conf/resolv.h"
 #include "core/ids.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -27,6 +29,9 @@ const TqHostKey tq_hostfile_keys[] = {
         { "host", "admin_group", "who besides root may change things" },
         { "host", "log_max", "cap of each of a job's two outputs" },
         { "host", "hidden_paths", "directories that jobs find empty, beside those of tenantq" },
+        { "host", "outbound_addresses", "IPv4 addresses of the networks of network=outbound" },
+        { "host", "outbound_connections", "how many connections out each of them may have" },
+        { "host", "outbound_dns", "name servers of those networks, instead of the host's" },
         { "tenant", "user", "who the jobs run as, instead of the directory's owner" },
         { "tenant", "former_owner", "the user that it belonged to before, whose jobs go on" },
         { "tenant", "submitters", "other users whose files are taken" },
@@ -35,7 +40,7 @@ const TqHostKey tq_hostfile_keys[] = {
         { "tenant", "on_full", "what becomes of a file that a limit refuses: reject or wait" },
         { "tenant", "profile", "what system calls the jobs may make at most" },
         { "tenant", "audit", "whether calls that the profile refuses are noted and let through" },
-        { "tenant", "network", "what of it the jobs reach: none or host" },
+        { "tenant", "network", "what of it the jobs reach: none, outbound or host" },
         { "tenant", "read_write_paths", "what the jobs may write, beside the home" },
         { "tenant", "device_allow", "devices that the jobs may open beside the pseudo devices" },
         { "tenant", "read_only_paths", "what the jobs see, though it lies in a hidden directory" },
@@ -141,6 +146,60 @@ static int set_devices(char field[TQ_PATHS_MAX], const char *key, const char *va
         return r;
 }
 
+static bool are_addresses(const char *value) {
+        TQ_FREE char **words = NULL;
+        struct in_addr in;
+        size_t n;
+
+        if (tq_parse_words(value, 3, &words, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (inet_pton(AF_INET, words[i], &in) != 1)
+                        return false;
+        return true;
+}
+
+static int set_outbound(TqHostConfig *c, const char *key, const char *value, unsigned line,
+                        TqError *err) {
+        if (strcmp(key, "outbound_addresses") == 0) {
+                if (tq_sandbox_outbound_from_string(value, &c->outbound) < 0 ||
+                    copy_text(c->outbound_addresses, sizeof(c->outbound_addresses), value) < 0)
+                        return bad(err, line, key,
+                                   "an IPv4 network of 8 to 30 bits that nobody else has, such "
+                                   "as " TQ_OUTBOUND_DEFAULT);
+                return 0;
+        }
+        if (strcmp(key, "outbound_connections") == 0)
+                return tq_parse_u64_in(value, 1, 1000000, &c->outbound_connections) < 0
+                               ? bad(err, line, key, "a number from 1 to 1000000")
+                               : 0;
+        if (strcmp(key, "outbound_dns") == 0)
+                return !are_addresses(value) || copy_text(c->outbound_dns, sizeof(c->outbound_dns),
+                                                          value) < 0
+                               ? bad(err, line, key, "at most 3 IPv4 addresses")
+                               : 0;
+        return unknown("host", key, line, err);
+}
+
+/* Judged when the range is known, wherever that stands. */
+static int check_servers(const TqHostConfig *c, TqError *err) {
+        TQ_FREE char **words = NULL;
+        struct in_addr in;
+        size_t n;
+
+        if (tq_parse_words(c->outbound_dns, 3, &words, &n) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                if (inet_pton(AF_INET, words[i], &in) != 1 ||
+                    !tq_resolv_is_reachable(&c->outbound, ntohl(in.s_addr)))
+                        return tq_error(err, -EBADMSG,
+                                        "outbound_dns: \"%s\": expected an address that is "
+                                        "neither a loopback, link-local or multicast one nor in "
+                                        "outbound_addresses",
+                                        words[i]);
+        return 0;
+}
+
 static int set_host_key(TqHostConfig *c, const char *key, const char *value, unsigned line,
                         TqError *err) {
         if (strcmp(key, "log_max") == 0) {
@@ -151,6 +210,8 @@ static int set_host_key(TqHostConfig *c, const char *key, const char *value, uns
                 c->log_max_bytes = v;
                 return 0;
         }
+        if (strncmp(key, "outbound_", 9) == 0)
+                return set_outbound(c, key, value, line, err);
         if (strcmp(key, "hidden_paths") == 0)
                 return set_paths(c->hidden_paths, key, value, line, err);
         for (size_t i = 0; i < TQ_ELEMENTSOF(texts); i++) {
@@ -219,7 +280,10 @@ void tq_hostfile_defaults(TqHostConfig *ret) {
                 .exec_user = "tenantq-exec",
                 .admin_group = "tenantq-admin",
                 .log_max_bytes = UINT64_C(16) << 20,
+                .outbound_addresses = TQ_OUTBOUND_DEFAULT,
+                .outbound_connections = 8192,
         };
+        (void)tq_sandbox_outbound_from_string(ret->outbound_addresses, &ret->outbound);
         tq_policy_init(&ret->policy);
 }
 
@@ -338,6 +402,8 @@ int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err) {
                              "part of them");
         else
                 r = tq_policyfile_complete(&c->policy, err);
+        if (r >= 0)
+                r = check_servers(c, err);
         if (r < 0) {
                 tq_error_set_file(err, "tenantq.conf");
                 return r;
@@ -407,7 +473,7 @@ static int set_tenant_key(TqTenantConfig *c, const char *key, const char *value,
                 return tq_parse_bool(value, &c->audit) < 0 ? bad(err, line, key, "yes or no") : 0;
         if (strcmp(key, "network") == 0) {
                 c->network = tq_sandbox_network_from_string(value);
-                return c->network < 0 ? bad(err, line, key, "none or host") : 0;
+                return c->network < 0 ? bad(err, line, key, "none, outbound or host") : 0;
         }
         if (strcmp(key, "read_write_paths") == 0)
                 return set_paths(c->read_write_paths, key, value, line, err);

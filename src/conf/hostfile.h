@@ -26,6 +26,10 @@ typedef struct TqHostConfig {
         char admin_group[TQ_USER_MAX + 1];
         char hidden_paths[TQ_PATHS_MAX]; /* from jobs; words as below */
         uint64_t log_max_bytes;          /* of each of a job's two outputs */
+        char outbound_addresses[32];
+        TqOutbound outbound;           /* what that says */
+        uint64_t outbound_connections; /* of a tenant, at a time */
+        char outbound_dns[128];        /* blank-separated IPv4 addresses; empty: the host's */
         TqLimits defaults;
         TqLimits ceilings;
         TqHostPolicy policy; /* max_jobs, memory and cpus: TQ_LIMIT_MAX unless they are said */

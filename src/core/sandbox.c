@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/sandbox.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+
+#include "base/parse.h"
 
 static const char *const networks[_TQ_NETWORK_MAX] = {
         [TQ_NETWORK_NONE] = "none",
+        [TQ_NETWORK_OUTBOUND] = "outbound",
         [TQ_NETWORK_HOST] = "host",
 };
 
@@ -13,4 +17,25 @@ TqNetwork tq_sandbox_network_from_string(const char *s) {
                 if (strcmp(networks[i], s) == 0)
                         return (TqNetwork)i;
         return _TQ_NETWORK_INVALID;
+}
+
+int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret) {
+        const char *slash = strchr(s, '/');
+        char address[INET_ADDRSTRLEN];
+        struct in_addr in;
+        TqOutbound o;
+        uint64_t bits;
+
+        if (!slash || (size_t)(slash - s) >= sizeof(address) ||
+            tq_parse_u64_in(slash + 1, 8, 30, &bits) < 0)
+                return -EINVAL;
+        memcpy(address, s, (size_t)(slash - s));
+        address[slash - s] = '\0';
+        if (inet_pton(AF_INET, address, &in) != 1)
+                return -EINVAL;
+        o = (TqOutbound){ .first = ntohl(in.s_addr), .bits = (uint32_t)bits };
+        if (!tq_outbound_has(&o, o.first))
+                return -EINVAL;
+        *ret = o;
+        return 0;
 }

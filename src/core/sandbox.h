@@ -7,10 +7,36 @@
 
 /* Of the network, in ascending order: a job may choose less than its tenant has. */
 typedef enum TqNetwork {
-        TQ_NETWORK_NONE, /* a loopback of the tenant's own */
-        TQ_NETWORK_HOST, /* the host's */
+        TQ_NETWORK_NONE,     /* a loopback of the tenant's own */
+        TQ_NETWORK_OUTBOUND, /* a network of the tenant's own, with a way out of the host */
+        TQ_NETWORK_HOST,     /* the host's */
         _TQ_NETWORK_MAX,
         _TQ_NETWORK_INVALID = -EINVAL,
 } TqNetwork;
 
 TqNetwork tq_sandbox_network_from_string(const char *s);
+
+/* The addresses of the tenants' own networks, two for each: the host's end, then the tenant's
+ * (RFC 3021). */
+typedef struct TqOutbound {
+        uint32_t first; /* IPv4, in the host's byte order; even */
+        uint32_t bits;  /* of the range's prefix: 8 to 30 */
+} TqOutbound;
+
+#define TQ_OUTBOUND_DEFAULT                                                                        \
+        "198.18.0.0/15" /* of no network: for tests between devices (RFC 2544) */
+
+/* "198.18.0.0/15": -EINVAL. */
+int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret);
+
+static inline uint32_t tq_outbound_mask(const TqOutbound *o) {
+        return ~UINT32_C(0) << (32 - o->bits);
+}
+
+static inline uint32_t tq_outbound_networks(const TqOutbound *o) {
+        return UINT32_C(1) << (31 - o->bits);
+}
+
+static inline bool tq_outbound_has(const TqOutbound *o, uint32_t address) {
+        return (address & tq_outbound_mask(o)) == o->first;
+}

@@ -49,6 +49,7 @@ static const char *const stages[_TQ_STAGE_MAX] = {
         [TQ_STAGE_BARRIER] = "barrier",
         [TQ_STAGE_EXEC] = "exec",
         [TQ_STAGE_INTERPRETER] = "interpreter",
+        [TQ_STAGE_NETWORK] = "network",
 };
 
 static const char *const stops[_TQ_STOP_MAX] = {
@@ -129,18 +130,23 @@ TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
         return v;
 }
 
+/* What may have been the cause. */
+static const char *hint(const TqVerdict *v) {
+        return v->end.unreachable ? " (network unreachable)" : "";
+}
+
 const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
         const char *word = tq_verdict_outcome_to_string(v->outcome);
         const char *signal_name;
 
         switch (v->outcome) {
         case TQ_OUTCOME_EXIT:
-                (void)snprintf(buf, size, "%s %d", word, v->code);
+                (void)snprintf(buf, size, "%s %d%s", word, v->code, v->code != 0 ? hint(v) : "");
                 break;
         case TQ_OUTCOME_SIGNAL:
                 signal_name = sigabbrev_np(v->code);
-                (void)snprintf(buf, size, "%s %d (%s)", word, v->code,
-                               signal_name ? signal_name : "?");
+                (void)snprintf(buf, size, "%s %d (%s)%s", word, v->code,
+                               signal_name ? signal_name : "?", hint(v));
                 break;
         case TQ_OUTCOME_OOM:
         case TQ_OUTCOME_STALLED:

@@ -58,6 +58,7 @@ typedef enum TqStage {
         TQ_STAGE_EXEC,         /* executing ExecStart= */
         TQ_STAGE_INTERPRETER,  /* it is there, but what its first line or its header names is not;
                                   code EILSEQ: the first line ends with a carriage return */
+        TQ_STAGE_NETWORK, /* its tenant's way out of the host; last, since records have numbers */
         _TQ_STAGE_MAX,
 } TqStage;
 
@@ -115,6 +116,7 @@ typedef struct TqEnd {
         int32_t code;
         uint32_t output_failed; /* 1: some of the output could not be written, but for its cap */
         uint32_t oom_level;     /* TqLevel: where memory ran out, if oom_kills says that it did */
+        uint32_t unreachable;   /* 1: somebody in its network met "unreachable" meanwhile */
         uint64_t started_usec;  /* CLOCK_REALTIME; 0: never */
         uint64_t ended_usec;
         uint64_t run_usec;      /* by CLOCK_BOOTTIME */

@@ -91,6 +91,7 @@ int verb_doctor(const Options *o, int argc, char *argv[]) {
                 (void)fputs("{\"schema\":\"tenantq.doctor.v1\",\"checks\":[", stdout);
         look(&h, doctor_host, n_doctor_host, counts);
         look(&h, doctor_files, n_doctor_files, counts);
+        look(&h, doctor_network, n_doctor_network, counts);
         if (o->json)
                 (void)puts("\n]}");
         else

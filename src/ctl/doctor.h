@@ -33,9 +33,9 @@ typedef struct DoctorCheck {
 } DoctorCheck;
 
 /* doctor_host.c: the kernel and what it was started with; doctor_files.c: directories, users, the
- * service */
-extern const DoctorCheck doctor_host[], doctor_files[];
-extern const size_t n_doctor_host, n_doctor_files;
+ * service; doctor_network.c */
+extern const DoctorCheck doctor_host[], doctor_files[], doctor_network[];
+extern const size_t n_doctor_host, n_doctor_files, n_doctor_network;
 
 void doctor_say(Finding *f, DoctorGrade grade, const char *fmt, ...) TQ_PRINTF(3, 4);
 void doctor_mend(Finding *f, const char *fmt, ...) TQ_PRINTF(2, 3);

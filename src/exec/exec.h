@@ -27,6 +27,16 @@ void default_signals(void);
 int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd); /* O_PATH: of the file system of /tmp */
 int sandbox_enter_service(const TqPlan *plan);
 int template_build(const TqPlan *plan);
+/* Where a template has what the plan names so. */
+const char *template_place(TqPathKind kind, const char *path) TQ_PURE;
+
+/* network.c: whom a process reaches */
+int network_enter(const TqPlan *plan); /* the tenant's, joined or made */
+int network_new(void);                 /* one with nothing but a loopback */
+/* How often "unreachable" was met there, by whomever: for want of a route, or since somebody on the
+ * way said so, as the own loopback does to who asks for a name where there is no name server. fd:
+ * its /proc/PID/net/snmp; negative: 0. */
+uint64_t network_unreachable(int fd);
 
 /* dev.c. The host's pseudo devices, before they are out of sight, for who may not make nodes; the
  * caller closes. Then a directory "dev" below covers, bound to /dev. */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,7 +31,7 @@ typedef struct Sights {
         Sight at[TQ_PLAN_PATHS_MAX];
 } Sights;
 
-static void look(const TqPlan *plan, Sights *ret) {
+static void look(const TqPlan *plan, bool is_template, Sights *ret) {
         const char *p = tq_plan_part(plan, plan->paths_offset), *end = p + plan->paths_size;
 
         for (ret->n = 0; p < end && ret->n < TQ_ELEMENTSOF(ret->at);
@@ -42,8 +40,8 @@ static void look(const TqPlan *plan, Sights *ret) {
                 struct statx st = {};
 
                 *s = (Sight){};
-                (void)statx(AT_FDCWD, p + 1, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_UID,
-                            &st);
+                (void)statx(AT_FDCWD, is_template ? template_place((TqPathKind)*p, p + 1) : p + 1,
+                            AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_UID, &st);
                 if (*p == TQ_PATH_HIDDEN && !S_ISDIR(st.stx_mode))
                         continue;
                 *s = (Sight){ st.stx_ino, st.stx_dev_major, st.stx_dev_minor,
@@ -90,34 +88,12 @@ static int join_template(const TqPlan *plan, bool *ret_joined) {
         before = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
         if (before < 0)
                 return tq_errno();
-        look(plan, &host);
+        look(plan, false, &host);
         if (setns(plan->mount_fd, CLONE_NEWNS) < 0)
                 return tq_errno();
-        look(plan, &template);
+        look(plan, true, &template);
         *ret_joined = is_up_to_date(plan, &host, &template);
         return *ret_joined || setns(before, CLONE_NEWNS) >= 0 ? 0 : tq_errno();
-}
-
-/* The loopback of a new network namespace is down. */
-static int new_network(void) {
-        TQ_CLOSE int fd = -EBADF;
-        struct ifreq lo = { .ifr_name = "lo" };
-
-        if (unshare(CLONE_NEWNET) < 0)
-                return tq_errno();
-        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
-                return tq_errno();
-        lo.ifr_flags |= IFF_UP;
-        return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
-}
-
-static int enter_network(const TqPlan *plan) {
-        if (plan->network == TQ_NETWORK_HOST)
-                return 0;
-        if (plan->network_fd < 0)
-                return new_network();
-        return setns(plan->network_fd, CLONE_NEWNET) < 0 ? tq_errno() : 0;
 }
 
 /* Only a convenience for the next job: what can't be handed over is built again. */
@@ -253,15 +229,13 @@ int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd) {
         bool is_joined;
         int r;
 
-        r = enter_network(plan);
-        if (r >= 0)
-                r = join_template(plan, &is_joined);
+        r = join_template(plan, &is_joined);
         if (r >= 0 && !is_joined)
                 r = make_template(plan);
         if (r < 0)
                 return r;
         if (plan->flags & TQ_PLAN_PRIVATE_NETWORK) {
-                r = new_network();
+                r = network_new();
                 if (r < 0)
                         return r;
         }

@@ -40,22 +40,36 @@ typedef struct Template {
 static const char *const pseudo[] = { "/proc", "/sys", "/dev", "/tmp", "/var/tmp" };
 
 static bool is_read_only(TqPathKind kind) {
-        return kind == TQ_PATH_READ_ONLY || kind == TQ_PATH_OPTIONAL;
+        return kind == TQ_PATH_READ_ONLY || kind == TQ_PATH_OPTIONAL || kind == TQ_PATH_RESOLV;
 }
 
 static bool may_be_missing(TqPathKind kind) {
-        return kind == TQ_PATH_HIDDEN || kind == TQ_PATH_HOME || kind == TQ_PATH_OPTIONAL;
+        return kind == TQ_PATH_HIDDEN || kind == TQ_PATH_HOME || kind == TQ_PATH_OPTIONAL ||
+               kind == TQ_PATH_RESOLV;
+}
+
+const char *template_place(TqPathKind kind, const char *path) {
+        return kind == TQ_PATH_RESOLV ? "/etc/resolv.conf" : path;
+}
+
+/* What is granted may come from elsewhere. */
+static int open_source(TqPathKind kind, const char *path, int place_fd) {
+        char ignored[PATH_MAX];
+
+        if (kind == TQ_PATH_RESOLV)
+                return tq_trusted_open(path, ignored, sizeof(ignored));
+        return fcntl(place_fd, F_DUPFD_CLOEXEC, 3);
 }
 
 /* Root's paths, which no tenant can lead elsewhere (tq_trusted_open). What is not there is not
  * hidden; a home that is not the tenant's own is not granted. */
 static int resolve(Template *t, TqPathKind kind, const char *path) {
-        TQ_CLOSE int fd = -EBADF;
+        TQ_CLOSE int fd = -EBADF, source = -EBADF;
         Entry *e = &t->entries[t->n];
         struct stat st;
 
         *e = (Entry){ .kind = kind, .tree = -EBADF };
-        fd = tq_trusted_open(path, e->real, sizeof(e->real));
+        fd = tq_trusted_open(template_place(kind, path), e->real, sizeof(e->real));
         if (fd < 0)
                 return fd == -ENOENT && may_be_missing(kind) ? 0 : fd;
         if (fstat(fd, &st) < 0)
@@ -69,7 +83,10 @@ static int resolve(Template *t, TqPathKind kind, const char *path) {
                 t->n += e->is_directory;
                 return 0;
         }
-        e->tree = open_tree(fd, "",
+        source = open_source(kind, path, fd);
+        if (source < 0)
+                return source;
+        e->tree = open_tree(source, "",
                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
         if (e->tree < 0)
                 return tq_errno();

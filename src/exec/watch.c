@@ -85,6 +85,8 @@ typedef struct Watch {
         int signal_fd;
         int calls_fd; /* where the filter tells of calls */
         int null_fd;
+        int network_fd; /* what is counted in its network; negative: nothing */
+        uint64_t unreachable;
         Output outputs[2];
         TqResult record;
         uint64_t started; /* CLOCK_BOOTTIME usec */
@@ -208,6 +210,9 @@ static void watch(Watch *w) {
                 if (w->outputs[i].has_failed)
                         w->record.flags |= TQ_RESULT_OUTPUT_FAILED;
         }
+        if ((w->record.kind != TQ_END_EXITED || w->record.code != 0) &&
+            network_unreachable(w->network_fd) != w->unreachable)
+                w->record.flags |= TQ_RESULT_UNREACHABLE;
         if (w->record.kind == TQ_END_NEVER_STARTED || w->record.kind == TQ_END_SPAWN_FAILED)
                 w->record.started_usec = w->record.run_usec = 0;
 }
@@ -272,6 +277,10 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
         (void)tq_close(plan->network_fd);
         (void)tq_close(plan->report_fd);
         w->status_fd = status[0];
+        if (plan->network != TQ_NETWORK_HOST) {
+                w->network_fd = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
+                w->unreachable = network_unreachable(w->network_fd);
+        }
         return 0;
 }
 
@@ -284,6 +293,7 @@ int watch_job(const TqPlan *plan) {
                 .status_fd = -EBADF,
                 .calls_fd = -EBADF,
                 .null_fd = -EBADF,
+                .network_fd = -EBADF,
         };
         int tmp_fd = -EBADF, r;
         TqStage stage;
@@ -296,6 +306,10 @@ int watch_job(const TqPlan *plan) {
         }
         if (r >= 0)
                 r = join_keyring();
+        if (r >= 0) {
+                stage = TQ_STAGE_NETWORK;
+                r = network_enter(plan);
+        }
         if (r >= 0) {
                 stage = TQ_STAGE_SANDBOX;
                 r = sandbox_enter(plan, &tmp_fd);

@@ -14,7 +14,7 @@ static const struct {
         [TQ_MESSAGE_CLAIM] = { BODY(claim), true },
         [TQ_MESSAGE_REFUSED] = { BODY(claim), true },
         [TQ_MESSAGE_SPAWNED] = { BODY(attempt), false },
-        [TQ_MESSAGE_START_FAILED] = { BODY(attempt), false },
+        [TQ_MESSAGE_START_FAILED] = { BODY(attempt), true },
         [TQ_MESSAGE_ENDED] = { BODY(ended), false },
         [TQ_MESSAGE_USED] = { BODY(used), false },
         [TQ_MESSAGE_STALLED] = { BODY(attempt), false },

@@ -13,7 +13,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  5
+#define TQ_MESSAGE_VERSION  6
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512
 #define TQ_NOTES_BETWEEN    " | " /* TqTenantMessage.note is one text; in none of them */

@@ -99,7 +99,8 @@ int tq_plan_map(int fd, const TqPlan **ret) {
             !lies_inside(p, p->watch_offset, (uint64_t)p->n_watch * sizeof(struct sock_filter)) ||
             !lies_inside(p, p->groups_offset, (uint64_t)p->n_groups * sizeof(gid_t)) ||
             !lies_inside(p, p->body_offset, p->body_size) ||
-            !lies_inside(p, p->paths_offset, p->paths_size) || p->network >= _TQ_NETWORK_MAX)
+            !lies_inside(p, p->paths_offset, p->paths_size) || p->network >= _TQ_NETWORK_MAX ||
+            (p->network == TQ_NETWORK_OUTBOUND && (p->outbound.bits < 8 || p->outbound.bits > 30)))
                 return -EBADMSG;
         *ret = p;
         return 0;

@@ -15,7 +15,7 @@
  * count from the file's start. A new field goes to the end, with a new version. */
 
 #define TQ_PLAN_MAGIC     UINT32_C(0x54715031) /* "TqP1" */
-#define TQ_PLAN_VERSION   2
+#define TQ_PLAN_VERSION   3
 #define TQ_PLAN_RLIMITS   16
 #define TQ_PLAN_KEEP_MAX  8
 #define TQ_PLAN_SIZE_MAX  (512 * 1024)
@@ -43,6 +43,7 @@ typedef enum TqPathKind {
         TQ_PATH_READ_ONLY,  /* to be seen, though its surroundings are hidden */
         TQ_PATH_OPTIONAL,   /* the same, if it is there */
         TQ_PATH_DEVICE,     /* a node of /dev */
+        TQ_PATH_RESOLV,     /* a file to be seen as /etc/resolv.conf, if there is one */
         _TQ_PATH_MAX,
 } TqPathKind;
 
@@ -89,6 +90,7 @@ typedef struct TqPlan {
         uint64_t tmp_bytes;                /* /tmp, /var/tmp and /dev/shm together */
         uint32_t paths_offset, paths_size; /* TqPathKind and path each */
         uint32_t watch_offset, n_watch;    /* the watching process's own filter */
+        TqOutbound outbound;               /* of TQ_NETWORK_OUTBOUND */
 } TqPlan;
 
 typedef struct TqPlanParts {

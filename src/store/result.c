@@ -230,6 +230,7 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
                 end.dropped_bytes = record.dropped_bytes;
                 end.calls = record.calls;
                 end.output_failed = (record.flags & TQ_RESULT_OUTPUT_FAILED) != 0;
+                end.unreachable = (record.flags & TQ_RESULT_UNREACHABLE) != 0;
         }
         *ret = end;
         return 0;

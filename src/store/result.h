@@ -8,8 +8,13 @@
 #define TQ_RESULT_MAGIC   UINT32_C(0x54715231) /* "TqR1" */
 #define TQ_RESULT_VERSION 2
 
-enum { TQ_RESULT_PREPARED = 0x7F };        /* kind: launched, not ended yet */
-enum { TQ_RESULT_OUTPUT_FAILED = 1 << 0 }; /* flags: a disk was full, or failed */
+enum { TQ_RESULT_PREPARED = 0x7F }; /* kind: launched, not ended yet */
+
+/* flags */
+enum {
+        TQ_RESULT_OUTPUT_FAILED = 1 << 0, /* a disk was full, or failed */
+        TQ_RESULT_UNREACHABLE = 1 << 1,   /* somebody could not be reached (TqEnd.unreachable) */
+};
 
 typedef struct TqResult {
         uint32_t magic;
@@ -24,7 +29,7 @@ typedef struct TqResult {
         uint64_t dropped_bytes;
         uint8_t boot[8]; /* first half of the boot id */
         TqCallSet calls; /* of an audited job: those that its profile does not allow */
-        uint32_t flags;  /* TQ_RESULT_OUTPUT_FAILED */
+        uint32_t flags;  /* TQ_RESULT_* */
         uint32_t crc;    /* CRC-32C of what precedes */
 } TqResult;
 

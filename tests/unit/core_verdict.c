@@ -16,6 +16,24 @@ static const struct {
 } rows[] = {
         { { .kind = TQ_END_EXITED, .code = 0 }, 0, TQ_OUTCOME_EXIT, 0, 0, "exit 0" },
         { { .kind = TQ_END_EXITED, .code = 255 }, 0, TQ_OUTCOME_EXIT, 0, 0, "exit 255" },
+        { { .kind = TQ_END_EXITED, .code = 0, .unreachable = 1 },
+          0,
+          TQ_OUTCOME_EXIT,
+          0,
+          0,
+          "exit 0" },
+        { { .kind = TQ_END_EXITED, .code = 7, .unreachable = 1 },
+          0,
+          TQ_OUTCOME_EXIT,
+          0,
+          0,
+          "exit 7 (network unreachable)" },
+        { { .kind = TQ_END_SIGNALED, .code = SIGABRT, .unreachable = 1 },
+          0,
+          TQ_OUTCOME_SIGNAL,
+          0,
+          0,
+          "signal 6 (ABRT) (network unreachable)" },
         { { .kind = TQ_END_EXITED, .code = 137 }, 0, TQ_OUTCOME_EXIT, 0, 0, "exit 137" },
         { { .kind = TQ_END_SIGNALED, .code = SIGKILL },
           0,
@@ -199,10 +217,10 @@ START_TEST(words) {
         static const char *const stops[] = { "none",           "cancelled",   "timeout-job",
                                              "timeout-tenant", "stalled-job", "stalled-tenant" };
         static const char *const stages[] = {
-                "none",    "tenant",  "result-record", "log",     "cgroup",
-                "limits",  "plan",    "clone",         "helper",  "surroundings",
-                "sandbox", "paths",   "pipes",         "rlimits", "credentials",
-                "chdir",   "seccomp", "barrier",       "exec",    "interpreter"
+                "none",  "tenant",      "result-record", "log",          "cgroup",  "limits",
+                "plan",  "clone",       "helper",        "surroundings", "sandbox", "paths",
+                "pipes", "rlimits",     "credentials",   "chdir",        "seccomp", "barrier",
+                "exec",  "interpreter", "network"
         };
 
         ck_assert_uint_eq(TQ_ELEMENTSOF(outcomes), _TQ_OUTCOME_MAX);

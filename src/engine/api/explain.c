@@ -257,8 +257,8 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                 say_after(job, r, s);
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
-                PUT(s->text, "its launch failed for now (%s: %s); it is tried again at ",
-                    tq_verdict_stage_to_string(ej->failed_stage), strerror(ej->failed_error));
+                PUT(s->text, "its launch failed for now (%.350s); it is tried again at ",
+                    ej->failed_why ? ej->failed_why : "");
                 say_time(s->text, sizeof(s->text), r->until_usec);
                 break;
         case TQ_WAIT_TENANT_DISABLED:

@@ -2,6 +2,7 @@
 #include "engine/dispatch/dispatch.h"
 
 #include <stdio.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -165,7 +166,7 @@ static void on_finish(void *data, const TqAction *a) {
         if (tq_map_put(&d->ending, a->job, d) < 0)
                 commit_degrade(d->commit, -ENOMEM);
         /* The one whose launch failed: others that fail say so again. */
-        if (job->failed_stage != TQ_STAGE_NONE)
+        if (job->failed_why)
                 tenants_note_launch(d->tenants, a->tenant, NULL);
         (void)job_free(job);
 }
@@ -236,19 +237,19 @@ static int on_start_failed(void *userdata, const TqMessage *message, const char 
         Dispatch *d = userdata;
         const TqJob *live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
         Job *job = live && live->attempt == m->attempt ? job_of(live) : NULL;
-        char text[128];
+        TQ_FREE char *why = NULL;
 
-        (void)blob;
         (void)fd;
         memset(&end.counters, 0xFF, sizeof(end.counters));
-        if (job && m->is_temporary && m->stage != TQ_STAGE_TENANT && !is_own_fault(job, m)) {
-                (void)snprintf(text, sizeof(text), "%s: %s",
-                               tq_verdict_stage_to_string((TqStage)m->stage), strerror(m->error));
-                tenants_note_launch(d->tenants, live->tenant->id, text);
-        }
+        if (asprintf(&why, "%s: %.*s", tq_verdict_stage_to_string((TqStage)m->stage),
+                     message->header.blob_size > 0 ? (int)message->header.blob_size : INT_MAX,
+                     message->header.blob_size > 0 ? blob : strerror(m->error)) < 0)
+                return -ENOMEM;
+        if (job && m->is_temporary && m->stage != TQ_STAGE_TENANT && !is_own_fault(job, m))
+                tenants_note_launch(d->tenants, live->tenant->id, why);
         if (job) {
-                job->failed_stage = (TqStage)m->stage;
-                job->failed_error = m->error;
+                free(job->failed_why);
+                job->failed_why = TQ_TAKE_PTR(why);
         }
         return heard(feed_step(
                 d->feed, &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,

@@ -25,6 +25,7 @@ Job *job_free(Job *job) {
                 return NULL;
         job_drop_spec(job);
         free(job->after);
+        free(job->failed_why);
         free(job);
         return NULL;
 }

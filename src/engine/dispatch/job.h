@@ -23,8 +23,7 @@ typedef struct Job {
         /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */
         bool has_deadline;
         uint64_t start_after_usec, deadline_usec; /* start_after_usec 0: at once */
-        TqStage failed_stage; /* of the last launch that failed for now; NONE: none did */
-        int failed_error;
+        char *failed_why; /* of the last launch that failed for now; NULL: none did */
 } Job;
 
 Job *job_new(uint64_t id, Specs *specs); /* NULL: out of memory */

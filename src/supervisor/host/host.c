@@ -82,7 +82,7 @@ static void tell_what_waits(const TqHostConfig *is, const TqHostConfig *said) {
                      KEY(spool),       KEY(state),
                      KEY(logs),        KEY(run),
                      KEY(engine_user), KEY(exec_user),
-                     KEY(admin_group) };
+                     KEY(admin_group), KEY(outbound_addresses) };
 #undef KEY
 
         for (size_t i = 0; i < TQ_ELEMENTSOF(keys); i++) {
@@ -107,6 +107,8 @@ void host_replace(Host *h, int *config_fd, const TqHostConfig *config, Profiles 
         h->config.ceilings = config->ceilings;
         h->config.log_max_bytes = config->log_max_bytes;
         memcpy(h->config.hidden_paths, config->hidden_paths, sizeof(h->config.hidden_paths));
+        h->config.outbound_connections = config->outbound_connections;
+        memcpy(h->config.outbound_dns, config->outbound_dns, sizeof(h->config.outbound_dns));
         h->config.policy = config->policy;
         h->config.has_max_jobs = config->has_max_jobs;
         h->config.has_memory = config->has_memory;

@@ -56,7 +56,19 @@ static bool is_of_the_job(TqStage stage, int error) {
                (stage == TQ_STAGE_SECCOMP && error == -EPERM);
 }
 
-static void start_failed(Jobs *j, const TqStartMessage *m, TqStage stage, int error) {
+/* What there is to say beyond stage and errno: empty if nothing. */
+typedef struct Why {
+        char text[512];
+} Why;
+
+static void say_why(const TqError *err, Tenant *t, const TqStartMessage *m, Why *ret) {
+        (void)tq_error_format(err, ret->text, sizeof(ret->text));
+        tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job, t->name,
+                       ret->text);
+}
+
+static void start_failed(Jobs *j, const TqStartMessage *m, TqStage stage, int error,
+                         const char *why) {
         TqMessage answer = {
                 .attempt = { .job = m->job,
                              .attempt = m->attempt,
@@ -66,7 +78,7 @@ static void start_failed(Jobs *j, const TqStartMessage *m, TqStage stage, int er
                              .is_temporary = !is_of_the_job(stage, error) },
         };
 
-        (void)tq_link_send(j->link, TQ_MESSAGE_START_FAILED, &answer, NULL, 0, -EBADF);
+        (void)tq_link_send(j->link, TQ_MESSAGE_START_FAILED, &answer, why, strlen(why), -EBADF);
 }
 
 /* A limit is the payload's; tenantq-exec is in the same cgroup, and gets what it needs besides. */
@@ -75,7 +87,8 @@ static void add_watcher(TqLimits *l, TqKey key, uint64_t needs) {
                 l->value[key] = TQ_MIN(l->value[key] + needs, tq_limits_keys[key].max);
 }
 
-static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, TqStage *ret_stage) {
+static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, TqStage *ret_stage,
+                     Why *why) {
         TqAttr attrs[TQ_ATTRS_MAX];
         TqError err = {};
         char name[48];
@@ -94,12 +107,8 @@ static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, T
                 r = tq_cgroup_leaf_new(t->slice_fd, name, slices_controllers(j->slices), attrs, n,
                                        ret_fd, ret_stage, &err);
         }
-        if (r < 0) {
-                char text[256];
-
-                tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job,
-                               t->name, tq_error_format(&err, text, sizeof(text)));
-        }
+        if (r < 0)
+                say_why(&err, t, m, why);
         return r;
 }
 
@@ -195,6 +204,7 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .tenant = t->handle,
                 .generation = template->generation,
                 .network = (uint32_t)t->config.network,
+                .outbound = h->config.outbound,
                 .tmp_bytes = tmp_bytes(h, &m->limits),
         };
 
@@ -240,26 +250,23 @@ static int spawn(const Host *h, const Files *f, const Template *template, int pl
 /* Everything from the result record to the process. On failure the caller undoes by attempt_free
  * and remove_leaf what *a and *f tell of. */
 static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body, size_t body_size,
-                  Attempt *a, Files *f, TqStage *ret_stage) {
+                  Attempt *a, Files *f, TqStage *ret_stage, Why *why) {
         TQ_CLOSE int plan_fd = -EBADF;
         Template template;
         Filters filters;
         TqError err = {};
-        char text[512];
         int r;
 
-        *ret_stage = TQ_STAGE_SANDBOX;
-        r = templates_get(j->templates, t, &template, &err);
+        r = templates_get(j->templates, t, &template, ret_stage, &err);
         if (r >= 0) {
                 *ret_stage = TQ_STAGE_SECCOMP;
                 r = find_filters(j->host, t, m, &filters, &err);
         }
         if (r < 0) {
-                tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job,
-                               t->name, tq_error_format(&err, text, sizeof(text)));
+                say_why(&err, t, m, why);
                 return r;
         }
-        r = make_leaf(j, t, m, &a->leaf_fd, ret_stage);
+        r = make_leaf(j, t, m, &a->leaf_fd, ret_stage, why);
         /* The slice itself has gone: its limits are written anew before anything starts there. */
         if (*ret_stage == TQ_STAGE_CGROUP && (r == -ENOENT || r == -ENODEV))
                 tenants_lose_slice(j->tenants, t);
@@ -341,6 +348,7 @@ static int on_start(void *userdata, const TqMessage *message, const char *blob, 
         Jobs *j = userdata;
         Tenant *t = tenants_find(j->tenants, m->tenant);
         Attempt *a = NULL;
+        Why why = {};
         int r;
 
         (void)fd;
@@ -351,16 +359,16 @@ static int on_start(void *userdata, const TqMessage *message, const char *blob, 
                 r = a ? 0 : -ENOMEM;
         }
         if (r < 0) {
-                start_failed(j, m, stage, r);
+                start_failed(j, m, stage, r, why.text);
                 return 0;
         }
         if (slices_controllers(j->slices) & TQ_CONTROLLER_MEMORY)
                 a->slice_oom = tq_cgroup_oom_events(t->slice_fd);
-        r = launch(j, t, m, blob, message->header.blob_size, a, &f, &stage);
+        r = launch(j, t, m, blob, message->header.blob_size, a, &f, &stage, &why);
         close_files(&f);
         if (r < 0) {
                 undo(a, m);
-                start_failed(j, m, stage, r);
+                start_failed(j, m, stage, r, why.text);
                 return 0;
         }
         (void)tq_link_send_attempt(j->link, TQ_MESSAGE_SPAWNED, m->tenant, m->job, m->attempt);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/plan.h"
+#include "supervisor/host/outbound.h"
 
 /* Hidden are: what is tenantq's own, the places where services listen, root's home, and the homes
  * of the others. The homes by the directories that they lie in, of which there are few however many
@@ -138,6 +139,8 @@ int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Te
         /* It often leads into /run. */
         if (t->config.network == TQ_NETWORK_HOST)
                 write_path(ret, TQ_PATH_OPTIONAL, "/etc/resolv.conf");
+        if (t->config.network == TQ_NETWORK_OUTBOUND)
+                tq_plan_add_path(ret, TQ_PATH_RESOLV, "%s/" OUTBOUND_RESOLV, c->run);
         write_path(ret, TQ_PATH_HOME, t->who.home);
         write_paths(ret, TQ_PATH_READ_WRITE, t->config.read_write_paths);
         write_paths(ret, TQ_PATH_READ_ONLY, t->config.read_only_paths);

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "kernel/plan.h"
+#include "supervisor/host/outbound.h"
 #include "supervisor/jobs/paths.h"
 
 /* The work of a launch does not depend on the number of tenants; what is kept does, so that only of
@@ -20,6 +21,7 @@
 struct Templates {
         const Host *host;
         const Tenants *tenants;
+        Outbound *outbound;
         TqMap entries; /* Tenant.handle → Entry */
         TqList kept;   /* those with descriptors; who was used last stands last */
         size_t n_kept;
@@ -115,12 +117,18 @@ static void look_at_mounts(Templates *ts) {
                 ts->mounts++;
 }
 
-int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err) {
+int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_stage, TqError *err) {
         Entry *e = entry_of(ts, t);
         int r = e ? 0 : -ENOMEM;
 
+        *ret_stage = TQ_STAGE_SANDBOX;
         if (r >= 0 && e->tenants != tenants_changes(ts->tenants))
                 r = write_again(ts, t, e, err);
+        if (r < 0)
+                return r;
+        *ret_stage = TQ_STAGE_NETWORK;
+        if (t->config.network == TQ_NETWORK_OUTBOUND)
+                r = outbound_ready(ts->outbound, err);
         if (r < 0)
                 return r;
         look_at_mounts(ts);
@@ -193,7 +201,7 @@ int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Tem
                            .report_fds = { -EBADF, -EBADF } };
         tq_list_init(&ts->kept);
         ts->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-        r = ts->mountinfo_fd < 0 ? tq_errno() : 0;
+        r = ts->mountinfo_fd < 0 ? tq_errno() : outbound_new(event, host, &ts->outbound);
         if (r >= 0)
                 r = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ts->report_fds) < 0
                             ? tq_errno()
@@ -220,6 +228,7 @@ Templates *templates_free(Templates *ts) {
         }
         tq_map_done(&ts->entries);
         homes_done(&ts->homes);
+        (void)outbound_free(ts->outbound);
         (void)sd_event_source_disable_unref(ts->report_source);
         (void)tq_close(ts->mountinfo_fd);
         (void)tq_close(ts->report_fds[0]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "core/verdict.h"
 #include "supervisor/tenants/tenants.h"
 
 /* What all jobs of a tenant share, built by the first of them (exec/template.c) and kept for the
@@ -19,5 +20,6 @@ typedef struct Template {
         size_t paths_size;
 } Template;
 
-/* Negative errno with err: it can't be said what the jobs may see. */
-int templates_get(Templates *ts, const Tenant *t, Template *ret, TqError *err);
+/* Negative errno with err and stage: it can't be said what the jobs may see, or nobody can be let
+ * out. */
+int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_stage, TqError *err);

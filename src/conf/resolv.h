@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/buffer.h"
+#include "core/sandbox.h"
+
+/* The host's resolver configuration (resolv.conf(5)), as the jobs of a tenant with a network of its
+ * own can use it. */
+
+/* Whether such a network lets packets to that address out (IPv4, in the host's byte order). */
+bool tq_resolv_is_reachable(const TqOutbound *o, uint32_t address) TQ_PURE;
+
+typedef struct TqResolvServers {
+        unsigned n_reachable; /* at most 3 */
+        unsigned n_others;    /* of the host alone, or IPv6 */
+} TqResolvServers;
+
+/* Where the host has it: in the second, if the first only names systemd-resolved's stub. */
+#define TQ_RESOLV_FILES 2
+extern const char *const tq_resolv_files[TQ_RESOLV_FILES];
+
+/* Translates the first of them that names a server which can be reached; a host without any has no
+ * names itself. */
+void tq_resolv_load(const TqOutbound *o, TqBuffer *ret, TqResolvServers *ret_servers);
+
+/* Copies the reachable name servers, search domains and options of text; everything else is left
+ * out. The buffer's error is the caller's to ask for. */
+TqResolvServers tq_resolv_translate(const TqOutbound *o, const char *text, TqBuffer *ret);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "conf/resolv.h"
+#include "ctl/doctor.h"
+
+/* What network=outbound needs of the host, if a tenant has it. */
+
+#define NFT "/usr/sbin/nft"
+
+static bool somebody_has_it(const Host *h, char *ret, size_t size) {
+        TQ_FREE TqTenantConfig *c = malloc(sizeof(*c));
+        TQ_CLOSE int fd = tq_fs_open_dir(AT_FDCWD, h->config_dir);
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
+
+        if (!c || fd < 0 || tq_fs_opendir(fd, "tenants.d", &dir) < 0)
+                return false;
+        while ((e = readdir(dir))) {
+                char *dot;
+
+                (void)snprintf(ret, size, "%s", e->d_name);
+                dot = strrchr(ret, '.');
+                if (!dot || strcmp(dot, ".conf") != 0)
+                        continue;
+                *dot = '\0';
+                if (tq_hostfile_load_tenant(fd, ret, c, &(TqError){}) >= 0 &&
+                    c->network == TQ_NETWORK_OUTBOUND)
+                        return true;
+        }
+        return false;
+}
+
+static bool does_forward(void) {
+        char text[8];
+
+        return tq_fs_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", text, sizeof(text)) > 0 &&
+               text[0] != '0';
+}
+
+/* A row of /proc/net/route (proc(5)): interface, destination, gateway, four that don't matter,
+ * mask; addresses are hexadecimal, as this machine reads four bytes of network order. */
+static bool leads_into(const TqOutbound *o, char *row) {
+        uint32_t to = 0, mask = 0;
+        char *save = NULL;
+        const char *word = strtok_r(row, "\t ", &save);
+
+        if (!word || strncmp(word, "tq", 2) == 0)
+                return false;
+        for (int i = 1; (word = strtok_r(NULL, "\t ", &save)); i++) {
+                if (i == 1)
+                        to = ntohl((uint32_t)strtoul(word, NULL, 16));
+                if (i == 7)
+                        mask = ntohl((uint32_t)strtoul(word, NULL, 16));
+        }
+        return mask != 0 && ((to ^ o->first) & mask & tq_outbound_mask(o)) == 0;
+}
+
+/* The interface by which the host itself has a part of the range. */
+static bool is_taken(const TqOutbound *o, char *ret, size_t size) {
+        FILE *f = fopen("/proc/net/route", "re");
+        char line[256];
+        bool is = false;
+
+        /* The first row has the names. */
+        for (int i = 0; f && !is && fgets(line, sizeof(line), f); i++) {
+                is = i > 0 && leads_into(o, line);
+                if (is)
+                        (void)snprintf(ret, size, "%s", line); /* cut behind the first word */
+        }
+        if (f)
+                (void)fclose(f);
+        return is;
+}
+
+/* A chain of somebody else that drops what it does not know. Only root sees it. */
+static bool is_dropped(char *ret, size_t size) {
+        FILE *f = popen(NFT " list chains 2>/dev/null", "re"); /* NOLINT(cert-env33-c): fixed */
+        char line[256], table[128] = "";
+        bool is = false;
+
+        while (f && fgets(line, sizeof(line), f)) {
+                if (strncmp(line, "table ", 6) == 0)
+                        (void)snprintf(table, sizeof(table), "%.*s", (int)strcspn(line + 6, "{\n"),
+                                       line + 6);
+                else if (!is && strstr(line, "hook forward") && strstr(line, "policy drop")) {
+                        (void)snprintf(ret, size, "%s", table);
+                        is = true;
+                }
+        }
+        if (f)
+                (void)pclose(f);
+        return is;
+}
+
+static bool has_servers(const Host *h) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        TqResolvServers s;
+
+        tq_resolv_load(&h->config->outbound, &text, &s);
+        return h->config->outbound_dns[0] || s.n_reachable > 0 || s.n_others == 0;
+}
+
+static void look_at_outbound(const Host *h, Finding *f) {
+        char what[256];
+
+        if (!somebody_has_it(h, what, sizeof(what)))
+                doctor_say(f, DOCTOR_OK, "no tenant has network=outbound");
+        else if (access(NFT, X_OK) < 0) {
+                doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: there is no " NFT, what);
+                doctor_mend(f, "apt-get install nftables");
+        } else if (!does_forward()) {
+                doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: the host forwards no packets",
+                           what);
+                doctor_mend(f, "net.ipv4.ip_forward=1 in /etc/sysctl.d/60-tenantq.conf; sysctl "
+                               "--system. It is for all interfaces: look at the firewall");
+        } else if (!has_servers(h)) {
+                doctor_say(f, DOCTOR_FAIL,
+                           "%s has network=outbound: only the host reaches its name servers", what);
+                doctor_mend(f, "outbound_dns= in tenantq.conf: IPv4 addresses of others");
+        } else if (is_taken(&h->config->outbound, what, sizeof(what))) {
+                doctor_say(f, DOCTOR_FAIL, "addresses of %s are the host's own, by %s",
+                           h->config->outbound_addresses, what);
+                doctor_mend(f, "outbound_addresses= in tenantq.conf: a network that nobody has");
+        } else if (is_dropped(what, sizeof(what))) {
+                doctor_say(f, DOCTOR_WARN,
+                           "table %s drops what is forwarded, unless a rule says otherwise", what);
+                doctor_mend(f, "accept there what has iifname or oifname tq*: tenantq's own table "
+                               "refuses what is not to be");
+        } else
+                doctor_say(f, DOCTOR_OK, "nftables, forwarding and name servers are there");
+}
+
+const DoctorCheck doctor_network[] = { { "outbound", look_at_outbound } };
+const size_t n_doctor_network = TQ_ELEMENTSOF(doctor_network);
