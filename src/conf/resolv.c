@@ -37,30 +37,40 @@ static const char *value_of(const char *line, const char *key) {
                        : NULL;
 }
 
-static void take_line(const TqOutbound *o, const char *line, TqResolvServers *s, TqBuffer *ret) {
-        static const char *const as_they_are[] = { "domain", "search", "options" };
-        const char *value = value_of(line, "nameserver");
-
-        if (value) {
-                take_server(o, value, s, ret);
-                return;
+static void take_servers(const TqOutbound *o, const char *words, TqResolvServers *s,
+                         TqBuffer *ret) {
+        for (words += strspn(words, " \t"); *words; words += strspn(words, " \t")) {
+                take_server(o, words, s, ret);
+                words += strcspn(words, " \t");
         }
+}
+
+static void take_line(const char *line, TqBuffer *ret) {
+        static const char *const as_they_are[] = { "domain", "search", "options" };
+
         for (size_t i = 0; i < TQ_ELEMENTSOF(as_they_are); i++)
                 if (value_of(line, as_they_are[i]))
                         tq_buffer_printf(ret, "%s\n", line);
 }
 
-TqResolvServers tq_resolv_translate(const TqOutbound *o, const char *text, TqBuffer *ret) {
+TqResolvServers tq_resolv_translate(const TqOutbound *o, const char *servers, const char *text,
+                                    TqBuffer *ret) {
         TqResolvServers s = {};
 
+        take_servers(o, servers, &s, ret);
         while (*text) {
                 size_t n = strcspn(text, "\n");
                 char line[512];
+                const char *value;
 
                 if (n < sizeof(line)) {
                         memcpy(line, text, n);
                         line[n] = '\0';
-                        take_line(o, line, &s, ret);
+                        value = value_of(line, "nameserver");
+                        if (!value)
+                                take_line(line, ret);
+                        else if (!servers[0])
+                                take_server(o, value, &s, ret);
                 }
                 text += n + (text[n] == '\n');
         }
@@ -86,17 +96,18 @@ static char *read_file(const char *path) {
         return TQ_TAKE_PTR(text);
 }
 
-void tq_resolv_load(const TqOutbound *o, TqBuffer *ret, TqResolvServers *ret_servers) {
+void tq_resolv_load(const TqOutbound *o, const char *servers, TqBuffer *ret,
+                    TqResolvServers *ret_servers) {
         TqResolvServers s = {};
         unsigned n_others = 0;
 
         for (size_t i = 0; i < TQ_RESOLV_FILES && s.n_reachable == 0; i++) {
                 TQ_FREE char *text = read_file(tq_resolv_files[i]);
 
-                if (!text)
+                if (!text && !servers[0])
                         continue;
                 tq_buffer_reset(ret);
-                s = tq_resolv_translate(o, text, ret);
+                s = tq_resolv_translate(o, servers, text ? text : "", ret);
                 n_others += s.n_others;
         }
         *ret_servers = (TqResolvServers){ s.n_reachable, n_others };

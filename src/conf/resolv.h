@@ -20,9 +20,12 @@ typedef struct TqResolvServers {
 extern const char *const tq_resolv_files[TQ_RESOLV_FILES];
 
 /* Translates the first of them that names a server which can be reached; a host without any has no
- * names itself. */
-void tq_resolv_load(const TqOutbound *o, TqBuffer *ret, TqResolvServers *ret_servers);
+ * names itself. servers: blank-separated addresses, instead of the host's; empty: the host's. */
+void tq_resolv_load(const TqOutbound *o, const char *servers, TqBuffer *ret,
+                    TqResolvServers *ret_servers);
 
-/* Copies the reachable name servers, search domains and options of text; everything else is left
- * out. The buffer's error is the caller's to ask for. */
-TqResolvServers tq_resolv_translate(const TqOutbound *o, const char *text, TqBuffer *ret);
+/* Copies the search domains and options of text, and the name servers that can be reached, of text
+ * or those given as above; everything else is left out. The buffer's error is the caller's to ask
+ * for. */
+TqResolvServers tq_resolv_translate(const TqOutbound *o, const char *servers, const char *text,
+                                    TqBuffer *ret);

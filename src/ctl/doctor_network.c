@@ -102,8 +102,8 @@ static bool has_servers(const Host *h) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         TqResolvServers s;
 
-        tq_resolv_load(&h->config->outbound, &text, &s);
-        return h->config->outbound_dns[0] || s.n_reachable > 0 || s.n_others == 0;
+        tq_resolv_load(&h->config->outbound, h->config->outbound_dns, &text, &s);
+        return s.n_reachable > 0 || s.n_others == 0;
 }
 
 static void look_at_outbound(const Host *h, Finding *f) {

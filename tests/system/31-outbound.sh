@@ -228,6 +228,8 @@ servers_change() {
         ctl reload >/dev/null
         ctl wait "$job" >/dev/null
         t_eq "$(ctl logs "$job")" "nameserver 10.99.0.2" "with servers of its own"
+        printf 'nameserver 10.99.0.7\nnameserver 10.99.0.8\nnameserver 10.99.0.9\n' >"$D/resolv"
+        t_eq "$(ctl run -w -t acme -- cat /etc/resolv.conf 2>/dev/null)" "nameserver 10.99.0.2" "instead of the host's"
         printf 'nameserver 10.99.0.2\n' >"$D/resolv"
 }
 

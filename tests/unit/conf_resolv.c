@@ -30,7 +30,7 @@ static const struct {
 
 START_TEST(translated) {
         TQ_BUFFER_CLEANUP TqBuffer b = {};
-        TqResolvServers s = tq_resolv_translate(&range, rows[_i].text, &b);
+        TqResolvServers s = tq_resolv_translate(&range, "", rows[_i].text, &b);
 
         ck_assert_str_eq(tq_buffer_string(&b), rows[_i].want);
         ck_assert_uint_eq(s.n_reachable, rows[_i].n_reachable);
@@ -43,8 +43,23 @@ START_TEST(long_line) {
         TQ_BUFFER_CLEANUP TqBuffer b = {}, text = {};
 
         tq_buffer_printf(&text, "search %0600d\nnameserver 10.0.0.1\n", 0);
-        ck_assert_uint_eq(tq_resolv_translate(&range, tq_buffer_string(&text), &b).n_reachable, 1);
+        ck_assert_uint_eq(tq_resolv_translate(&range, "", tq_buffer_string(&text), &b).n_reachable,
+                          1);
         ck_assert_str_eq(tq_buffer_string(&b), "nameserver 10.0.0.1\n");
+}
+END_TEST
+
+/* Those given are the only ones, however many the host has. */
+START_TEST(given) {
+        static const char host[] = "nameserver 10.0.0.1\nnameserver 10.0.0.2\nsearch a.example\n"
+                                   "nameserver 10.0.0.3\nnameserver 127.0.0.1\n";
+        TQ_BUFFER_CLEANUP TqBuffer b = {};
+        TqResolvServers s = tq_resolv_translate(&range, " 10.1.0.1\t10.1.0.2 ", host, &b);
+
+        ck_assert_str_eq(tq_buffer_string(&b),
+                         "nameserver 10.1.0.1\nnameserver 10.1.0.2\nsearch a.example\n");
+        ck_assert_uint_eq(s.n_reachable, 2);
+        ck_assert_uint_eq(s.n_others, 0);
 }
 END_TEST
 
@@ -53,6 +68,7 @@ static void fill(Suite *s) {
 
         unit_add_rows(t, translated, rows);
         tcase_add_test(t, long_line);
+        tcase_add_test(t, given);
 }
 
 int main(void) {

@@ -261,23 +261,11 @@ static int write_resolv(int run_fd, const TqBuffer *text) {
         return r >= 0 && ftruncate(fd, (off_t)text->size) < 0 ? tq_errno() : r;
 }
 
-static void write_servers(const char *words, TqBuffer *ret) {
-        while (*words) {
-                size_t n = strcspn(words, " \t");
-
-                if (n > 0)
-                        tq_buffer_printf(ret, "nameserver %.*s\n", (int)n, words);
-                words += n + strspn(words + n, " \t");
-        }
-}
-
 static int translate(const TqHostConfig *c, TqBuffer *ret, TqError *err) {
         TqResolvServers s;
 
-        tq_resolv_load(&c->outbound, ret, &s);
-        if (c->outbound_dns[0])
-                write_servers(c->outbound_dns, ret);
-        else if (s.n_reachable == 0 && s.n_others > 0)
+        tq_resolv_load(&c->outbound, c->outbound_dns, ret, &s);
+        if (s.n_reachable == 0 && s.n_others > 0)
                 return tq_error(err, -EDESTADDRREQ,
                                 "network=outbound: the host's name servers can be reached from the "
                                 "host alone, or by IPv6; expected outbound_dns= in tenantq.conf");
