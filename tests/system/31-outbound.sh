@@ -186,6 +186,18 @@ flushed() {
         done
 }
 
+# As loaders of firewalls do it: again, just when ours are there again.
+flushed_twice() {
+        local i
+        for i in $(seq 40); do
+                in_ns host nft flush ruleset
+                t_wait 3 has_table
+                in_ns host nft "flush ruleset; add table inet other$i"
+                in_ns host nft flush ruleset
+        done
+        t_wait 8 has_table
+}
+
 nft_fails() {
         local pid
         pid=$(d_pid)
@@ -262,6 +274,7 @@ d_case "nor the host, its loopback, its links, its IPv6" not_the_host
 d_case "nobody comes in but a job of the same tenant" no_way_in
 d_case "a tenant's connections have an end" connections_have_an_end
 d_case "rules that somebody took away are there again" flushed
+d_case "however soon they are taken away again" flushed_twice
 d_case "so are those that could not be loaded for a while" nft_fails
 d_case "a host that does not forward starts no such job, and says so" not_forwarded
 d_case "name servers change, and who has none says so" servers_change

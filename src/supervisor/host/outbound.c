@@ -16,9 +16,9 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "conf/resolv.h"
@@ -26,12 +26,12 @@
 /* Whoever loads a firewall often begins with flushing all that there is, ours too: the kernel
  * tells, and the rules are loaded again. */
 
-#define NFT         "/usr/sbin/nft"
-#define NFT_MSEC    5000
-#define AGAIN_USEC  (5 * UINT64_C(1000000))
-#define TABLE       "tenantq"
-#define RESOLV_MOST 65536
-#define FORWARD     "/proc/sys/net/ipv4/ip_forward"
+#define NFT        "/usr/sbin/nft"
+#define NFT_MSEC   5000
+#define TIMES      3
+#define AGAIN_USEC (5 * UINT64_C(1000000))
+#define TABLE      "tenantq"
+#define FORWARD    "/proc/sys/net/ipv4/ip_forward"
 
 /* A file as it was when it was read. */
 typedef struct Seen {
@@ -45,7 +45,11 @@ struct Outbound {
         sd_event_source *again, *changes_source;
         int changes_fd; /* of the host's rules */
         bool is_loaded;
-        uint64_t connections;                                /* as loaded */
+        uint64_t connections; /* as loaded */
+        TqError failure;      /* of the last load; empty: it did not fail */
+        int failure_errno;
+        uint64_t failed_usec;                                /* when: CLOCK_MONOTONIC */
+        bool is_written;                                     /* the file that jobs see */
         char dns[sizeof(((TqHostConfig *)0)->outbound_dns)]; /* as written */
         Seen seen[TQ_RESOLV_FILES];
 };
@@ -132,28 +136,38 @@ static int load_rules(const TqHostConfig *c, TqError *err) {
                         said[0] ? said : "it did not end by itself");
 }
 
+typedef enum Change {
+        CHANGE_NONE, /* of ours */
+        CHANGE_MADE, /* the table: what belongs to it follows */
+        CHANGE_GONE,
+} Change;
+
 /* All messages that name a table do so in their first attribute (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
  * NFTA_RULE_TABLE: linux/netfilter/nf_tables.h). */
-static bool takes_ours_away(const struct nlmsghdr *h) {
+static Change change_of_ours(const struct nlmsghdr *h) {
         const struct nlattr *a =
                 (const struct nlattr *)((const char *)h + NLMSG_SPACE(sizeof(struct nfgenmsg)));
 
         if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
-            h->nlmsg_len < NLMSG_SPACE(sizeof(struct nfgenmsg)) + NLA_HDRLEN + sizeof(TABLE))
-                return false;
+            h->nlmsg_len < NLMSG_SPACE(sizeof(struct nfgenmsg)) + NLA_HDRLEN + sizeof(TABLE) ||
+            a->nla_type != NFTA_TABLE_NAME ||
+            memcmp((const char *)a + NLA_HDRLEN, TABLE, sizeof(TABLE)) != 0)
+                return CHANGE_NONE;
         switch (h->nlmsg_type & 0xFF) {
+        case NFT_MSG_NEWTABLE:
+                return CHANGE_MADE;
         case NFT_MSG_DELTABLE:
         case NFT_MSG_DELCHAIN:
         case NFT_MSG_DELRULE:
-                return a->nla_type == NFTA_TABLE_NAME &&
-                       memcmp((const char *)a + NLA_HDRLEN, TABLE, sizeof(TABLE)) == 0;
+                return CHANGE_GONE;
         default:
-                return false;
+                return CHANGE_NONE;
         }
 }
 
-/* Returns whether what is ours may have gone. */
-static bool read_changes(int fd) {
+/* Returns whether what is ours may have gone; by_us: what went before it was made again, which is
+ * told in the order of the transaction, we have taken away ourselves. */
+static bool read_changes(int fd, bool by_us) {
         static union {
                 struct nlmsghdr head;
                 char space[65536];
@@ -167,23 +181,64 @@ static bool read_changes(int fd) {
 
                 is_gone |= n < 0 && errno == ENOBUFS; /* some were dropped */
                 for (const struct nlmsghdr *h = &buffer.head; NLMSG_OK(h, left);
-                     h = NLMSG_NEXT(h, left))
-                        is_gone |= takes_ours_away(h);
+                     h = NLMSG_NEXT(h, left)) {
+                        Change c = change_of_ours(h);
+
+                        if (c == CHANGE_GONE)
+                                is_gone = true;
+                        else if (c == CHANGE_MADE && by_us)
+                                is_gone = false;
+                }
         }
         return is_gone;
 }
 
-static int load(Outbound *o, TqError *err) {
-        int r = load_rules(&o->host->config, err);
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata);
 
-        o->is_loaded = r >= 0;
-        o->connections = o->host->config.outbound_connections;
-        /* We have replaced what there was: told of before nft ended. */
-        (void)read_changes(o->changes_fd);
-        return r;
+static void try_later(Outbound *o) {
+        if (o->again) {
+                (void)sd_event_source_set_time_relative(o->again, AGAIN_USEC);
+                (void)sd_event_source_set_enabled(o->again, SD_EVENT_ONESHOT);
+        } else
+                (void)sd_event_add_time_relative(o->event, &o->again, CLOCK_MONOTONIC, AGAIN_USEC,
+                                                 AGAIN_USEC / 10, on_again, o);
 }
 
-static int on_again(sd_event_source *source, uint64_t usec, void *userdata);
+/* That we have replaced what there was is told of before nft ends, and behind it what somebody else
+ * has done since: once more, then. */
+static int load_until_there(Outbound *o, TqError *err) {
+        for (int i = 0; i < TIMES; i++) {
+                int r = load_rules(&o->host->config, err);
+
+                if (!read_changes(o->changes_fd, true) || r < 0)
+                        return r;
+        }
+        try_later(o);
+        return tq_error(err, -EAGAIN, "network=outbound: somebody goes on taking the rules away");
+}
+
+/* What has just failed is not tried once more for each job that waits for it: everybody waits for
+ * nft meanwhile. */
+static int load(Outbound *o, TqError *err) {
+        uint64_t now = tq_clock_monotonic_usec();
+        int r;
+
+        if (o->failure.text[0] != '\0' && now - o->failed_usec < AGAIN_USEC) {
+                *err = o->failure;
+                return o->failure_errno;
+        }
+        o->failure = (TqError){};
+        r = load_until_there(o, &o->failure);
+        o->is_loaded = r >= 0;
+        o->connections = o->host->config.outbound_connections;
+        if (r < 0) {
+                (void)tq_error_errno(&o->failure, r, "network=outbound");
+                o->failed_usec = tq_clock_monotonic_usec();
+                o->failure_errno = r;
+                *err = o->failure;
+        }
+        return r;
+}
 
 /* Jobs run whose packets they were for. */
 static void load_again(Outbound *o) {
@@ -196,12 +251,7 @@ static void load_again(Outbound *o) {
                 return;
         }
         tq_log(LOG_ERR, "%s; it is tried again", tq_error_format(&err, text, sizeof(text)));
-        if (o->again) {
-                (void)sd_event_source_set_time_relative(o->again, AGAIN_USEC);
-                (void)sd_event_source_set_enabled(o->again, SD_EVENT_ONESHOT);
-        } else
-                (void)sd_event_add_time_relative(o->event, &o->again, CLOCK_MONOTONIC, AGAIN_USEC,
-                                                 AGAIN_USEC / 10, on_again, o);
+        try_later(o);
 }
 
 static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -209,42 +259,49 @@ static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)source;
         (void)usec;
-        if (!o->is_loaded)
+        if (!o->is_loaded) {
+                o->failure = (TqError){};
                 load_again(o);
+        }
         return 0;
 }
 
 static int on_changes(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Outbound *o = userdata;
+
         (void)source;
         (void)revents;
-        if (read_changes(fd))
-                load_again(userdata);
+        if (read_changes(fd, false)) {
+                o->is_loaded = false;
+                load_again(o);
+        }
         return 0;
 }
 
 static int watch_changes(Outbound *o) {
         struct sockaddr_nl here = { .nl_family = AF_NETLINK };
-        int group = NFNLGRP_NFTABLES;
+        TQ_CLOSE int fd = -EBADF;
+        int group = NFNLGRP_NFTABLES, r;
 
         if (o->changes_fd >= 0)
                 return 0;
-        o->changes_fd =
-                socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
-        if (o->changes_fd < 0)
+        o->is_loaded = false; /* what became of them meanwhile, nobody told */
+        fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
+        if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) < 0 ||
+            setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
                 return tq_errno();
-        if (bind(o->changes_fd, (struct sockaddr *)&here, sizeof(here)) < 0 ||
-            setsockopt(o->changes_fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
-                    0)
-                return tq_errno();
-        return sd_event_add_io(o->event, &o->changes_source, o->changes_fd, EPOLLIN, on_changes, o);
+        r = sd_event_add_io(o->event, &o->changes_source, fd, EPOLLIN, on_changes, o);
+        if (r >= 0)
+                o->changes_fd = tq_take_fd(&fd);
+        return r;
 }
 
 /* Names ---------------------------------------------------------------------------------------- */
 
-static Seen look(int dir_fd, const char *path) {
+static Seen look(const char *path) {
         struct stat st;
 
-        if (fstatat(dir_fd, path, &st, 0) < 0)
+        if (stat(path, &st) < 0)
                 return (Seen){};
         return (Seen){ st.st_ino, (uint64_t)st.st_size, st.st_mtim };
 }
@@ -282,8 +339,9 @@ static int renew_resolv(Outbound *o, TqError *err) {
         if (run_fd < 0)
                 return tq_error_errno(err, run_fd, "%s", c->run);
         for (size_t i = 0; i < TQ_RESOLV_FILES; i++)
-                now[i] = look(AT_FDCWD, tq_resolv_files[i]);
-        if (memcmp(now, o->seen, sizeof(now)) == 0 && strcmp(o->dns, c->outbound_dns) == 0 &&
+                now[i] = look(tq_resolv_files[i]);
+        if (o->is_written && memcmp(now, o->seen, sizeof(now)) == 0 &&
+            strcmp(o->dns, c->outbound_dns) == 0 &&
             faccessat(run_fd, OUTBOUND_RESOLV, F_OK, 0) >= 0)
                 return 0;
         r = translate(c, &text, err);
@@ -292,6 +350,7 @@ static int renew_resolv(Outbound *o, TqError *err) {
         r = write_resolv(run_fd, &text);
         if (r < 0)
                 return tq_error_errno(err, r, "%s/" OUTBOUND_RESOLV, c->run);
+        o->is_written = true;
         memcpy(o->seen, now, sizeof(now));
         (void)snprintf(o->dns, sizeof(o->dns), "%s", c->outbound_dns);
         return 0;
@@ -338,12 +397,18 @@ static bool has_interfaces(void) {
 
 int outbound_new(sd_event *event, const Host *host, Outbound **ret) {
         Outbound *o = calloc(1, sizeof(*o));
+        int r;
 
         if (!o)
                 return -ENOMEM;
         *o = (Outbound){ .host = host, .event = event, .changes_fd = -EBADF };
-        if (has_interfaces() && watch_changes(o) >= 0)
+        if (has_interfaces()) {
+                r = watch_changes(o);
+                if (r < 0) /* the next launch tries it again */
+                        tq_log(LOG_ERR, "network=outbound: nobody tells of changes: %s",
+                               strerror(-r));
                 load_again(o);
+        }
         *ret = o;
         return 0;
 }
