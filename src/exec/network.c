@@ -182,9 +182,10 @@ static int add_address(int fd, int index, uint32_t address) {
         return ask(fd, &m);
 }
 
+/* What leads nowhere is still there when the interface has gone. */
 static int add_route(int fd, uint8_t type, uint32_t to, uint32_t bits, uint32_t gateway) {
         Message m;
-        struct rtmsg *route = start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
+        struct rtmsg *route = start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*route));
 
         *route = (struct rtmsg){ .rtm_family = AF_INET,
                                  .rtm_dst_len = (uint8_t)bits,
@@ -223,14 +224,18 @@ static int start_end(int fd, int index, uint32_t address) {
         return r < 0 ? r : set_up(fd, index);
 }
 
-/* The first number from the tenant's own on that no interface has: who makes it, has it. */
-static int make_pair(const TqPlan *plan, int fd, int namespace_fd, uint32_t *ret_number) {
+/* The first number from the tenant's own on that no interface has: who makes it, has it. fd: of the
+ * namespace. -EALREADY: another job has made it meanwhile. */
+static int make_pair(const TqPlan *plan, int host_fd, int fd, int namespace_fd,
+                     uint32_t *ret_number) {
         uint32_t n = tq_outbound_networks(&plan->outbound);
         int r = -EEXIST;
 
         for (uint32_t i = 0; i < n && r == -EEXIST; i++) {
                 *ret_number = (plan->tenant % n + i) % n;
-                r = add_pair(fd, namespace_fd, *ret_number);
+                r = add_pair(host_fd, namespace_fd, *ret_number);
+                if (r == -EEXIST && get_index(fd, OUR_END) >= 0)
+                        return -EALREADY;
         }
         return r == -EEXIST ? -EADDRNOTAVAIL : r;
 }
@@ -246,9 +251,9 @@ static int connect_out(const TqPlan *plan, int host_fd) {
         namespace_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
         if (namespace_fd < 0)
                 return tq_errno();
-        r = make_pair(plan, host_fd, namespace_fd, &number);
+        r = make_pair(plan, host_fd, fd, namespace_fd, &number);
         if (r < 0)
-                return r;
+                return r == -EALREADY ? 0 : r;
         address = plan->outbound.first + 2 * number;
         (void)snprintf(name, sizeof(name), "tq%u", number);
         index = get_index(host_fd, name);
@@ -274,6 +279,25 @@ int network_new(void) {
         return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
 }
 
+/* Somebody may have taken the pair away since it was made: then the whole of it, since one end goes
+ * with the other. */
+static int join(const TqPlan *plan, int host_fd) {
+        TQ_CLOSE int fd = -EBADF;
+        int r;
+
+        if (setns(plan->network_fd, CLONE_NEWNET) < 0)
+                return tq_errno();
+        if (plan->network != TQ_NETWORK_OUTBOUND)
+                return 0;
+        fd = open_rtnetlink();
+        if (fd < 0)
+                return fd;
+        r = get_index(fd, OUR_END);
+        if (r == -ENODEV)
+                return connect_out(plan, host_fd);
+        return r < 0 ? r : 0;
+}
+
 /* Privileged and safe: numbers are the supervisor's, and nothing of the tenant's runs yet. */
 int network_enter(const TqPlan *plan) {
         TQ_CLOSE int host_fd = -EBADF;
@@ -281,15 +305,15 @@ int network_enter(const TqPlan *plan) {
 
         if (plan->network == TQ_NETWORK_HOST)
                 return 0;
+        if (plan->network == TQ_NETWORK_OUTBOUND) {
+                host_fd = open_rtnetlink();
+                if (host_fd < 0)
+                        return host_fd;
+        }
         if (plan->network_fd >= 0)
-                return setns(plan->network_fd, CLONE_NEWNET) < 0 ? tq_errno() : 0;
-        if (plan->network == TQ_NETWORK_NONE)
-                return network_new();
-        host_fd = open_rtnetlink();
-        if (host_fd < 0)
-                return host_fd;
+                return join(plan, host_fd);
         r = network_new();
-        return r < 0 ? r : connect_out(plan, host_fd);
+        return r < 0 || plan->network == TQ_NETWORK_NONE ? r : connect_out(plan, host_fd);
 }
 
 /* A column of /proc/PID/net/snmp (proc(5)): a line of names, then one of values. */

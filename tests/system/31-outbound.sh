@@ -220,6 +220,25 @@ not_forwarded() {
         t_match "$(ctl logs "$job")" "you are" "what it said"
 }
 
+# Its two ends go with each other; a job that runs has the way out again, too.
+pair_is_taken() {
+        local job name i
+        job=$(ctl run -t acme -- sh -c "sleep 3; $D_PYTHON $N call 10.99.0.2:8080")
+        t_wait 5 d_state_is "$job" running
+        for name in $(in_ns host ip -o link | grep -o ': tq[0-9]*' | tr -d ': '); do in_ns host ip link del "$name"; done
+        for i in 1 2 3 4; do
+                calls acme 10.99.0.2:8080 >"$D/stage/taken.$i" &
+        done
+        for i in 1 2 3 4; do
+                t_wait 10 test -s "$D/stage/taken.$i"
+                t_eq "$(cat "$D/stage/taken.$i")" "you are 10.99.0.1" "the next jobs"
+        done
+        t_eq "$(calls globex 10.99.0.2:8080)" "you are 10.99.0.1" "the other tenant's"
+        ctl wait "$job" >/dev/null
+        t_match "$(ctl logs "$job")" "you are 10.99.0.1" "the one that ran"
+        t_eq "$(in_ns host ip -o link | grep -c ': tq')" 2 interfaces
+}
+
 waits_for_the_host() {
         ctl explain "$1" | grep -q network
 }
@@ -276,6 +295,7 @@ d_case "a tenant's connections have an end" connections_have_an_end
 d_case "rules that somebody took away are there again" flushed
 d_case "however soon they are taken away again" flushed_twice
 d_case "so are those that could not be loaded for a while" nft_fails
+d_case "a tenant's interface that somebody took away is there for the next job" pair_is_taken
 d_case "a host that does not forward starts no such job, and says so" not_forwarded
 d_case "name servers change, and who has none says so" servers_change
 d_case "rules that were lost while nobody watched are there before the next job" restarted
