@@ -165,7 +165,8 @@ static int set_outbound(TqHostConfig *c, const char *key, const char *value, uns
                 if (tq_sandbox_outbound_from_string(value, &c->outbound) < 0 ||
                     copy_text(c->outbound_addresses, sizeof(c->outbound_addresses), value) < 0)
                         return bad(err, line, key,
-                                   "an IPv4 network of 8 to 30 bits that nobody else has, such "
+                                   "an IPv4 network of 8 to 30 bits that nobody else has, "
+                                   "without loopback, link-local and multicast addresses, such "
                                    "as " TQ_OUTBOUND_DEFAULT);
                 return 0;
         }

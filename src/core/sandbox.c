@@ -19,6 +19,22 @@ TqNetwork tq_sandbox_network_from_string(const char *s) {
         return _TQ_NETWORK_INVALID;
 }
 
+/* What no network can have, and what has a meaning of its own wherever it is met. */
+static const TqOutbound reserved[] = {
+        { 0x00000000, 8 },  /* this host (RFC 1122) */
+        { 0x7F000000, 8 },  /* loopback */
+        { 0xA9FE0000, 16 }, /* link-local (RFC 3927) */
+        { 0xE0000000, 3 },  /* multicast, reserved */
+};
+
+static bool is_reserved(const TqOutbound *o) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(reserved); i++)
+                if (((o->first ^ reserved[i].first) & tq_outbound_mask(o) &
+                     tq_outbound_mask(&reserved[i])) == 0)
+                        return true;
+        return false;
+}
+
 int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret) {
         const char *slash = strchr(s, '/');
         char address[INET_ADDRSTRLEN];
@@ -34,7 +50,7 @@ int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret) {
         if (inet_pton(AF_INET, address, &in) != 1)
                 return -EINVAL;
         o = (TqOutbound){ .first = ntohl(in.s_addr), .bits = (uint32_t)bits };
-        if (!tq_outbound_has(&o, o.first))
+        if (!tq_outbound_has(&o, o.first) || is_reserved(&o))
                 return -EINVAL;
         *ret = o;
         return 0;

@@ -26,7 +26,8 @@ typedef struct TqOutbound {
 #define TQ_OUTBOUND_DEFAULT                                                                        \
         "198.18.0.0/15" /* of no network: for tests between devices (RFC 2544) */
 
-/* "198.18.0.0/15": -EINVAL. */
+/* "198.18.0.0/15". -EINVAL: it is no such range, or has loopback, link-local, multicast or other
+ * addresses that no network can have. */
 int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret);
 
 static inline uint32_t tq_outbound_mask(const TqOutbound *o) {
