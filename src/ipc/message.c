@@ -120,7 +120,9 @@ static bool body_is_sane(const TqMessage *m) {
         case TQ_MESSAGE_STATUS:
                 return status_is_sane(m);
         case TQ_MESSAGE_START_FAILED:
-                return m->attempt.stage < _TQ_STAGE_MAX;
+                /* The engine keeps the text for as long as the job waits. */
+                return m->attempt.stage < _TQ_STAGE_MAX &&
+                       m->header.blob_size < TQ_MESSAGE_TEXT_MAX;
         case TQ_MESSAGE_ENDED:
                 return attempt_is_sane(m->ended.job, m->ended.attempt) &&
                        m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&

@@ -15,7 +15,7 @@
 
 #define TQ_MESSAGE_VERSION  6
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
-#define TQ_MESSAGE_TEXT_MAX 512
+#define TQ_MESSAGE_TEXT_MAX 512   /* with its terminator */
 #define TQ_NOTES_BETWEEN    " | " /* TqTenantMessage.note is one text; in none of them */
 #define TQ_UID_UNKNOWN      ((uid_t)-1)
 
@@ -26,7 +26,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_CLAIM,   /* blob: the job file */
         TQ_MESSAGE_REFUSED, /* a file that never became a claim; blob: why */
         TQ_MESSAGE_SPAWNED,
-        TQ_MESSAGE_START_FAILED,
+        TQ_MESSAGE_START_FAILED, /* blob: why; empty: stage and error say it all */
         TQ_MESSAGE_ENDED,
         TQ_MESSAGE_STALLED,     /* it gets nowhere above memory_high; level: whose */
         TQ_MESSAGE_USED,        /* the answer to SAMPLE, if the job still runs */

@@ -68,13 +68,28 @@ START_TEST(status) {
 }
 END_TEST
 
+/* Why a launch failed is kept for each job that waits. */
+START_TEST(why) {
+        TqMessage m;
+
+        for (uint32_t n = TQ_MESSAGE_TEXT_MAX - 1; n <= TQ_MESSAGE_TEXT_MAX; n++) {
+                size_t size = make(&m, TQ_MESSAGE_START_FAILED, n);
+
+                ck_assert_int_eq(tq_message_check(&m, size),
+                                 n < TQ_MESSAGE_TEXT_MAX ? 0 : -EBADMSG);
+        }
+}
+END_TEST
+
 START_TEST(blobs) {
         static const uint32_t blob_sizes[] = { 1, 100, TQ_MESSAGE_BLOB_MAX };
         TqMessageType type = (TqMessageType)_i;
         TqMessage m;
         size_t size;
 
-        for (size_t i = 0; i < TQ_ELEMENTSOF(blob_sizes) && type != TQ_MESSAGE_STATUS; i++) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(blob_sizes) && type != TQ_MESSAGE_STATUS &&
+                           type != TQ_MESSAGE_START_FAILED;
+             i++) {
                 size = make(&m, type, blob_sizes[i]);
                 ck_assert_int_eq(tq_message_check(&m, size),
                                  tq_message_has_blob(type) ? 0 : -EBADMSG);
@@ -204,13 +219,14 @@ START_TEST(enums) {
 END_TEST
 
 /* Numbers of jobs and attempts, wherever the other end acts on them. */
+static const TqMessageType attempt_rows[] = { TQ_MESSAGE_START, TQ_MESSAGE_ENDED,
+                                              TQ_MESSAGE_SPAWNED, TQ_MESSAGE_ADOPTED,
+                                              TQ_MESSAGE_STALLED };
+
 START_TEST(attempts) {
-        static const TqMessageType types[] = { TQ_MESSAGE_START, TQ_MESSAGE_ENDED,
-                                               TQ_MESSAGE_SPAWNED, TQ_MESSAGE_ADOPTED,
-                                               TQ_MESSAGE_STALLED };
         static const uint64_t jobs[] = { 0, TQ_JOB_MAX + UINT64_C(1), UINT64_MAX };
         TqMessage m;
-        size_t size = make(&m, types[_i], 0);
+        size_t size = make(&m, attempt_rows[_i], 0);
 
         ck_assert_int_eq(tq_message_check(&m, size), 0);
         for (size_t i = 0; i < TQ_ELEMENTSOF(jobs); i++) {
@@ -251,7 +267,8 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, queues);
         tcase_add_test(tcase, enums);
         tcase_add_test(tcase, first_claim);
-        tcase_add_loop_test(tcase, attempts, 0, 4);
+        unit_add_rows(tcase, attempts, attempt_rows);
+        tcase_add_test(tcase, why);
 }
 
 int main(void) {

@@ -58,10 +58,11 @@ static bool is_of_the_job(TqStage stage, int error) {
 
 /* What there is to say beyond stage and errno: empty if nothing. */
 typedef struct Why {
-        char text[512];
+        char text[TQ_MESSAGE_TEXT_MAX];
 } Why;
 
-static void say_why(const TqError *err, Tenant *t, const TqStartMessage *m, Why *ret) {
+static void say_why(TqError *err, int error, Tenant *t, const TqStartMessage *m, Why *ret) {
+        (void)tq_error(err, error, "%s", strerror(-error)); /* if nothing else was said */
         (void)tq_error_format(err, ret->text, sizeof(ret->text));
         tenants_report(t, TQ_LOG_LAUNCH_FAILED, "job %" PRIu64 " of %s: %s", m->job, t->name,
                        ret->text);
@@ -108,7 +109,7 @@ static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, T
                                        ret_fd, ret_stage, &err);
         }
         if (r < 0)
-                say_why(&err, t, m, why);
+                say_why(&err, r, t, m, why);
         return r;
 }
 
@@ -168,7 +169,7 @@ static int find_filters(const Host *h, const Tenant *t, const TqStartMessage *m,
         int r;
 
         if (!tenants)
-                return -ENOENT;
+                return tq_error(err, -ENOENT, "there is no profile %s any more", t->config.profile);
         if (!tq_profile_permits(tenants->name, tenants->rank, name))
                 return tq_error(err, -EPERM, "profile %s is more than the tenant's %s", name,
                                 tenants->name);
@@ -263,7 +264,7 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
                 r = find_filters(j->host, t, m, &filters, &err);
         }
         if (r < 0) {
-                say_why(&err, t, m, why);
+                say_why(&err, r, t, m, why);
                 return r;
         }
         r = make_leaf(j, t, m, &a->leaf_fd, ret_stage, why);
