@@ -13,27 +13,38 @@
 
 #define NFT "/usr/sbin/nft"
 
-static bool somebody_has_it(const Host *h, char *ret, size_t size) {
+/* 1 and who, 0, or negative errno: not all of the files can be read (that is *ret), and no other
+ * has it. */
+static int somebody_has_it(const Host *h, char *ret, size_t size) {
         TQ_FREE TqTenantConfig *c = malloc(sizeof(*c));
         TQ_CLOSE int fd = tq_fs_open_dir(AT_FDCWD, h->config_dir);
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
+        int r, worst = 0;
 
-        if (!c || fd < 0 || tq_fs_opendir(fd, "tenants.d", &dir) < 0)
-                return false;
+        (void)snprintf(ret, size, "%s", "tenants.d");
+        if (!c)
+                return -ENOMEM;
+        r = fd < 0 ? fd : tq_fs_opendir(fd, "tenants.d", &dir);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
         while ((e = readdir(dir))) {
-                char *dot;
+                char name[NAME_MAX + 1], *dot;
 
-                (void)snprintf(ret, size, "%s", e->d_name);
-                dot = strrchr(ret, '.');
+                (void)snprintf(name, sizeof(name), "%s", e->d_name);
+                dot = strrchr(name, '.');
                 if (!dot || strcmp(dot, ".conf") != 0)
                         continue;
                 *dot = '\0';
-                if (tq_hostfile_load_tenant(fd, ret, c, &(TqError){}) >= 0 &&
-                    c->network == TQ_NETWORK_OUTBOUND)
-                        return true;
+                r = tq_hostfile_load_tenant(fd, name, c, &(TqError){});
+                if (r >= 0 && c->network != TQ_NETWORK_OUTBOUND)
+                        continue;
+                (void)snprintf(ret, size, r < 0 ? "tenants.d/%s.conf" : "%s", name);
+                if (r >= 0)
+                        return 1;
+                worst = r;
         }
-        return false;
+        return worst;
 }
 
 static bool does_forward(void) {
@@ -58,7 +69,8 @@ static bool leads_into(const TqOutbound *o, char *row) {
                 if (i == 7)
                         mask = ntohl((uint32_t)strtoul(word, NULL, 16));
         }
-        return mask != 0 && ((to ^ o->first) & mask & tq_outbound_mask(o)) == 0;
+        /* Two halves of all there is are a default route as well (VPNs make them so). */
+        return mask > 0x80000000 && ((to ^ o->first) & mask & tq_outbound_mask(o)) == 0;
 }
 
 /* The interface by which the host itself has a part of the range. */
@@ -78,24 +90,25 @@ static bool is_taken(const TqOutbound *o, char *ret, size_t size) {
         return is;
 }
 
-/* A chain of somebody else that drops what it does not know. Only root sees it. */
-static bool is_dropped(char *ret, size_t size) {
+/* 1: a chain of somebody else, of the table *ret, drops what it does not know; 0; -EPERM: only root
+ * sees them. */
+static int is_dropped(char *ret, size_t size) {
         FILE *f = popen(NFT " list chains 2>/dev/null", "re"); /* NOLINT(cert-env33-c): fixed */
         char line[256], table[128] = "";
-        bool is = false;
+        int is = 0;
 
-        while (f && fgets(line, sizeof(line), f)) {
+        if (!f)
+                return -EPERM;
+        while (fgets(line, sizeof(line), f)) {
                 if (strncmp(line, "table ", 6) == 0)
                         (void)snprintf(table, sizeof(table), "%.*s", (int)strcspn(line + 6, "{\n"),
                                        line + 6);
                 else if (!is && strstr(line, "hook forward") && strstr(line, "policy drop")) {
                         (void)snprintf(ret, size, "%s", table);
-                        is = true;
+                        is = 1;
                 }
         }
-        if (f)
-                (void)pclose(f);
-        return is;
+        return pclose(f) == 0 ? is : -EPERM;
 }
 
 static bool has_servers(const Host *h) {
@@ -107,9 +120,14 @@ static bool has_servers(const Host *h) {
 }
 
 static void look_at_outbound(const Host *h, Finding *f) {
-        char what[256];
+        char what[288];
+        int has = somebody_has_it(h, what, sizeof(what)), drops;
 
-        if (!somebody_has_it(h, what, sizeof(what)))
+        if (has < 0) {
+                doctor_say(f, DOCTOR_WARN, "%s: %s: it may have network=outbound", what,
+                           has == -EBADMSG ? "it has an error" : strerror(-has));
+                doctor_mend(f, "as root; tenantqd --check says all that is wrong");
+        } else if (has == 0)
                 doctor_say(f, DOCTOR_OK, "no tenant has network=outbound");
         else if (access(NFT, X_OK) < 0) {
                 doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: there is no " NFT, what);
@@ -127,7 +145,10 @@ static void look_at_outbound(const Host *h, Finding *f) {
                 doctor_say(f, DOCTOR_FAIL, "addresses of %s are the host's own, by %s",
                            h->config->outbound_addresses, what);
                 doctor_mend(f, "outbound_addresses= in tenantq.conf: a network that nobody has");
-        } else if (is_dropped(what, sizeof(what))) {
+        } else if ((drops = is_dropped(what, sizeof(what))) < 0) {
+                doctor_say(f, DOCTOR_WARN, "what other firewalls drop can't be seen");
+                doctor_mend(f, "as root");
+        } else if (drops > 0) {
                 doctor_say(f, DOCTOR_WARN,
                            "table %s drops what is forwarded, unless a rule says otherwise", what);
                 doctor_mend(f, "accept there what has iifname or oifname tq*: tenantq's own table "

@@ -264,6 +264,28 @@ servers_change() {
         printf 'nameserver 10.99.0.2\n' >"$D/resolv"
 }
 
+# doctor_says [DIR [COMMAND…]]: of DIR with the configuration, run by COMMAND
+doctor_says() {
+        in_ns host "${@:2}" "$D/bin/tenantqctl" doctor --config "${1-$D/etc}" | grep -A1 ' outbound '
+}
+
+doctor() {
+        local other=$D/stage/etc
+        t_match "$(doctor_says)" '^ok +outbound' "a host that is ready"
+        in_ns host ip route add 0.0.0.0/1 via 10.99.0.2
+        in_ns host ip route add 128.0.0.0/1 via 10.99.0.2
+        t_match "$(doctor_says)" '^ok +outbound' "a default route in two halves"
+        in_ns host ip route add 198.18.7.0/24 via 10.99.0.2
+        t_match "$(doctor_says)" '^FAIL +outbound .*by up0' "a route into the range"
+        in_ns host ip route del 198.18.7.0/24
+        t_match "$(doctor_says "$D/etc" setpriv --reuid 61001 --clear-groups)" '^warn +outbound .*as root' "somebody who does not see all"
+        mkdir -p "$other/tenants.d"
+        cp "$D/etc/tenantq.conf" "$other/"
+        t_match "$(doctor_says "$other")" '^ok +outbound +no tenant' "nobody"
+        printf 'network=host\nnetwork=perhaps\n' >"$other/tenants.d/acme.conf"
+        t_match "$(doctor_says "$other")" '^warn +outbound .*acme.conf' "nobody knows"
+}
+
 # Jobs go on while the daemon is away, and what they may reach stays as it is.
 restarted() {
         local address
@@ -298,6 +320,7 @@ d_case "so are those that could not be loaded for a while" nft_fails
 d_case "a tenant's interface that somebody took away is there for the next job" pair_is_taken
 d_case "a host that does not forward starts no such job, and says so" not_forwarded
 d_case "name servers change, and who has none says so" servers_change
+d_case "doctor says what is missing, and what it does not know" doctor
 d_case "rules that were lost while nobody watched are there before the next job" restarted
 d_case "the networks end with their jobs and the daemon" nothing_is_left
 d_report
