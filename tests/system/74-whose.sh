@@ -29,8 +29,10 @@ as() {
 }
 
 another_owner_sees_nothing() {
-        local job waits out
+        local job waits out network
         ctl limits set acme concurrency=3 >/dev/null
+        network=$(ctl run -w -t acme -- readlink /proc/self/ns/net 2>/dev/null)
+        t_eq "$(ctl run -w -t acme -- readlink /proc/self/ns/net 2>/dev/null)" "$network" "the network of its jobs"
         ctl limits set acme/etl concurrency=1 >/dev/null
         job=$(ctl run -t acme -- echo secret-of-acme)
         t_eq "$(verdict "$job")" "exit 0"
@@ -45,6 +47,8 @@ another_owner_sees_nothing() {
         d_status 5 as 61073 cancel "$waits"
         t_match "$(ctl limits get acme)" 'concurrency +- +- +unset' "the live limit of the former owner"
         t_match "$(ctl limits get acme)" 'weight +- +7 +file' "the file's limit"
+        t_match "$(as 61073 run -w -- readlink /proc/self/ns/net 2>/dev/null)" '^net:' "the new owner's network"
+        [ "$(as 61073 run -w -- readlink /proc/self/ns/net 2>/dev/null)" != "$network" ] || t_fail "it is the former owner's"
         # The administrator sees all of it; the former owner's waiting job waits, and says why.
         t_eq "$(ctl logs "$job")" secret-of-acme
         t_match "$(ctl explain "$waits")" 'another user' "explain"

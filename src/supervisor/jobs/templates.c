@@ -37,6 +37,7 @@ typedef struct Entry {
         uint32_t generation;
         int mount_fd, network_fd;
         TqNetwork network;
+        uint32_t owner; /* Tenant.owner */
         TqBuffer paths;
         uint64_t tenants, mounts; /* what was in force when they were written */
 } Entry;
@@ -122,6 +123,11 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_st
         int r = e ? 0 : -ENOMEM;
 
         *ret_stage = TQ_STAGE_SANDBOX;
+        /* What sockets of the former one's jobs have left behind is not for the next. */
+        if (r >= 0 && e->owner != t->owner) {
+                drop(ts, e);
+                e->owner = t->owner;
+        }
         if (r >= 0 && e->tenants != tenants_changes(ts->tenants))
                 r = write_again(ts, t, e, err);
         if (r < 0)
