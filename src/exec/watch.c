@@ -277,7 +277,7 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
         (void)tq_close(plan->network_fd);
         (void)tq_close(plan->report_fd);
         w->status_fd = status[0];
-        if (plan->network != TQ_NETWORK_HOST) {
+        if (plan->network != TQ_NETWORK_HOST || plan->flags & TQ_PLAN_PRIVATE_NETWORK) {
                 w->network_fd = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
                 w->unreachable = network_unreachable(w->network_fd);
         }

@@ -74,6 +74,7 @@ d_start
 d_tenant acme 61001 network=outbound
 d_tenant globex 61002 network=outbound
 d_tenant none 61003
+d_tenant all 61004 network=host
 for tenant in acme globex; do ctl limits set "$tenant" concurrency=8 >/dev/null; done
 
 # calls TENANT TO…: what becomes of a job's connections, in a line.
@@ -114,10 +115,14 @@ out() {
 
 # A job may choose less.
 less() {
-        local job
+        local job tenant
         job=$(printf '[Job]\nExecStart=%s %s call 10.99.0.2:8080\n[Sandbox]\nPrivateNetwork=yes\n' "$D_PYTHON" "$N" | ctl submit -t acme -)
         ctl wait "$job" >/dev/null
         t_match "$(ctl logs "$job")" ENETUNREACH "a job with PrivateNetwork=yes"
+        for tenant in acme all; do
+                job=$(printf '[Job]\nExecStart=/bin/bash -c "exec 3<>/dev/tcp/10.99.0.2/8080"\n[Sandbox]\nPrivateNetwork=yes\n' | ctl submit -t "$tenant" -)
+                t_eq "$(ctl wait "$job")" "$job: exit 1 (network unreachable)" "its verdict, of $tenant"
+        done
 }
 
 # All jobs of a tenant are in the same, and it is there no longer than they and the daemon.
