@@ -121,7 +121,10 @@ static void on_tenant_closed(void *data, Tenant *t) {
 }
 
 static void on_enabled(void *data, Tenant *t) {
-        spool_wake(((Supervisor *)data)->spool, t);
+        Supervisor *s = data;
+
+        jobs_hear_limits(s->jobs, t);
+        spool_wake(s->spool, t);
 }
 
 static void on_check_in(void *data, Tenant *t) {

@@ -20,6 +20,8 @@ bool jobs_have_orphans(const Jobs *j);
 void jobs_tell(Jobs *j);
 /* The directory of records is another one. */
 int jobs_move_results(Jobs *j);
+/* The tenant's limits are others: those that run are watched for what follows (stall.c). */
+void jobs_hear_limits(Jobs *j, const Tenant *t);
 /* Keeps what running jobs have used, in case they and their cgroups are gone before the next
  * tenantqd comes: when the host is shut down they are. */
 void jobs_leave(Jobs *j);

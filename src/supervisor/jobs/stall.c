@@ -46,8 +46,9 @@ static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *
 
         (void)source;
         (void)fd;
-        if (revents & EPOLLERR || a->has_ended) {
-                stall_unwatch(a); /* its cgroup is gone */
+        /* Its cgroup is gone, or the limit: what it still lacks memory for is not memory.high. */
+        if (revents & EPOLLERR || a->has_ended || !is_slowed(a)) {
+                stall_unwatch(a);
                 return 0;
         }
         if (a->stalled_last == 0 || now - a->stalled_last > PAUSE_USEC)
@@ -71,7 +72,7 @@ void stall_unwatch(Attempt *a) {
 void stall_watch(Attempt *a, bool is_known) {
         TQ_CLOSE int fd = -EBADF;
 
-        if (!(slices_controllers(a->jobs->slices) & TQ_CONTROLLER_MEMORY) ||
+        if (a->stall_source || !(slices_controllers(a->jobs->slices) & TQ_CONTROLLER_MEMORY) ||
             (!is_known && !is_slowed(a)))
                 return;
         fd = openat(a->leaf_fd, "memory.pressure", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -79,5 +80,15 @@ void stall_watch(Attempt *a, bool is_known) {
             sd_event_add_io(a->jobs->event, &a->stall_source, fd, EPOLLPRI, on_pressure, a) < 0)
                 return;
         (void)tq_take_fd(&fd);
+        a->stalled_since = a->stalled_last = 0;
         (void)sd_event_source_set_io_fd_own(a->stall_source, true);
+}
+
+void jobs_hear_limits(Jobs *j, const Tenant *t) {
+        size_t position = 0;
+        Attempt *a;
+
+        while (t->has_memory_high && (a = tq_map_next(&j->attempts, &position)))
+                if (a->tenant == t && a->leaf_fd >= 0 && !a->has_ended)
+                        stall_watch(a, true);
 }
