@@ -151,7 +151,7 @@ json_names() {
 
 in_program() {
         case "$1" in
-        verbs) "$build/tenantqctl" --help | sed -n '/^Options:/q; s/^  \([a-z][a-z]*\).*/\1/p' ;;
+        verbs) "$build/tenantqctl" --help | sed -n '/^Options:/,$d; s/^  \([a-z][a-z]*\).*/\1/p' ;;
         options) "$build/tenantqctl" --help | sed -n '/^Options:/,$p' | grep -o -e '--[a-z]*' && echo --help ;;
         exit-codes) sed -n 's/^#define TQ_EXIT_[A-Z_]* *\([0-9]*\).*/\1/p' include/tenantq/types.h ;;
         synonyms) sed -n 's/^ *{ "\([A-Za-z]*\)", TQ_KEY_[A-Z_]*, [A-Z_]* },$/\1/p' src/core/limits.c ;;
