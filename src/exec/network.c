@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -90,13 +91,13 @@ static int open_rtnetlink(void) {
         return tq_take_fd(&fd);
 }
 
-/* Locally administered, of the same number as the interface: udev gives no other. */
-static void add_mac(Message *m, uint32_t number) {
+/* Locally administered, of the same number as the address: udev gives no other. */
+static void add_mac(Message *m, uint16_t type, uint32_t number) {
         uint8_t mac[6] = { 0x02, 0x74 };
 
         number = htonl(number);
         memcpy(mac + 2, &number, sizeof(number));
-        (void)add(m, IFLA_ADDRESS, mac, sizeof(mac));
+        (void)add(m, type, mac, sizeof(mac));
 }
 
 #define OUR_END "eth0"
@@ -110,14 +111,14 @@ static int add_pair(int fd, int namespace_fd, uint32_t number) {
         (void)snprintf(name, sizeof(name), "tq%u", number);
         (void)start(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
         (void)add(&m, IFLA_IFNAME, name, strlen(name) + 1);
-        add_mac(&m, 2 * number);
+        add_mac(&m, IFLA_ADDRESS, 2 * number);
         info = open_nest(&m, IFLA_LINKINFO);
         (void)add(&m, IFLA_INFO_KIND, "veth", sizeof("veth"));
         data = open_nest(&m, IFLA_INFO_DATA);
         peer = open_nest(&m, VETH_INFO_PEER);
         (void)add_space(&m, sizeof(struct ifinfomsg));
         (void)add(&m, IFLA_IFNAME, OUR_END, sizeof(OUR_END));
-        add_mac(&m, 2 * number + 1);
+        add_mac(&m, IFLA_ADDRESS, 2 * number + 1);
         add_u32(&m, IFLA_NET_NS_FD, (uint32_t)namespace_fd);
         close_nest(&m, peer);
         close_nest(&m, data);
@@ -143,12 +144,17 @@ static int get_index(int fd, const char *name) {
         return (size_t)n < NLMSG_LENGTH(sizeof(*link)) ? -EPROTO : link->ifi_index;
 }
 
+/* Without ARP, by which a job would ask for addresses that it has no route to: who binds a socket
+ * to it needs none, the kernel takes all the world to be on the link (SO_BINDTODEVICE). What it
+ * sends there goes to nobody then, and what that leaves in the table of neighbours, which is one
+ * for all namespaces of the host (neigh/default/gc_thresh3), waits for no answer: it is forgotten
+ * as soon as somebody needs the room. */
 static int set_up(int fd, int index) {
         Message m;
         struct ifinfomsg *link = start(&m, RTM_NEWLINK, 0, sizeof(*link));
 
         link->ifi_index = index;
-        link->ifi_flags = link->ifi_change = IFF_UP;
+        link->ifi_flags = link->ifi_change = IFF_UP | IFF_NOARP;
         return ask(fd, &m);
 }
 
@@ -182,10 +188,22 @@ static int add_address(int fd, int index, uint32_t address) {
         return ask(fd, &m);
 }
 
-/* What leads nowhere is still there when the interface has gone. */
+/* The other end. A permanent one doesn't count for the table's bounds. */
+static int add_neighbour(int fd, int index, uint32_t address, uint32_t number) {
+        Message m;
+        struct ndmsg *n = start(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*n));
+
+        *n = (struct ndmsg){ .ndm_family = AF_INET,
+                             .ndm_ifindex = index,
+                             .ndm_state = NUD_PERMANENT };
+        add_u32(&m, NDA_DST, htonl(address));
+        add_mac(&m, NDA_LLADDR, number);
+        return ask(fd, &m);
+}
+
 static int add_route(int fd, uint8_t type, uint32_t to, uint32_t bits, uint32_t gateway) {
         Message m;
-        struct rtmsg *route = start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*route));
+        struct rtmsg *route = start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
 
         *route = (struct rtmsg){ .rtm_family = AF_INET,
                                  .rtm_dst_len = (uint8_t)bits,
@@ -216,26 +234,25 @@ static int add_routes(int fd, const TqOutbound *o, uint32_t gateway) {
         return r;
 }
 
-static int start_end(int fd, int index, uint32_t address) {
+/* Of a pair, whose addresses differ in the last bit: the end of this number in the range. */
+static int start_end(int fd, int index, const TqOutbound *o, uint32_t number) {
         int r = without_ipv6(fd, index);
 
         if (r >= 0)
-                r = add_address(fd, index, address);
-        return r < 0 ? r : set_up(fd, index);
+                r = add_address(fd, index, o->first + number);
+        if (r >= 0)
+                r = set_up(fd, index);
+        return r < 0 ? r : add_neighbour(fd, index, o->first + (number ^ 1), number ^ 1);
 }
 
-/* The first number from the tenant's own on that no interface has: who makes it, has it. fd: of the
- * namespace. -EALREADY: another job has made it meanwhile. */
-static int make_pair(const TqPlan *plan, int host_fd, int fd, int namespace_fd,
-                     uint32_t *ret_number) {
+/* The first number from the tenant's own on that no interface has: who makes it, has it. */
+static int make_pair(const TqPlan *plan, int fd, int namespace_fd, uint32_t *ret_number) {
         uint32_t n = tq_outbound_networks(&plan->outbound);
         int r = -EEXIST;
 
         for (uint32_t i = 0; i < n && r == -EEXIST; i++) {
                 *ret_number = (plan->tenant % n + i) % n;
-                r = add_pair(host_fd, namespace_fd, *ret_number);
-                if (r == -EEXIST && get_index(fd, OUR_END) >= 0)
-                        return -EALREADY;
+                r = add_pair(fd, namespace_fd, *ret_number);
         }
         return r == -EEXIST ? -EADDRNOTAVAIL : r;
 }
@@ -243,7 +260,8 @@ static int make_pair(const TqPlan *plan, int host_fd, int fd, int namespace_fd,
 static int connect_out(const TqPlan *plan, int host_fd) {
         TQ_CLOSE int fd = open_rtnetlink(), namespace_fd = -EBADF;
         char name[IF_NAMESIZE];
-        uint32_t number, address;
+        const TqOutbound *o = &plan->outbound;
+        uint32_t number;
         int r, index;
 
         if (fd < 0)
@@ -251,18 +269,17 @@ static int connect_out(const TqPlan *plan, int host_fd) {
         namespace_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
         if (namespace_fd < 0)
                 return tq_errno();
-        r = make_pair(plan, host_fd, fd, namespace_fd, &number);
+        r = make_pair(plan, host_fd, namespace_fd, &number);
         if (r < 0)
-                return r == -EALREADY ? 0 : r;
-        address = plan->outbound.first + 2 * number;
+                return r;
         (void)snprintf(name, sizeof(name), "tq%u", number);
         index = get_index(host_fd, name);
-        r = index < 0 ? index : start_end(host_fd, index, address);
+        r = index < 0 ? index : start_end(host_fd, index, o, 2 * number);
         if (r < 0)
                 return r;
         index = get_index(fd, OUR_END);
-        r = index < 0 ? index : start_end(fd, index, address + 1);
-        return r < 0 ? r : add_routes(fd, &plan->outbound, address);
+        r = index < 0 ? index : start_end(fd, index, o, 2 * number + 1);
+        return r < 0 ? r : add_routes(fd, o, o->first + 2 * number);
 }
 
 /* The loopback of a new network namespace is down. */
@@ -279,25 +296,6 @@ int network_new(void) {
         return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
 }
 
-/* Somebody may have taken the pair away since it was made: then the whole of it, since one end goes
- * with the other. */
-static int join(const TqPlan *plan, int host_fd) {
-        TQ_CLOSE int fd = -EBADF;
-        int r;
-
-        if (setns(plan->network_fd, CLONE_NEWNET) < 0)
-                return tq_errno();
-        if (plan->network != TQ_NETWORK_OUTBOUND)
-                return 0;
-        fd = open_rtnetlink();
-        if (fd < 0)
-                return fd;
-        r = get_index(fd, OUR_END);
-        if (r == -ENODEV)
-                return connect_out(plan, host_fd);
-        return r < 0 ? r : 0;
-}
-
 /* Privileged and safe: numbers are the supervisor's, and nothing of the tenant's runs yet. */
 int network_enter(const TqPlan *plan) {
         TQ_CLOSE int host_fd = -EBADF;
@@ -305,15 +303,15 @@ int network_enter(const TqPlan *plan) {
 
         if (plan->network == TQ_NETWORK_HOST)
                 return 0;
-        if (plan->network == TQ_NETWORK_OUTBOUND) {
-                host_fd = open_rtnetlink();
-                if (host_fd < 0)
-                        return host_fd;
-        }
         if (plan->network_fd >= 0)
-                return join(plan, host_fd);
+                return setns(plan->network_fd, CLONE_NEWNET) < 0 ? tq_errno() : 0;
+        if (plan->network == TQ_NETWORK_NONE)
+                return network_new();
+        host_fd = open_rtnetlink();
+        if (host_fd < 0)
+                return host_fd;
         r = network_new();
-        return r < 0 || plan->network == TQ_NETWORK_NONE ? r : connect_out(plan, host_fd);
+        return r < 0 ? r : connect_out(plan, host_fd);
 }
 
 /* A column of /proc/PID/net/snmp (proc(5)): a line of names, then one of values. */

@@ -147,6 +147,13 @@ not_the_host() {
         t_eq "$(calls acme 10.99.0.2:8080)" "you are 10.99.0.1" "the world, after all"
 }
 
+# No route is needed then.
+bound_to_the_interface() {
+        t_eq "$(ctl run -w -t acme -- "$D_PYTHON" "$N" bound 169.254.7.1:8082 169.254.169.254:80 10.99.0.1:8082 10.99.0.2:8080 2>/dev/null | sed 's/^.*: //' | paste -sd,)" \
+                "no answer,no answer,EHOSTUNREACH,you are 10.99.0.1,0 neighbours that it asked for" "what it reaches"
+        t_eq "$(in_ns host ip neigh show nud all | grep -c 'dev tq.* PERMANENT')" "$(in_ns host ip -o link | grep -c ': tq')" "neighbours of the host"
+}
+
 no_way_in() {
         local address
         address=$(listens acme one 4)
@@ -317,6 +324,7 @@ d_case "a job reaches servers, by name and by address" out
 d_case "a job may choose to reach nobody" less
 d_case "the jobs of a tenant share a network" one_for_a_tenant
 d_case "nor the host, its loopback, its links, its IPv6" not_the_host
+d_case "nor more by a socket that is bound to the interface" bound_to_the_interface
 d_case "nobody comes in but a job of the same tenant" no_way_in
 d_case "a tenant's connections have an end" connections_have_an_end
 d_case "rules that somebody took away are there again" flushed

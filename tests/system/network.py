@@ -4,6 +4,7 @@
 serve READY ADDRESS:PORT…    tells each caller by what address it came; until it is killed
 names READY ADDRESS          a name server (RFC 1035) that knows one name, db.example: as ADDRESS
 call TO…                     says what becomes of a connection to each: HOST:PORT, [HOST]:PORT or @ABSTRACT
+bound TO…                    the same, from sockets that are bound to the interface; then who it has for neighbours
 mute READY PORT              takes callers and says nothing, until they leave
 hold SAID N HOST:PORT        so many connections at a time: writes how many there were, and the error of the next; stays
 listen READY PORT SECONDS    says who came in that time
@@ -77,10 +78,24 @@ def why(e):
     return errno.errorcode[e.errno]
 
 
-def call(*where):
+def connect_bound(to):
+    conn = socket.socket(socket.AF_INET)
+    conn.settimeout(2)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    conn.connect(split(to))
+    return conn
+
+
+def bound(*where):
+    call(*where, by=connect_bound)
+    with open("/proc/net/arp") as f:
+        print(f"{sum(line.split()[2] != '0x6' for line in f) - 1} neighbours that it asked for")
+
+
+def call(*where, by=connect):
     for to in where:
         try:
-            with connect(to) as conn:
+            with by(to) as conn:
                 print(f"{to}: {conn.recv(100).decode()}")
         except OSError as e:
             print(f"{to}: {why(e)}")
