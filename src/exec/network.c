@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -225,13 +226,11 @@ static int add_routes(int fd, const TqOutbound *o, uint32_t gateway) {
                 { 0xA9FE0000, 16 }, /* link-local, and a cloud's metadata (RFC 3927) */
                 { 0xE0000000, 3 },  /* multicast, reserved */
         };
-        int r = add_route(fd, RTN_UNICAST, 0, 0, gateway);
+        int r = add_route(fd, RTN_THROW, o->first, o->bits, 0);
 
-        if (r >= 0)
-                r = add_route(fd, RTN_THROW, o->first, o->bits, 0);
         for (size_t i = 0; i < TQ_ELEMENTSOF(nowhere) && r >= 0; i++)
                 r = add_route(fd, RTN_THROW, nowhere[i].first, nowhere[i].bits, 0);
-        return r;
+        return r < 0 ? r : add_route(fd, RTN_UNICAST, 0, 0, gateway);
 }
 
 /* Of a pair, whose addresses differ in the last bit: the end of this number in the range. */
@@ -257,19 +256,39 @@ static int make_pair(const TqPlan *plan, int fd, int namespace_fd, uint32_t *ret
         return r == -EEXIST ? -EADDRNOTAVAIL : r;
 }
 
-static int connect_out(const TqPlan *plan, int host_fd) {
-        TQ_CLOSE int fd = open_rtnetlink(), namespace_fd = -EBADF;
-        char name[IF_NAMESIZE];
-        const TqOutbound *o = &plan->outbound;
-        uint32_t number;
-        int r, index;
+/* The route to all the rest is the last thing that is made: it is asked for by the address of
+ * somebody who is not among those without one. */
+static bool has_way_out(int fd, const TqOutbound *o) {
+        Message m, answer;
+        struct rtmsg *route = start(&m, RTM_GETROUTE, 0, sizeof(*route));
 
-        if (fd < 0)
-                return fd;
-        namespace_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        if (namespace_fd < 0)
-                return tq_errno();
-        r = make_pair(plan, host_fd, namespace_fd, &number);
+        m.head.nlmsg_flags = NLM_F_REQUEST;
+        *route = (struct rtmsg){ .rtm_family = AF_INET, .rtm_dst_len = 32 };
+        add_u32(&m, RTA_DST, htonl(tq_outbound_has(o, 0x01010101) ? 0x03030303 : 0x01010101));
+        return send(fd, &m, m.head.nlmsg_len, 0) >= 0 && recv(fd, &answer, sizeof(answer), 0) > 0 &&
+               answer.head.nlmsg_type == RTM_NEWROUTE;
+}
+
+/* Of one who was killed in the middle. */
+static int remove_half(int fd) {
+        int index = get_index(fd, OUR_END);
+        Message m;
+        struct ifinfomsg *link = start(&m, RTM_DELLINK, 0, sizeof(*link));
+
+        if (index < 0)
+                return index == -ENODEV ? 0 : index;
+        link->ifi_index = index;
+        return ask(fd, &m);
+}
+
+static int connect_out(const TqPlan *plan, int host_fd, int fd, int namespace_fd) {
+        const TqOutbound *o = &plan->outbound;
+        int r = remove_half(fd), index;
+        char name[IF_NAMESIZE];
+        uint32_t number;
+
+        if (r >= 0)
+                r = make_pair(plan, host_fd, namespace_fd, &number);
         if (r < 0)
                 return r;
         (void)snprintf(name, sizeof(name), "tq%u", number);
@@ -283,12 +302,10 @@ static int connect_out(const TqPlan *plan, int host_fd) {
 }
 
 /* The loopback of a new network namespace is down. */
-int network_new(void) {
+static int start_loopback(void) {
         TQ_CLOSE int fd = -EBADF;
         struct ifreq lo = { .ifr_name = "lo" };
 
-        if (unshare(CLONE_NEWNET) < 0)
-                return tq_errno();
         fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
                 return tq_errno();
@@ -296,22 +313,42 @@ int network_new(void) {
         return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
 }
 
-/* Privileged and safe: numbers are the supervisor's, and nothing of the tenant's runs yet. */
+int network_new(void) {
+        return unshare(CLONE_NEWNET) < 0 ? tq_errno() : start_loopback();
+}
+
+/* One at a time: of the jobs that start together the first makes what the others find. The lock is
+ * anybody's who is in there, but then nobody asks for it any more; it ends with whoever has it. */
+static int share_way_out(const TqPlan *plan, int host_fd) {
+        TQ_CLOSE int fd = open_rtnetlink(), namespace_fd = -EBADF;
+
+        if (fd < 0)
+                return fd;
+        if (has_way_out(fd, &plan->outbound))
+                return 0;
+        namespace_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (namespace_fd < 0 || flock(namespace_fd, LOCK_EX) < 0)
+                return tq_errno();
+        return has_way_out(fd, &plan->outbound) ? 0 : connect_out(plan, host_fd, fd, namespace_fd);
+}
+
+/* Privileged and safe: numbers are the supervisor's, and nothing of the tenant's runs yet but what
+ * has the same network. */
 int network_enter(const TqPlan *plan) {
         TQ_CLOSE int host_fd = -EBADF;
         int r;
 
         if (plan->network == TQ_NETWORK_HOST)
                 return 0;
-        if (plan->network_fd >= 0)
-                return setns(plan->network_fd, CLONE_NEWNET) < 0 ? tq_errno() : 0;
-        if (plan->network == TQ_NETWORK_NONE)
-                return network_new();
-        host_fd = open_rtnetlink();
-        if (host_fd < 0)
-                return host_fd;
-        r = network_new();
-        return r < 0 ? r : connect_out(plan, host_fd);
+        if (plan->network == TQ_NETWORK_OUTBOUND) {
+                host_fd = open_rtnetlink();
+                if (host_fd < 0)
+                        return host_fd;
+        }
+        if (setns(plan->network_fd, CLONE_NEWNET) < 0)
+                return tq_errno();
+        r = start_loopback();
+        return r < 0 || host_fd < 0 ? r : share_way_out(plan, host_fd);
 }
 
 /* A column of /proc/PID/net/snmp (proc(5)): a line of names, then one of values. */

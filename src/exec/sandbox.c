@@ -97,14 +97,13 @@ static int join_template(const TqPlan *plan, bool *ret_joined) {
 }
 
 /* Only a convenience for the next job: what can't be handed over is built again. */
-static void hand_over(const TqPlan *plan, int mount_fd, int network_fd) {
-        int fds[2] = { mount_fd, network_fd };
+static void hand_over(const TqPlan *plan, int mount_fd) {
         TqPlanTemplate say = { .tenant = plan->tenant,
                                .generation = plan->generation,
                                .is_instead = plan->mount_fd >= 0 };
         union {
                 struct cmsghdr head;
-                char space[CMSG_SPACE(sizeof(fds))];
+                char space[CMSG_SPACE(sizeof(mount_fd))];
         } control = {};
         struct msghdr m = {
                 .msg_iov = &(struct iovec){ &say, sizeof(say) },
@@ -113,15 +112,15 @@ static void hand_over(const TqPlan *plan, int mount_fd, int network_fd) {
                 .msg_controllen = sizeof(control),
         };
 
-        control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(fds)),
+        control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(mount_fd)),
                                          .cmsg_level = SOL_SOCKET,
                                          .cmsg_type = SCM_RIGHTS };
-        memcpy(CMSG_DATA(&control.head), fds, sizeof(fds));
+        memcpy(CMSG_DATA(&control.head), &mount_fd, sizeof(mount_fd));
         (void)sendmsg(plan->report_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static int make_template(const TqPlan *plan) {
-        TQ_CLOSE int mount_fd = -EBADF, network_fd = -EBADF, ns_dir = -EBADF;
+        TQ_CLOSE int mount_fd = -EBADF, ns_dir = -EBADF;
         int r;
 
         /* It is not reachable any more once the template is built. */
@@ -132,10 +131,9 @@ static int make_template(const TqPlan *plan) {
         if (r < 0 || plan->report_fd < 0)
                 return r;
         mount_fd = openat(ns_dir, "mnt", O_RDONLY | O_CLOEXEC);
-        network_fd = openat(ns_dir, "net", O_RDONLY | O_CLOEXEC);
-        if (mount_fd < 0 || network_fd < 0)
+        if (mount_fd < 0)
                 return tq_errno();
-        hand_over(plan, mount_fd, network_fd);
+        hand_over(plan, mount_fd);
         return 0;
 }
 

@@ -47,8 +47,8 @@ typedef enum TqPathKind {
         _TQ_PATH_MAX,
 } TqPathKind;
 
-/* Said by tenantq-exec to its supervisor with two descriptors, a mount and a network namespace:
- * what the tenant's next job may join. */
+/* Said by tenantq-exec to its supervisor with a descriptor, of a mount namespace: what the tenant's
+ * next job may join. */
 typedef struct TqPlanTemplate {
         uint32_t tenant;
         uint32_t generation;
@@ -82,7 +82,8 @@ typedef struct TqPlan {
         uint32_t groups_offset, n_groups; /* gid_t each */
         uint32_t filter_offset, n_filter; /* struct sock_filter each */
         uint32_t body_offset, body_size;
-        /* The sandbox of a job. Descriptors as above; a namespace that is not there is made. */
+        /* The sandbox of a job. Descriptors as above; mounts that are not there are made, and so is
+         * the way out of a network. */
         int32_t mount_fd, network_fd;
         int32_t report_fd; /* to be told of what was made, with both numbers below */
         uint32_t tenant, generation;

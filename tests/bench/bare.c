@@ -51,11 +51,11 @@ static int seal(TqPlan *p, const TqFilter *filter) {
         return r;
 }
 
-/* The namespaces that a first launch makes and hands over, kept as tenantqd keeps them. */
-static int receive(int fd, int ret[2]) {
+/* The namespace that a first launch makes and hands over, kept as tenantqd keeps it. */
+static int receive(int fd, int *ret) {
         union {
                 struct cmsghdr head;
-                char space[CMSG_SPACE(2 * sizeof(int))];
+                char space[CMSG_SPACE(sizeof(int))];
         } control;
         TqPlanTemplate said;
         struct msghdr m = { .msg_iov = &(struct iovec){ &said, sizeof(said) },
@@ -65,7 +65,7 @@ static int receive(int fd, int ret[2]) {
 
         if (recvmsg(fd, &m, MSG_CMSG_CLOEXEC) != sizeof(said))
                 return -EIO;
-        memcpy(ret, CMSG_DATA(CMSG_FIRSTHDR(&m)), 2 * sizeof(int));
+        memcpy(ret, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
         return 0;
 }
 
@@ -77,7 +77,7 @@ int bare_prepare(void) {
                      .mount_fd = -1,
                      .network_fd = -1,
                      .tmp_bytes = UINT64_C(1) << 30 };
-        int sockets[2], made[2], r, tmp_fd, status;
+        int sockets[2], r, tmp_fd, status;
         pid_t pid;
 
         r = tq_profilefile_parse("default", tq_profilefile_builtin("default"), &profile, NULL);
@@ -96,12 +96,8 @@ int bare_prepare(void) {
                 _exit(sandbox_enter(plan, &tmp_fd) < 0);
         if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
                 return -EIO;
-        r = receive(sockets[0], made);
-        if (r < 0)
-                return r;
-        p.mount_fd = made[0];
-        p.network_fd = made[1];
-        return seal(&p, &filter);
+        r = receive(sockets[0], &p.mount_fd);
+        return r < 0 ? r : seal(&p, &filter);
 }
 
 static _Noreturn void be_child(const char *noop, BareParts parts) {

@@ -132,6 +132,24 @@ one_for_a_tenant() {
         t_eq "$(in_ns host ip -o link | grep -c ': tq')" 2 "interfaces of two tenants"
 }
 
+# Jobs that start together, before there is anything: of a daemon that has just begun.
+together() {
+        local i job callers=()
+        d_restart
+        for i in 1 2 3 4 5 6 7 8; do
+                ctl run -t acme -- sh -c "readlink /proc/self/ns/net; $D_PYTHON $N call 10.99.0.2:8080; sleep 1" >"$D/stage/together.$i" &
+                callers+=("$!")
+        done
+        wait "${callers[@]}"
+        for i in 1 2 3 4 5 6 7 8; do
+                job=$(cat "$D/stage/together.$i")
+                t_eq "$(ctl wait "$job")" "$job: exit 0" "its verdict"
+                ctl logs "$job" >>"$D/stage/together"
+        done
+        t_eq "$(sort "$D/stage/together" | uniq -c | awk '{ print $1 }' | paste -sd,)" "8,8" "of two lines how many are the same"
+        t_eq "$(in_ns host ip -o link | grep -c ': tq')" 1 "interfaces"
+}
+
 # What is not the world's --------------------------------------------------------------------
 
 not_the_host() {
@@ -323,6 +341,7 @@ nothing_is_left() {
 d_case "a job reaches servers, by name and by address" out
 d_case "a job may choose to reach nobody" less
 d_case "the jobs of a tenant share a network" one_for_a_tenant
+d_case "so do those that start together, before it is there" together
 d_case "nor the host, its loopback, its links, its IPv6" not_the_host
 d_case "nor more by a socket that is bound to the interface" bound_to_the_interface
 d_case "nobody comes in but a job of the same tenant" no_way_in

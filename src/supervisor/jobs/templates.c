@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -118,6 +120,23 @@ static void look_at_mounts(Templates *ts) {
                 ts->mounts++;
 }
 
+/* Here, and not by the first job as the mounts are: jobs that start together would each have one of
+ * their own, with as many addresses, and connections, for the tenant. It is empty: interfaces are
+ * made by who enters it. */
+static int make_network(Entry *e) {
+        TQ_CLOSE int ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -EBADF;
+
+        if (ours < 0 || unshare(CLONE_NEWNET) < 0)
+                return tq_errno();
+        fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (setns(ours, CLONE_NEWNET) < 0)
+                abort(); /* in a network where it is of no use */
+        if (fd < 0)
+                return tq_errno();
+        e->network_fd = tq_take_fd(&fd);
+        return 0;
+}
+
 int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_stage, TqError *err) {
         Entry *e = entry_of(ts, t);
         int r = e ? 0 : -ENOMEM;
@@ -135,6 +154,8 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_st
         *ret_stage = TQ_STAGE_NETWORK;
         if (t->config.network == TQ_NETWORK_OUTBOUND)
                 r = outbound_ready(ts->outbound, err);
+        if (r >= 0 && e->network_fd < 0 && t->config.network != TQ_NETWORK_HOST)
+                r = make_network(e);
         if (r < 0)
                 return r;
         look_at_mounts(ts);
@@ -155,24 +176,22 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_st
 }
 
 /* Of several that were made at the same time the first is kept. */
-static void keep(Templates *ts, const TqPlanTemplate *said, int fds[2]) {
+static void keep(Templates *ts, const TqPlanTemplate *said, int *fd) {
         Entry *e = tq_map_get(&ts->entries, said->tenant);
 
         if (!e || e->generation != said->generation || tq_list_is_empty(&e->kept) ||
             e->mounts != ts->mounts || (e->mount_fd >= 0 && !said->is_instead))
                 return;
         (void)tq_close(e->mount_fd);
-        e->mount_fd = tq_take_fd(&fds[0]);
-        if (e->network_fd < 0 && e->network != TQ_NETWORK_HOST)
-                e->network_fd = tq_take_fd(&fds[1]);
+        e->mount_fd = tq_take_fd(fd);
 }
 
 static int on_report(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         TqPlanTemplate said = {};
-        int fds[2] = { -EBADF, -EBADF };
+        int made = -EBADF;
         union {
                 struct cmsghdr head;
-                char space[CMSG_SPACE(sizeof(fds))];
+                char space[CMSG_SPACE(sizeof(made))];
         } control;
         struct msghdr m = {
                 .msg_iov = &(struct iovec){ &said, sizeof(said) },
@@ -186,12 +205,11 @@ static int on_report(sd_event_source *source, int fd, uint32_t revents, void *us
         (void)source;
         (void)revents;
         if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(fds)))
-                memcpy(fds, CMSG_DATA(c), sizeof(fds));
-        if (n == sizeof(said) && fds[1] >= 0)
-                keep(userdata, &said, fds);
-        (void)tq_close(fds[0]);
-        (void)tq_close(fds[1]);
+            c->cmsg_len == CMSG_LEN(sizeof(made)))
+                memcpy(&made, CMSG_DATA(c), sizeof(made));
+        if (n == sizeof(said) && made >= 0)
+                keep(userdata, &said, &made);
+        (void)tq_close(made);
         return 0;
 }
 

@@ -4,8 +4,8 @@
 #include "core/verdict.h"
 #include "supervisor/tenants/tenants.h"
 
-/* What all jobs of a tenant share, built by the first of them (exec/template.c) and kept for the
- * next: its mounts and its network. */
+/* What all jobs of a tenant share, and what is kept for the next: its mounts, built by the first
+ * of them (exec/template.c), and its network. */
 typedef struct Templates Templates;
 
 int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Templates **ret);
@@ -13,8 +13,9 @@ Templates *templates_free(Templates *ts);
 
 /* For a launch. Borrowed, until anything else here is called. */
 typedef struct Template {
-        int mount_fd, network_fd; /* negative: to be made */
-        int report_fd;            /* and told of, with the generation */
+        int mount_fd;   /* negative: to be made */
+        int report_fd;  /* and told of, with the generation */
+        int network_fd; /* negative: the host's */
         uint32_t generation;
         const char *paths;
         size_t paths_size;
