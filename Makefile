@@ -187,7 +187,7 @@ $(BUILD)/bench/noop: tests/bench/noop.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -static $< -o $@
 # The bare loop's sandbox is tenantq-exec's.
-BENCH_SOURCES := $(wildcard tests/bench/b*.c) $(addprefix src/exec/,dev.c sandbox.c surroundings.c template.c)
+BENCH_SOURCES := $(wildcard tests/bench/b*.c) $(addprefix src/exec/,dev.c network.c sandbox.c surroundings.c template.c)
 $(BUILD)/bench/bench: $(BENCH_SOURCES) $(ALL_BELOW)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) $^ $(PKG_LIBS) -o $@

@@ -314,6 +314,25 @@ doctor() {
         t_match "$(doctor_says "$other")" '^ok +outbound +no tenant' "nobody"
         printf 'network=host\nnetwork=perhaps\n' >"$other/tenants.d/acme.conf"
         t_match "$(doctor_says "$other")" '^warn +outbound .*acme.conf' "nobody knows"
+# A range of two networks: who runs nothing needs none, who runs something keeps its own.
+few_addresses() {
+        local tenant job other
+        d_stop
+        t_wait 10 no_interface
+        d_config outbound_addresses=198.18.0.0/30 outbound_dns=10.99.0.2
+        d_start
+        d_tenant third 61004 network=outbound
+        for tenant in acme globex third acme third globex; do
+                t_eq "$(calls "$tenant" 10.99.0.2:8080)" "you are 10.99.0.1" "a job of $tenant"
+        done
+        job=$(ctl run -t acme -- sh -c 'readlink /proc/self/ns/net; sleep 4')
+        t_wait 5 d_state_is "$job" running
+        calls globex 10.99.0.2:8080 >/dev/null
+        other=$(ctl run -w -t acme -- readlink /proc/self/ns/net 2>/dev/null)
+        t_eq "$(ctl logs "$job")" "$other" "the network of one that runs, and of the next"
+        ctl wait "$job" >/dev/null
+        d_config outbound_connections=50 outbound_dns=10.99.0.2
+        d_restart
 }
 
 # Jobs go on while the daemon is away, and what they may reach stays as it is.
@@ -353,6 +372,7 @@ d_case "a tenant's interface that somebody took away is there for the next job" 
 d_case "a host that does not forward starts no such job, and says so" not_forwarded
 d_case "name servers change, and who has none says so" servers_change
 d_case "doctor says what is missing, and what it does not know" doctor
+d_case "a network that nobody uses is another tenant's" few_addresses
 d_case "rules that were lost while nobody watched are there before the next job" restarted
 d_case "the networks end with their jobs and the daemon" nothing_is_left
 d_report

@@ -23,6 +23,8 @@ Attempt *attempt_new(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
         };
         /* Nothing is known of what it used. */
         memset(&a->end.counters, 0xFF, sizeof(a->end.counters));
+        if (t) /* a record alone does not say whose it is */
+                t->n_attempts++;
         return a;
 }
 
@@ -31,6 +33,8 @@ Attempt *attempt_free(Attempt *a) {
                 return NULL;
         if (attempt_find(a->jobs, a->job) == a)
                 (void)tq_map_remove(&a->jobs->attempts, a->job);
+        if (a->tenant)
+                a->tenant->n_attempts--;
         (void)sd_event_source_disable_unref(a->term_source);
         (void)tq_procs_free(a->term_procs);
         (void)sd_event_source_disable_unref(a->remove_source);

@@ -15,10 +15,11 @@
 #include "supervisor/jobs/paths.h"
 
 /* The work of a launch does not depend on the number of tenants; what is kept does, so that only of
- * those that ran a job last is it kept. A template is what its paths were when it was built:
- * whatever changes them, or the host's mounts, makes another generation. */
+ * those that ran a job last, or run one, is it kept. A template is what its paths were when it was
+ * built: whatever changes them, or the host's mounts, makes another generation. */
 
 #define KEPT_MOST 256
+#define LOOKS     8 /* for one to drop, at each launch */
 
 struct Templates {
         const Host *host;
@@ -36,6 +37,7 @@ struct Templates {
 
 typedef struct Entry {
         TqList kept;
+        const Tenant *tenant;
         uint32_t generation;
         int mount_fd, network_fd;
         TqNetwork network;
@@ -58,14 +60,33 @@ static void drop(Templates *ts, Entry *e) {
         }
 }
 
+/* A network has an address, though nothing runs there: half of them are for others, since the
+ * kernel takes its time to take a network down. */
+static size_t kept_most(const Templates *ts) {
+        size_t networks = tq_outbound_networks(&ts->host->config.outbound);
+
+        return TQ_MIN((size_t)KEPT_MOST, TQ_MAX(networks / 2, (size_t)1));
+}
+
 static void use(Templates *ts, Entry *e) {
         if (tq_list_is_empty(&e->kept))
                 ts->n_kept++;
         else
                 tq_list_unlink(&e->kept);
         tq_list_append(&ts->kept, &e->kept);
-        if (ts->n_kept > KEPT_MOST)
-                drop(ts, TQ_LIST_ENTRY(tq_list_first(&ts->kept), Entry, kept));
+}
+
+/* Not of a tenant that has jobs: they keep what they are in, and the next would be in another. Some
+ * are looked at; they are not looked at again soon. */
+static void drop_idle(Templates *ts) {
+        for (int i = 0; i < LOOKS && ts->n_kept > kept_most(ts); i++) {
+                Entry *e = TQ_LIST_ENTRY(tq_list_first(&ts->kept), Entry, kept);
+
+                if (e->tenant->n_attempts > 0)
+                        use(ts, e);
+                else
+                        drop(ts, e);
+        }
 }
 
 static Entry *entry_of(Templates *ts, const Tenant *t) {
@@ -76,6 +97,7 @@ static Entry *entry_of(Templates *ts, const Tenant *t) {
         e = calloc(1, sizeof(*e));
         if (!e)
                 return NULL;
+        e->tenant = t;
         e->mount_fd = e->network_fd = -EBADF;
         tq_list_init(&e->kept);
         if (tq_map_put(&ts->entries, t->handle, e) < 0) {
@@ -164,6 +186,7 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_st
                 drop_mounts(e);
         }
         use(ts, e);
+        drop_idle(ts);
         *ret = (Template){
                 .mount_fd = e->mount_fd,
                 .network_fd = e->network_fd,

@@ -48,7 +48,8 @@ typedef struct Tenant {
         char device[TQ_IODEVICE_MAX]; /* of its directory; empty: none */
         unsigned n_lines;             /* of the journal about it, since then */
         uint64_t lines_since;
-        int log_fd; /* logs.c */
+        int log_fd;          /* logs.c */
+        unsigned n_attempts; /* jobs/attempt.c */
         /* notes.c */
         char note[TQ_MESSAGE_TEXT_MAX]; /* what waits for a hand, though it is in order */
         Note *notes;                    /* each of it; NULL: there were none yet */
