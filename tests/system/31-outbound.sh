@@ -228,6 +228,43 @@ flushed_twice() {
         t_wait 8 has_table
 }
 
+is_ours_alone() {
+        has_table && ! in_ns host nft list ruleset | grep -q 'iifname "tq\*" accept'
+}
+
+# Again while they are being loaded, when what is told of ours and of that comes at once.
+flushed_over_and_over() {
+        local i k
+        for i in 1 2 3 4 5 6 7 8; do
+                for ((k = 0; k < 15 + i; k++)); do in_ns host nft flush ruleset; done
+                t_wait 3 has_table
+        done
+        # What somebody saved is older than what is to be.
+        {
+                echo 'flush ruleset'
+                in_ns host nft list ruleset | sed 's/iifname "tq\*" reject.*/iifname "tq*" accept/'
+        } >"$D/stage/saved"
+        in_ns host nft -f "$D/stage/saved"
+        t_wait 3 is_ours_alone
+}
+
+# It hangs: the others' jobs don't wait for it each time.
+nft_hangs() {
+        local pid before
+        pid=$(d_pid)
+        printf '#!/bin/sh\nexec sleep 100\n' >"$D/stage/hangs"
+        chmod 755 "$D/stage/hangs"
+        nsenter -t "$pid" -m mount --bind "$D/stage/hangs" /usr/sbin/nft
+        in_ns host nft flush ruleset
+        ctl run -w -t none -- true 2>/dev/null
+        before=$(now_ms)
+        for _ in 1 2 3; do ctl run -w -t none -- true 2>/dev/null; done
+        in_range "$(($(now_ms) - before))" 0 3000 "milliseconds of three jobs of another tenant"
+        nsenter -t "$pid" -m umount /usr/sbin/nft
+        d_restart # it would not try again soon
+        t_eq "$(calls acme 10.99.0.1:8082 10.99.0.2:8080)" "EHOSTUNREACH,you are 10.99.0.1" "afterwards"
+}
+
 nft_fails() {
         local pid
         pid=$(d_pid)
@@ -367,6 +404,8 @@ d_case "nobody comes in but a job of the same tenant" no_way_in
 d_case "a tenant's connections have an end" connections_have_an_end
 d_case "rules that somebody took away are there again" flushed
 d_case "however soon they are taken away again" flushed_twice
+d_case "also while they are being loaded" flushed_over_and_over
+d_case "nobody waits long for an nft that hangs" nft_hangs
 d_case "so are those that could not be loaded for a while" nft_fails
 d_case "a tenant's interface that somebody took away is there for the next job" pair_is_taken
 d_case "a host that does not forward starts no such job, and says so" not_forwarded

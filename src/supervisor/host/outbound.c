@@ -26,12 +26,12 @@
 /* Whoever loads a firewall often begins with flushing all that there is, ours too: the kernel
  * tells, and the rules are loaded again. */
 
-#define NFT        "/usr/sbin/nft"
-#define NFT_MSEC   5000
-#define TIMES      3
-#define AGAIN_USEC (5 * UINT64_C(1000000))
-#define TABLE      "tenantq"
-#define FORWARD    "/proc/sys/net/ipv4/ip_forward"
+#define NFT         "/usr/sbin/nft"
+#define NFT_MSEC    5000
+#define AGAIN_USEC  (5 * UINT64_C(1000000))
+#define REST        10 /* so many times what a failure took */
+#define TABLE       "tenantq"
+#define FORWARD     "/proc/sys/net/ipv4/ip_forward"
 
 /* A file as it was when it was read. */
 typedef struct Seen {
@@ -45,10 +45,14 @@ struct Outbound {
         sd_event_source *again, *changes_source;
         int changes_fd; /* of the host's rules */
         bool is_loaded;
-        uint64_t connections; /* as loaded */
-        TqError failure;      /* of the last load; empty: it did not fail */
-        int failure_errno;
-        uint64_t failed_usec;                                /* when: CLOCK_MONOTONIC */
+        /* What has been heard of a transaction that goes on, and how many of ours are to come. */
+        bool takes_away, makes;
+        unsigned n_own;
+        /* The last failure, which is not tried again before its time. */
+        TqError failure;
+        int failure_code;
+        uint64_t not_before;
+        uint64_t connections;                                /* as loaded */
         bool is_written;                                     /* the file that jobs see */
         char dns[sizeof(((TqHostConfig *)0)->outbound_dns)]; /* as written */
         Seen seen[TQ_RESOLV_FILES];
@@ -136,38 +140,49 @@ static int load_rules(const TqHostConfig *c, TqError *err) {
                         said[0] ? said : "it did not end by itself");
 }
 
-typedef enum Change {
-        CHANGE_NONE, /* of ours */
-        CHANGE_MADE, /* the table: what belongs to it follows */
-        CHANGE_GONE,
-} Change;
-
 /* All messages that name a table do so in their first attribute (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
  * NFTA_RULE_TABLE: linux/netfilter/nf_tables.h). */
-static Change change_of_ours(const struct nlmsghdr *h) {
+static bool is_of_ours(const struct nlmsghdr *h) {
         const struct nlattr *a =
                 (const struct nlattr *)((const char *)h + NLMSG_SPACE(sizeof(struct nfgenmsg)));
 
-        if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
-            h->nlmsg_len < NLMSG_SPACE(sizeof(struct nfgenmsg)) + NLA_HDRLEN + sizeof(TABLE) ||
-            a->nla_type != NFTA_TABLE_NAME ||
-            memcmp((const char *)a + NLA_HDRLEN, TABLE, sizeof(TABLE)) != 0)
-                return CHANGE_NONE;
+        return h->nlmsg_len >= NLMSG_SPACE(sizeof(struct nfgenmsg)) + NLA_HDRLEN + sizeof(TABLE) &&
+               a->nla_type == NFTA_TABLE_NAME &&
+               memcmp((const char *)a + NLA_HDRLEN, TABLE, sizeof(TABLE)) == 0;
+}
+
+/* A transaction ends with its generation. One that makes the table anew is ours, if we made one
+ * that has not been heard of yet; if it was somebody else's who loaded what he had saved, then ours
+ * seems to be his, and is made once more. */
+static bool end_transaction(Outbound *o) {
+        bool is_own = o->makes && o->n_own > 0;
+        bool is_gone = o->takes_away && !is_own;
+
+        if (is_own)
+                o->n_own--;
+        o->takes_away = o->makes = false;
+        return is_gone;
+}
+
+/* Returns whether what is ours may have gone. */
+static bool hear(Outbound *o, const struct nlmsghdr *h) {
+        if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
+                return false;
         switch (h->nlmsg_type & 0xFF) {
-        case NFT_MSG_NEWTABLE:
-                return CHANGE_MADE;
         case NFT_MSG_DELTABLE:
         case NFT_MSG_DELCHAIN:
         case NFT_MSG_DELRULE:
-                return CHANGE_GONE;
+                o->takes_away |= is_of_ours(h);
+                return false;
+        case NFT_MSG_NEWTABLE:
+                o->makes |= is_of_ours(h);
+                return false;
         default:
-                return CHANGE_NONE;
+                return (h->nlmsg_type & 0xFF) == NFT_MSG_NEWGEN && end_transaction(o);
         }
 }
 
-/* Returns whether what is ours may have gone; by_us: what went before it was made again, which is
- * told in the order of the transaction, we have taken away ourselves. */
-static bool read_changes(int fd, bool by_us) {
+static bool read_changes(Outbound *o) {
         static union {
                 struct nlmsghdr head;
                 char space[65536];
@@ -175,70 +190,48 @@ static bool read_changes(int fd, bool by_us) {
         bool is_gone = false;
         ssize_t n;
 
-        while ((n = recv(fd, &buffer, sizeof(buffer), MSG_DONTWAIT)) > 0 ||
+        while ((n = recv(o->changes_fd, &buffer, sizeof(buffer), MSG_DONTWAIT)) > 0 ||
                (n < 0 && (errno == EINTR || errno == ENOBUFS))) {
                 size_t left = n > 0 ? (size_t)n : 0;
 
-                is_gone |= n < 0 && errno == ENOBUFS; /* some were dropped */
-                for (const struct nlmsghdr *h = &buffer.head; NLMSG_OK(h, left);
-                     h = NLMSG_NEXT(h, left)) {
-                        Change c = change_of_ours(h);
-
-                        if (c == CHANGE_GONE)
-                                is_gone = true;
-                        else if (c == CHANGE_MADE && by_us)
-                                is_gone = false;
+                if (n < 0 && errno == ENOBUFS) { /* some were dropped, of ours perhaps */
+                        is_gone = true;
+                        o->n_own = 0;
                 }
+                for (const struct nlmsghdr *h = &buffer.head; NLMSG_OK(h, left);
+                     h = NLMSG_NEXT(h, left))
+                        is_gone |= hear(o, h);
         }
         return is_gone;
 }
 
-static int on_again(sd_event_source *source, uint64_t usec, void *userdata);
-
-static void try_later(Outbound *o) {
-        if (o->again) {
-                (void)sd_event_source_set_time_relative(o->again, AGAIN_USEC);
-                (void)sd_event_source_set_enabled(o->again, SD_EVENT_ONESHOT);
-        } else
-                (void)sd_event_add_time_relative(o->event, &o->again, CLOCK_MONOTONIC, AGAIN_USEC,
-                                                 AGAIN_USEC / 10, on_again, o);
-}
-
-/* That we have replaced what there was is told of before nft ends, and behind it what somebody else
- * has done since: once more, then. */
-static int load_until_there(Outbound *o, TqError *err) {
-        for (int i = 0; i < TIMES; i++) {
-                int r = load_rules(&o->host->config, err);
-
-                if (!read_changes(o->changes_fd, true) || r < 0)
-                        return r;
-        }
-        try_later(o);
-        return tq_error(err, -EAGAIN, "network=outbound: somebody goes on taking the rules away");
-}
-
-/* What has just failed is not tried once more for each job that waits for it: everybody waits for
- * nft meanwhile. */
+/* All wait for us meanwhile, whichever tenant's they are: what takes its time to fail is not tried
+ * as often. What is told of our own change is read when its turn comes: it may be followed by
+ * somebody else's already. */
 static int load(Outbound *o, TqError *err) {
-        uint64_t now = tq_clock_monotonic_usec();
+        uint64_t began = tq_clock_monotonic_usec(), now;
         int r;
 
-        if (o->failure.text[0] != '\0' && now - o->failed_usec < AGAIN_USEC) {
+        if (began < o->not_before) {
+                o->is_loaded = false;
                 *err = o->failure;
-                return o->failure_errno;
+                return o->failure_code;
         }
-        o->failure = (TqError){};
-        r = load_until_there(o, &o->failure);
+        r = load_rules(&o->host->config, err);
         o->is_loaded = r >= 0;
         o->connections = o->host->config.outbound_connections;
-        if (r < 0) {
-                (void)tq_error_errno(&o->failure, r, "network=outbound");
-                o->failed_usec = tq_clock_monotonic_usec();
-                o->failure_errno = r;
-                *err = o->failure;
+        if (r >= 0) {
+                o->n_own++;
+                return 0;
         }
+        now = tq_clock_monotonic_usec();
+        o->failure = *err;
+        o->failure_code = r;
+        o->not_before = now + TQ_MAX(AGAIN_USEC, REST * (now - began));
         return r;
 }
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata);
 
 /* Jobs run whose packets they were for. */
 static void load_again(Outbound *o) {
@@ -251,7 +244,13 @@ static void load_again(Outbound *o) {
                 return;
         }
         tq_log(LOG_ERR, "%s; it is tried again", tq_error_format(&err, text, sizeof(text)));
-        try_later(o);
+        /* Not relative: the loop's time is that before it was tried. */
+        if (o->again) {
+                (void)sd_event_source_set_time(o->again, o->not_before);
+                (void)sd_event_source_set_enabled(o->again, SD_EVENT_ONESHOT);
+        } else
+                (void)sd_event_add_time(o->event, &o->again, CLOCK_MONOTONIC, o->not_before,
+                                        AGAIN_USEC / 10, on_again, o);
 }
 
 static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -259,22 +258,17 @@ static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)source;
         (void)usec;
-        if (!o->is_loaded) {
-                o->failure = (TqError){};
+        if (!o->is_loaded)
                 load_again(o);
-        }
         return 0;
 }
 
 static int on_changes(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        Outbound *o = userdata;
-
         (void)source;
+        (void)fd;
         (void)revents;
-        if (read_changes(fd, false)) {
-                o->is_loaded = false;
-                load_again(o);
-        }
+        if (read_changes(userdata))
+                load_again(userdata);
         return 0;
 }
 
@@ -283,7 +277,7 @@ static int watch_changes(Outbound *o) {
         TQ_CLOSE int fd = -EBADF;
         int group = NFNLGRP_NFTABLES, r;
 
-        if (o->changes_fd >= 0)
+        if (o->changes_source)
                 return 0;
         o->is_loaded = false; /* what became of them meanwhile, nobody told */
         fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
