@@ -302,8 +302,8 @@ static Seen look(const char *path) {
 
 /* Written where it is, so that jobs that run have it too. */
 static int write_resolv(int run_fd, const TqBuffer *text) {
-        TQ_CLOSE int fd =
-                openat(run_fd, OUTBOUND_RESOLV, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+        TQ_CLOSE int fd = openat(run_fd, OUTBOUND_RESOLV,
+                                 O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
         int r;
 
         if (fd < 0 || fchmod(fd, 0644) < 0)
