@@ -202,9 +202,10 @@ static int add_neighbour(int fd, int index, uint32_t address, uint32_t number) {
         return ask(fd, &m);
 }
 
+/* What leads nowhere is still there when the interface has gone. */
 static int add_route(int fd, uint8_t type, uint32_t to, uint32_t bits, uint32_t gateway) {
         Message m;
-        struct rtmsg *route = start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
+        struct rtmsg *route = start(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*route));
 
         *route = (struct rtmsg){ .rtm_family = AF_INET,
                                  .rtm_dst_len = (uint8_t)bits,

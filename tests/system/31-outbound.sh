@@ -351,6 +351,8 @@ doctor() {
         t_match "$(doctor_says "$other")" '^ok +outbound +no tenant' "nobody"
         printf 'network=host\nnetwork=perhaps\n' >"$other/tenants.d/acme.conf"
         t_match "$(doctor_says "$other")" '^warn +outbound .*acme.conf' "nobody knows"
+}
+
 # A range of two networks: who runs nothing needs none, who runs something keeps its own.
 few_addresses() {
         local tenant job other
@@ -358,7 +360,7 @@ few_addresses() {
         t_wait 10 no_interface
         d_config outbound_addresses=198.18.0.0/30 outbound_dns=10.99.0.2
         d_start
-        d_tenant third 61004 network=outbound
+        d_tenant third 61005 network=outbound
         for tenant in acme globex third acme third globex; do
                 t_eq "$(calls "$tenant" 10.99.0.2:8080)" "you are 10.99.0.1" "a job of $tenant"
         done
@@ -405,8 +407,8 @@ d_case "a tenant's connections have an end" connections_have_an_end
 d_case "rules that somebody took away are there again" flushed
 d_case "however soon they are taken away again" flushed_twice
 d_case "also while they are being loaded" flushed_over_and_over
-d_case "nobody waits long for an nft that hangs" nft_hangs
 d_case "so are those that could not be loaded for a while" nft_fails
+d_case "nobody waits long for an nft that hangs" nft_hangs
 d_case "a tenant's interface that somebody took away is there for the next job" pair_is_taken
 d_case "a host that does not forward starts no such job, and says so" not_forwarded
 d_case "name servers change, and who has none says so" servers_change

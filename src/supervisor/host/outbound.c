@@ -26,12 +26,12 @@
 /* Whoever loads a firewall often begins with flushing all that there is, ours too: the kernel
  * tells, and the rules are loaded again. */
 
-#define NFT         "/usr/sbin/nft"
-#define NFT_MSEC    5000
-#define AGAIN_USEC  (5 * UINT64_C(1000000))
-#define REST        10 /* so many times what a failure took */
-#define TABLE       "tenantq"
-#define FORWARD     "/proc/sys/net/ipv4/ip_forward"
+#define NFT        "/usr/sbin/nft"
+#define NFT_MSEC   5000
+#define AGAIN_USEC (5 * UINT64_C(1000000))
+#define REST       10 /* so many times what a failure took */
+#define TABLE      "tenantq"
+#define FORWARD    "/proc/sys/net/ipv4/ip_forward"
 
 /* A file as it was when it was read. */
 typedef struct Seen {
