@@ -68,11 +68,9 @@ nothing_victim() {
 }
 
 nothing_hostile() {
-        case $1 in
-        forks | balloon) ;;
+        [ "$1" != forks ] && [ "$1" != balloon ] || return 0
         # shellcheck disable=SC2046 # words
-        *) setpriv --reuid="$1" --clear-groups /usr/bin/python3 "$PAYLOAD" $(payload "$1") >/dev/null 2>&1 & ;;
-        esac
+        setpriv --reuid="$1" --clear-groups /usr/bin/python3 "$PAYLOAD" $(payload "$1") >/dev/null 2>&1 &
 }
 
 nothing_stop() {

@@ -3,13 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/map.h"
+#include "kernel/netns.h"
 #include "kernel/plan.h"
 #include "supervisor/host/outbound.h"
 #include "supervisor/jobs/paths.h"
@@ -146,16 +145,11 @@ static void look_at_mounts(Templates *ts) {
  * their own, with as many addresses, and connections, for the tenant. It is empty: interfaces are
  * made by who enters it. */
 static int make_network(Entry *e) {
-        TQ_CLOSE int ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -EBADF;
+        int fd = tq_netns_new();
 
-        if (ours < 0 || unshare(CLONE_NEWNET) < 0)
-                return tq_errno();
-        fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        if (setns(ours, CLONE_NEWNET) < 0)
-                abort(); /* in a network where it is of no use */
         if (fd < 0)
-                return tq_errno();
-        e->network_fd = tq_take_fd(&fd);
+                return fd;
+        e->network_fd = fd;
         return 0;
 }
 
