@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "exec/exec.h"
+#include "kernel/netns.h"
 
 /* The network of a tenant: a loopback; and with network=outbound a pair of interfaces, of which the
  * host has the other end. What must not be reached has no route here, which neither a job (it has
@@ -258,16 +258,27 @@ static int make_pair(const TqPlan *plan, int fd, int namespace_fd, uint32_t *ret
 }
 
 /* The route to all the rest is the last thing that is made: it is asked for by the address of
- * somebody who is not among those without one. */
-static bool has_way_out(int fd, const TqOutbound *o) {
+ * somebody who is not among those without one. 1, 0, or negative errno: then it may be there, and
+ * in use. */
+static int has_way_out(int fd, const TqOutbound *o) {
         Message m, answer;
+        const struct nlmsgerr *e = NLMSG_DATA(&answer.head);
         struct rtmsg *route = start(&m, RTM_GETROUTE, 0, sizeof(*route));
+        ssize_t n;
 
         m.head.nlmsg_flags = NLM_F_REQUEST;
         *route = (struct rtmsg){ .rtm_family = AF_INET, .rtm_dst_len = 32 };
         add_u32(&m, RTA_DST, htonl(tq_outbound_has(o, 0x01010101) ? 0x03030303 : 0x01010101));
-        return send(fd, &m, m.head.nlmsg_len, 0) >= 0 && recv(fd, &answer, sizeof(answer), 0) > 0 &&
-               answer.head.nlmsg_type == RTM_NEWROUTE;
+        if (send(fd, &m, m.head.nlmsg_len, 0) < 0)
+                return tq_errno();
+        n = recv(fd, &answer, sizeof(answer), 0);
+        if (n < 0)
+                return tq_errno();
+        if (answer.head.nlmsg_type == RTM_NEWROUTE)
+                return 1;
+        if ((size_t)n < NLMSG_LENGTH(sizeof(*e)) || answer.head.nlmsg_type != NLMSG_ERROR)
+                return -EPROTO;
+        return e->error == -ENETUNREACH ? 0 : e->error;
 }
 
 /* Of one who was killed in the middle. */
@@ -302,42 +313,31 @@ static int connect_out(const TqPlan *plan, int host_fd, int fd, int namespace_fd
         return r < 0 ? r : add_routes(fd, o, o->first + 2 * number);
 }
 
-/* The loopback of a new network namespace is down. */
-static int start_loopback(void) {
-        TQ_CLOSE int fd = -EBADF;
-        struct ifreq lo = { .ifr_name = "lo" };
-
-        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
-                return tq_errno();
-        lo.ifr_flags |= IFF_UP;
-        return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
-}
-
 int network_new(void) {
-        return unshare(CLONE_NEWNET) < 0 ? tq_errno() : start_loopback();
+        return unshare(CLONE_NEWNET) < 0 ? tq_errno() : tq_netns_start_loopback();
 }
 
 /* One at a time: of the jobs that start together the first makes what the others find. The lock is
  * anybody's who is in there, but then nobody asks for it any more; it ends with whoever has it. */
 static int share_way_out(const TqPlan *plan, int host_fd) {
         TQ_CLOSE int fd = open_rtnetlink(), namespace_fd = -EBADF;
+        int r = fd < 0 ? fd : has_way_out(fd, &plan->outbound);
 
-        if (fd < 0)
-                return fd;
-        if (has_way_out(fd, &plan->outbound))
-                return 0;
+        if (r != 0)
+                return r < 0 ? r : 0;
         namespace_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
         if (namespace_fd < 0 || flock(namespace_fd, LOCK_EX) < 0)
                 return tq_errno();
-        return has_way_out(fd, &plan->outbound) ? 0 : connect_out(plan, host_fd, fd, namespace_fd);
+        r = has_way_out(fd, &plan->outbound);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        return connect_out(plan, host_fd, fd, namespace_fd);
 }
 
 /* Privileged and safe: numbers are the supervisor's, and nothing of the tenant's runs yet but what
  * has the same network. */
 int network_enter(const TqPlan *plan) {
         TQ_CLOSE int host_fd = -EBADF;
-        int r;
 
         if (plan->network == TQ_NETWORK_HOST)
                 return 0;
@@ -348,8 +348,7 @@ int network_enter(const TqPlan *plan) {
         }
         if (setns(plan->network_fd, CLONE_NEWNET) < 0)
                 return tq_errno();
-        r = start_loopback();
-        return r < 0 || host_fd < 0 ? r : share_way_out(plan, host_fd);
+        return host_fd < 0 ? 0 : share_way_out(plan, host_fd);
 }
 
 /* A column of /proc/PID/net/snmp (proc(5)): a line of names, then one of values. */

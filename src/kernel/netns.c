@@ -2,8 +2,11 @@
 #include "kernel/netns.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/util.h"
@@ -14,17 +17,32 @@
 
 #define STACK_SIZE 16384
 
+int tq_netns_start_loopback(void) {
+        TQ_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ifreq lo = { .ifr_name = "lo" };
+
+        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
+                return tq_errno();
+        lo.ifr_flags |= IFF_UP;
+        return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? tq_errno() : 0;
+}
+
 static int open_ours(void *ret) {
-        *(int *)ret = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        if (*(int *)ret < 0)
-                *(int *)ret = tq_errno();
+        int r = tq_netns_start_loopback();
+
+        if (r >= 0) {
+                r = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+                if (r < 0)
+                        r = tq_errno();
+        }
+        *(int *)ret = r;
         return 0;
 }
 
 int tq_netns_new(void) {
         char stack[STACK_SIZE] __attribute__((aligned(16)));
         sigset_t all, before;
-        int fd = -EIO, error = 0;
+        int fd = -EIO;
         pid_t pid;
 
         (void)sigfillset(&all);
@@ -32,10 +50,9 @@ int tq_netns_new(void) {
         pid = clone(open_ours, stack + sizeof(stack),
                     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWNET | SIGCHLD, &fd);
         if (pid < 0)
-                error = tq_errno();
+                fd = tq_errno();
+        else
+                (void)waitpid(pid, NULL, 0);
         (void)sigprocmask(SIG_SETMASK, &before, NULL);
-        if (pid < 0)
-                return error;
-        (void)waitpid(pid, NULL, 0);
         return fd;
 }

@@ -17,6 +17,7 @@
 
 #include "conf/profilefile.h"
 #include "exec/exec.h"
+#include "kernel/netns.h"
 #include "kernel/filter.h"
 
 /* The sandbox is tenantq-exec's own code, with a plan like a job's: what is compared is what it
@@ -88,6 +89,9 @@ int bare_prepare(void) {
         if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sockets) < 0)
                 return tq_errno();
         p.report_fd = sockets[1];
+        p.network_fd = tq_netns_new();
+        if (p.network_fd < 0)
+                return p.network_fd;
         r = seal(&p, &filter);
         if (r < 0)
                 return r;
@@ -106,6 +110,8 @@ static _Noreturn void be_child(const char *noop, BareParts parts) {
         if (parts == BARE_NAMESPACES && unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
                 _exit(126);
         if (parts >= BARE_SANDBOX)
+                r = network_enter(plan);
+        if (r >= 0 && parts >= BARE_SANDBOX)
                 r = sandbox_enter(plan, &tmp_fd);
         if (r >= 0 && parts >= BARE_FILTER) {
                 (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
