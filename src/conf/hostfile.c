@@ -146,16 +146,21 @@ static int set_devices(char field[TQ_PATHS_MAX], const char *key, const char *va
         return r;
 }
 
-static bool are_addresses(const char *value) {
+/* Without the quotes that words may have: one blank between two of them. */
+static bool set_servers(char field[128], const char *value) {
         TQ_FREE char **words = NULL;
         struct in_addr in;
-        size_t n;
+        size_t n, used = 0;
 
         if (tq_parse_words(value, 3, &words, &n) < 0)
                 return false;
-        for (size_t i = 0; i < n; i++)
+        field[0] = '\0';
+        for (size_t i = 0; i < n; i++) {
                 if (inet_pton(AF_INET, words[i], &in) != 1)
                         return false;
+                used += (size_t)snprintf(field + used, 128 - used, "%s%s", i > 0 ? " " : "",
+                                         words[i]);
+        }
         return true;
 }
 
@@ -175,30 +180,22 @@ static int set_outbound(TqHostConfig *c, const char *key, const char *value, uns
                                ? bad(err, line, key, "a number from 1 to 1000000")
                                : 0;
         if (strcmp(key, "outbound_dns") == 0)
-                return !are_addresses(value) || copy_text(c->outbound_dns, sizeof(c->outbound_dns),
-                                                          value) < 0
-                               ? bad(err, line, key, "at most 3 IPv4 addresses")
-                               : 0;
+                return set_servers(c->outbound_dns, value)
+                               ? 0
+                               : bad(err, line, key, "at most 3 IPv4 addresses");
         return unknown("host", key, line, err);
 }
 
 /* Judged when the range is known, wherever that stands. */
 static int check_servers(const TqHostConfig *c, TqError *err) {
-        TQ_FREE char **words = NULL;
-        struct in_addr in;
-        size_t n;
+        TQ_BUFFER_CLEANUP TqBuffer ignored = {};
 
-        if (tq_parse_words(c->outbound_dns, 3, &words, &n) < 0)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++)
-                if (inet_pton(AF_INET, words[i], &in) != 1 ||
-                    !tq_resolv_is_reachable(&c->outbound, ntohl(in.s_addr)))
-                        return tq_error(err, -EBADMSG,
-                                        "outbound_dns: \"%s\": expected an address that is "
-                                        "neither a loopback, link-local or multicast one nor in "
-                                        "outbound_addresses",
-                                        words[i]);
-        return 0;
+        if (tq_resolv_translate(&c->outbound, c->outbound_dns, "", &ignored).n_others == 0)
+                return 0;
+        return tq_error(err, -EBADMSG,
+                        "outbound_dns: \"%s\": expected addresses that are neither loopback, "
+                        "link-local or multicast ones nor in outbound_addresses",
+                        c->outbound_dns);
 }
 
 static int set_host_key(TqHostConfig *c, const char *key, const char *value, unsigned line,

@@ -12,8 +12,10 @@
 #define SERVERS_MOST 3 /* MAXNS of <resolv.h>: what a resolver reads */
 
 bool tq_resolv_is_reachable(const TqOutbound *o, uint32_t address) {
-        return address >> 24 != 0 && address >> 24 != 127 && address >> 16 != 0xA9FE &&
-               address < 0xE0000000 && !tq_outbound_has(o, address);
+        for (size_t i = 0; i < TQ_OUTBOUND_RESERVED; i++)
+                if (tq_outbound_has(&tq_outbound_reserved[i], address))
+                        return false;
+        return !tq_outbound_has(o, address);
 }
 
 static void take_server(const TqOutbound *o, const char *text, TqResolvServers *s, TqBuffer *ret) {

@@ -19,18 +19,17 @@ TqNetwork tq_sandbox_network_from_string(const char *s) {
         return _TQ_NETWORK_INVALID;
 }
 
-/* What no network can have, and what has a meaning of its own wherever it is met. */
-static const TqOutbound reserved[] = {
+const TqOutbound tq_outbound_reserved[TQ_OUTBOUND_RESERVED] = {
         { 0x00000000, 8 },  /* this host (RFC 1122) */
         { 0x7F000000, 8 },  /* loopback */
-        { 0xA9FE0000, 16 }, /* link-local (RFC 3927) */
+        { 0xA9FE0000, 16 }, /* link-local, and a cloud's metadata (RFC 3927) */
         { 0xE0000000, 3 },  /* multicast, reserved */
 };
 
 static bool is_reserved(const TqOutbound *o) {
-        for (size_t i = 0; i < TQ_ELEMENTSOF(reserved); i++)
-                if (((o->first ^ reserved[i].first) & tq_outbound_mask(o) &
-                     tq_outbound_mask(&reserved[i])) == 0)
+        for (size_t i = 0; i < TQ_OUTBOUND_RESERVED; i++)
+                if (((o->first ^ tq_outbound_reserved[i].first) & tq_outbound_mask(o) &
+                     tq_outbound_mask(&tq_outbound_reserved[i])) == 0)
                         return true;
         return false;
 }

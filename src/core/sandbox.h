@@ -30,6 +30,11 @@ typedef struct TqOutbound {
  * addresses that no network can have. */
 int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret);
 
+/* What no network can have, and what has a meaning of its own wherever it is met: nobody is let out
+ * to there. */
+#define TQ_OUTBOUND_RESERVED 4
+extern const TqOutbound tq_outbound_reserved[TQ_OUTBOUND_RESERVED];
+
 static inline uint32_t tq_outbound_mask(const TqOutbound *o) {
         return ~UINT32_C(0) << (32 - o->bits);
 }

@@ -8,10 +8,9 @@
 #include "base/fs.h"
 #include "conf/resolv.h"
 #include "ctl/doctor.h"
+#include "kernel/netns.h"
 
 /* What network=outbound needs of the host, if a tenant has it. */
-
-#define NFT "/usr/sbin/nft"
 
 /* 1 and who, 0, or negative errno: not all of the files can be read (that is *ret), and no other
  * has it. */
@@ -45,13 +44,6 @@ static int somebody_has_it(const Host *h, char *ret, size_t size) {
                 worst = r;
         }
         return worst;
-}
-
-static bool does_forward(void) {
-        char text[8];
-
-        return tq_fs_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", text, sizeof(text)) > 0 &&
-               text[0] != '0';
 }
 
 /* A row of /proc/net/route (proc(5)): interface, destination, gateway, four that don't matter,
@@ -93,7 +85,7 @@ static bool is_taken(const TqOutbound *o, char *ret, size_t size) {
 /* 1: a chain of somebody else, of the table *ret, drops what it does not know; 0; -EPERM: only root
  * sees them. */
 static int is_dropped(char *ret, size_t size) {
-        FILE *f = popen(NFT " list chains 2>/dev/null", "re"); /* NOLINT(cert-env33-c): fixed */
+        FILE *f = popen(TQ_NFT " list chains 2>/dev/null", "re"); /* NOLINT(cert-env33-c): fixed */
         char line[256], table[128] = "";
         int is = 0;
 
@@ -129,10 +121,10 @@ static void look_at_outbound(const Host *h, Finding *f) {
                 doctor_mend(f, "as root; tenantqd --check says all that is wrong");
         } else if (has == 0)
                 doctor_say(f, DOCTOR_OK, "no tenant has network=outbound");
-        else if (access(NFT, X_OK) < 0) {
-                doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: there is no " NFT, what);
+        else if (access(TQ_NFT, X_OK) < 0) {
+                doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: there is no " TQ_NFT, what);
                 doctor_mend(f, "apt-get install nftables");
-        } else if (!does_forward()) {
+        } else if (!tq_netns_forwards()) {
                 doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: the host forwards no packets",
                            what);
                 doctor_mend(f, "net.ipv4.ip_forward=1 in /etc/sysctl.d/60-tenantq.conf; sysctl "

@@ -222,15 +222,11 @@ static int add_route(int fd, uint8_t type, uint32_t to, uint32_t bits, uint32_t 
 
 /* As if there were no route at all: "Network is unreachable", which is counted (watch.c). */
 static int add_routes(int fd, const TqOutbound *o, uint32_t gateway) {
-        static const TqOutbound nowhere[] = {
-                { 0x00000000, 8 },  /* this host (RFC 1122) */
-                { 0xA9FE0000, 16 }, /* link-local, and a cloud's metadata (RFC 3927) */
-                { 0xE0000000, 3 },  /* multicast, reserved */
-        };
         int r = add_route(fd, RTN_THROW, o->first, o->bits, 0);
 
-        for (size_t i = 0; i < TQ_ELEMENTSOF(nowhere) && r >= 0; i++)
-                r = add_route(fd, RTN_THROW, nowhere[i].first, nowhere[i].bits, 0);
+        for (size_t i = 0; i < TQ_OUTBOUND_RESERVED && r >= 0; i++)
+                r = add_route(fd, RTN_THROW, tq_outbound_reserved[i].first,
+                              tq_outbound_reserved[i].bits, 0);
         return r < 0 ? r : add_route(fd, RTN_UNICAST, 0, 0, gateway);
 }
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "base/util.h"
+#include "base/fs.h"
 
 /* A child is born in it, opens it in a table of descriptors that is ours, and ends. We stay where
  * we are: who is in a user namespace could not come back. As in spawn.c, the child shares our
@@ -55,4 +55,11 @@ int tq_netns_new(void) {
                 (void)waitpid(pid, NULL, 0);
         (void)sigprocmask(SIG_SETMASK, &before, NULL);
         return fd;
+}
+
+bool tq_netns_forwards(void) {
+        char text[8];
+
+        return tq_fs_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", text, sizeof(text)) > 0 &&
+               text[0] != '0';
 }

@@ -58,6 +58,9 @@ START_TEST(host_all_keys) {
                                                 "exec_user=1234\n"
                                                 "admin_group=adm\n"
                                                 "log_max=4K\n"
+                                                "outbound_dns=\"10.0.0.1\"  10.0.0.2\n"
+                                                "outbound_addresses=10.1.0.0/16\n"
+                                                "outbound_connections=7\n"
                                                 "[defaults]\n"
                                                 "concurrency=2\n"
                                                 "memory=1G\n"
@@ -77,6 +80,10 @@ START_TEST(host_all_keys) {
         ck_assert_str_eq(c->exec_user, "1234");
         ck_assert_str_eq(c->admin_group, "adm");
         ck_assert_uint_eq(c->log_max_bytes, 4096);
+        ck_assert_str_eq(c->outbound_dns, "10.0.0.1 10.0.0.2");
+        ck_assert_str_eq(c->outbound_addresses, "10.1.0.0/16");
+        ck_assert_uint_eq(c->outbound.first, 0x0A010000);
+        ck_assert_uint_eq(c->outbound_connections, 7);
         ck_assert_uint_eq(c->defaults.value[TQ_KEY_CONCURRENCY], 2);
         ck_assert_uint_eq(c->defaults.value[TQ_KEY_MEMORY], 1 << 30);
         ck_assert_uint_eq(c->ceilings.value[TQ_KEY_CPU], 8000000);
@@ -109,7 +116,7 @@ static const BadRow host_bad_rows[] = {
         { "[host]\noutbound_net=0\n", 2, "outbound_net", "unknown key in [host]" },
         { "[host]\noutbound_dns=1.1.1.1 ::1\n", 2, "outbound_dns", "at most 3 IPv4 addresses" },
         { "[host]\noutbound_dns=127.0.0.53\n", 0, "",
-          "outbound_dns: \"127.0.0.53\": expected an address that is neither" },
+          "outbound_dns: \"127.0.0.53\": expected addresses that are neither" },
         { "[host]\noutbound_dns=10.0.0.1\noutbound_addresses=10.0.0.0/8\n", 0, "",
           "nor in outbound_addresses" },
         { "[host]\noutbound_dns=1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4\n", 2, "outbound_dns",

@@ -7,7 +7,7 @@
 # The victim's steps are 2 ms of CPU and an fsync. Its fair share of the CPU is that of one among seven; at that share,
 # its CPU time takes so much longer, and its disk as long as when it is alone.
 #
-# NOISY_STEPS: how many steps (300). NOISY_ALL: beside it the same with plain slices of the same limits, and without any.
+# NOISY_STEPS: how many steps (300). NOISY_ALL: also beside each of them alone, and the same with plain slices of the same limits, and without any.
 
 . "$(dirname "$0")/machine.sh"
 
@@ -111,6 +111,8 @@ noisy() {
 }
 
 others() {
+        local i
+        for i in "${HOSTILES[@]}"; do measure tenantq "$i" "$i"; done
         measure slices six "${HOSTILES[@]}"
         measure nothing four "${HOSTILES[@]}"
 }
@@ -119,5 +121,5 @@ v_start
 install -m 0644 "$(dirname "$0")/noisy.py" "$PAYLOAD"
 for i in victim "${HOSTILES[@]}"; do v_tenant "$i"; done
 v_case "beside six hostile tenants" noisy
-[ -z "${NOISY_ALL-}" ] || v_case "the same with plain slices, and with nothing" others
+[ -z "${NOISY_ALL-}" ] || v_case "beside each, with plain slices, and with nothing" others
 t_summary

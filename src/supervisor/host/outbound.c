@@ -22,16 +22,15 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "conf/resolv.h"
+#include "kernel/netns.h"
 
 /* Whoever loads a firewall often begins with flushing all that there is, ours too: the kernel
  * tells, and the rules are loaded again. */
 
-#define NFT        "/usr/sbin/nft"
 #define NFT_MSEC   5000
 #define AGAIN_USEC (5 * UINT64_C(1000000))
 #define REST       10 /* so many times what a failure took */
 #define TABLE      "tenantq"
-#define FORWARD    "/proc/sys/net/ipv4/ip_forward"
 
 /* A file as it was when it was read. */
 typedef struct Seen {
@@ -71,7 +70,7 @@ static int wait_for(pid_t pid, int *ret_status) {
 
 /* Our text on its standard input, what it says in a file of memory. */
 static int run_nft(int text_fd, int said_fd, int *ret_status) {
-        static char *const argv[] = { (char *)NFT, (char *)"-f", (char *)"-", NULL };
+        static char *const argv[] = { (char *)TQ_NFT, (char *)"-f", (char *)"-", NULL };
         static char *const environment[] = { NULL };
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -96,7 +95,7 @@ static int run_nft(int text_fd, int said_fd, int *ret_status) {
         if (r == 0)
                 r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
         if (r == 0)
-                r = posix_spawn(&pid, NFT, &actions, &attributes, argv, environment);
+                r = posix_spawn(&pid, TQ_NFT, &actions, &attributes, argv, environment);
         (void)posix_spawnattr_destroy(&attributes);
         (void)posix_spawn_file_actions_destroy(&actions);
         return r != 0 ? -r : wait_for(pid, ret_status);
@@ -130,13 +129,13 @@ static int load_rules(const TqHostConfig *c, TqError *err) {
         if (r >= 0)
                 r = run_nft(text_fd, said_fd, &status);
         if (r < 0)
-                return tq_error_errno(err, r, "network=outbound: " NFT " (package nftables)");
+                return tq_error_errno(err, r, "network=outbound: " TQ_NFT " (package nftables)");
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return 0;
         n = pread(said_fd, said, sizeof(said) - 1, 0);
         said[n > 0 ? n : 0] = '\0';
         said[strcspn(said, "\n")] = '\0';
-        return tq_error(err, -EIO, "network=outbound: " NFT ": %s",
+        return tq_error(err, -EIO, "network=outbound: " TQ_NFT ": %s",
                         said[0] ? said : "it did not end by itself");
 }
 
@@ -177,8 +176,10 @@ static bool hear(Outbound *o, const struct nlmsghdr *h) {
         case NFT_MSG_NEWTABLE:
                 o->makes |= is_of_ours(h);
                 return false;
+        case NFT_MSG_NEWGEN:
+                return end_transaction(o);
         default:
-                return (h->nlmsg_type & 0xFF) == NFT_MSG_NEWGEN && end_transaction(o);
+                return false;
         }
 }
 
@@ -352,17 +353,11 @@ static int renew_resolv(Outbound *o, TqError *err) {
 
 /* ---------------------------------------------------------------------------------------------- */
 
-static bool host_forwards(void) {
-        char text[8];
-
-        return tq_fs_read_at(AT_FDCWD, FORWARD, text, sizeof(text)) > 0 && text[0] != '0';
-}
-
 int outbound_ready(Outbound *o, TqError *err) {
         int r;
 
         /* The host's to decide: it is for all of its interfaces. */
-        if (!host_forwards())
+        if (!tq_netns_forwards())
                 return tq_error(err, -EHOSTDOWN,
                                 "network=outbound: the host forwards no packets: expected "
                                 "net.ipv4.ip_forward=1 (sysctl.d(5))");
