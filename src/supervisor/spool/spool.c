@@ -4,19 +4,16 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/inotify.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "supervisor/spool/later.h"
+#include "supervisor/spool/watch.h"
 #include "supervisor/tenants/notes.h"
 
-/* inotify is a hint: it says which names to try, and loses them when there are too many. So each
- * tenant keeps a few names (NAMES_MOST) and beyond that only the knowledge that its directory must
- * be read; memory stays bounded however many files there are. Tenants with something to do stand in
+/* watch.c hints which names to try, and loses them when there are too many. So each tenant keeps a
+ * few names (NAMES_MOST) and beyond that only the knowledge that its directory must be read; memory
+ * stays bounded however many files there are. Tenants with something to do stand in
  * a ring, and each turn takes one file of the first, then the next: a tenant with a million files
  * delays another one's single file by one file. A turn of the event loop handles a budget of files
  * and of directory entries, so that the ends of jobs are never kept waiting.
@@ -26,9 +23,7 @@
 #define FILES_PER_TURN   32
 #define ENTRIES_PER_FILE 256
 #define KEPT             ".claims" /* to look at later: no job's name */
-#define NAMES_MOST       64        /* kept from inotify for a tenant; more than that is a scan */
-#define TOP_USEC         (5 * TQ_USEC_PER_SEC)
-#define OVERFLOW_USEC    (60 * TQ_USEC_PER_SEC) /* it is said once in that time */
+#define NAMES_MOST       64        /* hints kept for a tenant; more than that is a scan */
 
 /* A tenant's directory. */
 typedef struct Source {
@@ -38,26 +33,17 @@ typedef struct Source {
         size_t n_names;
         DIR *scan;
         bool needs_scan;
-        int watch;         /* inotify's, -1: none */
-        bool is_unwatched; /* nothing tells of new files: the directory is read each time */
 } Source;
 
 struct Spool {
-        sd_event *event;
-        Own *own;
         Tenants *tenants;
         Claims *claims;
         Laters *laters;
+        Watches *watches;
         TqMap sources; /* Tenant.handle → Source */
-        TqMap watches; /* inotify's number → Source */
         TqList turns;  /* of Source.turn */
-        int inotify_fd, top_watch;
         bool is_open;
-        bool is_told;                     /* that inotify is used up */
-        uint64_t overflow_said, all_read; /* boottime; 0: never */
-        sd_event_source *inotify_source, *turn_source;
-        sd_event_source *all_timer;
-        sd_event_source *top_timer; /* the directory of all is read again and again instead */
+        sd_event_source *turn_source;
 };
 
 static bool is_job_name(const char *name) {
@@ -80,7 +66,6 @@ static Source *get(Spool *s, Tenant *t) {
         if (!of)
                 return NULL;
         of->tenant = t;
-        of->watch = -1;
         tq_list_init(&of->turn);
         if (tq_map_put(&s->sources, t->handle, of) < 0) {
                 free(of);
@@ -240,22 +225,50 @@ static int on_turn(sd_event_source *source, void *userdata) {
         return 0;
 }
 
-/* inotify ---------------------------------------------------------------------------------------
+/* Hints ------------------------------------------------------------------------------------------
  */
 
-static bool is_used_up(int error) {
-        return error == -ENOSPC || error == -ENOMEM ||
-               error == -EBADF; /* EBADF: no inotify at all */
+static void on_hint(void *data, Tenant *t, const char *name) {
+        Spool *s = data;
+        Source *of = find(s, t);
+
+        if (of && t->is_enabled)
+                note(s, of, name);
 }
 
-static int add_watch(Spool *s, int dir_fd, uint32_t mask) {
-        char path[48];
-        int watch;
+static void on_touched(void *data, Tenant *t) {
+        Spool *s = data;
 
-        /* inotify takes paths; this one leads to what the descriptor is, whatever is renamed. */
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", dir_fd);
-        watch = inotify_add_watch(s->inotify_fd, path, mask | IN_ONLYDIR);
-        return watch < 0 ? tq_errno() : watch;
+        laters_check(s->laters, t);
+}
+
+static void on_lost(void *data) {
+        Spool *s = data;
+        size_t position = 0;
+        Source *of;
+
+        while ((of = tq_map_next(&s->sources, &position))) {
+                of->needs_scan = true;
+                join_ring(s, of);
+        }
+        schedule(s);
+        (void)tenants_scan(s->tenants);
+}
+
+int spool_watch_top(Spool *s) {
+        return watches_top(s->watches);
+}
+
+/* What is known of a directory that is not the tenant's any more. */
+static void start_again(Spool *s, Source *of) {
+        claims_try_again(s->claims, of->tenant);
+        end_scan(of);
+        laters_scanned(s->laters, of->tenant);
+        drop_names(of);
+        laters_drop(s->laters, of->tenant);
+        /* It is told again if it is so. */
+        notes_drop_files(of->tenant);
+        tq_list_unlink(&of->turn);
 }
 
 void spool_unwatch(Spool *s, Tenant *t) {
@@ -263,174 +276,24 @@ void spool_unwatch(Spool *s, Tenant *t) {
 
         if (!of)
                 return;
-        /* The same directory under another name has the same watch, which is that one's then. */
-        if (of->watch >= 0 && tq_map_get(&s->watches, (uint64_t)of->watch) == of) {
-                (void)inotify_rm_watch(s->inotify_fd, of->watch);
-                (void)tq_map_remove(&s->watches, (uint64_t)of->watch);
-        }
-        of->watch = -1;
-        claims_try_again(s->claims, t);
-        end_scan(of);
-        laters_scanned(s->laters, t);
-        drop_names(of);
-        laters_drop(s->laters, t);
-        /* It is told again if it is so. */
-        notes_drop_files(t);
-        tq_list_unlink(&of->turn);
-}
-
-static void tell_watches(Spool *s) {
-        if (!s->is_told)
-                tq_log(LOG_ERR,
-                       "inotify is used up: raise sysctl fs.inotify.max_user_watches (or "
-                       "max_user_instances); until then directories are read again and again");
-        s->is_told = true;
-}
-
-/* The host's watches are used up: who has none is read again and again instead. */
-static void go_unwatched(Spool *s, Source *of) {
-        of->is_unwatched = true;
-        laters_scan(s->laters, of->tenant);
-        (void)notes_set(s->tenants, of->tenant, "",
-                        "inotify's watches are used up (sysctl fs.inotify.max_user_watches): "
-                        "files are found by reading the directory, up to a minute later");
-        tell_watches(s);
+        watches_remove(s->watches, t);
+        start_again(s, of);
 }
 
 int spool_watch(Spool *s, Tenant *t) {
         Source *of = get(s, t);
-        int watch, r;
+        int r = of ? watches_add(s->watches, t) : -ENOMEM;
 
-        if (!of)
-                return -ENOMEM;
-        /* IN_CREATE: links, fifos and the like are never closed; what is still being written is
-         * left alone and met again when it is. */
-        watch = add_watch(s, t->spool_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_ATTRIB);
-        if (is_used_up(watch))
-                go_unwatched(s, of);
-        else if (watch < 0)
-                return watch;
-        else if (of->is_unwatched) {
-                of->is_unwatched = false;
-                notes_clear(s->tenants, t, "");
-        }
-        if (watch >= 0 && watch != of->watch) {
-                spool_unwatch(s, t);
-                (void)tq_map_remove(&s->watches, (uint64_t)watch);
-                r = tq_map_put(&s->watches, (uint64_t)watch, of);
-                if (r < 0)
-                        return r;
-                of->watch = watch;
-        }
+        if (r < 0)
+                return r;
+        if (r > 0)
+                start_again(s, of);
+        if (watches_lack(s->watches, t))
+                laters_scan(s->laters, t);
         /* What was there before the watch. */
         of->needs_scan = true;
         wake(s, of);
         return 0;
-}
-
-static int read_all(sd_event_source *source, uint64_t usec, void *userdata) {
-        Spool *s = userdata;
-        size_t position = 0;
-        Source *of;
-
-        (void)source;
-        (void)usec;
-        s->all_timer = sd_event_source_disable_unref(s->all_timer);
-        s->all_read = tq_clock_boottime_usec();
-        while ((of = tq_map_next(&s->sources, &position))) {
-                of->needs_scan = true;
-                join_ring(s, of);
-        }
-        schedule(s);
-        (void)tenants_scan(s->tenants);
-        return 0;
-}
-
-/* Whoever touches files often enough brings this about: it costs the others one look a second. */
-static void on_overflow(Spool *s) {
-        uint64_t now = tq_clock_boottime_usec(), next = s->all_read + TQ_USEC_PER_SEC;
-
-        if (s->overflow_said == 0 || now - s->overflow_said > OVERFLOW_USEC) {
-                tq_log(LOG_INFO,
-                       "inotify lost events; reading all directories (said once a minute)");
-                s->overflow_said = now;
-        }
-        if (s->all_timer)
-                return;
-        next = s->all_read == 0 || next < now ? now : next;
-        if (sd_event_add_time(s->event, &s->all_timer, CLOCK_BOOTTIME, next, 0, read_all, s) < 0)
-                (void)read_all(NULL, 0, s);
-}
-
-/* Of a directory that is known, its owner makes as many of these as he likes. */
-static void on_top_event(Spool *s, const struct inotify_event *e) {
-        Tenant *t = e->len > 0 ? tenants_by_name(s->tenants, e->name) : NULL;
-
-        if (t)
-                laters_check(s->laters, t);
-        else if (e->len > 0 && strcmp(e->name, ".claims") == 0)
-                own_mend_soon(s->own);
-        else if (e->len > 0 && e->mask & IN_ISDIR && e->mask & (IN_CREATE | IN_MOVED_TO))
-                tenants_check(s->tenants, e->name);
-}
-
-static void on_one(Spool *s, const struct inotify_event *e) {
-        Source *of;
-
-        if (e->mask & IN_Q_OVERFLOW) {
-                on_overflow(s);
-                return;
-        }
-        if (e->wd == s->top_watch) {
-                on_top_event(s, e);
-                return;
-        }
-        of = tq_map_get(&s->watches, (uint64_t)e->wd);
-        if (of && e->len > 0 && of->tenant->is_enabled)
-                note(s, of, e->name);
-}
-
-static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
-        Spool *s = userdata;
-        ssize_t n;
-
-        (void)source;
-        (void)revents;
-        n = read(fd, buffer, sizeof(buffer));
-        for (char *p = buffer; n > 0 && p < buffer + n;) {
-                const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
-
-                on_one(s, e);
-                p += sizeof(*e) + e->len;
-        }
-        return 0;
-}
-
-static int on_top(sd_event_source *source, uint64_t usec, void *userdata) {
-        Spool *s = userdata;
-
-        (void)usec;
-        (void)tenants_scan(s->tenants);
-        if (spool_watch_top(s) >= 0 && s->top_watch >= 0) {
-                s->top_timer = sd_event_source_disable_unref(s->top_timer);
-                return 0;
-        }
-        (void)sd_event_source_set_time_relative(source, TOP_USEC);
-        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-int spool_watch_top(Spool *s) {
-        s->top_watch = add_watch(s, own_fd(s->own, OWN_SPOOL),
-                                 IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB);
-        if (s->top_watch >= 0)
-                return 0;
-        if (!is_used_up(s->top_watch))
-                return s->top_watch;
-        tell_watches(s);
-        return s->top_timer ? 0
-                            : sd_event_add_time_relative(s->event, &s->top_timer, CLOCK_MONOTONIC,
-                                                         TOP_USEC, TQ_USEC_PER_SEC, on_top, s);
 }
 
 /* Later -----------------------------------------------------------------------------------------
@@ -464,7 +327,7 @@ static void on_scan(void *data, Tenant *t) {
         claims_try_again(s->claims, t);
         of->needs_scan = true;
         wake(s, of);
-        if (of->is_unwatched)
+        if (watches_lack(s->watches, t))
                 laters_scan(s->laters, t);
 }
 
@@ -479,38 +342,18 @@ void spool_recheck(Spool *s, Tenant *t) {
 /* Life ------------------------------------------------------------------------------------------
  */
 
-/* It is a convenience: without it everything is found by reading. */
-static int start_inotify(Spool *s) {
-        int r;
-
-        s->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        if (s->inotify_fd < 0) {
-                tell_watches(s);
-                return 0;
-        }
-        r = sd_event_add_io(s->event, &s->inotify_source, s->inotify_fd, EPOLLIN, on_inotify, s);
-        /* A tenant that makes events without end gets this share of the loop and no more; what it
-         * is about is merged meanwhile. */
-        return r < 0 ? r
-                     : sd_event_source_set_ratelimit(s->inotify_source, 100 * TQ_USEC_PER_MSEC, 20);
-}
-
 int spool_new(sd_event *event, Own *own, Tenants *tenants, Claims *claims, Spool **ret) {
         Spool *s = calloc(1, sizeof(*s));
         int r;
 
         if (!s)
                 return -ENOMEM;
-        *s = (Spool){ .event = event,
-                      .own = own,
-                      .tenants = tenants,
-                      .claims = claims,
-                      .inotify_fd = -EBADF,
-                      .top_watch = -1 };
+        *s = (Spool){ .tenants = tenants, .claims = claims };
         tq_list_init(&s->turns);
         r = laters_new(event, &(LatersHooks){ s, on_check, on_file, on_scan }, &s->laters);
         if (r >= 0)
-                r = start_inotify(s);
+                r = watches_new(event, own, tenants,
+                                &(WatchesHooks){ s, on_hint, on_touched, on_lost }, &s->watches);
         if (r >= 0)
                 r = sd_event_add_defer(event, &s->turn_source, on_turn, s);
         /* After the ends of jobs and the engine's messages. */
@@ -538,13 +381,9 @@ Spool *spool_free(Spool *s) {
                 free(of);
         }
         (void)laters_free(s->laters);
-        (void)sd_event_source_disable_unref(s->inotify_source);
+        (void)watches_free(s->watches);
         (void)sd_event_source_disable_unref(s->turn_source);
-        (void)sd_event_source_disable_unref(s->top_timer);
-        (void)sd_event_source_disable_unref(s->all_timer);
-        (void)tq_close(s->inotify_fd);
         tq_map_done(&s->sources);
-        tq_map_done(&s->watches);
         free(s);
         return NULL;
 }
