@@ -147,19 +147,19 @@ static int set_devices(char field[TQ_PATHS_MAX], const char *key, const char *va
 }
 
 /* Without the quotes that words may have: one blank between two of them. */
-static bool set_servers(char field[128], const char *value) {
+static bool set_servers(char field[TQ_RESOLV_SERVERS_SIZE], const char *value) {
         TQ_FREE char **words = NULL;
         struct in_addr in;
         size_t n, used = 0;
 
-        if (tq_parse_words(value, 3, &words, &n) < 0)
+        if (tq_parse_words(value, TQ_RESOLV_SERVERS, &words, &n) < 0)
                 return false;
         field[0] = '\0';
         for (size_t i = 0; i < n; i++) {
                 if (inet_pton(AF_INET, words[i], &in) != 1)
                         return false;
-                used += (size_t)snprintf(field + used, 128 - used, "%s%s", i > 0 ? " " : "",
-                                         words[i]);
+                used += (size_t)snprintf(field + used, TQ_RESOLV_SERVERS_SIZE - used, "%s%s",
+                                         i > 0 ? " " : "", words[i]);
         }
         return true;
 }

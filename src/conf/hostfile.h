@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 #include "core/profile.h"
-#include "core/sandbox.h"
+#include "conf/resolv.h"
 #include "core/scheduler.h"
 
 /* What only root can write: /etc/tenantq/tenantq.conf and tenants.d/NAME.conf (tenantq.conf(5)). */
@@ -27,9 +27,10 @@ typedef struct TqHostConfig {
         char hidden_paths[TQ_PATHS_MAX]; /* from jobs; words as below */
         uint64_t log_max_bytes;          /* of each of a job's two outputs */
         char outbound_addresses[32];
-        TqOutbound outbound;           /* what that says */
-        uint64_t outbound_connections; /* of a tenant, at a time */
-        char outbound_dns[128];        /* blank-separated IPv4 addresses; empty: the host's */
+        TqOutbound outbound;                       /* what that says */
+        uint64_t outbound_connections;             /* of a tenant, at a time */
+        char outbound_dns[TQ_RESOLV_SERVERS_SIZE]; /* blank-separated IPv4 addresses; empty: the
+                                                      host's */
         TqLimits defaults;
         TqLimits ceilings;
         TqHostPolicy policy; /* max_jobs, memory and cpus: TQ_LIMIT_MAX unless they are said */

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MOST    65536
-#define SERVERS_MOST 3 /* MAXNS of <resolv.h>: what a resolver reads */
+#define FILE_MOST 65536
 
 bool tq_resolv_is_reachable(const TqOutbound *o, uint32_t address) {
         for (size_t i = 0; i < TQ_OUTBOUND_RESERVED; i++)
@@ -25,7 +24,7 @@ static void take_server(const TqOutbound *o, const char *text, TqResolvServers *
         (void)snprintf(address, sizeof(address), "%.*s", (int)strcspn(text, " \t"), text);
         if (inet_pton(AF_INET, address, &in) != 1 || !tq_resolv_is_reachable(o, ntohl(in.s_addr)))
                 s->n_others++;
-        else if (s->n_reachable < SERVERS_MOST) {
+        else if (s->n_reachable < TQ_RESOLV_SERVERS) {
                 s->n_reachable++;
                 tq_buffer_printf(ret, "nameserver %s\n", address);
         }

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "base/buffer.h"
 #include "core/sandbox.h"
 
 /* The host's resolver configuration (resolv.conf(5)), as the jobs of a tenant with a network of its
  * own can use it. */
 
+#define TQ_RESOLV_SERVERS      3 /* MAXNS of <resolv.h>: what a resolver reads */
+#define TQ_RESOLV_SERVERS_SIZE (TQ_RESOLV_SERVERS * INET_ADDRSTRLEN) /* as text, between blanks */
+
 /* Whether such a network lets packets to that address out (IPv4, in the host's byte order). */
 bool tq_resolv_is_reachable(const TqOutbound *o, uint32_t address) TQ_PURE;
 
 typedef struct TqResolvServers {
-        unsigned n_reachable; /* at most 3 */
+        unsigned n_reachable; /* at most TQ_RESOLV_SERVERS */
         unsigned n_others;    /* of the host alone, or IPv6 */
 } TqResolvServers;
 
