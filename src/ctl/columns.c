@@ -73,6 +73,11 @@ static const Column columns[] = {
         { "time_usec", "Time", FORMAT_TIME },
         { "kind", "Event", FORMAT_TEXT },
         { "text", "Text", FORMAT_PROSE },
+        /* Profiles. */
+        { "profile", "Profile", FORMAT_TEXT },
+        { "rank", "Rank", FORMAT_TEXT },
+        { "otherwise", "Other calls", FORMAT_TEXT },
+        { "directory", "From", FORMAT_TEXT },
         /* A simulation's tenants. */
         { "refused", "Refused", FORMAT_COUNT },
         { "wait_p50_usec", "Wait p50", FORMAT_SPAN },

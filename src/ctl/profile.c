@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "conf/profilefile.h"
 #include "ctl/ctl.h"
+#include "ctl/table.h"
 #include "ctl/verbs.h"
 #include "kernel/filter.h"
 
@@ -59,32 +60,45 @@ static int check_text(const char *name, const char *file, const char *text, TqPr
         return fail(TQ_EXIT_INVALID, "%s", tq_error_format(&err, message, sizeof(message)));
 }
 
-static int print_row(const char *name) {
+static const char *const columns[] = { "profile", "rank", "otherwise", "directory" };
+
+static int add_row(TqTable *t, const char *name) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         TqProfile p = {};
         const char *dir;
-        int r = read_text(name, &text, &dir);
+        int r = read_text(name, &text, &dir), added;
 
         if (r == 0)
                 r = check_text(name, name, text.data, &p);
-        if (r == 0)
-                (void)printf("%-20s  %-10s  %-6s  %s\n", name, tq_profile_rank_to_string(p.rank),
-                             tq_profile_action_to_string(p.otherwise), dir ? dir : "-");
+        if (r == 0) {
+                added = tq_table_add_row(t);
+                if (added >= 0)
+                        added = tq_table_set_text(t, 0, name);
+                if (added >= 0)
+                        added = tq_table_set_text(t, 1, tq_profile_rank_to_string(p.rank));
+                if (added >= 0)
+                        added = tq_table_set_text(t, 2, tq_profile_action_to_string(p.otherwise));
+                if (added >= 0)
+                        added = tq_table_set_text(t, 3, dir);
+                if (added < 0)
+                        r = fail(TQ_EXIT_FAILURE, "out of memory");
+        }
         tq_profile_done(&p);
         return r;
 }
 
 int verb_profile_list(const Options *o, int argc, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable t = {};
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
         int worst = 0, r;
 
-        (void)o;
         (void)argc;
         (void)argv;
-        (void)printf("%-20s  %-10s  %-6s  %s\n", "PROFILE", "RANK", "OTHERS", "FROM");
+        if (tq_table_add_columns(&t, columns, TQ_ELEMENTSOF(columns)) < 0)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
         for (int i = 0; i < _TQ_RANK_MAX; i++) {
-                r = print_row(tq_profile_rank_to_string((TqProfileRank)i));
+                r = add_row(&t, tq_profile_rank_to_string((TqProfileRank)i));
                 worst = r != 0 ? r : worst;
         }
         r = tq_fs_opendir(AT_FDCWD, PROFILES_DIR, &dir);
@@ -92,10 +106,13 @@ int verb_profile_list(const Options *o, int argc, char *argv[]) {
                 if (!tq_profile_name_is_valid(e->d_name) ||
                     tq_profile_rank_from_string(e->d_name) >= 0)
                         continue;
-                if (print_row(e->d_name) != 0)
+                if (add_row(&t, e->d_name) != 0)
                         worst = TQ_EXIT_INVALID;
         }
-        return worst;
+        if (o->json)
+                output_json(&t, "tenantq.profiles.v1", "profiles");
+        r = o->json ? 0 : table_print(o, &t, NULL);
+        return r != 0 ? r : worst;
 }
 
 int verb_profile_show(const Options *o, int argc, char *argv[]) {

@@ -54,7 +54,7 @@ const Verb verbs[] = {
           verb_simulate },
         { "validate", 1, -1, BYTES, WITH(JSON), "FILE…", "check job files without a daemon",
           verb_validate },
-        { "profile list", 0, 0, UTF8, 0, "", "list the profiles that there are",
+        { "profile list", 0, 0, UTF8, OPTIONS_TABLE, "", "list the profiles that there are",
           verb_profile_list },
         { "profile show", 1, 1, UTF8, 0, "NAME",
           "print the text of a profile, or of the groups that they are made of",

@@ -156,6 +156,7 @@ shows() {
         local profile
         t_eq "$(ctl profile list | awk 'NR > 1 { print $1, $2 }' | head -n 5 | xargs)" \
                 "strict strict no-network no-network default default debug debug permissive permissive"
+        t_eq "$(ctl profile list --json | d_json 'j["profiles"][3]["otherwise"]')" absent
         for profile in strict no-network default debug permissive groups engine watch; do
                 t_eq "$(ctl profile show "$profile")" "$(cat "$D_TOP/conf/profiles/$profile")" "$profile"
         done
