@@ -21,6 +21,7 @@
 #define PIECE 4096
 
 #define PASSES_MAX 32
+#define LOOKED_MAX 64
 
 struct TqProcs {
         int fd;
@@ -142,4 +143,44 @@ int tq_procs_signal(TqProcs *p, int sig, unsigned max) {
                 i++;
         }
         return 1;
+}
+
+/* The beginning of a file of the kernel's, terminated, however long it is. */
+static bool read_beginning(int dir_fd, const char *name, char *buf, size_t size) {
+        TQ_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+        if (n >= 0)
+                buf[n] = '\0';
+        return n >= 0;
+}
+
+/* The name, which is the process's own choice, has no line feed there. */
+static bool is_uninterruptible(long pid) {
+        static const char state[] = "\nState:\t";
+        char name[48], text[256];
+        const char *found;
+
+        (void)snprintf(name, sizeof(name), "/proc/%ld/status", pid);
+        if (!read_beginning(AT_FDCWD, name, text, sizeof(text)))
+                return false;
+        found = strstr(text, state);
+        return found && found[strlen(state)] == 'D';
+}
+
+pid_t tq_procs_uninterruptible(int cgroup_fd) {
+        char text[PIECE], *p = text, *end;
+
+        if (!read_beginning(cgroup_fd, "cgroup.procs", text, sizeof(text)))
+                return 0;
+        for (int i = 0; i < LOOKED_MAX; i++, p = end) {
+                long pid = strtol(p, &end, 10);
+
+                /* The last may be cut: what is no whole line is not looked at. */
+                if (end == p || *end != '\n')
+                        break;
+                if (is_uninterruptible(pid))
+                        return (pid_t)pid;
+        }
+        return 0;
 }

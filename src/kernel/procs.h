@@ -17,3 +17,7 @@ TqProcs *tq_procs_free(TqProcs *p);
 
 /* Signals at most max more. 1: there may be more; 0: that was the last; negative errno. */
 int tq_procs_signal(TqProcs *p, int sig, unsigned max);
+
+/* A process of a cgroup that waits in the kernel where no signal ends it (proc(5), state D), of the
+ * first few there are. 0: none was seen. */
+pid_t tq_procs_uninterruptible(int cgroup_fd);

@@ -232,7 +232,7 @@ static void warn_of_files(const Supervisor *s) {
 
         (void)check_tenant_files(&(CheckFiles){ s->host->config_fd, own_fd(s->own, OWN_SPOOL),
                                                 &s->host->config, s->host->profiles, check_log,
-                                                check_mute },
+                                                check_mute, false },
                                  &ignored);
 }
 

@@ -110,11 +110,63 @@ START_TEST(not_of_it) {
 }
 END_TEST
 
+static void list(int dir, const char *text) {
+        TQ_CLOSE int fd = openat(dir, "cgroup.procs", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        ck_assert_int_eq(tq_fs_write_all(fd, text, strlen(text)), 0);
+}
+
+/* Who has called vfork(2) is in state D until its child has gone. */
+static pid_t waiter(void) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)setpgid(0, 0);
+                if (vfork() == 0) {
+                        (void)pause();
+                        _exit(0);
+                }
+                _exit(0);
+        }
+        ck_assert_int_gt(pid, 0);
+        return pid;
+}
+
+START_TEST(uninterruptible) {
+        int dir = unit_dir_open();
+        pid_t asleep = sleeper(), waits = waiter(), found = 0;
+        char text[8192];
+
+        ck_assert_int_eq(tq_procs_uninterruptible(dir), 0);
+        (void)snprintf(text, sizeof(text), "%d\n999999999\n", (int)asleep);
+        list(dir, text);
+        ck_assert_int_eq(tq_procs_uninterruptible(dir), 0);
+        (void)snprintf(text, sizeof(text), "%d\n%d\n%04000d\n", (int)asleep, (int)waits, 1);
+        list(dir, text);
+        for (int i = 0; i < 1000 && found == 0; i++) {
+                found = tq_procs_uninterruptible(dir);
+                (void)usleep(1000);
+        }
+        ck_assert_int_eq(found, waits);
+        /* A number that was cut is nobody's. */
+        (void)snprintf(text, sizeof(text), "%d\n%d", (int)asleep, (int)waits);
+        list(dir, text);
+        ck_assert_int_eq(tq_procs_uninterruptible(dir), 0);
+        list(dir, "");
+        ck_assert_int_eq(tq_procs_uninterruptible(dir), 0);
+        (void)kill(asleep, SIGKILL);
+        (void)kill(-waits, SIGKILL);
+        (void)unit_wait(asleep);
+        (void)unit_wait(waits);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *tc = unit_case(s, "procs");
 
         tcase_add_test(tc, signals);
         tcase_add_test(tc, not_of_it);
+        tcase_add_test(tc, uninterruptible);
 }
 
 int main(void) {

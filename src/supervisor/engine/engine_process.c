@@ -255,7 +255,8 @@ static int reload(EngineProcess *e, TqError *err) {
         /* All tenants' files before the first of them takes effect. */
         if (r >= 0)
                 r = check_tenant_files(&(CheckFiles){ config_fd, own_fd(e->rooms.own, OWN_SPOOL),
-                                                      config, profiles, check_log, check_log },
+                                                      config, profiles, check_log, check_log,
+                                                      false },
                                        err);
         if (r < 0) {
                 (void)profiles_free(profiles);

@@ -105,8 +105,10 @@ static int check_one(const CheckFiles *c, const char *file, const char *tenant, 
         r = tq_hostfile_load_tenant(c->config_fd, tenant, config, err);
         if (r < 0)
                 return r;
-        check_grants(c, tenant, "read_write_paths", config->read_write_paths);
-        check_grants(c, tenant, "read_only_paths", config->read_only_paths);
+        if (c->has_time) {
+                check_grants(c, tenant, "read_write_paths", config->read_write_paths);
+                check_grants(c, tenant, "read_only_paths", config->read_only_paths);
+        }
         if (c->spool_fd >= 0 && fstatat(c->spool_fd, tenant, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 c->warn("tenants.d/%s: there is no tenant %s (no such directory in the spool); the "
                         "file has no effect",
@@ -214,7 +216,7 @@ static int check_all(int config_fd, const char *config_dir, TqHostConfig *config
                 say("there is no %s/tenantq.conf: everything is as by default", config_dir);
         spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
         r = check_tenant_files(
-                &(CheckFiles){ config_fd, spool_fd, config, profiles, say, complain }, err);
+                &(CheckFiles){ config_fd, spool_fd, config, profiles, say, complain, true }, err);
         check_names(spool_fd, config->spool);
         (void)profiles_free(profiles);
         return r;

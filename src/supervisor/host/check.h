@@ -21,6 +21,9 @@ typedef struct CheckFiles {
         const TqHostConfig *host;
         const Profiles *profiles;
         CheckWarn warn, fault;
+        /* Granted paths are looked for too. On a file system that does not answer, that takes for
+         * ever: nothing for a daemon, whose jobs say it when they meet it. */
+        bool has_time;
 } CheckFiles;
 
 /* All files of tenants.d; those without a tenant are warned of, those that disable theirs are

@@ -125,14 +125,28 @@ static int on_remove(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* What is in the way, as far as that can be seen. */
+static const char *obstacle(const Attempt *a, int error, char *buf, size_t size) {
+        pid_t pid = tq_procs_uninterruptible(a->leaf_fd);
+
+        if (pid > 0)
+                (void)snprintf(buf, size,
+                               "process %d waits in the kernel, where no signal ends it: state D",
+                               (int)pid);
+        else
+                (void)snprintf(buf, size, "%s", strerror(-error));
+        return buf;
+}
+
 static void remove_later(Attempt *a, int error) {
-        char file[48];
+        char file[48], why[128];
 
         a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
         if (a->remove_delay >= REMOVE_TOLD_USEC && !a->is_stuck) {
+                (void)obstacle(a, error, why, sizeof(why));
                 tq_log_about(LOG_ERR, (TqLogAbout){ TQ_LOG_CGROUP_STUCK, a->tenant->name, a->job },
                              "job %" PRIu64 " of %s: its cgroup can't be removed (%s)", a->job,
-                             a->tenant->name, strerror(-error));
+                             a->tenant->name, why);
                 note_name(a, file, sizeof(file));
                 a->is_stuck = notes_set(
                         a->jobs->tenants, a->tenant, file,
@@ -142,7 +156,7 @@ static void remove_later(Attempt *a, int error) {
                                         " was killed or has ended, but its cgroup can't be "
                                         "removed (%s): it keeps its slot until that has gone, or "
                                         "until tenantqctl abandon %" PRIu64,
-                        a->job, strerror(-error), a->job);
+                        a->job, why, a->job);
         }
         a->remove_source = sd_event_source_disable_unref(a->remove_source);
         if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,

@@ -1,0 +1,33 @@
+#!/usr/bin/python3
+"""hang.py DIR - a file system at DIR (fuse(4)) that answers nothing but its birth.
+
+Who asks it for anything waits in the kernel, and once this program has read the request, no signal ends that. It goes
+on until it is killed: then all that wait are told that they are not connected.
+"""
+
+import os
+import struct
+import subprocess
+import sys
+
+FUSE_INIT = 26
+
+
+def main():
+    directory = sys.argv[1]
+    device = os.open("/dev/fuse", os.O_RDWR)
+    subprocess.run(
+        ["/bin/mount", "-i", "-t", "fuse", "hang", directory, "-o",
+         f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other"],
+        pass_fds=[device], check=True)
+    while True:
+        request = os.read(device, 1 << 17)
+        _, opcode, unique = struct.unpack_from("<IIQ", request)
+        if opcode == FUSE_INIT:
+            major, minor, readahead = struct.unpack_from("<III", request, 40)
+            body = struct.pack("<IIIIHHIIHHI28x", major, minor, readahead, 0, 0, 0, 4096, 0, 0, 0, 0)
+            os.write(device, struct.pack("<IiQ", 16 + len(body), 0, unique) + body)
+            print("ready", flush=True)
+
+
+main()
