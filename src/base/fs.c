@@ -2,8 +2,10 @@
 #include "base/fs.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 int tq_fs_write_all(int fd, const void *data, size_t size) {
         const char *p = data;
@@ -90,6 +92,20 @@ int tq_fs_open_dir(int dir_fd, const char *name) {
 
         fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? tq_errno() : fd;
+}
+
+int tq_fs_open_within(int dir_fd, const char *name, int flags) {
+        struct open_how how = { .flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
+                                .resolve = RESOLVE_NO_XDEV };
+        long fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how)); /* glibc has none */
+
+        return fd < 0 ? tq_errno() : (int)fd;
+}
+
+bool tq_fs_is_within(int dir_fd, const char *name) {
+        TQ_CLOSE int fd = tq_fs_open_within(dir_fd, name, O_PATH);
+
+        return fd != -ENOENT;
 }
 
 int tq_fs_opendir(int dir_fd, const char *name, DIR **ret) {

@@ -28,6 +28,14 @@ int tq_fs_mkdir_open(int dir_fd, const char *name, mode_t mode);
 /* Opens an existing directory below dir_fd, not following a link in the last part. */
 int tq_fs_open_dir(int dir_fd, const char *name);
 
+/* Opens what has that name in a directory that somebody else may change (O_NOFOLLOW | O_CLOEXEC).
+ * What is mounted there is not asked, since it may never answer: -EXDEV (openat2(2),
+ * RESOLVE_NO_XDEV). Otherwise a descriptor or negative errno. */
+int tq_fs_open_within(int dir_fd, const char *name, int flags);
+
+/* Whether there is anything of that name, if only a mount. */
+bool tq_fs_is_within(int dir_fd, const char *name);
+
 /* The same, to be read: TQ_CLOSEDIR. Returns 0 or negative errno. */
 int tq_fs_opendir(int dir_fd, const char *name, DIR **ret);
 

@@ -196,6 +196,64 @@ tenant_is_hidden() {
         t_wait 5 d_tenant_is globex ready
 }
 
+# hang PLACE: one that answers nobody, not even root, is mounted there.
+hang() {
+        python3 "$D_TOP/tests/hang.py" "$1" >"$D/hang.out" &
+        HANG=$!
+        t_wait 5 grep -q ready "$D/hang.out"
+}
+
+unhang() {
+        kill "$HANG"
+        wait "$HANG" || true
+        umount -l "$1"
+}
+
+says_of() {
+        fault_of "$1" | grep -F -- "$2" >/dev/null
+}
+
+can_mount() {
+        mkdir -p "$D/stage/mountpoint"
+        hang "$D/stage/mountpoint" && unhang "$D/stage/mountpoint"
+}
+
+# acme_is_served NAME
+acme_is_served() {
+        say_hello "$1" | drop acme "$1"
+        t_wait 5 taken acme "$1"
+}
+
+# A tenant who may let root into a FUSE of its own (user_allow_other of fuse.conf(5)) mounts it where the supervisor
+# looks: over its directory, over rejected/, over a job file.
+mounts_of_a_tenant() {
+        local place
+        can_mount 2>/dev/null || t_skip "can't mount a FUSE here"
+        place=$D/spool/globex
+        hang "$place"
+        t_wait 5 d_tenant_is globex disabled
+        t_match "$(fault_of globex)" 'a file system is mounted on the directory'
+        acme_is_served beside-directory
+        unhang "$place"
+        t_wait 5 d_tenant_is globex ready
+        install -d -o 61002 -g 61002 -m 0700 "$place/rejected"
+        hang "$place/rejected"
+        echo wrong | drop globex wrong
+        acme_is_served beside-rejected
+        t_wait 5 test ! -e "$place/wrong.job"
+        unhang "$place/rejected"
+        # Until it is closed it is not taken.
+        exec 9>"$place/file.job"
+        chown 61002:61002 "$place/file.job"
+        hang "$place/file.job"
+        exec 9>&-
+        sleep 1
+        acme_is_served beside-file
+        t_wait 5 says_of globex "file file.job can't be taken"
+        unhang "$place/file.job"
+        rm "$place/file.job"
+}
+
 # The ledger ----------------------------------------------------------------------------------
 
 # Its log alone: what is in it is not in the database yet.
@@ -244,6 +302,9 @@ vanishes "the directory of result records goes" results_directory
 vanishes "a tenant's slice goes" cgroup_slice
 d_case "a file system over a tenant's directory" tenant_is_hidden
 umount -l "$D/spool/globex" 2>/dev/null || true
+d_case "a file system of a tenant's that does not answer" mounts_of_a_tenant
+pkill -f "tests/hang.py $D" || true
+for place in /rejected /file.job ""; do umount -l "$D/spool/globex$place" 2>/dev/null || true; done
 vanishes "a log directory gets another name" logs_move
 d_case "the ledger's log goes" ledger_log
 d_case "the ledger goes" ledger

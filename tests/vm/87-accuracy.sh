@@ -128,7 +128,7 @@ hang() {
         unhang
         mkdir -p /srv/hang
         modprobe fuse
-        systemd-run --quiet --collect --unit=hang --property=StandardOutput=file:/run/hang.out python3 "$PWD/tests/vm/hang.py" /srv/hang
+        systemd-run --quiet --collect --unit=hang --property=StandardOutput=file:/run/hang.out python3 "$PWD/tests/hang.py" /srv/hang
         t_wait 20 grep -q ready /run/hang.out
 }
 

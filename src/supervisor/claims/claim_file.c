@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/format.h"
+#include "base/fs.h"
 #include "kernel/creds.h"
 #include "supervisor/tenants/notes.h"
 
@@ -121,7 +122,7 @@ static ClaimOutcome cant_claim(Tenants *ts, Tenant *t, const char *name, int err
 
 /* It was taken back, or the directory of claims has gone. */
 static ClaimOutcome why_gone(Own *own, Tenants *ts, Tenant *t, const char *name) {
-        if (faccessat(t->spool_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        if (!tq_fs_is_within(t->spool_fd, name))
                 return CLAIM_GONE;
         own_mend_soon(own);
         return cant_claim(ts, t, name, -EAGAIN);
@@ -197,13 +198,13 @@ ClaimOutcome claim_file(Own *own, Tenants *tenants, Tenant *t, const char *name,
         struct stat st;
 
         ret->is_claimed = false;
-        path_fd = openat(t->spool_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (path_fd < 0 || fstat(path_fd, &st) < 0) {
-                if (errno != ENOENT)
-                        return cant_claim(tenants, t, name, tq_errno());
+        path_fd = tq_fs_open_within(t->spool_fd, name, O_PATH);
+        if (path_fd == -ENOENT) {
                 notes_clear(tenants, t, name);
                 return CLAIM_GONE;
         }
+        if (path_fd < 0 || fstat(path_fd, &st) < 0)
+                return cant_claim(tenants, t, name, path_fd < 0 ? path_fd : tq_errno());
         if (is_just_made(&st))
                 return CLAIM_LATER;
         ret->why = objection(t, &st);

@@ -128,10 +128,12 @@ static int move_and_explain(Rejected *of, const Tenant *t, int from_fd, const ch
         r = tq_creds_become(t->who.uid, t->who.gid);
         if (r < 0)
                 return r;
-        dir_fd = tq_fs_mkdir_open(t->spool_fd, "rejected", 0700);
+        r = mkdirat(t->spool_fd, "rejected", 0700) < 0 && errno != EEXIST ? tq_errno() : 0;
+        if (r >= 0)
+                r = dir_fd = tq_fs_open_within(t->spool_fd, "rejected", O_RDONLY | O_DIRECTORY);
         tq_creds_return();
-        if (dir_fd < 0)
-                return dir_fd;
+        if (r < 0)
+                return r;
         /* Also at the limit: the tenant may have tidied up. */
         if (of->n == 0 || of->n >= REJECTED_MAX)
                 of->n = count_files(dir_fd);
@@ -163,7 +165,7 @@ bool reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
         r = move_and_explain(of, t, from_fd, name, as, text);
         if (r >= 0)
                 of->is_told = false;
-        if (r >= 0 || (r == -ENOENT && faccessat(from_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
+        if (r >= 0 || (r == -ENOENT && !tq_fs_is_within(from_fd, name)))
                 return true; /* kept, or the tenant took it back */
         if (r == -ENOENT || tq_errno_is_shortage(r)) {
                 tenants_report(t, TQ_LOG_PLAIN,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "supervisor/tenants/notes.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/format.h"
+#include "base/fs.h"
 
 /* What only a person can mend, while the tenant is otherwise in order: a file that can't be taken,
  * watches that are used up. The first ones are told to the engine, which shows them in `tenants`
@@ -93,7 +93,7 @@ void notes_clear(Tenants *ts, Tenant *t, const char *file) {
 void notes_clear_gone(Tenants *ts, Tenant *t) {
         for (size_t i = t->n_notes; i-- > 0;)
                 if (is_of_file(t->notes[i].file) &&
-                    faccessat(t->spool_fd, t->notes[i].file, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+                    !tq_fs_is_within(t->spool_fd, t->notes[i].file)) {
                         drop(t, i);
                         write_down(t);
                         tenants_announce(ts, t);

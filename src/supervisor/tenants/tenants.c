@@ -102,7 +102,11 @@ static int open_tenant(Tenants *ts, Tenant *t) {
         if (r < 0)
                 return r;
         (void)tq_close(t->spool_fd);
-        t->spool_fd = tq_fs_open_dir(own_fd(ts->own, OWN_SPOOL), t->name);
+        t->spool_fd = tq_fs_open_within(own_fd(ts->own, OWN_SPOOL), t->name,
+                                        O_RDONLY | O_DIRECTORY);
+        if (t->spool_fd == -EXDEV)
+                return tenants_fault(t, "a file system is mounted on the directory; jobs could not "
+                                        "be claimed from it by rename");
         if (t->spool_fd < 0)
                 return tenants_fault(t, "can't open the directory: %s", strerror(-t->spool_fd));
         if (fstat(t->spool_fd, &st) < 0)
@@ -192,11 +196,23 @@ static bool is_same_directory(const struct stat *a, const struct stat *b) {
                a->st_gid == b->st_gid && a->st_mode == b->st_mode;
 }
 
+/* One on which somebody has mounted something is a directory, and like no other. */
+static int look_at(int spool_fd, const char *name, struct stat *ret) {
+        TQ_CLOSE int fd = tq_fs_open_within(spool_fd, name, O_PATH);
+
+        if (fd == -EXDEV) {
+                *ret = (struct stat){ .st_mode = S_IFDIR };
+                return 0;
+        }
+        if (fd < 0)
+                return fd;
+        return fstat(fd, ret) < 0 ? tq_errno() : 0;
+}
+
 void tenants_check(Tenants *ts, const char *name) {
         Tenant *t = tenants_by_name(ts, name);
         struct stat st;
-        int r = fstatat(own_fd(ts->own, OWN_SPOOL), name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? tq_errno()
-                                                                                        : 0;
+        int r = look_at(own_fd(ts->own, OWN_SPOOL), name, &st);
         bool is_directory = r >= 0 && S_ISDIR(st.st_mode);
 
         if (!tq_ids_tenant_is_valid(name)) {

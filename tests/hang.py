@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""hang.py DIR - a file system at DIR (fuse(4)) that answers nothing but its birth.
+"""hang.py PATH - a file system at PATH (fuse(4)), a directory or a file, that answers nothing but its birth.
 
 Who asks it for anything waits in the kernel, and once this program has read the request, no signal ends that. It goes
 on until it is killed: then all that wait are told that they are not connected.
@@ -14,11 +14,12 @@ FUSE_INIT = 26
 
 
 def main():
-    directory = sys.argv[1]
+    path = sys.argv[1]
+    mode = "40000" if os.path.isdir(path) else "100000"
     device = os.open("/dev/fuse", os.O_RDWR)
     subprocess.run(
-        ["/bin/mount", "-i", "-t", "fuse", "hang", directory, "-o",
-         f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other"],
+        ["/bin/mount", "-i", "-t", "fuse", "hang", path, "-o",
+         f"fd={device},rootmode={mode},user_id=0,group_id=0,allow_other"],
         pass_fds=[device], check=True)
     while True:
         request = os.read(device, 1 << 17)
