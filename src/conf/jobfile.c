@@ -270,6 +270,12 @@ static int add_paths(TqJobSpec *spec, TqJobPath kind, const char *value,
         for (size_t i = 0; i < n; i++)
                 if (!is_path(words[i], kind == TQ_JOB_PATH_BIND))
                         return -EINVAL;
+        /* Over its own root nothing can be mounted. */
+        for (size_t i = 0; i < n && kind != TQ_JOB_PATH_BIND; i++)
+                if (words[i][strspn(words[i], "/.")] == '\0') {
+                        *ret_expected = "paths below /, such as /srv: / itself can't be changed";
+                        return -EINVAL;
+                }
         for (size_t i = 0; i < n; i++) {
                 char **list = (char **)reallocarray((void *)spec->paths, spec->n_paths + 1,
                                                     sizeof(*list));

@@ -356,10 +356,21 @@ static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
         return end->kind == TQ_END_NEVER_STARTED && job->stop == TQ_STOP_NONE;
 }
 
+/* What is prepared by root before anything of the job is looked at: a failure there is the host's
+ * or the configuration's. */
+static bool is_before_the_job(TqStage stage) {
+        return stage == TQ_STAGE_SURROUNDINGS || stage == TQ_STAGE_NETWORK ||
+               stage == TQ_STAGE_SANDBOX || stage == TQ_STAGE_HELPER;
+}
+
 /* The program has not begun: nothing of the job has run, and what stood in the way may pass. */
 static bool may_pass(const TqJob *job, const TqEnd *end) {
-        if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE ||
-            job->failed_execs >= TQ_RETRIES_OWN)
+        if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE)
+                return false;
+        /* Unless the job's own limits are too tight for it. */
+        if (is_before_the_job(end->stage) && end->code != ENOMEM && end->code != EAGAIN)
+                return true;
+        if (job->failed_execs >= TQ_RETRIES_OWN)
                 return false;
         return end->code == ETXTBSY || end->code == ESTALE || tq_errno_is_shortage(-end->code);
 }
@@ -374,7 +385,10 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
                 return -ENOENT;
         if (passes) {
                 job->is_retry = true;
-                job->retry_at = tq_add_u64(now, TQ_RETRY_USEC << job->failed_execs++);
+                job->retry_at =
+                        tq_add_u64(now, TQ_MIN(TQ_RETRY_USEC << TQ_MIN(job->failed_execs, 6U),
+                                               TQ_RETRY_MOST_USEC));
+                job->failed_execs++;
         }
         if (is_safe_to_repeat(job, end) || passes) {
                 /* An attempt that was recorded as running is never reused, not even its number. */

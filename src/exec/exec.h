@@ -16,6 +16,7 @@ typedef struct Failure {
 /* surroundings.c: what a process has, and gives up */
 int prepare_process(const TqPlan *plan, TqStage *ret_stage);
 int surroundings_reset(const TqPlan *plan);
+int leave_hurry(void);
 int set_rlimits(const TqPlan *plan);
 int join_keyring(void);
 int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
@@ -105,7 +107,9 @@ static _Noreturn void be_opener(const TqPlan *plan, int socket_fd) {
         TqPlanBody body;
         int r;
 
-        r = close_others(socket_fd, plan->err_fd);
+        r = leave_hurry();
+        if (r >= 0)
+                r = close_others(socket_fd, plan->err_fd);
         if (r >= 0)
                 r = become(plan->uid, plan->gid, tq_plan_part(plan, plan->groups_offset),
                            plan->n_groups);
@@ -167,12 +171,24 @@ static int put(int tree, int on) {
                        : 0;
 }
 
+/* Where something of the tenant's may be put. Never in /proc, though that may be written to: what
+ * root reads there is not to be a tenant's. */
 static int is_writable(int fd) {
         struct statvfs st;
+        struct statfs fs;
 
-        if (fstatvfs(fd, &st) < 0)
+        if (fstatvfs(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
                 return tq_errno();
-        return st.f_flag & ST_RDONLY ? -EROFS : 0;
+        return st.f_flag & ST_RDONLY || fs.f_type == PROC_SUPER_MAGIC ? -EROFS : 0;
+}
+
+/* What is mounted over our root is on no path's way, and would be of no effect. */
+static int is_below_root(int fd) {
+        struct stat root, st;
+
+        if (stat("/", &root) < 0 || fstat(fd, &st) < 0)
+                return tq_errno();
+        return st.st_dev == root.st_dev && st.st_ino == root.st_ino ? -EINVAL : 0;
 }
 
 /* What nobody can enter or read. */
@@ -268,6 +284,9 @@ static int apply(const TqPlan *plan, int tmp_fd, Kept *k, const Request *q, int 
                 return r;
         if (fds[0] < 0)
                 return -EBADMSG;
+        r = is_below_root(fds[0]);
+        if (r < 0)
+                return r;
         switch (q->kind) {
         case TQ_JOB_PATH_READ_ONLY:
                 tree = copy_of(fds[0], MOUNT_ATTR_RDONLY);
@@ -283,13 +302,12 @@ static int apply(const TqPlan *plan, int tmp_fd, Kept *k, const Request *q, int 
 
 /* Each copy has all that is mounted below, earlier copies too: some dozen of the right ones would
  * be millions of mounts, and the kernel's time to make them everybody's. */
-static int count_mounts(void) {
+static int count_mounts(int fd) {
         char buffer[16384];
-        TQ_CLOSE int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
         int lines = 0;
         ssize_t n;
 
-        if (fd < 0)
+        if (lseek(fd, 0, SEEK_SET) < 0)
                 return tq_errno();
         while ((n = read(fd, buffer, sizeof(buffer))) > 0)
                 for (ssize_t i = 0; i < n; i++)
@@ -300,10 +318,14 @@ static int count_mounts(void) {
 }
 
 static int serve(const TqPlan *plan, int tmp_fd, int socket_fd) {
+        /* Opened while nothing of the tenant's is on its way. */
+        TQ_CLOSE int mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
         Kept kept = {};
         Request q;
         int r;
 
+        if (mounts_fd < 0)
+                return tq_errno();
         do {
                 int fds[2];
 
@@ -311,7 +333,7 @@ static int serve(const TqPlan *plan, int tmp_fd, int socket_fd) {
                 if (r >= 0)
                         r = apply(plan, tmp_fd, &kept, &q, fds);
                 if (r >= 0)
-                        r = count_mounts();
+                        r = count_mounts(mounts_fd);
                 (void)tq_close(fds[0]);
                 (void)tq_close(fds[1]);
                 (void)send(socket_fd, &r, sizeof(r), MSG_NOSIGNAL);

@@ -159,15 +159,17 @@ static int mount_temporary(const TqPlan *plan, int *ret_fd) {
         return 0;
 }
 
-/* Root's payload owns the knobs of /proc, though it has no capability; the others may not write
- * them anyway. */
-static int make_knobs_read_only(void) {
-        static const char *const knobs[] = { "/proc/sys", "/proc/sysrq-trigger",
-                                             "/proc/irq", "/proc/bus",
-                                             "/proc/fs",  "/proc/acpi" };
+/* What everybody may write there: triggers of pressure, each of which takes milliseconds to be
+ * closed, so that a process with thousands of them can't be killed for as long as it likes
+ * (Documentation/accounting/psi.rst). And, of root's payload, the knobs, which it owns though it
+ * has no capability; the others may not write them anyway. */
+static int make_knobs_read_only(bool is_root) {
+        static const char *const knobs[] = { "/proc/pressure", "/proc/sys", "/proc/sysrq-trigger",
+                                             "/proc/irq",      "/proc/bus", "/proc/fs",
+                                             "/proc/acpi" };
         struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY };
 
-        for (size_t i = 0; i < TQ_ELEMENTSOF(knobs); i++) {
+        for (size_t i = 0; i < (is_root ? TQ_ELEMENTSOF(knobs) : 1); i++) {
                 if (access(knobs[i], F_OK) < 0)
                         continue;
                 if (mount(knobs[i], knobs[i], NULL, MS_BIND, NULL) < 0 ||
@@ -198,7 +200,7 @@ static int mount_own(const TqPlan *plan, int *ret_tmp_fd) {
         if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2",
                   MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return tq_errno();
-        return plan->uid == 0 ? make_knobs_read_only() : 0;
+        return make_knobs_read_only(plan->uid == 0);
 }
 
 /* tenantq-engine's: no network at all, and of the processes only its own. It stays in the host's

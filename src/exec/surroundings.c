@@ -159,17 +159,23 @@ int surroundings_reset(const TqPlan *plan) {
         if (setsid() < 0)
                 return tq_errno();
         memset(&all, 0xFF, sizeof(all)); /* those of its cpuset, in the end */
-        if (sched_setaffinity(0, sizeof(all), &all) < 0 ||
-            sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){}) < 0 ||
-            setpriority(PRIO_PROCESS, 0, 0) < 0 ||
+        if (sched_setaffinity(0, sizeof(all), &all) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0 ||
             syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0 ||
-            prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NSEC, 0, 0, 0) < 0 ||
             syscall(SYS_personality, 0) < 0)
                 return tq_errno();
         if (syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS)
                 return tq_errno();
         r = set_loginuid(plan->uid);
         return r < 0 ? r : reset_memory();
+}
+
+/* What the launch was hurried by (tq_spawn) is not for the job; nor is the daemon's own policy. */
+int leave_hurry(void) {
+        /* A slack is of no effect while the policy is of real time (prctl(2)). */
+        return sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){}) < 0 ||
+                               prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NSEC, 0, 0, 0) < 0
+                       ? tq_errno()
+                       : 0;
 }
 
 /* A keyring of its own, gone with the last of its processes. While still root, whose quota has room

@@ -261,6 +261,10 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
                                      SECCOMP_FILTER_FLAG_NEW_LISTENER);
         if (w->calls_fd < 0)
                 return w->calls_fd;
+        *ret_stage = TQ_STAGE_SURROUNDINGS;
+        r = leave_hurry();
+        if (r < 0)
+                return r;
         *ret_stage = TQ_STAGE_CLONE;
         w->payload = fork();
         if (w->payload < 0)
@@ -277,10 +281,6 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
         (void)tq_close(plan->network_fd);
         (void)tq_close(plan->report_fd);
         w->status_fd = status[0];
-        if (plan->network != TQ_NETWORK_HOST || plan->flags & TQ_PLAN_PRIVATE_NETWORK) {
-                w->network_fd = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
-                w->unreachable = network_unreachable(w->network_fd);
-        }
         return 0;
 }
 
@@ -321,6 +321,11 @@ int watch_job(const TqPlan *plan) {
                 if (w.null_fd < 0)
                         r = tq_errno();
         }
+        if (r >= 0 && (plan->network != TQ_NETWORK_HOST || plan->flags & TQ_PLAN_PRIVATE_NETWORK)) {
+                w.network_fd = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
+                w.unreachable = network_unreachable(w.network_fd);
+        }
+        /* From here on the tenant has a say in what is on whose way. */
         if (r >= 0 && plan->flags & TQ_PLAN_HAS_PATHS) {
                 stage = TQ_STAGE_PATHS;
                 r = paths_apply(plan, tmp_fd);

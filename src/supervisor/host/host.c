@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
 #include "base/fs.h"
@@ -126,6 +128,21 @@ static int read_boot_id(Host *h, TqError *err) {
         return 0;
 }
 
+/* Each launch runs through the pages of this file. As long as they are mapped nobody can have them
+ * dropped (posix_fadvise(2)), and no job whose reads are slowed down by io_read= holds the lock of
+ * one while all others need it. For good; without the right to lock, it is only mapped. */
+static void keep_in_memory(const char *path) {
+        TQ_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+        struct stat st;
+        void *p;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
+                return;
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+        if (p != MAP_FAILED)
+                (void)mlock(p, (size_t)st.st_size);
+}
+
 static int open_files(Host *h, TqError *err) {
         char path[PATH_MAX + 32], text[32];
 
@@ -133,6 +150,7 @@ static int open_files(Host *h, TqError *err) {
         h->helper_fd = open(path, O_PATH | O_CLOEXEC);
         if (h->helper_fd < 0)
                 return tq_error_errno(err, tq_errno(), "%s", path);
+        keep_in_memory(path);
         h->memory_bytes = memory_of_host();
         h->reset_oom_score =
                 tq_fs_read_at(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) > 0 &&

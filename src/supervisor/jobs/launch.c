@@ -323,15 +323,11 @@ static void undo(Attempt *a, const TqStartMessage *m) {
         Tenant *t = a->tenant;
         bool had_leaf = a->leaf_fd >= 0;
 
-        siginfo_t ignored;
-
-        /* At its barrier it has nothing that could keep it from dying, and its cgroup can't be
-         * removed before. */
+        /* It ends when the tenant's limits let it: that is not waited for. */
         if (a->pidfd >= 0) {
-                (void)tq_cgroup_kill(a->leaf_fd);
                 (void)pidfd_send_signal(a->pidfd, SIGKILL, NULL, 0); /* needs no descriptor */
-                a->barrier_fd = tq_close(a->barrier_fd);
-                (void)waitid(P_PIDFD, (id_t)a->pidfd, &ignored, WEXITED);
+                reap_abort(a);
+                return;
         }
         if (a->slot >= 0)
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);

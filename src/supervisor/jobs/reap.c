@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "kernel/cgroup.h"
+#include "kernel/spawn.h"
 #include "store/joblog.h"
 #include "supervisor/jobs/jobs_private.h"
 #include "supervisor/tenants/notes.h"
@@ -61,7 +63,11 @@ static void judge(Attempt *a) {
                 end.oom_level = a->end.oom_level;
         }
         if (end.kind == TQ_END_UNKNOWN && a->has_status) {
-                if (!a->was_released)
+                if (a->status_code == CLD_EXITED && tq_spawn_error(a->status) > 0) {
+                        end.kind = TQ_END_SPAWN_FAILED;
+                        end.stage = TQ_STAGE_HELPER;
+                        end.code = tq_spawn_error(a->status);
+                } else if (!a->was_released)
                         end.kind = TQ_END_NEVER_STARTED;
                 else if (a->status_code != CLD_EXITED) {
                         /* Killed with its payload, by cgroup.kill or for memory. */
@@ -401,6 +407,8 @@ static int on_kill(void *userdata, const TqMessage *m, const char *blob, int *fd
         (void)fd;
         if (!a)
                 return 0;
+        /* What a launch or an end holds while it is slowed down, others wait for. */
+        (void)tq_fs_write_attr(a->leaf_fd, "cpu.weight", "10000");
         r = tq_cgroup_kill(a->leaf_fd);
         if (r < 0)
                 tq_log(LOG_ERR, "job %" PRIu64 ": cgroup.kill: %s", a->job, strerror(-r));
