@@ -9,13 +9,14 @@
 
 void tq_line_init(TqLine *l);
 void tq_line_done(TqLine *l);
-/* 0 or -ENOMEM. O(1) for a job that comes last or first, else the distance from the nearer end. */
+/* 0 or -ENOMEM. O(1) for a job that comes last or first, else O(log size). */
 int tq_line_insert(TqLine *l, TqJob *job);
-/* Does nothing if the job is in no line. */
+/* Does nothing if the job is in no line. O(1), or O(log size) of one that came between others. */
 void tq_line_remove(TqLine *l, TqJob *job);
 /* Who comes first: of all, or of the short ones. NULL: nobody. Looks at no job's memory. */
 TqJob *tq_line_first(const TqLine *l, bool short_only);
-/* The jobs' is_short has changed: each goes to the lane that it now belongs to. O(size). */
+/* The jobs' is_short has changed: each goes to the lane that it now belongs to. O(size), if
+ * none came between others. */
 void tq_line_sort_lanes(TqLine *l);
 /* How many come before a job that waits in this line; counts no further than max. */
 uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max);

@@ -54,8 +54,10 @@ typedef enum TqLane {
 /* The jobs of one priority. */
 typedef struct TqLineLevel {
         int priority;
-        TqList jobs[_TQ_LANE_MAX];       /* of TqJob.waiting */
-        uint64_t sequence[_TQ_LANE_MAX]; /* of the first of them; UINT64_MAX: there is none */
+        TqJob *first[_TQ_LANE_MAX];      /* NULL: there is none */
+        uint64_t sequence[_TQ_LANE_MAX]; /* of the first; UINT64_MAX: there is none */
+        TqList jobs[_TQ_LANE_MAX];       /* of TqJob.waiting: those that came in their order */
+        TqHeap returned[_TQ_LANE_MAX];   /* of TqJob.returned: those that came between others */
         TqList link;
 } TqLineLevel;
 
@@ -104,7 +106,8 @@ typedef struct TqCharge {
 
 /* In the order in which starting a job looks at it: with a million jobs each cache line counts. */
 struct TqJob {
-        TqList waiting; /* in a level of its queue's line */
+        TqList waiting;      /* in a level of its queue's line */
+        TqHeapNode returned; /* or there, among those that came between others */
         TqTenant *tenant;
         TqQueue *queue;
         TqLineLevel *level;    /* NULL: it does not wait there */

@@ -85,8 +85,9 @@ void tq_queue_refresh(TqScheduler *s, TqQueue *q) {
         }
         /* If only for an instant: what it did not use is gone. */
         /* What tq_turn_settle() will look at. */
+        __builtin_prefetch(&q->line.usual.first);
         __builtin_prefetch(&q->line.usual.jobs);
-        __builtin_prefetch(&q->line.usual.sequence);
+        __builtin_prefetch(&q->line.usual.returned);
         tq_tournament_prefetch(&q->tenant->pool->ready, q->tenant->player);
         q->tenant->is_idle |= q->tenant->running == 0 && tq_list_is_empty(&q->tenant->ready_queues);
         tq_world_touch(s, q->tenant);

@@ -193,6 +193,84 @@ START_TEST(many) {
 }
 END_TEST
 
+static TqJob *jobs_in_order(TqLine *l, uint64_t n) {
+        TqJob *jobs = calloc(n, sizeof(*jobs));
+
+        ck_assert_ptr_nonnull(jobs);
+        tq_line_init(l);
+        for (uint64_t i = 0; i < n; i++) {
+                jobs[i].sequence = i + 1;
+                jobs[i].is_short = i % 7 == 0;
+                tq_list_init(&jobs[i].waiting);
+                ck_assert_int_eq(tq_line_insert(l, &jobs[i]), 0);
+        }
+        return jobs;
+}
+
+static void take_all(TqLine *l) {
+        uint64_t last = 0;
+        TqJob *first;
+
+        while ((first = tq_line_first(l, false))) {
+                unit_must(first->sequence > last, "order");
+                last = first->sequence;
+                tq_line_remove(l, first);
+        }
+        ck_assert_uint_eq(l->size, 0);
+        tq_line_done(l);
+}
+
+/* All but the last were taken out, and come back in some order: to places between others, far from
+ * both ends. None of it takes a walk. */
+START_TEST(many_come_back) {
+        enum { MANY = 300000, STEP = 7919 /* prime, so that each is met once */ };
+        uint64_t step = _i == 0 ? 1 : _i == 1 ? MANY / 2 - 1 : STEP, at = 0;
+        TqLine l;
+        TqJob *jobs = jobs_in_order(&l, MANY), *last = &jobs[MANY - 1];
+
+        for (uint64_t i = 0; i < MANY / 2; i++)
+                tq_line_remove(&l, &jobs[i]);
+        for (uint64_t i = 0; i < MANY / 2; i++, at = (at + step) % (MANY / 2))
+                unit_must(tq_line_insert(&l, &jobs[at]) == 0, "no memory");
+        ck_assert_uint_eq(tq_line_position(&l, last, MANY), MANY - 1);
+        ck_assert_uint_eq(tq_line_position(&l, &jobs[MANY / 4], MANY), MANY / 4);
+        /* Some leave from between the others once more. */
+        for (uint64_t i = 0; i < MANY; i += 3)
+                tq_line_remove(&l, &jobs[i]);
+        ck_assert_uint_eq(tq_line_position(&l, last, MANY), MANY - 1 - MANY / 3);
+        take_all(&l);
+        free(jobs);
+}
+END_TEST
+
+/* What is short is another thing than it was, also for those who came back. */
+START_TEST(other_lanes) {
+        enum { MANY = 1000 };
+        TqLine l;
+        TqJob *jobs = jobs_in_order(&l, MANY);
+        uint64_t last = 0;
+
+        for (uint64_t i = 100; i < 200; i++)
+                tq_line_remove(&l, &jobs[i]);
+        for (uint64_t i = 100; i < 200; i++)
+                ck_assert_int_eq(tq_line_insert(&l, &jobs[i]), 0);
+        for (uint64_t i = 0; i < MANY; i++)
+                jobs[i].is_short = i % 3 == 0;
+        tq_line_sort_lanes(&l);
+        ck_assert_uint_eq(l.size, MANY);
+        for (uint64_t i = 0; i < MANY; i += 3) {
+                TqJob *first = tq_line_first(&l, true);
+
+                unit_must(first && first->is_short && first->sequence > last, "short");
+                last = first->sequence;
+                tq_line_remove(&l, first);
+        }
+        ck_assert_ptr_null(tq_line_first(&l, true));
+        take_all(&l);
+        free(jobs);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "line");
 
@@ -201,6 +279,8 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, done_with_levels);
         tcase_add_loop_test(tcase, against_a_walk, 0, 4);
         tcase_add_test(tcase, many);
+        tcase_add_loop_test(tcase, many_come_back, 0, 3);
+        tcase_add_test(tcase, other_lanes);
 }
 
 int main(void) {
