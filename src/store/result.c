@@ -213,12 +213,13 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
         memset(&end.counters, 0xFF, sizeof(end.counters));
         if (pread(s->slots[slot].fd, &counters, sizeof(counters), sizeof(TqResult)) ==
                     (ssize_t)sizeof(counters) &&
-            counters.crc == tq_crc32c(&counters, offsetof(CounterRecord, crc))) {
+            counters.crc == tq_crc32c(&counters, offsetof(CounterRecord, crc)) &&
+            counters.oom_level < _TQ_LEVEL_MAX) {
                 end.counters = counters.counters;
                 end.oom_level = counters.oom_level;
         }
         r = tq_result_read(s->slots[slot].fd, &record);
-        if (r >= 0 && record.kind < _TQ_END_MAX && record.stage < _TQ_STAGE_MAX) {
+        if (r >= 0 && record.kind != TQ_RESULT_PREPARED) {
                 end.kind = record.kind;
                 end.stage = record.stage;
                 end.code = record.code;

@@ -39,7 +39,8 @@ _Static_assert(sizeof(TqResult) == 128, "a result record is 128 bytes");
  */
 int tq_result_write(int fd, TqResult *record);
 
-/* -ENODATA if the file holds no record, -EBADMSG if it is torn or of another version. */
+/* -ENODATA if the file holds no record, -EBADMSG if it is torn, of another version or says what no
+ * record can say: each number of *ret is within its bounds. */
 int tq_result_read(int fd, TqResult *ret);
 
 /* Slots --------------------------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const
 int tq_result_slots_set_counters(TqResultSlots *s, size_t slot, const TqCounters *counters,
                                  TqLevel oom_level);
 
-/* What a slot knows. A PREPARED or torn record is TQ_END_UNKNOWN. */
+/* What a slot knows. A PREPARED or torn record is TQ_END_UNKNOWN, torn counters are TQ_UNKNOWN. */
 int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret);
 
 /* Empties a slot: its verdict is in the ledger. */

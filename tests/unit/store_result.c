@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "ipc/message.h"
 #include "unit.h"
 
 static const uint8_t boot[8] = { 8, 7, 6, 5, 4, 3, 2, 1 };
@@ -206,8 +207,65 @@ START_TEST(end_of_a_slot) {
 }
 END_TEST
 
-/* What a helper that went mad could write. */
+/* What a helper that went mad could write, with a checksum that is right: each number beyond its
+ * last value, and at it. Such a record is as good as a torn one. */
+static const struct {
+        TqResult record;
+        bool is_sane;
+} bounds_rows[] = {
+        { { .kind = TQ_END_EXITED, .code = 255 }, true },
+        { { .kind = TQ_END_EXITED, .code = 256 }, false },
+        { { .kind = TQ_END_EXITED, .code = -1 }, false },
+        { { .kind = TQ_END_SIGNALED, .code = 64 }, true },
+        { { .kind = TQ_END_SIGNALED, .code = 1000 }, false },
+        { { .kind = TQ_END_NEVER_STARTED, .code = ECANCELED }, true },
+        { { .kind = TQ_END_SPAWN_FAILED, .stage = _TQ_STAGE_MAX - 1, .code = 4095 }, true },
+        { { .kind = TQ_END_SPAWN_FAILED, .stage = _TQ_STAGE_MAX - 1, .code = 4096 }, false },
+        { { .kind = TQ_END_SPAWN_FAILED, .code = INT32_MIN }, false },
+        { { .kind = TQ_END_SPAWN_FAILED, .stage = _TQ_STAGE_MAX, .code = 1 }, false },
+        { { .kind = TQ_END_CALL, .code = TQ_CALL_X32 | TQ_CALL_NUMBER }, true },
+        { { .kind = TQ_END_CALL, .code = TQ_CALL_X32 * 2 }, false },
+        { { .kind = TQ_END_UNKNOWN }, true },
+        { { .kind = _TQ_END_MAX }, false },
+        { { .kind = TQ_RESULT_PREPARED - 1 }, false },
+        { { .kind = TQ_RESULT_PREPARED }, true },
+        { { .kind = UINT8_MAX }, false },
+        { { .kind = TQ_RESULT_PREPARED, .stage = _TQ_STAGE_MAX }, false },
+        { { .kind = TQ_END_EXITED, .job = TQ_JOB_MAX }, true },
+        { { .kind = TQ_END_EXITED, .job = TQ_JOB_MAX + UINT64_C(1) }, false },
+        { { .kind = TQ_END_EXITED, .attempt = UINT32_MAX }, true },
+};
+
+START_TEST(bounds) {
+        TqResult r = bounds_rows[_i].record, got;
+        int fd = open_record();
+
+        r.job = r.job > 0 ? r.job : 1;
+        r.attempt = r.attempt > 0 ? r.attempt : 1;
+        ck_assert_int_eq(tq_result_write(fd, &r), 0);
+        ck_assert_int_eq(tq_result_read(fd, &got), bounds_rows[_i].is_sane ? 0 : -EBADMSG);
+        /* Nobody's. */
+        r = bounds_rows[_i].record;
+        r.job = _i % 2;
+        r.attempt = 1 - _i % 2;
+        ck_assert_int_eq(tq_result_write(fd, &r), 0);
+        ck_assert_int_eq(tq_result_read(fd, &got), -EBADMSG);
+        (void)close(fd);
+}
+END_TEST
+
+static void check_end(TqResultSlots *s, TqEndKind want) {
+        TqMessage m = { .header = { .version = TQ_MESSAGE_VERSION, .type = TQ_MESSAGE_ENDED },
+                        .ended = { .job = 1, .attempt = 1 } };
+
+        ck_assert_int_eq(tq_result_slots_end(s, 0, &m.ended.end), 0);
+        ck_assert_uint_eq(m.ended.end.kind, want);
+        /* The engine is told of it. */
+        ck_assert_int_eq(tq_message_check(&m, sizeof(m.header) + sizeof(m.ended)), 0);
+}
+
 START_TEST(end_of_a_bad_record) {
+        TqCounters counters = { .oom_kills = 1 };
         TqResultSlots *s = NULL;
         TqResult r = sample();
         TqEnd end;
@@ -217,20 +275,25 @@ START_TEST(end_of_a_bad_record) {
         ck_assert_int_eq(tq_result_slots_take(s, r.job, r.attempt, boot, &fd), 0);
         r.kind = _TQ_END_MAX;
         ck_assert_int_eq(tq_result_write(fd, &r), 0);
-        ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
-        ck_assert_uint_eq(end.kind, TQ_END_UNKNOWN);
+        check_end(s, TQ_END_UNKNOWN);
         r.kind = TQ_END_SPAWN_FAILED;
-        r.stage = _TQ_STAGE_MAX;
-        ck_assert_int_eq(tq_result_write(fd, &r), 0);
-        ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
-        ck_assert_uint_eq(end.kind, TQ_END_UNKNOWN);
         r.stage = TQ_STAGE_EXEC;
         r.started_usec = UINT64_MAX;
         r.run_usec = UINT64_MAX;
         ck_assert_int_eq(tq_result_write(fd, &r), 0);
+        check_end(s, TQ_END_SPAWN_FAILED);
         ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
-        ck_assert_uint_eq(end.kind, TQ_END_SPAWN_FAILED);
         ck_assert_uint_eq(end.ended_usec, UINT64_MAX);
+        /* A level that there is not: nothing of what stands beside it is believed. */
+        ck_assert_int_eq(tq_result_slots_set_counters(s, 0, &counters, _TQ_LEVEL_MAX), 0);
+        check_end(s, TQ_END_SPAWN_FAILED);
+        ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
+        ck_assert_uint_eq(end.counters.oom_kills, TQ_UNKNOWN);
+        ck_assert_uint_eq(end.oom_level, TQ_LEVEL_NONE);
+        ck_assert_int_eq(tq_result_slots_set_counters(s, 0, &counters, _TQ_LEVEL_MAX - 1), 0);
+        check_end(s, TQ_END_SPAWN_FAILED);
+        ck_assert_int_eq(tq_result_slots_end(s, 0, &end), 0);
+        ck_assert_uint_eq(end.counters.oom_kills, 1);
         (void)tq_result_slots_free(s);
 }
 END_TEST
@@ -349,6 +412,7 @@ static void fill(Suite *s) {
         tcase_add_test(record, torn);
         tcase_add_test(record, half_written);
         tcase_add_test(record, other_version);
+        tcase_add_loop_test(record, bounds, 0, (int)TQ_ELEMENTSOF(bounds_rows));
         tcase_add_test(slots, slots_are_reused);
         tcase_add_test(slots, end_of_a_slot);
         tcase_add_test(slots, end_of_a_bad_record);
