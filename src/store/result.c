@@ -63,11 +63,20 @@ static int grow(TqResultSlots *s) {
         return 0;
 }
 
+static int write_whole(int fd, const void *bytes, size_t size, off_t at) {
+        ssize_t n = pwrite(fd, bytes, size, at);
+
+        if (n < 0)
+                return tq_errno();
+        return n == (ssize_t)size ? 0 : -ENOSPC; /* there was room for a part, and errno is old */
+}
+
 static int open_slot(TqResultSlots *s) {
         static const char zeros[sizeof(TqResult) + sizeof(CounterRecord)];
         TQ_CLOSE int fd = -EBADF;
         TqResult record = {};
         char name[24];
+        bool is_free;
         int r;
 
         if (s->n == s->allocated) {
@@ -79,14 +88,15 @@ static int open_slot(TqResultSlots *s) {
         fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return tq_errno();
-        r = tq_result_read(fd, &record);
-        if (r == -ENODATA) {
+        is_free = tq_result_read(fd, &record) == -ENODATA;
+        if (is_free) {
                 /* Written, not only allocated: the space exists from here on. */
-                if (pwrite(fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros))
-                        return errno > 0 ? tq_errno() : -ENOSPC;
+                r = write_whole(fd, zeros, sizeof(zeros), 0);
+                if (r < 0)
+                        return r;
                 s->free_list[s->n_free++] = s->n;
         }
-        s->slots[s->n] = (Slot){ .fd = tq_take_fd(&fd), .is_used = r != -ENODATA };
+        s->slots[s->n] = (Slot){ .fd = tq_take_fd(&fd), .is_used = !is_free };
         s->n++;
         return 0;
 }
@@ -149,6 +159,7 @@ static int renew(TqResultSlots *s, size_t slot) {
         TQ_CLOSE int fd = -EBADF;
         struct stat st;
         char name[24];
+        int r;
 
         if (fstat(s->slots[slot].fd, &st) >= 0 && st.st_nlink > 0)
                 return 0;
@@ -156,8 +167,9 @@ static int renew(TqResultSlots *s, size_t slot) {
         fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return tq_errno();
-        if (pwrite(fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros))
-                return errno > 0 ? tq_errno() : -ENOSPC;
+        r = write_whole(fd, zeros, sizeof(zeros), 0);
+        if (r < 0)
+                return r;
         (void)tq_close(s->slots[slot].fd);
         s->slots[slot].fd = tq_take_fd(&fd);
         return 0;
@@ -180,10 +192,9 @@ int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const
         if (r < 0)
                 return r;
         memcpy(record.boot, boot, sizeof(record.boot));
-        if (pwrite(s->slots[slot].fd, &counters, sizeof(counters), sizeof(TqResult)) !=
-            (ssize_t)sizeof(counters))
-                return errno > 0 ? tq_errno() : -EIO;
-        r = tq_result_write(s->slots[slot].fd, &record);
+        r = write_whole(s->slots[slot].fd, &counters, sizeof(counters), sizeof(TqResult));
+        if (r >= 0)
+                r = tq_result_write(s->slots[slot].fd, &record);
         if (r < 0)
                 return r;
         s->n_free--;
@@ -195,13 +206,9 @@ int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const
 int tq_result_slots_set_counters(TqResultSlots *s, size_t slot, const TqCounters *counters,
                                  TqLevel oom_level) {
         CounterRecord record = { .counters = *counters, .oom_level = (uint32_t)oom_level };
-        ssize_t n;
 
         record.crc = tq_crc32c(&record, offsetof(CounterRecord, crc));
-        n = pwrite(s->slots[slot].fd, &record, sizeof(record), sizeof(TqResult));
-        if (n < 0)
-                return tq_errno();
-        return n == sizeof(record) ? 0 : -EIO;
+        return write_whole(s->slots[slot].fd, &record, sizeof(record), sizeof(TqResult));
 }
 
 int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {

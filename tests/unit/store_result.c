@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "ipc/message.h"
@@ -389,6 +390,39 @@ START_TEST(reopened_torn) {
 }
 END_TEST
 
+/* The limit is the whole process's, and so is what Check writes down at each assertion. */
+static int take_with_room(TqResultSlots *s, uint64_t job, rlim_t room) {
+        struct rlimit old, limit;
+        int fd, r;
+
+        if (getrlimit(RLIMIT_FSIZE, &old) < 0)
+                return tq_errno();
+        limit = (struct rlimit){ room, old.rlim_max };
+        if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+                return tq_errno();
+        errno = EEXIST; /* of something else, long ago */
+        r = tq_result_slots_take(s, job, 1, boot, &fd);
+        (void)setrlimit(RLIMIT_FSIZE, &old);
+        return r;
+}
+
+/* There is room for a part of it only: that is said, and not what errno had been before. */
+START_TEST(no_room) {
+        int dir_fd = unit_dir_open(), fd;
+        TqResultSlots *s = NULL;
+
+        ck_assert_int_eq(tq_result_slots_new(dir_fd, &s), 0);
+        ck_assert_int_eq(tq_result_slots_take(s, 1, 1, boot, &fd), 0);
+        ck_assert_int_eq(take_with_room(s, 2, 100), -ENOSPC);
+        tq_result_slots_release(s, 0);
+        ck_assert_int_eq(take_with_room(s, 3, sizeof(TqResult) + 10), -ENOSPC);
+        ck_assert_int_eq(unlinkat(dir_fd, "0", 0), 0); /* is made again */
+        ck_assert_int_eq(take_with_room(s, 4, 100), -ENOSPC);
+        ck_assert_int_eq(take_with_room(s, 5, 192), 0);
+        (void)tq_result_slots_free(s);
+}
+END_TEST
+
 /* A link in a slot's place is not followed. */
 START_TEST(link_in_the_way) {
         int dir_fd = unit_dir_open(), fd;
@@ -419,6 +453,7 @@ static void fill(Suite *s) {
         tcase_add_test(slots, torn_counters);
         tcase_add_test(slots, reopened);
         tcase_add_test(slots, reopened_torn);
+        tcase_add_test(slots, no_room);
         tcase_add_test(slots, link_in_the_way);
 }
 
