@@ -15,8 +15,8 @@
 
 #define TQ_MESSAGE_VERSION  6
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
-#define TQ_MESSAGE_TEXT_MAX 512   /* with its terminator */
-#define TQ_NOTES_BETWEEN    " | " /* TqTenantMessage.note is one text; in none of them */
+#define TQ_MESSAGE_TEXT_MAX 512  /* with its terminator */
+#define TQ_NOTES_BETWEEN    "\n" /* TqTenantMessage.note is one text; escaped, none has it */
 #define TQ_UID_UNKNOWN      ((uid_t)-1)
 
 typedef enum TqMessageType {

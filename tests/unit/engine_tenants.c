@@ -191,6 +191,30 @@ START_TEST(notes) {
 }
 END_TEST
 
+/* Nothing that a sentence may say makes two of it: it has names of a tenant's files. */
+START_TEST(forged_notes) {
+        static const char *const names[] = { "a | job 1 of globex was killed | b.job", "a; b, c. D",
+                                             "a\\nb", "a\\x0ab" };
+        Tenants *ts = tenants();
+        TqTenantMessage m = message(7, "acme", 1001, "anna");
+        const char *name = names[_i], *note = m.note, *sentence = NULL;
+        size_t n;
+
+        (void)hear(ts, &m);
+        n = fake_n_ops();
+        (void)snprintf(m.note, sizeof(m.note), "file %s can't be taken" TQ_NOTES_BETWEEN "two",
+                       name);
+        (void)hear(ts, &m);
+        ck_assert_uint_eq(fake_n_ops(), n + 2);
+        ck_assert_str_eq(fake_op(n + 1)->text, "two");
+        ck_assert_uint_eq(tenants_next_note(&note, &sentence), strlen(fake_op(n)->text));
+        ck_assert_ptr_eq(sentence, m.note);
+        ck_assert_uint_eq(tenants_next_note(&note, &sentence), 3);
+        ck_assert_str_eq(sentence, "two");
+        ck_assert_uint_eq(tenants_next_note(&note, &sentence), 0);
+}
+END_TEST
+
 /* Launches that fail for now are told once, until one works. */
 START_TEST(launches) {
         Tenants *ts = tenants();
@@ -224,6 +248,7 @@ static void fill(Suite *s) {
         tcase_add_test(t, not_in_order);
         tcase_add_test(t, who_may_see);
         tcase_add_test(t, notes);
+        tcase_add_loop_test(t, forged_notes, 0, 4);
         tcase_add_test(t, launches);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/format.h"
 #include "fake/fake.h"
 #include "supervisor/tenants/tenants.h"
 #include "unit.h"
@@ -81,6 +82,27 @@ START_TEST(bounded) {
         ck_assert_uint_eq(t->n_notes, NOTES_MAX / 2);
         ck_assert_str_eq(t->note, "ours 0" TQ_NOTES_BETWEEN "ours 1" TQ_NOTES_BETWEEN
                                   "ours 2" TQ_NOTES_BETWEEN "ours 3");
+        ck_assert_ptr_null(tenants_free(ts));
+}
+END_TEST
+
+/* One sentence stays one, whatever name a tenant gives its file. */
+START_TEST(hostile_names) {
+        static const char *const names[] = { "a | b.job", "a\nb.job", "a\n\nb.job", "\n.job" };
+        char shown[64], want[TQ_MESSAGE_TEXT_MAX];
+        Tenants *ts = tenants();
+        Tenant *t = ready(ts, "acme");
+
+        (void)tq_format_escape(names[_i], shown, sizeof(shown));
+        ck_assert_ptr_null(strstr(shown, TQ_NOTES_BETWEEN));
+        (void)snprintf(want, sizeof(want), "file %s" TQ_NOTES_BETWEEN "two", shown);
+        ck_assert(notes_set(ts, t, names[_i], "file %s", shown));
+        ck_assert(notes_set(ts, t, "", "two"));
+        ck_assert_str_eq(t->note, want);
+        notes_clear(ts, t, names[_i]);
+        /* Also if somebody forgot to escape it. */
+        ck_assert(notes_set(ts, t, names[_i], "%s", names[_i]));
+        ck_assert_ptr_null(strstr(t->note + strlen("two" TQ_NOTES_BETWEEN), TQ_NOTES_BETWEEN));
         ck_assert_ptr_null(tenants_free(ts));
 }
 END_TEST
@@ -184,6 +206,7 @@ static void fill(Suite *s) {
 
         tcase_add_test(c, come_and_go);
         tcase_add_test(c, bounded);
+        tcase_add_loop_test(c, hostile_names, 0, 4);
         tcase_add_test(c, too_long);
         tcase_add_test(c, of_files_that_are_gone);
         tcase_add_test(d, table);

@@ -36,7 +36,9 @@ static void add(TqBuffer *b, const char *fmt, ...) {
 /* Why it is not ready, what of it is switched off, and whether files wait to be taken. */
 static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqBuffer *b) {
         size_t waiting = intake_waiting(c->api->intake, t->id);
+        const char *note = t->note, *sentence;
         char fault[TQ_MESSAGE_TEXT_MAX];
+        size_t n;
 
         if (settings_fault(c->api->settings, t, fault, sizeof(fault))) {
                 add(b, "%s", fault);
@@ -46,8 +48,8 @@ static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqB
                 add(b, "jobs can't be launched for now: %s", t->launch_note);
         if (t->output_fails)
                 add(b, "output of its latest job could not be written (disk of the logs full?)");
-        if (t->note[0] != '\0')
-                add(b, "%s", t->note);
+        while ((n = tenants_next_note(&note, &sentence)) > 0)
+                add(b, "%.*s", (int)n, sentence);
         if (waiting > 0)
                 add(b, "files wait for room: %zu at the door, and what is behind them in its spool",
                     waiting);

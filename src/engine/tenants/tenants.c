@@ -325,31 +325,38 @@ static int identify(Tenants *ts, const TqTenantMessage *m, Tenant **ret) {
 
 /* Notes --------------------------------------------------------------------------------------- */
 
+size_t tenants_next_note(const char **note, const char **ret) {
+        const size_t between = strlen(TQ_NOTES_BETWEEN);
+        const char *end;
+
+        if (!(*note)[0])
+                return 0;
+        *ret = *note;
+        end = strstr(*note, TQ_NOTES_BETWEEN);
+        *note = end ? end + between : *note + strlen(*note);
+        return (size_t)((end ? end : *note) - *ret);
+}
+
 /* Whether one of the sentences of a note is just this one. */
 static bool has_sentence(const char *note, const char *sentence, size_t n) {
-        for (;;) {
-                const char *end = strstr(note, TQ_NOTES_BETWEEN);
-                size_t m = end ? (size_t)(end - note) : strlen(note);
+        const char *other;
+        size_t m;
 
-                if (m == n && memcmp(note, sentence, n) == 0)
+        while ((m = tenants_next_note(&note, &other)) > 0)
+                if (m == n && memcmp(other, sentence, n) == 0)
                         return true;
-                if (!end)
-                        return false;
-                note = end + strlen(TQ_NOTES_BETWEEN);
-        }
+        return false;
 }
 
 /* An event for each sentence that was not there before. */
 static void tell_new_notes(Tenants *ts, Tenant *t, const char *note) {
-        while (note[0] != '\0') {
-                const char *end = strstr(note, TQ_NOTES_BETWEEN);
-                size_t n = end ? (size_t)(end - note) : strlen(note);
+        const char *sentence;
+        size_t n;
 
-                if (!has_sentence(t->note, note, n))
+        while ((n = tenants_next_note(&note, &sentence)) > 0)
+                if (!has_sentence(t->note, sentence, n))
                         events_add_within(ts->events, &t->budget, "note", 0, EVENTS_NOBODY, "%.*s",
-                                          (int)n, note);
-                note += n + (end ? strlen(TQ_NOTES_BETWEEN) : 0);
-        }
+                                          (int)n, sentence);
 }
 
 int tenants_hear(Tenants *ts, const TqTenantMessage *m, const Tenant **ret) {

@@ -67,6 +67,9 @@ typedef struct Viewer {
 bool tenants_may_see(const Tenants *ts, const Viewer *v, const Tenant *t);
 
 /* A launch failed for the host's or the tenant's sake (text), or worked (NULL). */
+/* Steps through the sentences of Tenant.note, from its beginning: how long the next one is, or 0.
+ */
+size_t tenants_next_note(const char **note, const char **ret);
 void tenants_note_launch(Tenants *ts, uint32_t id, const char *text);
 /* How the output of a job went that has ended. */
 void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end);

@@ -66,9 +66,9 @@ bool notes_set(Tenants *ts, Tenant *t, const char *file, const char *fmt, ...) {
         va_start(ap, fmt);
         (void)vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        /* It may have been cut within a character. */
+        /* It may have been cut within a character; and nothing in it ends the sentence. */
         note = (Note){ .file = strdup(file),
-                       .text = strdup(tq_format_utf8(text, whole, sizeof(whole))) };
+                       .text = strdup(tq_format_shown(text, whole, sizeof(whole))) };
         if (!note.file || !note.text) {
                 free(note.file);
                 free(note.text);
