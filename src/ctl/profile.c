@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +8,8 @@
 #include "base/fs.h"
 #include "conf/profilefile.h"
 #include "ctl/ctl.h"
+#include "ctl/learned.h"
+#include "ctl/profile.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 #include "kernel/filter.h"
@@ -18,9 +19,7 @@
 
 #define PROFILES_DIR TQ_CONFIG_DIR "/profiles"
 
-/* The text of a profile, or what is wrong, said. *ret_dir: where it comes from, NULL: the program.
- */
-static int read_text(const char *name, TqBuffer *ret, const char **ret_dir) {
+int profile_read(const char *name, TqBuffer *ret, const char **ret_dir) {
         TQ_CLOSE int dir_fd = open(PROFILES_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         const char *own = tq_profilefile_builtin(name);
         TQ_FREE char *text = NULL;
@@ -66,7 +65,7 @@ static int add_row(TqTable *t, const char *name) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         TqProfile p = {};
         const char *dir;
-        int r = read_text(name, &text, &dir), added;
+        int r = profile_read(name, &text, &dir), added;
 
         if (r == 0)
                 r = check_text(name, name, text.data, &p);
@@ -118,13 +117,31 @@ int verb_profile_list(const Options *o, int argc, char *argv[]) {
 int verb_profile_show(const Options *o, int argc, char *argv[]) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         const char *dir;
-        int r = read_text(argv[0], &text, &dir);
+        int r = profile_read(argv[0], &text, &dir);
 
         (void)o;
         (void)argc;
         if (r == 0)
                 (void)fputs(text.data, stdout);
         return r;
+}
+
+/* It is the administrator's to allow them, but not without knowing. */
+static int warn_of_dangers(const char *file, const TqProfile *p) {
+        LearnedDanger d;
+        int r;
+
+        for (size_t i = 0; (r = learned_danger(p, i, &d)) > 0; i++) {
+                char others[32] = "";
+
+                if (d.more > 0)
+                        (void)snprintf(others, sizeof(others), " and %u more", d.more);
+                (void)fail(0,
+                           "%s:%u: warning: it allows %s%s, whatever the arguments: no profile of "
+                           "tenantq does",
+                           file, d.line, d.name, others);
+        }
+        return r < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
 }
 
 int verb_profile_check(const Options *o, int argc, char *argv[]) {
@@ -146,91 +163,8 @@ int verb_profile_check(const Options *o, int argc, char *argv[]) {
                               "_ -, beginning with a letter\n",
                               tq_format_shown(name, shown, sizeof(shown)), PROFILES_DIR);
         r = check_text("checked", argv[0], text.data, &p);
+        if (r == 0)
+                r = warn_of_dangers(argv[0], &p);
         tq_profile_done(&p);
         return r;
-}
-
-/* Learning --------------------------------------------------------------------------------------
- */
-
-static int ask_events(Call *c, void *userdata, uint64_t from, uint32_t rows) {
-        (void)userdata;
-        return sd_bus_message_append(c->request, "tu", from, rows);
-}
-
-/* What the daemon noted of the job: names, separated by blanks; empty: it made no other call. */
-static int find_calls(const Options *o, uint64_t job, char **ret) {
-        TQ_TABLE_CLEANUP TqTable t = {};
-        int r = call_pages(o, "ListEvents", ask_events, NULL, 1000, &t);
-
-        for (size_t i = 0; r == 0 && i < t.n_rows; i++) {
-                const char *kind = tq_table_text(&t, i, "kind");
-
-                if ((uint64_t)tq_table_integer(&t, i, "job", 0) != job || !kind ||
-                    strcmp(kind, "audit") != 0)
-                        continue;
-                *ret = strdup(tq_table_text(&t, i, "text"));
-                return *ret ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
-        }
-        return r;
-}
-
-static bool is_among(const char *calls, const char *name, size_t n) {
-        for (const char *p = calls; (p = strstr(p, name)); p++)
-                if ((p == calls || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
-                        return true;
-        return false;
-}
-
-/* The profile that the job ran under, but for what it says of these calls, which are allowed. */
-static void print_learned(const char *base, const char *calls, const char *command) {
-        char shown[512];
-
-        (void)printf("# what %s needed, learned under %s\n",
-                     tq_format_shown(command, shown, sizeof(shown)), "audit");
-        for (size_t n; *base; base += n + (base[n] == '\n')) {
-                const char *word = base + (*base == '-');
-                size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
-                char name[64];
-
-                n = strcspn(base, "\n");
-                (void)snprintf(name, sizeof(name), "%.*s", (int)length, word);
-                if (length == 0 || strchr("=", word[length + strspn(word + length, " ")]) ||
-                    !is_among(calls, name, length))
-                        (void)printf("%.*s\n", (int)n, base);
-        }
-        (void)fputs("\n[allow]\n", stdout);
-        for (; *calls; calls += strcspn(calls, " "), calls += *calls == ' ')
-                (void)printf("%.*s\n", (int)strcspn(calls, " "), calls);
-}
-
-int verb_profile_learn(const Options *o, int argc, char *argv[]) {
-        TQ_TABLE_CLEANUP TqTable ended = {};
-        TQ_BUFFER_CLEANUP TqBuffer base = {};
-        TQ_FREE char *calls = NULL;
-        Options with = *o;
-        const char *dir, *verdict;
-        uint64_t job;
-        int r;
-
-        if (!with.profile)
-                with.profile = tq_profile_rank_to_string(TQ_RANK_STRICT);
-        r = read_text(with.profile, &base, &dir);
-        if (r == 0)
-                r = run_submit(&with, argc, argv, &job);
-        if (r != 0)
-                return r;
-        (void)fprintf(stderr, "job %" PRIu64 "\n", job);
-        r = wait_for_job(o, job, true, &ended);
-        if (r == 0)
-                r = find_calls(o, job, &calls);
-        if (r != 0)
-                return r;
-        verdict = tq_table_text(&ended, 0, "verdict");
-        (void)fprintf(stderr, "job %" PRIu64 ": %s\n", job, verdict);
-        if (strncmp(verdict, "seccomp", 7) == 0)
-                return fail(TQ_EXIT_REFUSED,
-                            "nothing is learned: the tenant's file has no audit=yes");
-        print_learned(base.data, calls ? calls : "", argv[0]);
-        return 0;
 }

@@ -132,11 +132,14 @@ own_default() {
 }
 
 learns() {
-        local python='import socket; socket.socket(socket.AF_UNIX).bind("/tmp/x"); print("bound")' job
+        local python='import socket; socket.socket(socket.AF_UNIX).bind("/tmp/x"); print("bound")' job learned
         ctl profile learn -t globex -- "$D_PYTHON" -c "$python" >"$D/etc/profiles/learned" 2>"$D/stage/said"
         t_match "$(cat "$D/stage/said")" 'job [0-9]+: exit 0'
-        ctl profile check "$D/etc/profiles/learned"
-        t_match "$(sed -n '$p' "$D/etc/profiles/learned") $(tail -n 5 "$D/etc/profiles/learned" | xargs)" bind
+        learned=$(cat "$D/etc/profiles/learned")
+        t_eq "$(ctl profile check "$D/etc/profiles/learned" 2>&1)" "" "nothing of it is dangerous"
+        t_match "$learned" $'\nbind$' "what it did"
+        t_match "$learned" $'\nsocket  arg0 = AF_UNIX\n' "sockets, as default has them"
+        ! grep -q 'no sockets' <<<"$learned" || t_fail "what strict says of itself is not true of it"
         d_tenant_file acme profile=learned
         ctl reload
         t_eq "$(ctl run -w -t acme -- "$D_PYTHON" -c "$python" 2>/dev/null)" bound "what was learned suffices"
@@ -145,11 +148,62 @@ learns() {
         t_match "$(ctl events)" 'audit +globex .*bind'
         d_tenant_file acme
         ctl reload
-        d_status 4 ctl profile learn -t acme -- "$D/payload/call" 101
         # Audited, what the profile ends a job for is noted.
         job=$(ctl run --profile strict -t globex -- "$D/payload/call" 101)
         t_eq "$(verdict "$job")" "exit 0"
         t_match "$(ctl events)" "audit +globex +$job .*ptrace"
+}
+
+# What an audit sees is a name: the same one for a thread and for a new user namespace.
+learns_no_danger() {
+        local call
+        cat >"$D/payload/threads" <<END
+#!$D_PYTHON
+import threading
+t = threading.Thread(target=print)
+t.start()
+t.join()
+END
+        chmod 755 "$D/payload/threads"
+        ctl profile learn -t globex -- "$D/payload/threads" >"$D/stage/learned"
+        t_match "$(cat "$D/stage/learned")" '# clone3: not allowed: '
+        for call in unshare:272 ptrace:101 bpf:321 mount:165; do
+                ctl profile learn -t globex -- "$D/payload/call" "${call#*:}" >"$D/stage/learned" 2>"$D/stage/said"
+                t_match "$(cat "$D/stage/learned")" "# ${call%:*}: not allowed: "
+                t_match "$(cat "$D/stage/said")" '1 calls of it are not allowed'
+                t_eq "$(grep -c "^${call%:*}" "$D/stage/learned" || true)" 0 "${call%:*} is allowed"
+        done
+}
+
+# nothing_learned STATUS REGEX COMMAND…
+nothing_learned() {
+        d_status "$1" "${@:3}" >"$D/stage/learned" 2>"$D/stage/said"
+        t_match "$(cat "$D/stage/said")" "$2"
+        t_eq "$(cat "$D/stage/learned")" "" "a profile"
+}
+
+# Nothing of a tenant that is not audited, nor by who may not see events: and the command does not run in vain. Nor of
+# one that fails.
+learns_nothing() {
+        local profile
+        for profile in strict default; do
+                nothing_learned 4 'acme has not audit=yes: put it into tenants.d/acme.conf, systemctl reload tenantq' \
+                        ctl profile learn --profile "$profile" -t acme -- /usr/bin/touch "$D/witness/ran"
+        done
+        nothing_learned 6 'only root and the group' \
+                ctl_as 61002 61002 profile learn -- /usr/bin/touch "$D/witness/ran"
+        [ ! -e "$D/witness/ran" ] || t_fail "the command has run"
+        nothing_learned 1 'job [0-9]+: exit 3.*nothing is learned of a command that fails' \
+                ctl profile learn -t globex -- /bin/sh -c 'exit 3'
+        nothing_learned 1 'spawn .exec: ' ctl profile learn -t globex -- /etc/passwd
+}
+
+# What a profile allows that it should not is said, and allowed.
+warns() {
+        printf '%s\n' 'rank = default' 'otherwise = absent' '[allow]' unshare setns 'mount  arg0 = 0' clone >"$D/stage/loose"
+        t_eq "$(ctl profile check "$D/stage/loose" 2>&1 | sed 's/.*loose:\([0-9]*: warning: it allows [a-z0-9]*\),.*/\1/')" \
+                $'4: warning: it allows unshare\n5: warning: it allows setns\n7: warning: it allows clone'
+        d_status 0 ctl profile check "$D/stage/loose"
 }
 
 shows() {
@@ -178,6 +232,9 @@ d_case "a profile of the administrator's" own_profile
 d_case "profiles of tenantq itself" own_of_tenantq
 d_case "one that stands over default" own_default
 d_case "profile learn" learns
+d_case "profile learn: what nobody may have" learns_no_danger
+d_case "profile learn: who learns nothing" learns_nothing
+d_case "profile check warns" warns
 d_case "profile list, show and check" shows
 d_case "nothing is left over" no_leftovers
 d_report
