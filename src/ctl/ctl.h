@@ -48,6 +48,7 @@ void output_json_rows(const TqTable *t, const char *key); /* "key":[…] */
 void output_json_string(const char *s);
 bool output_has_color(void);
 int output_width(const char *s); /* columns of a terminal */
+int output_terminal_width(void); /* of standard output; 0: it is none */
 /* What is said beside a table; not if only its rows are wanted. */
 void output_remark(const Options *o, const char *fmt, ...) TQ_PRINTF(2, 3);
 int output_finish(void); /* an exit code: a full disk or closed pipe is a failure */

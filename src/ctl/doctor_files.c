@@ -13,18 +13,11 @@
 
 #include "base/fs.h"
 #include "core/ids.h"
+#include "ctl/ctl.h"
 #include "ctl/doctor.h"
 #include "kernel/iodevice.h"
 
-/* Root's configuration, the directories that it names, and who works in them. */
-
-static void look_at_config(const Host *h, Finding *f) {
-        if (h->config_error[0]) {
-                doctor_say(f, DOCTOR_FAIL, "%s", h->config_error);
-                doctor_mend(f, "tenantqd --check says all that is wrong");
-        } else
-                doctor_say(f, DOCTOR_OK, "%s can be read", h->config_dir);
-}
+/* The directories that root's configuration names, and who works in them. */
 
 static bool is_number(const char *s) {
         return s[0] != '\0' && s[strspn(s, "0123456789")] == '\0';
@@ -85,61 +78,129 @@ static void look_at_logs(const Host *h, Finding *f) {
         look_at_place(h->config->logs, false, f);
 }
 
-static bool is_unsafe(const char *path, char *ret, size_t size) {
+/* OK: root's alone; FAIL; WARN: it is not there, or can't be seen. */
+static DoctorGrade judge_modes(const char *path, Finding *f) {
         struct stat st;
 
-        if (lstat(path, &st) < 0)
-                return false; /* that is told by others */
+        if (lstat(path, &st) < 0) {
+                doctor_say(f, DOCTOR_WARN, "%s: %s", path, strerror(errno));
+                doctor_mend(f, errno == ENOENT
+                                       ? "systemd-tmpfiles --create; systemctl start tenantq"
+                                       : "look again as root");
+                return DOCTOR_WARN;
+        }
         if (st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
-                return false;
-        (void)snprintf(ret, size, "%s belongs to user %u and has mode %04o", path, st.st_uid,
-                       st.st_mode & 07777);
-        return true;
+                return DOCTOR_OK;
+        doctor_say(f, DOCTOR_FAIL,
+                   "%s belongs to user %u and has mode %04o: others could put something in its "
+                   "place",
+                   path, st.st_uid, st.st_mode & 07777);
+        doctor_mend(f, "chown root: %s; chmod 0755 %s", path, path);
+        return DOCTOR_FAIL;
 }
 
 static void look_at_modes(const Host *h, Finding *f) {
         const TqHostConfig *c = h->config;
         const char *const paths[] = { c->spool, c->state, c->logs, c->run, h->config_dir };
-        char what[256];
 
         doctor_say(f, DOCTOR_OK, "tenantq's own directories are root's alone");
-        for (size_t i = 0; i < TQ_ELEMENTSOF(paths); i++)
-                if (is_unsafe(paths[i], what, sizeof(what))) {
-                        doctor_say(f, DOCTOR_FAIL, "%s: others could put something in its place",
-                                   what);
-                        doctor_mend(f, "chown root: %s; chmod 0755 %s", paths[i], paths[i]);
-                        return;
-                }
+        for (size_t i = 0; i < TQ_ELEMENTSOF(paths); i++) {
+                Finding one = {};
+
+                if (judge_modes(paths[i], &one) > f->grade)
+                        *f = one;
+        }
 }
 
-static void look_at_tenants(const Host *h, Finding *f) {
+typedef struct Census {
+        size_t n, n_disabled;
+        char names[200];             /* of those that are disabled */
+        char first[128], fault[300]; /* of the first of them */
+} Census;
+
+static void count_disabled(Census *c, const char *name, const char *fault) {
+        size_t used = strlen(c->names);
+
+        if (c->n_disabled++ == 0) {
+                (void)snprintf(c->first, sizeof(c->first), "%s", name);
+                (void)snprintf(c->fault, sizeof(c->fault), "%s", fault);
+        }
+        if (used + strlen(name) + strlen(", ") < sizeof(c->names))
+                (void)snprintf(c->names + used, sizeof(c->names) - used, "%s%s",
+                               used > 0 ? ", " : "", name);
+}
+
+/* What of it can be seen without a daemon. */
+static int count_directories(const char *spool, Census *ret) {
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
-        size_t n = 0;
+        int r = tq_fs_opendir(AT_FDCWD, spool, &dir);
 
-        if (tq_fs_opendir(AT_FDCWD, h->config->spool, &dir) < 0) {
-                doctor_say(f, DOCTOR_WARN, "%s can't be read", h->config->spool);
-                return;
-        }
-        while ((e = readdir(dir))) {
+        while (r >= 0 && (e = readdir(dir))) {
+                char fault[128];
                 struct stat st;
 
                 if (!tq_ids_tenant_is_valid(e->d_name) ||
                     fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                     !S_ISDIR(st.st_mode))
                         continue;
-                n++;
-                if ((st.st_mode & 0777) == 0700 || (st.st_mode & 0777) == 0730)
-                        continue;
-                doctor_say(f, DOCTOR_WARN, "%s/%s has mode %04o: the tenant is disabled",
-                           h->config->spool, e->d_name, st.st_mode & 07777);
-                doctor_mend(f, "chmod 0700 %s/%s; tenantqctl tenants says what else is wrong",
-                            h->config->spool, e->d_name);
-                return;
+                ret->n++;
+                (void)snprintf(fault, sizeof(fault), "its directory has mode %04o: chmod 0700",
+                               st.st_mode & 07777);
+                if ((st.st_mode & 0777) != 0700 && (st.st_mode & 0777) != 0730)
+                        count_disabled(ret, e->d_name, fault);
         }
-        doctor_say(f, n > 0 ? DOCTOR_OK : DOCTOR_WARN, "%zu of them", n);
-        if (n == 0)
-                doctor_mend(f, "install -d -m 0700 -o USER -g GROUP %s/NAME", h->config->spool);
+        return r;
+}
+
+static void get_socket(const Host *h, struct sockaddr_un *ret) {
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        (void)snprintf(ret->sun_path, sizeof(ret->sun_path), "%.90s/control.sock", h->config->run);
+}
+
+static bool is_listening(const struct sockaddr_un *address) {
+        TQ_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) >= 0;
+}
+
+/* The daemon knows of all faults. false: it does not run, or does not tell. */
+static bool ask_daemon(const Host *h, Census *ret) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        struct sockaddr_un address;
+        Options o = *h->options;
+
+        get_socket(h, &address);
+        o.socket = address.sun_path;
+        if (geteuid() != 0 || !is_listening(&address) || tenants_list(&o, &t) != 0)
+                return false;
+        for (size_t i = 0; i < t.n_rows; i++) {
+                const char *state = tq_table_text(&t, i, "state"),
+                           *fault = tq_table_text(&t, i, "fault");
+
+                ret->n += strcmp(state, "gone") != 0 && strcmp(state, "former") != 0;
+                if (strcmp(state, "disabled") == 0)
+                        count_disabled(ret, tq_table_text(&t, i, "tenant"), fault ? fault : "");
+        }
+        return true;
+}
+
+static void look_at_tenants(const Host *h, Finding *f) {
+        const char *spool = h->config->spool;
+        Census c = {};
+        int r = ask_daemon(h, &c) ? 0 : count_directories(spool, &c);
+
+        if (r < 0) {
+                doctor_say(f, DOCTOR_WARN, "%s: %s", spool, strerror(-r));
+                doctor_mend(f, r == -ENOENT ? "systemd-tmpfiles --create" : "look again as root");
+        } else if (c.n_disabled > 0) {
+                doctor_say(f, DOCTOR_WARN, "%zu of %zu disabled: %s", c.n_disabled, c.n, c.names);
+                doctor_mend(f, "%.120s: %.200s; tenantqctl tenants says all", c.first, c.fault);
+        } else if (c.n == 0) {
+                doctor_say(f, DOCTOR_WARN, "there are none");
+                doctor_mend(f, "install -d -m 0700 -o USER -g GROUP %.200s/NAME", spool);
+        } else
+                doctor_say(f, DOCTOR_OK, "%zu, none of them disabled", c.n);
 }
 
 static void look_at_io(const Host *h, Finding *f) {
@@ -193,30 +254,26 @@ static void look_at_journal(const Host *h, Finding *f) {
 }
 
 static void look_at_daemon(const Host *h, Finding *f) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        TQ_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool is_wrong = h->config_error[0] || h->check.n_errors > 0;
+        struct sockaddr_un address;
 
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/control.sock",
-                       h->config->run);
-        if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) >= 0)
+        get_socket(h, &address);
+        if (is_listening(&address))
                 doctor_say(f, DOCTOR_OK, "it listens at %s", address.sun_path);
-        else {
+        else if (is_wrong) {
+                doctor_say(f, DOCTOR_FAIL, "nobody listens at %s, and the configuration is wrong",
+                           address.sun_path);
+                doctor_mend(f, "mend the configuration, as above; systemctl start tenantq");
+        } else {
                 doctor_say(f, DOCTOR_WARN, "nobody listens at %s", address.sun_path);
                 doctor_mend(f, "systemctl start tenantq; journalctl -u tenantq says why not");
         }
 }
 
 const DoctorCheck doctor_files[] = {
-        { "configuration", look_at_config },
-        { "users", look_at_users },
-        { "spool", look_at_spool },
-        { "ledger", look_at_ledger },
-        { "logs", look_at_logs },
-        { "modes", look_at_modes },
-        { "tenants", look_at_tenants },
-        { "io", look_at_io },
-        { "sqlite", look_at_sqlite },
-        { "journal", look_at_journal },
+        { "users", look_at_users },   { "spool", look_at_spool },   { "ledger", look_at_ledger },
+        { "logs", look_at_logs },     { "modes", look_at_modes },   { "tenants", look_at_tenants },
+        { "io", look_at_io },         { "sqlite", look_at_sqlite }, { "journal", look_at_journal },
         { "daemon", look_at_daemon },
 };
 const size_t n_doctor_files = TQ_ELEMENTSOF(doctor_files);

@@ -118,22 +118,22 @@ static void look_at_holder(const Host *h, Finding *f) {
 }
 
 /* A job's cgroup in which nobody is, and that nobody removes. */
-static void count_leaves(int root_fd, size_t *ret_empty, size_t *ret_all) {
+static int count_leaves(int root_fd, size_t *ret_empty, size_t *ret_all) {
         TQ_CLOSEDIR DIR *slices = NULL;
         const struct dirent *s, *e;
+        int r = tq_fs_opendir(root_fd, ".", &slices);
 
-        if (tq_fs_opendir(root_fd, ".", &slices) < 0)
-                return;
-        while ((s = readdir(slices))) {
+        while (r >= 0 && (s = readdir(slices))) {
                 TQ_CLOSEDIR DIR *leaves = NULL;
                 TQ_CLOSE int slice_fd = -EBADF;
 
                 if (!strstr(s->d_name, ".slice"))
                         continue;
                 slice_fd = tq_fs_open_dir(root_fd, s->d_name);
-                if (slice_fd < 0 || tq_fs_opendir(slice_fd, ".", &leaves) < 0)
-                        continue;
-                while ((e = readdir(leaves))) {
+                r = slice_fd < 0 ? slice_fd : tq_fs_opendir(slice_fd, ".", &leaves);
+                if (r == -ENOENT) /* meanwhile */
+                        r = 0;
+                while (leaves && (e = readdir(leaves))) {
                         char path[NAME_MAX + 16], text[128];
 
                         if (!strstr(e->d_name, ".job"))
@@ -144,17 +144,24 @@ static void count_leaves(int root_fd, size_t *ret_empty, size_t *ret_all) {
                                       strstr(text, "populated 0");
                 }
         }
+        return r;
 }
 
 static void look_at_leaves(const Host *h, Finding *f) {
         TQ_CLOSE int fd = tq_fs_open_dir(AT_FDCWD, h->config->cgroup_root);
         size_t empty = 0, all = 0;
+        int r = fd < 0 ? fd : count_leaves(fd, &empty, &all);
 
-        if (fd >= 0)
-                count_leaves(fd, &empty, &all);
+        if (r < 0) {
+                doctor_say(f, DOCTOR_WARN, "%s: %s", h->config->cgroup_root, strerror(-r));
+                doctor_mend(f,
+                            r == -ENOENT ? "systemctl start tenantq-jobs" : "look again as root");
+                return;
+        }
         doctor_say(f, empty > 0 ? DOCTOR_WARN : DOCTOR_OK,
                    empty > 0 ? "%zu cgroups of jobs, %zu of them empty"
-                             : "%zu cgroups of jobs, none of them empty",
+                   : all > 0 ? "%zu cgroups of jobs, none of them empty"
+                             : "no job has a cgroup now",
                    all, empty);
         if (empty > 0)
                 doctor_mend(f,

@@ -12,38 +12,8 @@
 
 /* What network=outbound needs of the host, if a tenant has it. */
 
-/* 1 and who, 0, or negative errno: not all of the files can be read (that is *ret), and no other
- * has it. */
-static int somebody_has_it(const Host *h, char *ret, size_t size) {
-        TQ_FREE TqTenantConfig *c = malloc(sizeof(*c));
-        TQ_CLOSE int fd = tq_fs_open_dir(AT_FDCWD, h->config_dir);
-        TQ_CLOSEDIR DIR *dir = NULL;
-        const struct dirent *e;
-        int r, worst = 0;
-
-        (void)snprintf(ret, size, "%s", "tenants.d");
-        if (!c)
-                return -ENOMEM;
-        r = fd < 0 ? fd : tq_fs_opendir(fd, "tenants.d", &dir);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        while ((e = readdir(dir))) {
-                char name[NAME_MAX + 1], *dot;
-
-                (void)snprintf(name, sizeof(name), "%s", e->d_name);
-                dot = strrchr(name, '.');
-                if (!dot || strcmp(dot, ".conf") != 0)
-                        continue;
-                *dot = '\0';
-                r = tq_hostfile_load_tenant(fd, name, c, &(TqError){});
-                if (r >= 0 && c->network != TQ_NETWORK_OUTBOUND)
-                        continue;
-                (void)snprintf(ret, size, r < 0 ? "tenants.d/%s.conf" : "%s", name);
-                if (r >= 0)
-                        return 1;
-                worst = r;
-        }
-        return worst;
+static bool is_outbound(const TqTenantConfig *c) {
+        return c->network == TQ_NETWORK_OUTBOUND;
 }
 
 /* A row of /proc/net/route (proc(5)): interface, destination, gateway, four that don't matter,
@@ -82,6 +52,15 @@ static bool is_taken(const TqOutbound *o, char *ret, size_t size) {
         return is;
 }
 
+/* Of `inet fw {`. */
+static size_t table_length(const char *s) {
+        size_t n = strcspn(s, "{\n");
+
+        while (n > 0 && s[n - 1] == ' ')
+                n--;
+        return n;
+}
+
 /* 1: a chain of somebody else, of the table *ret, drops what it does not know; 0; -EPERM: only root
  * sees them. */
 static int is_dropped(char *ret, size_t size) {
@@ -93,7 +72,7 @@ static int is_dropped(char *ret, size_t size) {
                 return -EPERM;
         while (fgets(line, sizeof(line), f)) {
                 if (strncmp(line, "table ", 6) == 0)
-                        (void)snprintf(table, sizeof(table), "%.*s", (int)strcspn(line + 6, "{\n"),
+                        (void)snprintf(table, sizeof(table), "%.*s", (int)table_length(line + 6),
                                        line + 6);
                 else if (!is && strstr(line, "hook forward") && strstr(line, "policy drop")) {
                         (void)snprintf(ret, size, "%s", table);
@@ -103,23 +82,22 @@ static int is_dropped(char *ret, size_t size) {
         return pclose(f) == 0 ? is : -EPERM;
 }
 
-static bool has_servers(const Host *h) {
+static TqResolvServers find_servers(const Host *h) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         TqResolvServers s;
 
         tq_resolv_load(&h->config->outbound, h->config->outbound_dns, &text, &s);
-        return s.n_reachable > 0 || s.n_others == 0;
+        return s;
 }
 
 static void look_at_outbound(const Host *h, Finding *f) {
         char what[288];
-        int has = somebody_has_it(h, what, sizeof(what)), drops;
+        int has = doctor_tenants_with(h, is_outbound, 1, what, sizeof(what)), drops;
+        TqResolvServers servers = find_servers(h);
 
-        if (has < 0) {
-                doctor_say(f, DOCTOR_WARN, "%s: %s: it may have network=outbound", what,
-                           has == -EBADMSG ? "it has an error" : strerror(-has));
-                doctor_mend(f, "as root; tenantqd --check says all that is wrong");
-        } else if (has == 0)
+        if (has < 0)
+                doctor_say_unread(f, what, has, "network=outbound");
+        else if (has == 0)
                 doctor_say(f, DOCTOR_OK, "no tenant has network=outbound");
         else if (access(TQ_NFT, X_OK) < 0) {
                 doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: there is no " TQ_NFT, what);
@@ -129,22 +107,29 @@ static void look_at_outbound(const Host *h, Finding *f) {
                            what);
                 doctor_mend(f, "net.ipv4.ip_forward=1 in /etc/sysctl.d/60-tenantq.conf; sysctl "
                                "--system. It is for all interfaces: look at the firewall");
-        } else if (!has_servers(h)) {
+        } else if (servers.n_reachable == 0 && servers.n_others > 0) {
                 doctor_say(f, DOCTOR_FAIL,
                            "%s has network=outbound: only the host reaches its name servers", what);
-                doctor_mend(f, "outbound_dns= in tenantq.conf: IPv4 addresses of others");
+                doctor_mend(f, "[host] outbound_dns=ADDRESS in tenantq.conf; tenantqctl reload");
         } else if (is_taken(&h->config->outbound, what, sizeof(what))) {
                 doctor_say(f, DOCTOR_FAIL, "addresses of %s are the host's own, by %s",
                            h->config->outbound_addresses, what);
-                doctor_mend(f, "outbound_addresses= in tenantq.conf: a network that nobody has");
+                doctor_mend(
+                        f,
+                        "[host] outbound_addresses=NETWORK/BITS in tenantq.conf, one that nobody "
+                        "has; systemctl restart tenantq");
         } else if ((drops = is_dropped(what, sizeof(what))) < 0) {
                 doctor_say(f, DOCTOR_WARN, "what other firewalls drop can't be seen");
-                doctor_mend(f, "as root");
+                doctor_mend(f, "look again as root");
         } else if (drops > 0) {
                 doctor_say(f, DOCTOR_WARN,
                            "table %s drops what is forwarded, unless a rule says otherwise", what);
                 doctor_mend(f, "accept there what has iifname or oifname tq*: tenantq's own table "
                                "refuses what is not to be");
+        } else if (servers.n_reachable == 0) {
+                doctor_say(f, DOCTOR_WARN,
+                           "the host has no name servers, and so its jobs have none");
+                doctor_mend(f, "[host] outbound_dns=ADDRESS in tenantq.conf; tenantqctl reload");
         } else
                 doctor_say(f, DOCTOR_OK, "nftables, forwarding and name servers are there");
 }

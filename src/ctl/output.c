@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/format.h"
 #include "base/parse.h"
@@ -17,6 +18,19 @@ bool output_has_color(void) {
 
         return isatty(STDOUT_FILENO) && !(no_color && no_color[0]) &&
                !(term && strcmp(term, "dumb") == 0);
+}
+
+int output_terminal_width(void) {
+        const char *said = getenv("COLUMNS");
+        struct winsize size = {};
+        uint64_t columns;
+
+        if (!isatty(STDOUT_FILENO))
+                return 0;
+        if (said && tq_parse_u64_in(said, 1, 10000, &columns) >= 0)
+                return (int)columns;
+        (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+        return size.ws_col > 0 ? size.ws_col : 80;
 }
 
 int output_finish(void) {

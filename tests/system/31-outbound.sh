@@ -349,6 +349,14 @@ doctor() {
         mkdir -p "$other/tenants.d"
         cp "$D/etc/tenantq.conf" "$other/"
         t_match "$(doctor_says "$other")" '^ok +outbound +no tenant' "nobody"
+        # resolv.conf(5): without a name server it is the host itself.
+        printf '[tenant]\nnetwork=outbound\n' >"$other/tenants.d/acme.conf"
+        sed '/^outbound_dns=/d' "$D/etc/tenantq.conf" >"$other/tenantq.conf"
+        echo 'search example.org' >"$D/stage/resolv.conf"
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        t_match "$(doctor_says "$other" unshare -m sh -c 'for f in /etc/resolv.conf /run/systemd/resolve/resolv.conf; do
+                [ ! -e $f ] || mount --bind "$0" $f || exit; done; exec "$@"' "$D/stage/resolv.conf")" \
+                '^(warn|FAIL) +outbound .*name servers.*.host. outbound_dns=ADDRESS' "a host without a name server"
         printf 'network=host\nnetwork=perhaps\n' >"$other/tenants.d/acme.conf"
         t_match "$(doctor_says "$other")" '^warn +outbound .*acme.conf' "nobody knows"
 }
