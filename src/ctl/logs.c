@@ -55,7 +55,8 @@ static size_t print_safe(FILE *to, const char *data, size_t size) {
         return size - i;
 }
 
-static void copy(Stream *s) {
+/* What there is now. 0, or an exit code, and it is said. */
+static int copy(Stream *s) {
         bool is_terminal = isatty(fileno(s->to));
         char data[65536];
         ssize_t n;
@@ -71,17 +72,22 @@ static void copy(Stream *s) {
                 s->n_held = print_safe(s->to, data, size);
                 memmove(data, data + size - s->n_held, s->n_held);
         }
+        if (n < 0)
+                n = tq_errno();
         memcpy(s->held, data, s->n_held);
         (void)fflush(s->to);
+        return n < 0 ? fail(TQ_EXIT_FAILURE, "the output can't be read: %s", strerror((int)-n)) : 0;
 }
 
 /* Nothing more comes. */
-static void finish(Stream *s) {
-        copy(s);
+static int finish(Stream *s) {
+        int r = copy(s);
+
         for (size_t i = 0; i < s->n_held; i++)
                 (void)fprintf(s->to, "\\x%02x", (unsigned char)s->held[i]);
         s->n_held = 0;
         (void)fflush(s->to);
+        return r;
 }
 
 /* Both of a job. */
@@ -97,6 +103,12 @@ static int open_streams(const Options *o, Call *c, uint64_t job, Streams *s) {
         return r != 0 ? r : open_stream(o, c, job, "err", &s->err);
 }
 
+static int finish_both(Streams *s) {
+        int r = finish(&s->out), other = finish(&s->err);
+
+        return r != 0 ? r : other;
+}
+
 static void close_streams(Streams *s) {
         s->out.fd = tq_close(s->out.fd);
         s->err.fd = tq_close(s->err.fd);
@@ -108,10 +120,8 @@ int logs_copy(const Options *o, uint64_t job, bool was_there) {
         int r;
 
         r = open_streams(o, &c, job, &s);
-        if (r == 0) {
-                finish(&s.out);
-                finish(&s.err);
-        }
+        if (r == 0)
+                r = finish_both(&s);
         close_streams(&s);
         return r;
 }
@@ -130,13 +140,15 @@ typedef struct Follow {
 
 static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         Follow *f = userdata;
+        int r;
 
         (void)source;
         (void)event;
-        copy(&f->streams.out);
-        copy(&f->streams.err);
+        r = copy(&f->streams.out);
+        if (r == 0)
+                r = copy(&f->streams.err);
         /* Nobody reads any more: main() says whether that is a fault. */
-        return ferror(stdout) ? sd_event_exit(f->event, 0) : 0;
+        return r != 0 || ferror(stdout) ? sd_event_exit(f->event, r) : 0;
 }
 
 static int ask(Follow *f);
@@ -168,14 +180,14 @@ static int try_later(Follow *f) {
 static int on_ended(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const sd_bus_error *said = sd_bus_message_get_error(reply);
         Follow *f = userdata;
+        int r;
 
         (void)error;
         if (said && strncmp(said->name, "org.tenantq.", 12) != 0)
                 return try_later(f); /* the connection's end, not an answer */
-        finish(&f->streams.out);
-        finish(&f->streams.err);
+        r = finish_both(&f->streams);
         return sd_event_exit(
-                f->event, said ? fail(tq_control_exit_code(said->name), "%s", said->message) : 0);
+                f->event, said ? fail(tq_control_exit_code(said->name), "%s", said->message) : r);
 }
 
 static int ask(Follow *f) {

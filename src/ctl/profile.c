@@ -19,16 +19,29 @@
 
 #define PROFILES_DIR TQ_CONFIG_DIR "/profiles"
 
+/* Which may not be there: -ENOENT. */
+static int open_dir(DIR **ret) {
+        int r = tq_fs_opendir(AT_FDCWD, PROFILES_DIR, ret);
+
+        return r < 0 && r != -ENOENT ? fail(TQ_EXIT_FAILURE, "%s: %s", PROFILES_DIR, strerror(-r))
+                                     : r;
+}
+
 int profile_read(const char *name, TqBuffer *ret, const char **ret_dir) {
-        TQ_CLOSE int dir_fd = open(PROFILES_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        TQ_CLOSEDIR DIR *dir = NULL;
         const char *own = tq_profilefile_builtin(name);
         TQ_FREE char *text = NULL;
         size_t size;
-        int r = -ENOENT;
+        int r = open_dir(&dir);
 
         *ret_dir = NULL;
-        if (dir_fd >= 0 && tq_profile_name_is_valid(name))
-                r = tq_fs_read_file(dir_fd, name, TQ_PROFILEFILE_MAX, &text, &size);
+        /* What can't be read may say otherwise than what is built in. */
+        if (r > 0)
+                return r;
+        if (r == 0)
+                r = tq_profile_name_is_valid(name)
+                            ? tq_fs_read_file(dirfd(dir), name, TQ_PROFILEFILE_MAX, &text, &size)
+                            : -ENOENT;
         if (r >= 0)
                 *ret_dir = PROFILES_DIR;
         else if (r != -ENOENT)
@@ -96,12 +109,14 @@ int verb_profile_list(const Options *o, int argc, char *argv[]) {
         (void)argv;
         if (tq_table_add_columns(&t, columns, TQ_ELEMENTSOF(columns)) < 0)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
+        r = open_dir(&dir);
+        if (r > 0)
+                return r;
         for (int i = 0; i < _TQ_RANK_MAX; i++) {
                 r = add_row(&t, tq_profile_rank_to_string((TqProfileRank)i));
                 worst = r != 0 ? r : worst;
         }
-        r = tq_fs_opendir(AT_FDCWD, PROFILES_DIR, &dir);
-        while (r >= 0 && (e = readdir(dir))) {
+        while (dir && (e = readdir(dir))) {
                 if (!tq_profile_name_is_valid(e->d_name) ||
                     tq_profile_rank_from_string(e->d_name) >= 0)
                         continue;

@@ -80,6 +80,17 @@ lists() {
         d_status 5 ctl status 999999
 }
 
+# An error is not the end of the output.
+logs_fail() {
+        local job status=0
+        command -v strace >/dev/null || t_skip "no strace"
+        job=$(ctl run -t acme -- echo first)
+        ctl wait "$job" >/dev/null
+        strace -qq -o "$D/stage/strace" -P "$D/logs/acme/$job.1.out" -e trace=read -e inject=read:error=EIO \
+                "$D/bin/tenantqctl" logs "$job" >"$D/stage/out" 2>"$D/stage/err" || status=$?
+        t_eq "$status $(cat "$D/stage/out" "$D/stage/err")" "1 tenantqctl: the output can't be read: Input/output error"
+}
+
 shows_logs() {
         local gate job status
         gate=$(d_gate_make log)
@@ -240,6 +251,7 @@ d_case "run, and its exit code and output" runs_and_waits
 d_case "wait" waits_for_many
 d_case "ps, status and tenants" lists
 d_case "logs" shows_logs
+d_case "logs of a disk that fails" logs_fail
 d_case "cancel" cancels
 d_case "--json" answers_json
 d_case "exit codes" has_exit_codes

@@ -225,6 +225,22 @@ shows() {
         d_status 2 ctl profile show
 }
 
+# Who may not read root's profiles is not shown another one in its place.
+unread() {
+        local verb
+        # An /etc of our own.
+        cat >"$D/stage/unread" <<'END'
+mount -t tmpfs none /etc && mkdir -p /etc/tenantq/profiles && chmod 0700 /etc/tenantq/profiles || exit 77
+exec setpriv --reuid 61001 --regid 61001 --clear-groups "$@"
+END
+        for verb in 'show default' list; do
+                # shellcheck disable=SC2086 # words
+                d_status 1 unshare -m sh "$D/stage/unread" "$D/bin/tenantqctl" profile $verb >"$D/stage/shown" 2>"$D/stage/said"
+                t_eq "$(cat "$D/stage/shown")" "" "$verb"
+                t_eq "$(cat "$D/stage/said")" "tenantqctl: /etc/tenantq/profiles: Permission denied" "$verb"
+        done
+}
+
 d_case "what becomes of a call (T33)" decisions
 d_case "other ways into the kernel (T34)" foreign
 d_case "a profile that was lowered meanwhile (T19)" lowered_meanwhile
@@ -236,6 +252,7 @@ d_case "profile learn: what nobody may have" learns_no_danger
 d_case "profile learn: who learns nothing" learns_nothing
 d_case "profile check warns" warns
 d_case "profile list, show and check" shows
+d_case "profiles that may not be read" unread
 d_case "nothing is left over" no_leftovers
 d_report
 t_summary
