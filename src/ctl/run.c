@@ -193,6 +193,17 @@ int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
         return r == 0 ? submit_bytes(o, text.data, text.size, ret_job) : r;
 }
 
+/* All but `exit N`, which the exit code says by itself. */
+static void say_verdict(uint64_t job, const TqTable *ended, int code) {
+        const char *verdict = tq_table_text(ended, 0, "verdict");
+        char plain[32], shown[256];
+
+        (void)snprintf(plain, sizeof(plain), "exit %d", code);
+        if (verdict && strcmp(verdict, plain) != 0)
+                (void)fprintf(stderr, "job %" PRIu64 ": %s\n", job,
+                              tq_format_shown(verdict, shown, sizeof(shown)));
+}
+
 int verb_run(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable ended = {};
         uint64_t job;
@@ -218,10 +229,7 @@ int verb_run(const Options *o, int argc, char *argv[]) {
                 copied = logs_copy(o, job, true);
         r = output_finish();
         code = wait_exit_code(&ended);
-        /* What its code doesn't say. */
-        if (code == TQ_EXIT_NOT_RUN)
-                (void)fprintf(stderr, "job %" PRIu64 ": %s\n", job,
-                              tq_table_text(&ended, 0, "verdict"));
+        say_verdict(job, &ended, code);
         if (r == 0 && code == 0)
                 r = copied;
         return r != 0 ? r : code;

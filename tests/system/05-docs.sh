@@ -370,6 +370,14 @@ exit_codes_are_listed() {
         compare tenantqctl.1 exit-codes
 }
 
+# The verdicts without an exit code are those of its own code.
+verdicts_have_exit_codes() {
+        same "$(in_program outcomes | grep -vx -e exit -e signal -e seccomp)" \
+                "$(table_of tenantqctl.1 exit-codes | awk '
+                        /^\.It Cm / { on = $3 == 99 }
+                        on && /^\.Ql / { print $2 }' | LC_ALL=C sort -u)" "tenantqctl.1, exit code 99"
+}
+
 message_ids_are_listed() {
         compare tenantqd.8 message-ids
 }
@@ -527,6 +535,7 @@ t_case "tenantq-workload(5): keys and distributions" workload_keys_are_listed
 t_case "tenantqctl(1): verbs and options" verbs_and_options_are_listed
 t_case "tenantqctl(1): an example for every verb" verbs_have_examples
 t_case "tenantqctl(1): exit codes" exit_codes_are_listed
+t_case "tenantqctl(1): verdicts of exit code 99" verdicts_have_exit_codes
 t_case "tenantqctl(1): columns of JSON" columns_are_listed
 t_case "tenantqd(8): MESSAGE_ID" message_ids_are_listed
 t_case "every marked table is compared" marks_are_known

@@ -34,8 +34,14 @@ runs_and_waits() {
         # The number comes first, so that the job can be found whatever becomes of us.
         t_match "$(head -n 1 "$D/stage/err")" '^job [0-9]+$' "the first line of standard error"
         t_eq "$(tail -n +2 "$D/stage/err")" err "standard error"
-        d_status 137 ctl run -t acme --wait -- sh -c 'kill -9 $$'
-        d_status 99 ctl run -t acme --wait -- /no/such/program
+        # So does the verdict, if the exit code is not all of it.
+        # shellcheck disable=SC2016 # the job's
+        d_status 137 ctl run -t acme --wait -- sh -c 'kill -9 $$' 2>"$D/stage/err"
+        t_match "$(tail -n 1 "$D/stage/err")" '^job [0-9]+: signal 9 \(KILL\)$'
+        d_status 99 ctl run -t acme --wait -- /no/such/program 2>"$D/stage/err"
+        t_match "$(tail -n 1 "$D/stage/err")" '^job [0-9]+: spawn \(exec: '
+        d_status 159 ctl run -t acme --wait --profile strict -- unshare true 2>"$D/stage/err"
+        t_match "$(tail -n 1 "$D/stage/err")" '^job [0-9]+: seccomp \(unshare\)$'
         d_status 2 ctl run -t acme -- ./relative
         d_status 2 ctl run -t acme -- no-such-program-in-path
         # Words arrive as they were typed.
