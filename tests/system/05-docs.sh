@@ -451,6 +451,15 @@ examples_are_valid() {
         [ -e "$dir/README-1.job" ] || t_fail "README.md has no job file in an ini block"
 }
 
+# A tenant is made with a home, and what its jobs write in the examples lies there.
+examples_can_write() {
+        local file
+        for file in README.md src/man/tenantq.7; do
+                t_eq "$(grep -h '^useradd ' "$file")" "useradd --system --create-home acme" "$file"
+        done
+        ! grep -n '/srv/acme' README.md src/man/* || t_fail "jobs can't write there"
+}
+
 # Virtual time: the same numbers each time.
 readme_is_simulated() {
         local shown
@@ -540,6 +549,7 @@ t_case "tenantqctl(1): columns of JSON" columns_are_listed
 t_case "tenantqd(8): MESSAGE_ID" message_ids_are_listed
 t_case "every marked table is compared" marks_are_known
 t_case "examples are valid" examples_are_valid
+t_case "what examples write can be written" examples_can_write
 t_case "the table of README.md is what is simulated" readme_is_simulated
 t_case "verbs that the documents use exist" used_verbs_exist
 t_case "files that the documents name exist" named_files_exist
