@@ -451,6 +451,13 @@ examples_are_valid() {
         [ -e "$dir/README-1.job" ] || t_fail "README.md has no job file in an ini block"
 }
 
+# In a line of macros `No` is one: it would be gone, and the word behind it plain.
+no_words_are_eaten() {
+        ! grep -nE '^\.([^"]*[ (])?No (such|space|route|effect|job|child)\b' src/man/* ||
+                t_fail "a macro: \\&No"
+        t_match "$(mandoc -Tascii src/man/tenantq.job.5 | col -b)" $'\n *No such file or directory\n' "a heading"
+}
+
 # A tenant is made with a home, and what its jobs write in the examples lies there.
 examples_can_write() {
         local file
@@ -550,6 +557,7 @@ t_case "tenantqd(8): MESSAGE_ID" message_ids_are_listed
 t_case "every marked table is compared" marks_are_known
 t_case "examples are valid" examples_are_valid
 t_case "what examples write can be written" examples_can_write
+t_case "no word is taken for a macro" no_words_are_eaten
 t_case "the table of README.md is what is simulated" readme_is_simulated
 t_case "verbs that the documents use exist" used_verbs_exist
 t_case "files that the documents name exist" named_files_exist
