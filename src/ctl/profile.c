@@ -53,6 +53,15 @@ int profile_read(const char *name, TqBuffer *ret, const char **ret_dir) {
         return tq_buffer_string(ret) ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
 }
 
+bool profile_exists(const char *name) {
+        char path[PATH_MAX];
+
+        if (tq_profile_rank_from_string(name) >= 0)
+                return true;
+        (void)snprintf(path, sizeof(path), "%s/%s", PROFILES_DIR, name);
+        return tq_profile_name_is_valid(name) && (access(path, F_OK) == 0 || errno != ENOENT);
+}
+
 /* Parsed, and understood by the library: what the daemon would say of it. */
 static int check_text(const char *name, const char *file, const char *text, TqProfile *ret) {
         TqFilter filter = {};

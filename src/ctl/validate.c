@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "base/format.h"
+#include "base/parse.h"
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
+#include "ctl/profile.h"
 #include "ctl/verbs.h"
 
 /* The engine's own parser, without an engine. `file:line: message`, as compilers say it. */
@@ -38,6 +40,22 @@ static void on_note(void *userdata, unsigned line, const char *key, const char *
         say(userdata, line, "note", message);
 }
 
+/* Which one the tenant may have is the daemon's to know; one that nobody has is a slip. */
+static void note_profile(Report *r, const TqJobSpec *spec) {
+        const char *names[_TQ_RANK_MAX], *nearest;
+        char text[256];
+
+        if (!spec->profile[0] || profile_exists(spec->profile))
+                return;
+        for (int i = 0; i < _TQ_RANK_MAX; i++)
+                names[i] = tq_profile_rank_to_string((TqProfileRank)i);
+        nearest = tq_parse_nearest(spec->profile, names, _TQ_RANK_MAX);
+        (void)snprintf(text, sizeof(text), "there is no profile %s on this host%s%s%s",
+                       spec->profile, nearest ? "; did you mean " : "", nearest ? nearest : "",
+                       nearest ? "?" : "");
+        on_note(r, spec->profile_line, "Profile:", text);
+}
+
 static int validate(Report *report) {
         TQ_BUFFER_CLEANUP TqBuffer data = {};
         char text[1024];
@@ -53,6 +71,7 @@ static int validate(Report *report) {
                         : tq_jobfile_parse(tq_buffer_string(&data), data.size, &spec, on_note,
                                            report, &err);
         if (r >= 0) {
+                note_profile(report, &spec);
                 tq_jobspec_done(&spec);
                 return 0;
         }

@@ -106,6 +106,28 @@ own_profile() {
         t_wait 5 d_tenant_is acme ready
 }
 
+# What is offered is what is taken.
+refusals() {
+        local profile asked want
+        while IFS=: read -r profile asked want; do
+                d_tenant_file acme "profile=$profile"
+                ctl reload
+                t_match "$(ctl run --profile "$asked" -t acme -- true 2>&1 || true)" "Profile: expected $profile, which is tenant acme's$want\$"
+        done <<'END'
+debug:permissive:, or a stricter one: strict, no-network, default
+default:debug:, or a stricter one: strict, no-network
+no-network:default:, or a stricter one: strict
+strict:default:; nothing stricter is left
+END
+        d_tenant_file acme
+        ctl reload
+        printf '%s\n' '[Job]' 'ExecStart=/bin/true' '[Sandbox]' 'Profile=strickt' >"$D/stage/job"
+        t_eq "$(ctl validate "$D/stage/job")" \
+                "$D/stage/job:4: note: Profile: there is no profile strickt on this host; did you mean strict?"
+        sed -i 's/strickt/strict/' "$D/stage/job"
+        t_eq "$(ctl validate "$D/stage/job")" ""
+}
+
 # tenantq's own are no job's, whoever asks for them.
 own_of_tenantq() {
         local profile
@@ -245,6 +267,7 @@ d_case "what becomes of a call (T33)" decisions
 d_case "other ways into the kernel (T34)" foreign
 d_case "a profile that was lowered meanwhile (T19)" lowered_meanwhile
 d_case "a profile of the administrator's" own_profile
+d_case "a profile that a job may not have" refusals
 d_case "profiles of tenantq itself" own_of_tenantq
 d_case "one that stands over default" own_default
 d_case "profile learn" learns

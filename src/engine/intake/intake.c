@@ -32,6 +32,26 @@ static int refuse(Answer *ret, TqControlError error) {
         return -EBADMSG;
 }
 
+/* Says what the tenant's jobs may ask for. */
+static void refuse_profile(const Layers *layers, const char *tenant, unsigned line, TqError *err) {
+        char stricter[128] = "";
+        size_t used = 0;
+
+        for (int i = 0; i < _TQ_RANK_MAX; i++) {
+                const char *name = tq_profile_rank_to_string((TqProfileRank)i);
+
+                if (strcmp(name, layers->profile) != 0 &&
+                    tq_profile_permits(layers->profile, layers->rank, name) &&
+                    used < sizeof(stricter))
+                        used += (size_t)snprintf(stricter + used, sizeof(stricter) - used, "%s%s",
+                                                 used > 0 ? ", " : "", name);
+        }
+        (void)tq_error_at(err, -EBADMSG, line, "Profile", "expected %s, which is tenant %s's%s%s",
+                          layers->profile, tenant,
+                          used > 0 ? ", or a stricter one: " : "; nothing stricter is left",
+                          stricter);
+}
+
 static int check(Intake *in, const Submission *s, const TqJobSpec *spec, Answer *ret) {
         const TqHello *host = settings_host(in->settings);
         char whose[TQ_TENANT_NAME_MAX + 16], why[160];
@@ -48,10 +68,7 @@ static int check(Intake *in, const Submission *s, const TqJobSpec *spec, Answer 
                 return refuse(ret, TQ_CONTROL_REFUSED);
         }
         if (spec->profile[0] && !tq_profile_permits(layers->profile, layers->rank, spec->profile)) {
-                (void)tq_error_at(&ret->err, -EBADMSG, spec->profile_line, "Profile",
-                                  "expected %s, which is tenant %s's, or a stricter one of strict, "
-                                  "no-network, default and debug",
-                                  layers->profile, s->tenant->name);
+                refuse_profile(layers, s->tenant->name, spec->profile_line, &ret->err);
                 return refuse(ret, TQ_CONTROL_INVALID);
         }
         (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
