@@ -35,6 +35,13 @@ int tq_sandbox_outbound_from_string(const char *s, TqOutbound *ret);
 #define TQ_OUTBOUND_RESERVED 4
 extern const TqOutbound tq_outbound_reserved[TQ_OUTBOUND_RESERVED];
 
+/* What is to be done where the host lacks something that network=outbound needs. */
+#define TQ_OUTBOUND_MEND_NFT "apt-get install nftables"
+#define TQ_OUTBOUND_MEND_FORWARD                                                                   \
+        "net.ipv4.ip_forward=1 in /etc/sysctl.d/60-tenantq.conf; sysctl --system. It is for all "  \
+        "interfaces: look at the firewall"
+#define TQ_OUTBOUND_MEND_DNS "[host] outbound_dns=ADDRESS in tenantq.conf; tenantqctl reload"
+
 static inline uint32_t tq_outbound_mask(const TqOutbound *o) {
         return ~UINT32_C(0) << (32 - o->bits);
 }

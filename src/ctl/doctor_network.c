@@ -101,16 +101,15 @@ static void look_at_outbound(const Host *h, Finding *f) {
                 doctor_say(f, DOCTOR_OK, "no tenant has network=outbound");
         else if (access(TQ_NFT, X_OK) < 0) {
                 doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: there is no " TQ_NFT, what);
-                doctor_mend(f, "apt-get install nftables");
+                doctor_mend(f, TQ_OUTBOUND_MEND_NFT);
         } else if (!tq_netns_forwards()) {
                 doctor_say(f, DOCTOR_FAIL, "%s has network=outbound: the host forwards no packets",
                            what);
-                doctor_mend(f, "net.ipv4.ip_forward=1 in /etc/sysctl.d/60-tenantq.conf; sysctl "
-                               "--system. It is for all interfaces: look at the firewall");
+                doctor_mend(f, TQ_OUTBOUND_MEND_FORWARD);
         } else if (servers.n_reachable == 0 && servers.n_others > 0) {
                 doctor_say(f, DOCTOR_FAIL,
                            "%s has network=outbound: only the host reaches its name servers", what);
-                doctor_mend(f, "[host] outbound_dns=ADDRESS in tenantq.conf; tenantqctl reload");
+                doctor_mend(f, TQ_OUTBOUND_MEND_DNS);
         } else if (is_taken(&h->config->outbound, what, sizeof(what))) {
                 doctor_say(f, DOCTOR_FAIL, "addresses of %s are the host's own, by %s",
                            h->config->outbound_addresses, what);
@@ -129,7 +128,7 @@ static void look_at_outbound(const Host *h, Finding *f) {
         } else if (servers.n_reachable == 0) {
                 doctor_say(f, DOCTOR_WARN,
                            "the host has no name servers, and so its jobs have none");
-                doctor_mend(f, "[host] outbound_dns=ADDRESS in tenantq.conf; tenantqctl reload");
+                doctor_mend(f, TQ_OUTBOUND_MEND_DNS);
         } else
                 doctor_say(f, DOCTOR_OK, "nftables, forwarding and name servers are there");
 }

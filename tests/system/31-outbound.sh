@@ -281,7 +281,8 @@ not_forwarded() {
         in_ns host sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
         job=$(ctl run -t acme -- "$D_PYTHON" "$N" call 10.99.0.2:8080)
         t_wait 5 waits_for_the_host "$job"
-        t_match "$(ctl explain "$job")" "network: .*ip_forward" "what explains it"
+        t_match "$(ctl explain "$job")" "failed for now .network=outbound: .*ip_forward" "what explains it"
+        t_match "$(ctl explain "$job")" "change: net.ipv4.ip_forward=1 in " "what would help"
         in_ns host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
         t_eq "$(ctl wait "$job")" "$job: exit 0" "its verdict, then"
         t_match "$(ctl logs "$job")" "you are" "what it said"
@@ -321,7 +322,7 @@ servers_change() {
         printf 'nameserver 127.0.0.1\n' >"$D/resolv"
         job=$(ctl run -t acme -- cat /etc/resolv.conf)
         t_wait 5 waits_for_the_host "$job"
-        t_match "$(ctl explain "$job")" "outbound_dns" "a host whose servers can't be reached"
+        t_match "$(ctl explain "$job")" "change: .host. outbound_dns=ADDRESS" "a host whose servers can't be reached"
         d_config outbound_connections=50 outbound_dns=10.99.0.2
         ctl reload >/dev/null
         ctl wait "$job" >/dev/null

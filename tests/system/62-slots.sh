@@ -173,6 +173,10 @@ unknown_pool() {
         t_match "$(ctl tenants)" 'initech .*pool=golf: tenantq.conf has no \[pool golf\]' fault
         job=$(put initech)
         t_eq "$(why "$job")" tenant-disabled reason
+        t_match "$(explains "$job" tenant-disabled change)" 'tenantqctl tenants' "what would help"
+        d_tenant_file initech "$(printf '[tenant]\nuser=nosuchuser\n')"
+        ctl reload >/dev/null 2>&1 || true
+        t_eq "$(explains "$job" tenant-disabled change)" "correct tenants.d/initech.conf; systemctl reload tenantq"
         d_status 0 ctl run -w -t globex -- true
         d_tenant_file initech "$(printf '[tenant]\npool=gold\n')"
         ctl reload

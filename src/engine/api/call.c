@@ -123,3 +123,11 @@ void call_event(const Call *c, const char *kind, uint32_t tenant, uint64_t job, 
                 events_add_within(c->api->events, tenants_budget(c->api->tenants, tenant), kind,
                                   job, c->viewer.uid, "%s", text);
 }
+
+const char *call_launch_text(const char *why) {
+        size_t n = strcspn(why, ":");
+        const char *text = why[n] == ':' ? why + n + 1 : why + n;
+
+        text += strspn(text, " ");
+        return n > 0 && strncmp(text, why, n) == 0 ? text : why;
+}

@@ -56,6 +56,9 @@ int64_t call_scope(const Call *c);
  * frees the array. */
 int call_visible_tenants(const Call *c, const Tenant ***ret, size_t *ret_n);
 
+/* Why a launch failed (`STAGE: TEXT`) without its stage, if the text begins with that word too. */
+const char *call_launch_text(const char *why);
+
 /* The subject's tenant, or all one after the other: NULL at the end. *position is 0 at first. */
 const Tenant *call_next_tenant(const Call *c, size_t *position);
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/parse.h"
+#include "core/sandbox.h"
 #include "engine/api/verbs.h"
 
 /* Why a job waits, in sentences: the reasons and their numbers are the scheduler's; here they get
@@ -233,12 +234,43 @@ static void say_share(const TqJob *job, const TqReason *r, Sentence *s) {
                 PUT(s->change, "tenantqctl hold %" PRIu64, r->job);
 }
 
+static void say_retry(const char *why, const TqReason *r, Sentence *s) {
+        /* Words of what the supervisor says, and what is to be done then. */
+        static const struct {
+                const char *words, *mend;
+        } rows[] = {
+                { "the host forwards no packets", TQ_OUTBOUND_MEND_FORWARD },
+                { "the host's name servers", TQ_OUTBOUND_MEND_DNS },
+                { "(package nftables)", TQ_OUTBOUND_MEND_NFT },
+        };
+        const char *mend = "tenantqctl doctor says what the host lacks";
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(rows); i++)
+                if (strstr(why, rows[i].words))
+                        mend = rows[i].mend;
+        PUT(s->text, "its launch failed for now (%.350s); it is tried again at ",
+            call_launch_text(why));
+        say_time(s->text, sizeof(s->text), r->until_usec);
+        PUT_ADMIN(s, "%s", mend);
+}
+
+static void say_disabled(const Tenant *t, Sentence *s) {
+        char fault[TQ_MESSAGE_TEXT_MAX] = "";
+
+        if (t)
+                (void)settings_fault(s->api->settings, t, fault, sizeof(fault));
+        PUT(s->text, "the tenant is disabled: %s", fault);
+        if (t && strncmp(fault, "tenants.d/", 10) == 0)
+                PUT_ADMIN(s, "correct tenants.d/%s.conf; systemctl reload tenantq", t->name);
+        else if (t)
+                PUT_ADMIN(s, "mend that; tenantqctl tenants says whether anything is left");
+}
+
 /* What was said about the job, its queue, its tenant or the host. */
 static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
         const TqTenant *t = job->tenant;
         const Tenant *et = tenants_get(s->api->tenants, t->id);
         const Job *ej = job_of(job);
-        char fault[TQ_MESSAGE_TEXT_MAX];
 
         switch (r->wait) {
         case TQ_WAIT_HELD:
@@ -257,13 +289,10 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                 say_after(job, r, s);
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
-                PUT(s->text, "its launch failed for now (%.350s); it is tried again at ",
-                    ej->failed_why ? ej->failed_why : "");
-                say_time(s->text, sizeof(s->text), r->until_usec);
+                say_retry(ej->failed_why ? ej->failed_why : "", r, s);
                 break;
         case TQ_WAIT_TENANT_DISABLED:
-                PUT(s->text, "the tenant is disabled: %s",
-                    et && settings_fault(s->api->settings, et, fault, sizeof(fault)) ? fault : "");
+                say_disabled(et, s);
                 break;
         case TQ_WAIT_HOST_PAUSED:
                 PUT(s->text, "the host is paused");

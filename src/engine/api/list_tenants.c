@@ -45,7 +45,7 @@ static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqB
                 return;
         }
         if (t->launch_note[0] != '\0')
-                add(b, "jobs can't be launched for now: %s", t->launch_note);
+                add(b, "jobs can't be launched for now: %s", call_launch_text(t->launch_note));
         if (t->output_fails)
                 add(b, "output of its latest job could not be written (disk of the logs full?)");
         while ((n = tenants_next_note(&note, &sentence)) > 0)
