@@ -60,6 +60,8 @@ int limits_list(const Options *o, const char *target, TqTable *ret);
 int limits_print(const Options *o, const TqTable *t);
 /* argv: target, KEY=VALUE. Prints errors only. */
 int limits_change(const Options *o, char *argv[]);
+/* argv: target, KEY… and NULL. The same. */
+int limits_take_back(const Options *o, char *argv[]);
 int tenants_list(const Options *o, TqTable *ret);
 int tenants_print(const Options *o, const TqTable *t);
 

@@ -96,6 +96,15 @@ int limits_change(const Options *o, char *argv[]) {
         return ask_change(o, argv[0], true, 1, argv + 1, &ignored);
 }
 
+int limits_take_back(const Options *o, char *argv[]) {
+        TQ_TABLE_CLEANUP TqTable ignored = {};
+        int n = 0;
+
+        while (argv[n + 1])
+                n++;
+        return ask_change(o, argv[0], false, n, argv + 1, &ignored);
+}
+
 static int change(const Options *o, const char *target, bool set, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
         int r = ask_change(o, target, set, argc, argv, &t);

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,33 +12,19 @@
 #include "base/format.h"
 #include "base/fs.h"
 #include "conf/hostfile.h"
-#include "ctl/ctl.h"
+#include "ctl/selftest.h"
 #include "ctl/verbs.h"
 
 /* Small jobs of a throw-away tenant, each of which tries to have more than its due, against the
  * daemon that runs here: what holds is measured, not believed. The tenant's user is a number that
- * nobody has; its directory goes at the end, its jobs stay in the ledger as everybody's do. */
+ * nobody has; its directory and its limits go at the end; the tenant stays known, as one whose
+ * directory is gone, and its jobs stay in the ledger as everybody's do. */
 
-#define TENANT     "tenantq-selftest"
+#define TENANT     SELFTEST_TENANT
 #define UID_FIRST  61184 /* of systemd's dynamic users, which nobody else gives away */
 #define UID_LAST   65519
 #define READY_USEC (10 * TQ_USEC_PER_SEC)
 #define FILE_BYTES (8 * 1024 * 1024)
-
-typedef struct Selftest {
-        Options options;
-        TqHostConfig *config;
-        char directory[PATH_MAX + 32];
-        char file[64]; /* to be read from the disk; empty: none */
-        size_t failed, skipped;
-} Selftest;
-
-static volatile sig_atomic_t is_interrupted;
-
-static void on_signal(int sig) {
-        (void)sig;
-        is_interrupted = 1;
-}
 
 static void report(Selftest *s, const char *what, bool holds, const char *fmt, ...) TQ_PRINTF(4, 5);
 
@@ -61,61 +46,17 @@ static void skip(Selftest *s, const char *what, const char *why) {
         (void)printf("%-5s %-12s %s\n", "skip", what, why);
 }
 
-/* The job ------------------------------------------------------------------------------------- */
-
-typedef struct Ended {
-        TqTable row;
-        char output[512]; /* the beginning of what it said */
-} Ended;
-
-static void ended_done(Ended *e) {
-        tq_table_done(&e->row);
-}
-
-#define ENDED_CLEANUP TQ_CLEANUP(ended_done)
-
-static int submit(Selftest *s, const char *script, const char *more, uint64_t *ret_job) {
-        TQ_BUFFER_CLEANUP TqBuffer text = {};
-
-        tq_buffer_printf(&text,
-                         "[Job]\nName=probe\nExecStart=/bin/sh -c \"%s\"\nTimeoutStopSec=1\n%s\n",
-                         script, more);
-        if (!tq_buffer_string(&text))
-                return fail(TQ_EXIT_FAILURE, "out of memory");
-        return submit_bytes(&s->options, text.data, text.size, ret_job);
-}
-
-static void read_output(const Selftest *s, uint64_t job, char *ret, size_t size) {
-        char path[PATH_MAX + 64];
-        ssize_t n;
-
-        (void)snprintf(path, sizeof(path), "%s/" TENANT "/%" PRIu64 ".1.out", s->config->logs, job);
-        n = tq_fs_read_at(AT_FDCWD, path, ret, size);
-        if (n < 0)
-                n = 0;
-        ret[n] = '\0';
-        for (; n > 0 && ret[n - 1] == '\n'; n--)
-                ret[n - 1] = '\0';
-        for (char *p = ret; (p = strchr(p, '\n')); p++)
-                *p = ' ';
-}
-
-/* Runs a script to its end. script: without double quotes and backslashes. */
-static int run(Selftest *s, const char *script, const char *more, Ended *ret) {
-        uint64_t job = 0;
-        int r = submit(s, script, more, &job);
-
-        if (r == 0)
-                r = wait_for_job(&s->options, job, true, &ret->row);
-        if (r == 0)
-                read_output(s, job, ret->output, sizeof(ret->output));
-        return r;
-}
-
 static const char *verdict(const Ended *e) {
         const char *v = tq_table_text(&e->row, 0, "verdict");
 
         return v ? v : "none";
+}
+
+/* What is behind the first blank; empty: nothing. */
+static const char *second_word(const char *text) {
+        const char *blank = strchr(text, ' ');
+
+        return blank ? blank + 1 : "";
 }
 
 static int64_t number(const Ended *e, const char *column) {
@@ -126,7 +67,7 @@ static int64_t number(const Ended *e, const char *column) {
 
 static int probe_cpu(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s, "while :; do :; done", "RuntimeMaxSec=4", &e);
+        int r = selftest_run(s, "while :; do :; done", "RuntimeMaxSec=4", &e);
         double cpu = (double)number(&e, "cpu_usec") / 1e6,
                wall = (double)number(&e, "run_usec") / 1e6;
 
@@ -139,7 +80,7 @@ static int probe_cpu(Selftest *s) {
 
 static int probe_memory(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s, "head -c 300M /dev/zero | tail -c 300M | wc -c", "", &e);
+        int r = selftest_run(s, "head -c 300M /dev/zero | tail -c 300M | wc -c", "", &e);
 
         if (r == 0)
                 report(s, "memory", strncmp(verdict(&e), "oom", 3) == 0,
@@ -150,24 +91,27 @@ static int probe_memory(Selftest *s) {
 
 static int probe_temporary(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s, "head -c 40M /dev/zero >/tmp/fill 2>/dev/null; stat -c %s /tmp/fill",
-                    "[Limits]\nmemory=48M", &e);
+        int r = selftest_run(s,
+                             "head -c 40M /dev/zero >/tmp/fill 2>/dev/null; stat -c %s /tmp/fill",
+                             "[Limits]\nmemory=48M", &e);
 
         if (r == 0)
                 report(s, "tmp", strcmp(e.output, "25165824") == 0,
-                       "40M into the /tmp of a job with memory=48M: %s, %s bytes are there",
-                       verdict(&e), e.output);
+                       "40M into the /tmp of a job with memory=48M: %s bytes are there, of half of "
+                       "that (25165824); %s",
+                       e.output, verdict(&e));
         return r;
 }
 
 static int probe_pids(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s, "i=0; while [ $i -lt 60 ]; do sleep 3 & i=$((i+1)); done; wait", "", &e);
+        int r = selftest_run(s, "i=0; while [ $i -lt 60 ]; do sleep 3 & i=$((i+1)); done; wait", "",
+                             &e);
 
         if (r == 0)
                 report(s, "pids", number(&e, "pids_denied") > 0,
-                       "60 processes where pids=24: %" PRIi64 " forks were refused (%s)",
-                       number(&e, "pids_denied"), verdict(&e));
+                       "60 processes where pids=24 allows 24: how often fork was refused: %" PRIi64,
+                       number(&e, "pids_denied"));
         return r;
 }
 
@@ -185,7 +129,7 @@ static int probe_io(Selftest *s) {
         }
         (void)snprintf(script, sizeof(script), "dd if=%s of=/dev/null bs=256k iflag=direct 2>&1",
                        s->file);
-        r = run(s, script, "RuntimeMaxSec=60", &e);
+        r = selftest_run(s, script, "RuntimeMaxSec=60", &e);
         wall = (double)number(&e, "run_usec") / 1e6;
         if (r == 0)
                 report(s, "io", strcmp(verdict(&e), "exit 0") == 0 && wall > 2.5,
@@ -195,20 +139,23 @@ static int probe_io(Selftest *s) {
 
 static int probe_seccomp(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s, "unshare -U true 2>/dev/null && echo made a user namespace", "", &e);
+        int r = selftest_run(s, "unshare -U true 2>/dev/null && echo made a user namespace", "",
+                             &e);
 
         if (r == 0)
                 report(s, "seccomp", strcmp(verdict(&e), "exit 1") == 0 && e.output[0] == '\0',
-                       "a new namespace: %s%s", e.output[0] ? e.output : "refused, ", verdict(&e));
+                       "a new user namespace (unshare -U): %s; the job's verdict: %s",
+                       e.output[0] ? e.output : "refused", verdict(&e));
         return r;
 }
 
 static int probe_rights(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s,
-                    "grep -cE '^(Cap(Inh|Prm|Eff|Bnd|Amb):.*0000000000000000|NoNewPrivs:.*1|"
-                    "Seccomp:.*2)$' /proc/self/status",
-                    "", &e);
+        int r = selftest_run(
+                s,
+                "grep -cE '^(Cap(Inh|Prm|Eff|Bnd|Amb):.*0000000000000000|NoNewPrivs:.*1|"
+                "Seccomp:.*2)$' /proc/self/status",
+                "", &e);
 
         if (r == 0)
                 report(s, "rights", strcmp(e.output, "7") == 0,
@@ -220,12 +167,14 @@ static int probe_rights(Selftest *s) {
 
 static int probe_network(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
-        int r = run(s, "grep -c : /proc/net/dev; tail -n +2 /proc/net/route | wc -l", "", &e);
+        int r = selftest_run(s, "grep -c : /proc/net/dev; tail -n +2 /proc/net/route | wc -l", "",
+                             &e);
 
         if (r == 0)
                 report(s, "network", strcmp(e.output, "1 0") == 0,
-                       "interfaces and routes of a job: %s (a loopback and none are 1 and 0)",
-                       e.output);
+                       "a job has so many network interfaces: %.*s (1 is its loopback), and so "
+                       "many routes: %s",
+                       (int)strcspn(e.output, " "), e.output, second_word(e.output));
         return r;
 }
 
@@ -240,49 +189,51 @@ static int probe_files(Selftest *s) {
                 "for f in /x /etc/x /usr/x /var/x /proc/sys/kernel/hostname /sys/x; "
                 "do (echo x >>$f) 2>/dev/null && echo wrote $f; done; echo end",
                 s->config->spool, s->config->state, s->config->logs);
-        r = run(s, script, "", &e);
+        r = selftest_run(s, script, "", &e);
         if (r == 0)
                 report(s, "files", strcmp(e.output, "0 end") == 0,
-                       "names in hidden directories, and what of the host could be written: %s",
-                       e.output);
+                       "names that are seen in directories that are to be empty: %.*s; files of "
+                       "the "
+                       "host that could be written: %s",
+                       (int)strcspn(e.output, " "), e.output,
+                       strcmp(second_word(e.output), "end") == 0 ? "none" : second_word(e.output));
         return r;
 }
 
 static int probe_leftovers(Selftest *s) {
         ENDED_CLEANUP Ended first = {}, second = {};
-        int r = run(
+        int r = selftest_run(
                 s,
                 "ipcmk -M 4096 >/dev/null; echo x >/tmp/left; echo x >/dev/shm/left; sleep 100 &",
                 "", &first);
 
         if (r == 0)
-                r = run(s,
-                        "ipcs -m | grep -c 0x; ls -A /tmp /dev/shm | grep -c left; "
-                        "ls -d /proc/[0-9]* | wc -l",
-                        "", &second);
+                r = selftest_run(s,
+                                 "ipcs -m | grep -c 0x; ls -A /tmp /dev/shm | grep -c left; "
+                                 "ls -d /proc/[0-9]* | wc -l",
+                                 "", &second);
         if (r == 0)
                 report(s, "leftovers", strncmp(second.output, "0 0 ", 4) == 0,
-                       "shared memory, files and processes that the job before left, as the next "
-                       "one sees them: %.3s",
-                       second.output);
+                       "what the job before left, as the next one sees it: %.*s pieces of shared "
+                       "memory, %.*s temporary files",
+                       (int)strcspn(second.output, " "), second.output,
+                       (int)strcspn(second_word(second.output), " "), second_word(second.output));
         return r;
 }
 
 static int probe_kill(Selftest *s) {
         ENDED_CLEANUP Ended e = {};
         uint64_t job = 0, begin;
-        char text[24], *words[] = { text, NULL };
-        int r = submit(s, "trap : TERM INT HUP; setsid sleep 1000 & while :; do sleep 1; done", "",
-                       &job);
+        int r = selftest_submit(
+                s, "trap : TERM INT HUP; setsid sleep 1000 & while :; do sleep 1; done", "", &job);
 
         if (r != 0)
                 return r;
         (void)nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
-        (void)snprintf(text, sizeof(text), "%" PRIu64, job);
         begin = tq_clock_monotonic_usec();
-        r = verb_cancel(&s->options, 1, words);
+        r = selftest_cancel(s, job);
         if (r == 0)
-                r = wait_for_job(&s->options, job, true, &e.row);
+                r = selftest_wait(s, job, &e);
         if (r == 0)
                 report(s, "kill", strcmp(verdict(&e), "cancelled") == 0,
                        "a job that ignores signals and has a daemon: %s after %.1f s", verdict(&e),
@@ -306,6 +257,17 @@ static int find_uid(const Selftest *s, uid_t *ret) {
         TQ_TABLE_CLEANUP TqTable t = {};
         int r = tenants_list(&s->options, &t);
 
+        /* The same as last time: it comes back, and is not another owner of the name, whose output
+         * would be put aside. */
+        for (size_t i = 0; r == 0 && i < t.n_rows; i++) {
+                int64_t uid = tq_table_integer(&t, i, "uid", -1);
+
+                if (strcmp(tq_table_text(&t, i, "tenant"), TENANT) != 0 || uid < UID_FIRST ||
+                    uid > UID_LAST || getpwuid((uid_t)uid))
+                        continue;
+                *ret = (uid_t)uid;
+                return 0;
+        }
         for (uid_t uid = UID_LAST; r == 0 && uid >= UID_FIRST; uid--) {
                 bool is_taken = getpwuid(uid) != NULL;
 
@@ -337,8 +299,26 @@ static int wait_until_ready(const Selftest *s) {
                         (void)snprintf(said, sizeof(said), "it is %s: %s", state,
                                        fault ? fault : "");
                 (void)nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-        } while (tq_clock_monotonic_usec() < end && !is_interrupted);
+        } while (tq_clock_monotonic_usec() < end && !selftest_is_interrupted());
         return fail(TQ_EXIT_FAILURE, "tenant " TENANT ": %s", said);
+}
+
+/* Where nothing starts, or nothing is taken, nothing can be tried. */
+static int check_host(const Selftest *s) {
+        TQ_TABLE_CLEANUP TqTable pools = {};
+        CALL_CLEANUP Call c = {};
+        const char *state;
+        int r = call_open(&s->options, &c, "ListPools");
+
+        if (r == 0)
+                r = call_table(&c, &pools);
+        if (r != 0 || pools.n_rows == 0)
+                return r;
+        state = tq_table_text(&pools, 0, "state");
+        if (!state || strcmp(state, "ready") == 0)
+                return 0;
+        return fail(TQ_EXIT_REFUSED, "the host is %s: nothing can be tried%s", state,
+                    strcmp(state, "degraded") == 0 ? "" : "; tenantqctl resume host");
 }
 
 static int make_tenant(Selftest *s) {
@@ -348,7 +328,9 @@ static int make_tenant(Selftest *s) {
 
         if (geteuid() != 0)
                 return fail(TQ_EXIT_DENIED, "selftest makes a tenant: it must be run by root");
-        r = find_uid(s, &uid);
+        r = check_host(s);
+        if (r == 0)
+                r = find_uid(s, &uid);
         if (r != 0)
                 return r;
         (void)snprintf(s->directory, sizeof(s->directory), "%s/." TENANT, s->config->spool);
@@ -392,11 +374,16 @@ static void make_file(Selftest *s) {
 }
 
 static void clean(Selftest *s) {
+        char target[] = TENANT, cpu[] = "cpu", memory[] = "memory", pids[] = "pids",
+             io[] = "io_read";
+        char *words[] = { target, cpu, memory, pids, io, NULL };
+
         if (s->file[0])
                 (void)unlink(s->file);
         if (s->directory[0]) {
                 char path[sizeof(s->directory) + 16];
 
+                (void)limits_take_back(&s->options, words);
                 (void)snprintf(path, sizeof(path), "%s/rejected", s->directory);
                 (void)rmdir(path);
                 if (rmdir(s->directory) < 0)
@@ -420,7 +407,7 @@ static int probe_all(Selftest *s) {
         int r = 0;
 
         make_file(s);
-        for (size_t i = 0; i < TQ_ELEMENTSOF(probes) && r == 0 && !is_interrupted; i++) {
+        for (size_t i = 0; i < TQ_ELEMENTSOF(probes) && r == 0 && !selftest_is_interrupted(); i++) {
                 char target[] = TENANT, *words[] = { target, (char *)probes[i].limit, NULL };
 
                 /* The daemon says itself that it can't: no limit is a promise that is not kept. */
@@ -429,7 +416,7 @@ static int probe_all(Selftest *s) {
                 else
                         r = probes[i].probe(s);
         }
-        return is_interrupted ? fail(TQ_EXIT_FAILURE, "interrupted") : r;
+        return r == 0 && selftest_is_interrupted() ? fail(TQ_EXIT_FAILURE, "interrupted") : r;
 }
 
 int verb_selftest(const Options *o, int argc, char *argv[]) {
@@ -449,8 +436,7 @@ int verb_selftest(const Options *o, int argc, char *argv[]) {
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s", tq_error_format(&err, text, sizeof(text)));
         s.options.tenant = TENANT;
-        (void)signal(SIGINT, on_signal);
-        (void)signal(SIGTERM, on_signal);
+        selftest_listen();
         r = make_tenant(&s);
         if (r == 0)
                 r = probe_all(&s);

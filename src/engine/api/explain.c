@@ -316,7 +316,7 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
 static void say_concurrency(const TqJob *job, const TqReason *r, Sentence *s) {
         bool is_queue = r->wait == TQ_WAIT_QUEUE_CONCURRENCY;
 
-        PUT(s->text, "the %s runs %" PRIu64 " jobs of its concurrency=%" PRIu64,
+        PUT(s->text, "the %s runs as many jobs as its concurrency lets it: %" PRIu64 " of %" PRIu64,
             is_queue ? "queue" : "tenant", r->current, r->maximum);
         name_running(job->tenant, is_queue ? job->queue : NULL, s);
         PUT_ADMIN(s, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->tenant->name,
