@@ -292,6 +292,17 @@ shown_in() {
                 LC_ALL=C sort -u
 }
 
+# What a reload takes of [host]: the function that takes it, the page and the comment of the installed file.
+reloaded_keys_are_listed() {
+        local taken
+        taken=$(sed -n '/^void host_replace(/,/^}/p' src/supervisor/host/host.c | grep -o 'h->config\.[a-z_]*' |
+                sed 's/.*\.//; s/_bytes$//' | LC_ALL=C sort -u | grep -xFf <(in_program host-keys-host))
+        same "$taken" "$(sed -n '/^it takes$/,/^the other keys/p' src/man/tenantq.conf.5 | grep -o '[a-z]*_[a-z_]*' | LC_ALL=C sort -u)" \
+                "tenantq.conf.5, reloaded keys"
+        same "$taken" "$(sed -n '/Of \[host\]/,/follow/p' conf/tenantq.conf | grep -o '[a-z]*_[a-z_]*' | LC_ALL=C sort -u)" \
+                "conf/tenantq.conf, reloaded keys"
+}
+
 # What the installed files show is what the page lists; but not every limit, of which many are alike.
 installed_files_are_complete() {
         t_eq "$(shown_in conf/tenantq.conf host)" "$(words_of tenantq.conf.5 "host-keys host")" "[host]"
@@ -542,6 +553,7 @@ t_case "tenantq.conf(5): limits and their synonyms" limits_are_listed
 t_case "tenantq.conf(5): attributes of limits" attributes_are_named
 t_case "tenantq.conf(5): scopes of limits" scopes_are_named
 t_case "tenantq.conf(5): keys of the two files" host_keys_are_listed
+t_case "tenantq.conf(5): keys of [host] that a reload takes" reloaded_keys_are_listed
 t_case "the installed files show every key" installed_files_are_complete
 t_case "the installed files are valid, also with all that is commented out" installed_files_are_valid
 t_case "tenantq.job(5): keys" job_keys_are_listed
