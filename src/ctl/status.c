@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "base/parse.h"
+#include "conf/jobfile.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
@@ -33,6 +34,28 @@ static void print_file(const char *spec) {
         }
 }
 
+/* Of a job that has not ended: the profile that it asks for, or its tenant's as it is now. */
+static void print_profile(const Options *o, const TqTable *job) {
+        const char *spec = tq_table_text(job, 0, "spec"), *tenant = tq_table_text(job, 0, "tenant");
+        const char *state = tq_table_text(job, 0, "state"), *profile;
+        TQ_TABLE_CLEANUP TqTable tenants = {};
+        TqJobSpec parsed = {};
+
+        if (!spec || !state || strcmp(state, "done") == 0)
+                return;
+        if (tq_jobfile_parse(spec, strlen(spec), &parsed, NULL, NULL, &(TqError){}) < 0)
+                return;
+        if (parsed.profile[0])
+                (void)printf("\nProfile: %s, by its file\n", parsed.profile);
+        else if (tenants_list(o, &tenants) == 0)
+                for (size_t i = 0; i < tenants.n_rows; i++) {
+                        profile = tq_table_text(&tenants, i, "profile");
+                        if (profile && strcmp(tq_table_text(&tenants, i, "tenant"), tenant) == 0)
+                                (void)printf("\nProfile: %s, its tenant's\n", profile);
+                }
+        tq_jobspec_done(&parsed);
+}
+
 static int show_job(const Options *o, uint64_t job) {
         TQ_TABLE_CLEANUP TqTable t = {};
         CALL_CLEANUP Call c = {};
@@ -50,6 +73,7 @@ static int show_job(const Options *o, uint64_t job) {
                 return 0;
         }
         output_record(&t, 0, columns, TQ_ELEMENTSOF(columns));
+        print_profile(o, &t);
         print_file(tq_table_text(&t, 0, "spec"));
         return 0;
 }
@@ -136,7 +160,13 @@ static int show_tenant(const Options *o, const char *name) {
         }
         /* A former owner that has no jobs any more is not among the tenants. */
         if (tenant.n_rows > 0) {
+                const char *profile = tq_table_text(&tenant, 0, "profile");
+
                 r = tenants_print(o, &tenant);
+                /* A former owner has no file. */
+                if (profile && !strchr(name, '.'))
+                        (void)printf("\nProfile: %s; tenants.d/%s.conf has what else is granted\n",
+                                     profile, name);
                 (void)putchar('\n');
         }
         if (r == 0)

@@ -128,6 +128,25 @@ END
         t_eq "$(ctl validate "$D/stage/job")" ""
 }
 
+# What holds is shown.
+is_shown() {
+        local gate job
+        gate=$(d_gate_make shown)
+        d_tenant_file acme profile=no-network
+        ctl reload
+        t_eq "$(ctl tenants --noheadings -o tenant,profile | grep acme | xargs)" "acme no-network"
+        t_match "$(ctl status acme)" $'\nProfile: no-network; tenants.d/acme.conf'
+        job=$(ctl run -t acme -- sh -c "read x <$gate")
+        t_match "$(ctl status "$job")" $'\nProfile: no-network, its tenant\'s\n'
+        ctl run --profile strict -t acme -- true >"$D/stage/job"
+        t_match "$(ctl status "$(cat "$D/stage/job")")" $'\nProfile: strict, by its file\n|State: done'
+        d_gate_open shown
+        verdict "$job" >/dev/null
+        ! ctl status "$job" | grep '^Profile' || t_fail "of a job that has ended"
+        d_tenant_file acme
+        ctl reload
+}
+
 # tenantq's own are no job's, whoever asks for them.
 own_of_tenantq() {
         local profile
@@ -268,6 +287,7 @@ d_case "other ways into the kernel (T34)" foreign
 d_case "a profile that was lowered meanwhile (T19)" lowered_meanwhile
 d_case "a profile of the administrator's" own_profile
 d_case "a profile that a job may not have" refusals
+d_case "which one holds is shown" is_shown
 d_case "profiles of tenantq itself" own_of_tenantq
 d_case "one that stands over default" own_default
 d_case "profile learn" learns

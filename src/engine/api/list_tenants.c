@@ -95,12 +95,16 @@ static int add_tenant(const Call *c, const Tenant *t, TqTable *table) {
                 tq_table_set_integer(table, 1, t->uid);
         tq_table_set_integer(table, 4, view ? (int64_t)view->running : 0);
         tq_table_set_integer(table, 5, view ? (int64_t)view->waiting.jobs : 0);
-        return tq_table_set_text(table, 7, faults.size > 0 ? tq_buffer_string(&faults) : NULL);
+        r = tq_table_set_text(table, 7, faults.size > 0 ? tq_buffer_string(&faults) : NULL);
+        return r < 0 ? r
+                     : tq_table_set_text(table, 8,
+                                         layers && layers->profile[0] ? layers->profile : NULL);
 }
 
 int verb_list_tenants(Call *c) {
-        static const char *const columns[] = { "tenant",  "uid",     "user",        "state",
-                                               "running", "waiting", "concurrency", "fault" };
+        static const char *const columns[] = { "tenant",      "uid",     "user",
+                                               "state",       "running", "waiting",
+                                               "concurrency", "fault",   "profile" };
         TQ_FREE const Tenant **list = NULL;
         TQ_TABLE_CLEANUP TqTable table = {};
         size_t n = 0;
