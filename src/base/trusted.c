@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LINKS_MAX 40 /* as the kernel has it */
+#define LINKS_MAX  40    /* as the kernel has it */
+#define UID_NOBODY 65534 /* its overflow uid */
 
 typedef struct Walk {
         int fd;              /* of what `real` names */
@@ -15,6 +16,17 @@ typedef struct Walk {
         char rest[PATH_MAX]; /* still to go */
         unsigned links;
 } Walk;
+
+/* As the kernel knows it: what is mounted may be a program's (fuse(4)) that never answers, or lets
+ * only its own user ask (EACCES). Such a mount is a directory, if of nobody. */
+int tq_trusted_stat(int fd, struct statx *ret) {
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret) >= 0)
+                return 0;
+        if (errno != EACCES)
+                return tq_errno();
+        *ret = (struct statx){ .stx_mode = S_IFDIR, .stx_uid = UID_NOBODY, .stx_gid = UID_NOBODY };
+        return 0;
+}
 
 static int open_root(Walk *w) {
         (void)tq_close(w->fd);
@@ -24,14 +36,15 @@ static int open_root(Walk *w) {
 }
 
 /* What a link says stands before what was still to go. */
-static int follow(Walk *w, int link_fd, const struct stat *link) {
+static int follow(Walk *w, int link_fd, const struct statx *link) {
         char target[PATH_MAX], rest[PATH_MAX];
-        struct stat dir;
+        struct statx dir;
         ssize_t n;
+        int r = tq_trusted_stat(w->fd, &dir);
 
-        if (fstat(w->fd, &dir) < 0)
-                return tq_errno();
-        if (link->st_uid != 0 || dir.st_uid != 0 || dir.st_mode & (S_IWGRP | S_IWOTH) ||
+        if (r < 0)
+                return r;
+        if (link->stx_uid != 0 || dir.stx_uid != 0 || dir.stx_mode & (S_IWGRP | S_IWOTH) ||
             ++w->links > LINKS_MAX)
                 return -ELOOP;
         n = readlinkat(link_fd, "", target, sizeof(target) - 1);
@@ -63,11 +76,12 @@ static int go_up(Walk *w) {
 static int go_down(Walk *w, const char *name) {
         TQ_CLOSE int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         size_t length = strlen(w->real);
-        struct stat st;
+        struct statx st;
+        int r = fd < 0 ? tq_errno() : tq_trusted_stat(fd, &st);
 
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return tq_errno();
-        if (S_ISLNK(st.st_mode))
+        if (r < 0)
+                return r;
+        if (S_ISLNK(st.stx_mode))
                 return follow(w, fd, &st);
         if (length + strlen(name) + 2 > sizeof(w->real))
                 return -ENAMETOOLONG;
@@ -102,8 +116,8 @@ int tq_trusted_open(const char *path, char *ret_real, size_t size) {
         r = open_root(&w);
         while (r >= 0 && w.rest[strspn(w.rest, "/")] != '\0')
                 r = step(&w);
-        if (r >= 0 && (size_t)snprintf(ret_real, size, "%s", w.real[0] ? w.real : "/") >= size)
-                r = -ENAMETOOLONG;
+        if ((size_t)snprintf(ret_real, size, "%s", r < 0 || w.real[0] ? w.real : "/") >= size)
+                r = r < 0 ? r : -ENAMETOOLONG;
         if (r < 0)
                 (void)tq_close(w.fd);
         return r < 0 ? r : w.fd;

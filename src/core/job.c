@@ -356,19 +356,13 @@ static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
         return end->kind == TQ_END_NEVER_STARTED && job->stop == TQ_STOP_NONE;
 }
 
-/* What is prepared by root before anything of the job is looked at: a failure there is the host's
- * or the configuration's. */
-static bool is_before_the_job(TqStage stage) {
-        return stage == TQ_STAGE_SURROUNDINGS || stage == TQ_STAGE_NETWORK ||
-               stage == TQ_STAGE_SANDBOX || stage == TQ_STAGE_HELPER;
-}
-
 /* The program has not begun: nothing of the job has run, and what stood in the way may pass. */
 static bool may_pass(const TqJob *job, const TqEnd *end) {
         if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE)
                 return false;
         /* Unless the job's own limits are too tight for it. */
-        if (is_before_the_job(end->stage) && end->code != ENOMEM && end->code != EAGAIN)
+        if (tq_verdict_is_before_job((TqStage)end->stage) && end->code != ENOMEM &&
+            end->code != EAGAIN)
                 return true;
         if (job->failed_execs >= TQ_RETRIES_OWN)
                 return false;

@@ -77,6 +77,11 @@ const char *tq_verdict_stage_to_string(TqStage s) {
         return lookup(stages, TQ_ELEMENTSOF(stages), (int)s);
 }
 
+bool tq_verdict_is_before_job(TqStage s) {
+        return s == TQ_STAGE_HELPER || s == TQ_STAGE_SURROUNDINGS || s == TQ_STAGE_SANDBOX ||
+               s == TQ_STAGE_NETWORK;
+}
+
 const char *tq_verdict_stop_to_string(TqStopReason r) {
         return lookup(stops, TQ_ELEMENTSOF(stops), (int)r);
 }

@@ -63,6 +63,9 @@ typedef enum TqStage {
 } TqStage;
 
 const char *tq_verdict_stage_to_string(TqStage s);
+/* What root prepares before anything of the job is looked at: a failure there is the host's or the
+ * configuration's. */
+bool tq_verdict_is_before_job(TqStage s) TQ_PURE;
 
 #define TQ_UNKNOWN UINT64_MAX /* a counter that this host could not measure */
 
@@ -117,7 +120,9 @@ typedef struct TqEnd {
         uint32_t output_failed; /* 1: some of the output could not be written, but for its cap */
         uint32_t oom_level;     /* TqLevel: where memory ran out, if oom_kills says that it did */
         uint32_t unreachable;   /* 1: somebody in its network met "unreachable" meanwhile */
-        uint64_t started_usec;  /* CLOCK_REALTIME; 0: never */
+        uint32_t path; /* which of the plan's paths its launch failed for, from 1; 0: none is known
+                        */
+        uint64_t started_usec; /* CLOCK_REALTIME; 0: never */
         uint64_t ended_usec;
         uint64_t run_usec;      /* by CLOCK_BOOTTIME */
         uint64_t dropped_bytes; /* output beyond the cap */

@@ -28,6 +28,8 @@ void default_signals(void);
 int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd); /* O_PATH: of the file system of /tmp */
 int sandbox_enter_service(const TqPlan *plan);
 int template_build(const TqPlan *plan);
+/* Which of the plan's paths it failed for, from 1; 0: none. */
+unsigned template_failed_path(void);
 /* Where a template has what the plan names so. */
 const char *template_place(TqPathKind kind, const char *path) TQ_PURE;
 

@@ -19,11 +19,14 @@
  * would come with the rights that they have there. The supervisor throws a template away when the
  * host's mounts or the entries change. */
 
+static unsigned failed_path; /* from 1: the one that is being seen to */
+
 /* Which path is on top: what is mounted later, and so is sorted later. */
 typedef struct Entry {
         TqPathKind kind;
         char real[PATH_MAX];
-        int tree; /* a copy of what is granted, or its cover; -EBADF: nothing */
+        unsigned number; /* in the plan, from 1 */
+        int tree;        /* a copy of what is granted, or its cover; -EBADF: nothing */
         bool is_directory;
         bool is_covered; /* hidden, by a mount of its own */
 } Entry;
@@ -66,19 +69,29 @@ static int open_source(TqPathKind kind, const char *path, int place_fd) {
 static int resolve(Template *t, TqPathKind kind, const char *path) {
         TQ_CLOSE int fd = -EBADF, source = -EBADF;
         Entry *e = &t->entries[t->n];
-        struct stat st;
+        struct statx st;
+        int r;
 
-        *e = (Entry){ .kind = kind, .tree = -EBADF };
+        *e = (Entry){ .kind = kind, .number = failed_path, .tree = -EBADF };
         fd = tq_trusted_open(template_place(kind, path), e->real, sizeof(e->real));
+        /* Somebody who owns a directory on the way has put something else there. What is to be
+         * hidden is where he has it now: all of that directory. */
+        if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && kind == TQ_PATH_HIDDEN && e->real[0]) {
+                char reached[PATH_MAX];
+
+                (void)snprintf(reached, sizeof(reached), "%s", e->real);
+                fd = tq_trusted_open(reached, e->real, sizeof(e->real));
+        }
         if (fd < 0)
-                return fd == -ENOENT && may_be_missing(kind) ? 0 : fd;
-        if (fstat(fd, &st) < 0)
-                return tq_errno();
+                return (fd == -ENOENT || fd == -ENOTDIR) && may_be_missing(kind) ? 0 : fd;
+        r = tq_trusted_stat(fd, &st);
+        if (r < 0)
+                return r;
         if (strcmp(e->real, "/") == 0)
                 return kind == TQ_PATH_HOME ? 0 : -EINVAL;
-        if (kind == TQ_PATH_HOME && (st.st_uid != t->plan->uid || !S_ISDIR(st.st_mode)))
+        if (kind == TQ_PATH_HOME && (st.stx_uid != t->plan->uid || !S_ISDIR(st.stx_mode)))
                 return 0;
-        e->is_directory = S_ISDIR(st.st_mode);
+        e->is_directory = S_ISDIR(st.stx_mode);
         if (kind == TQ_PATH_HIDDEN) {
                 t->n += e->is_directory;
                 return 0;
@@ -115,8 +128,11 @@ static int resolve_all(Template *t) {
                 n = strnlen(p, (size_t)(end - p)) + 1;
                 if (n < 3 || n > (size_t)(end - p) || t->n >= TQ_PLAN_PATHS_MAX)
                         return -EBADMSG;
+                failed_path++;
                 r = resolve(t, (TqPathKind)p[0], p + 1);
         }
+        if (r >= 0)
+                failed_path = 0;
         qsort(t->entries, t->n, sizeof(*t->entries), compare);
         return r;
 }
@@ -193,7 +209,8 @@ static bool is_ours(const Template *t, int fd) {
 static int step(const Template *t, const Entry *e, int dir_fd, const char *name, bool is_last) {
         TQ_CLOSE int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         bool is_file = is_last && !e->is_directory;
-        struct stat st;
+        struct statx st;
+        int r;
 
         if (fd < 0 && errno == ENOENT && e->kind != TQ_PATH_HIDDEN && is_ours(t, dir_fd)) {
                 if ((is_file ? mknodat(dir_fd, name, S_IFREG | 0444, 0)
@@ -201,9 +218,10 @@ static int step(const Template *t, const Entry *e, int dir_fd, const char *name,
                         return tq_errno();
                 fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         }
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return tq_errno();
-        return S_ISLNK(st.st_mode) ? -ELOOP : tq_take_fd(&fd);
+        r = fd < 0 ? tq_errno() : tq_trusted_stat(fd, &st);
+        if (r < 0)
+                return r;
+        return S_ISLNK(st.stx_mode) ? -ELOOP : tq_take_fd(&fd);
 }
 
 /* Where an entry is to be mounted. By descriptors, from the root: a directory on the way that is a
@@ -253,6 +271,7 @@ static int put(const Template *t, size_t i) {
         TQ_CLOSE int place = -EBADF;
         int r;
 
+        failed_path = e->number;
         if (e->kind == TQ_PATH_HIDDEN && is_covered_already(t, i))
                 return 0;
         place = open_place(t, e);
@@ -301,11 +320,17 @@ static int build(Template *t, FILE *mountinfo) {
         r = dev_make(t->covers, t->nodes);
         for (size_t i = 0; i < t->n && r >= 0; i++)
                 r = put(t, i);
-        if (r >= 0)
+        if (r >= 0) {
+                failed_path = 0;
                 r = seal_covers(t);
+        }
         if (r < 0)
                 return r;
         return umount2(t->covers, MNT_DETACH) < 0 ? tq_errno() : 0;
+}
+
+unsigned template_failed_path(void) {
+        return failed_path;
 }
 
 int template_build(const TqPlan *plan) {

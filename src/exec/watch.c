@@ -349,6 +349,8 @@ int watch_job(const TqPlan *plan) {
                 w.record.kind = TQ_END_SPAWN_FAILED;
                 w.record.stage = (uint8_t)stage;
                 w.record.code = -r;
+                if (stage == TQ_STAGE_SANDBOX)
+                        w.record.path = (uint16_t)template_failed_path();
         } else
                 watch(&w);
         return tq_result_write(plan->result_fd, &w.record) < 0 ? 1 : 0;

@@ -15,7 +15,7 @@ static const struct {
         [TQ_MESSAGE_REFUSED] = { BODY(claim), true },
         [TQ_MESSAGE_SPAWNED] = { BODY(attempt), false },
         [TQ_MESSAGE_START_FAILED] = { BODY(attempt), true },
-        [TQ_MESSAGE_ENDED] = { BODY(ended), false },
+        [TQ_MESSAGE_ENDED] = { BODY(ended), true },
         [TQ_MESSAGE_USED] = { BODY(used), false },
         [TQ_MESSAGE_STALLED] = { BODY(attempt), false },
         [TQ_MESSAGE_ADOPTED] = { BODY(attempt), false },
@@ -126,7 +126,8 @@ static bool body_is_sane(const TqMessage *m) {
         case TQ_MESSAGE_ENDED:
                 return attempt_is_sane(m->ended.job, m->ended.attempt) &&
                        m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&
-                       m->ended.end.oom_level < _TQ_LEVEL_MAX;
+                       m->ended.end.oom_level < _TQ_LEVEL_MAX &&
+                       m->header.blob_size < TQ_MESSAGE_TEXT_MAX;
         default:
                 return true;
         }

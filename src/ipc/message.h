@@ -13,7 +13,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  6
+#define TQ_MESSAGE_VERSION  7
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512  /* with its terminator */
 #define TQ_NOTES_BETWEEN    "\n" /* TqTenantMessage.note is one text; escaped, none has it */
@@ -27,12 +27,12 @@ typedef enum TqMessageType {
         TQ_MESSAGE_REFUSED, /* a file that never became a claim; blob: why */
         TQ_MESSAGE_SPAWNED,
         TQ_MESSAGE_START_FAILED, /* blob: why; empty: stage and error say it all */
-        TQ_MESSAGE_ENDED,
-        TQ_MESSAGE_STALLED,     /* it gets nowhere above memory_high; level: whose */
-        TQ_MESSAGE_USED,        /* the answer to SAMPLE, if the job still runs */
-        TQ_MESSAGE_ADOPTED,     /* taking stock: this attempt lives */
-        TQ_MESSAGE_CLAIM_KEPT,  /* taking stock: a claim that was not answered; number */
-        TQ_MESSAGE_STOCK_TAKEN, /* everything has been told */
+        TQ_MESSAGE_ENDED,        /* blob: what was in the way of its launch, if that is known */
+        TQ_MESSAGE_STALLED,      /* it gets nowhere above memory_high; level: whose */
+        TQ_MESSAGE_USED,         /* the answer to SAMPLE, if the job still runs */
+        TQ_MESSAGE_ADOPTED,      /* taking stock: this attempt lives */
+        TQ_MESSAGE_CLAIM_KEPT,   /* taking stock: a claim that was not answered; number */
+        TQ_MESSAGE_STOCK_TAKEN,  /* everything has been told */
         TQ_MESSAGE_ANSWER, /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
         TQ_MESSAGE_PING,
         TQ_MESSAGE_DESCRIPTOR, /* what was made again; cookie: TQ_DESCRIPTOR_*; descriptor */

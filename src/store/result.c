@@ -239,6 +239,7 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
                 end.calls = record.calls;
                 end.output_failed = (record.flags & TQ_RESULT_OUTPUT_FAILED) != 0;
                 end.unreachable = (record.flags & TQ_RESULT_UNREACHABLE) != 0;
+                end.path = record.path;
         }
         *ret = end;
         return 0;

@@ -29,7 +29,8 @@ typedef struct TqResult {
         uint64_t dropped_bytes;
         uint8_t boot[8]; /* first half of the boot id */
         TqCallSet calls; /* of an audited job: those that its profile does not allow */
-        uint32_t flags;  /* TQ_RESULT_* */
+        uint16_t flags;  /* TQ_RESULT_* */
+        uint16_t path;   /* TqEnd.path */
         uint32_t crc;    /* CRC-32C of what precedes */
 } TqResult;
 

@@ -67,6 +67,17 @@ mounts_of_the_host() {
         t_eq "$(has -- "ls $D/mnt")" "exit 0" "after it has gone"
 }
 
+explains() {
+        ctl explain "$1" | grep -F -- "$2" >/dev/null
+}
+
+# waits_for TENANT WHY: what can't be had is no job's verdict. WAITS: its number.
+waits_for() {
+        WAITS=$(ctl run -t "$1" -- true)
+        t_wait 5 explains "$WAITS" "$2"
+        ctl --json tenants | grep -F -- "$2" >/dev/null || t_fail "its tenant does not say so"
+}
+
 # The directory is made anew under its name: jobs get the one that is there now.
 grant_made_anew() {
         t_eq "$(has -- "cat $grant/in/f")" "data|exit 0" before
@@ -76,8 +87,9 @@ grant_made_anew() {
         t_eq "$(has -- "cat $grant/f; echo x >$grant/g")" "new|exit 0" "the new one"
         [ -e "$grant/g" ] || t_fail "it wrote elsewhere"
         rm -r "$grant"
-        t_match "$(has -- 'true')" 'spawn \(sandbox: No such file or directory\)' "none at all"
+        waits_for acme "sandbox: read_write_paths: $grant: No such file or directory"
         mv "$grant.old" "$grant"
+        t_eq "$(verdict "$WAITS")" "exit 0" "what waited for it"
         t_eq "$(has -- "cat $grant/in/f")" "data|exit 0" "the old one again"
 }
 
@@ -94,13 +106,15 @@ links() {
         t_eq "$(ctl run -w -t globex -- sh -c "echo x >$D/real/f; cat $D/by-root/f" 2>/dev/null)" x "root's link"
         printf '[tenant]\nread_write_paths=%s\n' "$D/mine/by-tenant" >"$D/etc/tenants.d/globex.conf"
         ctl reload
-        t_eq "$(verdict "$(ctl run -t globex -- true)")" "spawn (sandbox: Too many levels of symbolic links)" "the tenant's"
-        grep -q 'read_write_paths: .*/mine/by-tenant: there is a symbolic link on the way' "$D/log" || t_fail "nothing was said"
+        waits_for globex "sandbox: read_write_paths: $D/mine/by-tenant: Too many levels of symbolic links"
+        t_match "$("$D/bin/tenantqd" --config "$D/etc" --check 2>&1 || true)" 'read_write_paths: .*/mine/by-tenant: there is a symbolic link on the way'
+        ctl cancel "$WAITS"
         printf '[tenant]\nread_write_paths=%s\n' "$D/none" >"$D/etc/tenants.d/globex.conf"
         ctl reload
-        t_eq "$(verdict "$(ctl run -t globex -- true)")" "spawn (sandbox: No such file or directory)" "what is not there"
+        waits_for globex "sandbox: read_write_paths: $D/none: No such file or directory"
         d_tenant_file globex
         ctl reload
+        t_eq "$(verdict "$WAITS")" "exit 0" "what waited for it"
         t_eq "$(verdict "$(ctl run -t globex -- true)")" "exit 0" "in order again"
 }
 
@@ -168,6 +182,39 @@ copies_of_copies() {
         rm -r "$grant/copies"
 }
 
+# What would be put over the root would be of no effect; over /proc it would be what root reads there.
+places_of_roots() {
+        local key
+        for key in ReadOnlyPaths InaccessiblePaths ReadWritePaths; do
+                t_match "$(has "$key=/proc/self/root" -- true)" '^\[tenantq: /proc/self/root: [^|]*\]\|spawn \(paths: ' "$key"
+        done
+        mkfifo "$grant/in/snmp"
+        t_eq "$(has "BindPaths=$grant/in:/proc" -- true)" "[tenantq: $grant/in:/proc: Read-only file system]|spawn (paths: Read-only file system)"
+        t_eq "$(has "BindPaths=$grant/in/snmp:/proc/self/net/snmp" -- true)" \
+                "[tenantq: $grant/in/snmp:/proc/self/net/snmp: Read-only file system]|spawn (paths: Read-only file system)"
+        t_eq "$(has InaccessiblePaths=/proc -- 'ls /proc')" "ls: cannot open directory '/proc': Permission denied|exit 2"
+        rm "$grant/in/snmp"
+        t_match "$(has -- 'echo some 150000 1000000 >/proc/pressure/cpu')" 'Read-only file system\|exit 2' "triggers of pressure"
+}
+
+# Who owns a directory above what is hidden from all puts a link in its place: it stays hidden, with all of that
+# directory, and others' jobs run.
+hidden_in_a_tenants() {
+        install -d -m 0755 "$D/shared"
+        install -d -m 0755 -o 61002 "$D/shared/own" "$D/shared/own/private"
+        echo secret >"$D/shared/own/private/f"
+        d_config "hidden_paths=$D/shared/own/private"
+        ctl reload
+        t_eq "$(has -- "cat $D/shared/own/private/f 2>&1" | sed 's/.*://')" " No such file or directory|exit 1"
+        (cd "$D/shared/own" && mv private other && ln -s /etc private && chown -h 61002 private)
+        d_config "hidden_paths=$D/shared/own/private $D/shared/none" # templates are made anew
+        ctl reload
+        t_eq "$(has -- "ls -A $D/shared/own")" "exit 0"
+        d_config
+        ctl reload
+        rm -r "$D/shared"
+}
+
 under_strict() {
         t_eq "$(has Profile=strict "BindPaths=$grant/in:$grant/out" "InaccessiblePaths=/etc/passwd" -- "cat $grant/out/f")" "data|exit 0"
 }
@@ -183,6 +230,8 @@ d_case "paths that can't be had" own_paths_refused
 d_case "copies uncover nothing" copies_uncover_nothing
 d_case "copies of copies are bounded" copies_of_copies
 d_case "paths under the strict profile" under_strict
+d_case "places that are root's" places_of_roots
+d_case "what is hidden in a tenant's directory" hidden_in_a_tenants
 d_case "nothing is left over" no_leftovers
 d_report
 t_summary

@@ -103,6 +103,8 @@ static const KeyRow key_rows[] = {
         { "Sandbox", "BindPaths", "/a:", "expected absolute paths" },
         { "Sandbox", "BindPaths", "/a:/b:/c", "expected absolute paths" },
         { "Sandbox", "ReadOnlyPaths", "/srv", NULL },
+        { "Sandbox", "ReadOnlyPaths", "/", "expected paths below /" },
+        { "Sandbox", "InaccessiblePaths", "/srv //..", "expected paths below /" },
         { "Sandbox", "ReadOnlyPaths", "", "expected absolute paths" },
         { "Sandbox", "InaccessiblePaths", "/home", NULL },
         { "Sandbox", "InaccessiblePaths", "/home -/x", "expected absolute paths" },

@@ -186,7 +186,8 @@ static int on_spawned(void *userdata, const TqMessage *m, const char *blob, int 
 
         (void)blob;
         (void)fd;
-        if (live)
+        /* That one's sandbox is still to be made. */
+        if (live && !job_of(live)->failed_why)
                 tenants_note_launch(d->tenants, live->tenant->id, NULL);
         return heard(feed_step(
                 d->feed,
@@ -231,26 +232,36 @@ static bool is_own_fault(const Job *job, const TqAttemptMessage *m) {
         return false;
 }
 
+/* Says why a launch failed for now, of the job and of its tenant. */
+static int note_failure(Dispatch *d, const TqJob *live, TqStage stage, int error, const char *text,
+                        size_t size, bool is_tenants) {
+        Job *job = job_of(live);
+        char *why;
+
+        if (asprintf(&why, "%s: %.*s", tq_verdict_stage_to_string(stage),
+                     size > 0 ? (int)size : INT_MAX, size > 0 ? text : strerror(error)) < 0)
+                return -ENOMEM;
+        if (is_tenants)
+                tenants_note_launch(d->tenants, live->tenant->id, why);
+        free(job->failed_why);
+        job->failed_why = why;
+        return 0;
+}
+
 static int on_start_failed(void *userdata, const TqMessage *message, const char *blob, int *fd) {
         const TqAttemptMessage *m = &message->attempt;
         TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = m->stage, .code = m->error };
         Dispatch *d = userdata;
         const TqJob *live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
-        Job *job = live && live->attempt == m->attempt ? job_of(live) : NULL;
-        TQ_FREE char *why = NULL;
+        const Job *job = live && live->attempt == m->attempt ? job_of(live) : NULL;
+        bool is_tenants;
 
         (void)fd;
         memset(&end.counters, 0xFF, sizeof(end.counters));
-        if (asprintf(&why, "%s: %.*s", tq_verdict_stage_to_string((TqStage)m->stage),
-                     message->header.blob_size > 0 ? (int)message->header.blob_size : INT_MAX,
-                     message->header.blob_size > 0 ? blob : strerror(m->error)) < 0)
+        is_tenants = job && m->is_temporary && m->stage != TQ_STAGE_TENANT && !is_own_fault(job, m);
+        if (job && note_failure(d, live, (TqStage)m->stage, m->error, blob,
+                                message->header.blob_size, is_tenants) < 0)
                 return -ENOMEM;
-        if (job && m->is_temporary && m->stage != TQ_STAGE_TENANT && !is_own_fault(job, m))
-                tenants_note_launch(d->tenants, live->tenant->id, why);
-        if (job) {
-                free(job->failed_why);
-                job->failed_why = TQ_TAKE_PTR(why);
-        }
         return heard(feed_step(
                 d->feed, &(TqEvent){ .type = m->is_temporary ? TQ_EVENT_REFUSED : TQ_EVENT_ENDED,
                                      .job = m->job,
@@ -277,10 +288,10 @@ static int on_adopted(void *userdata, const TqMessage *m, const char *blob, int 
 static int on_ended(void *userdata, const TqMessage *message, const char *blob, int *fd) {
         const TqEndedMessage *m = &message->ended;
         Dispatch *d = userdata;
+        const TqJob *live;
         TqEvent event;
         int r;
 
-        (void)blob;
         (void)fd;
         if (!d->is_open)
                 return note_stock(d, m->job, m->attempt, m->tenant, &m->end);
@@ -291,6 +302,12 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
                 (void)tq_link_send_attempt(d->link, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);
                 return heard(feed_step(d->feed, &event));
         }
+        live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
+        if (live && live->attempt == m->attempt && m->end.kind == TQ_END_SPAWN_FAILED &&
+            note_failure(d, live, (TqStage)m->end.stage, m->end.code, blob,
+                         message->header.blob_size,
+                         tq_verdict_is_before_job((TqStage)m->end.stage)) < 0)
+                return -ENOMEM;
         r = feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
                                            .job = m->job,
                                            .attempt = m->attempt,

@@ -85,6 +85,7 @@ static void judge(Attempt *a) {
 }
 
 static void tell_end(const Attempt *a) {
+        char path[420], why[TQ_MESSAGE_TEXT_MAX] = "";
         TqMessage m;
 
         /* Until stock is taken, what has ended is part of it. */
@@ -97,7 +98,10 @@ static void tell_end(const Attempt *a) {
                            .end = a->end },
         };
 
-        (void)tq_link_send(a->jobs->link, TQ_MESSAGE_ENDED, &m, NULL, 0, -EBADF);
+        if (a->end.path > 0 &&
+            templates_describe(a->jobs->templates, a->tenant, a->end.path, path, sizeof(path)))
+                (void)snprintf(why, sizeof(why), "%s: %s", path, strerror(a->end.code));
+        (void)tq_link_send(a->jobs->link, TQ_MESSAGE_ENDED, &m, why, strlen(why), -EBADF);
 }
 
 static void forget(Attempt *a) {

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/format.h"
 #include "base/map.h"
 #include "kernel/netns.h"
 #include "kernel/plan.h"
@@ -104,6 +106,27 @@ static Entry *entry_of(Templates *ts, const Tenant *t) {
                 return NULL;
         }
         return e;
+}
+
+bool templates_describe(const Templates *ts, const Tenant *t, uint32_t path, char *buf,
+                        size_t size) {
+        static const char *const keys[_TQ_PATH_MAX] = {
+                [TQ_PATH_HIDDEN] = "what is hidden",       [TQ_PATH_HOME] = "the home",
+                [TQ_PATH_READ_WRITE] = "read_write_paths", [TQ_PATH_READ_ONLY] = "read_only_paths",
+                [TQ_PATH_OPTIONAL] = "read only",          [TQ_PATH_DEVICE] = "device_allow",
+                [TQ_PATH_RESOLV] = "name servers",
+        };
+        const Entry *e = tq_map_get(&ts->entries, t->handle);
+        const char *p = e ? e->paths.data : NULL, *end = p ? p + e->paths.size : NULL;
+        char shown[384];
+
+        for (; path > 1 && p < end; path--)
+                p += strlen(p) + 1;
+        if (path == 0 || !p || p >= end || *p <= 0 || *p >= _TQ_PATH_MAX)
+                return false;
+        (void)snprintf(buf, size, "%s: %s", keys[(int)*p],
+                       tq_format_shown(p + 1, shown, sizeof(shown)));
+        return true;
 }
 
 /* What the entries follow from has changed: the same as before, perhaps. */

@@ -24,3 +24,8 @@ typedef struct Template {
 /* Negative errno with err and stage: it can't be said what the jobs may see, or nobody can be let
  * out. */
 int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_stage, TqError *err);
+
+/* The key of root's configuration and the path that an attempt's end is about (TqEnd.path), for a
+ * message: escaped. False: it is not known any more. */
+bool templates_describe(const Templates *ts, const Tenant *t, uint32_t path, char *buf,
+                        size_t size);
