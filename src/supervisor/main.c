@@ -241,6 +241,9 @@ static int start(Supervisor *s, TqError *err) {
 
         s->host = calloc(1, sizeof(*s->host));
         r = s->host ? host_open(s->host, arg_config, arg_helpers, err) : -ENOMEM;
+        /* Nothing of ours is where we were started from, which /proc/PID/cwd leads to. */
+        if (r >= 0 && arg_config[0] == '/' && chdir("/") < 0)
+                r = tq_error_errno(err, tq_errno(), "/");
         if (r >= 0)
                 r = own_new(s->host, &s->own, err);
         if (r >= 0)

@@ -172,6 +172,24 @@ own_default() {
         t_eq "$(under default acme 29)" "EINVAL exit 0" "shmget again"
 }
 
+# A file that one tenant uses keeps nobody else from having a daemon; what is no profile is left alone.
+broken_at_start() {
+        echo garbage >"$D/etc/profiles/etl"
+        echo words >"$D/etc/profiles/README"
+        d_tenant_file acme profile=etl
+        t_match "$("$D/bin/tenantqd" --config "$D/etc" --check 2>&1 || true)" 'profiles/etl:1: '
+        d_status 3 ctl reload
+        d_restart
+        t_wait 5 d_tenant_is acme disabled
+        t_match "$(cat "$D/log")" 'profiles/etl:1: [^;]*; until that is mended, tenants with profile=etl are disabled'
+        t_match "$(cat "$D/log")" 'profiles: README is no profile'
+        t_eq "$(ctl run -w -t globex -- echo served 2>/dev/null)" served "another tenant's job"
+        rm "$D/etc/profiles/etl" "$D/etc/profiles/README"
+        d_tenant_file acme
+        ctl reload
+        t_wait 5 d_tenant_is acme ready
+}
+
 learns() {
         local python='import socket; socket.socket(socket.AF_UNIX).bind("/tmp/x"); print("bound")' job learned
         ctl profile learn -t globex -- "$D_PYTHON" -c "$python" >"$D/etc/profiles/learned" 2>"$D/stage/said"
@@ -290,6 +308,7 @@ d_case "a profile that a job may not have" refusals
 d_case "which one holds is shown" is_shown
 d_case "profiles of tenantq itself" own_of_tenantq
 d_case "one that stands over default" own_default
+d_case "one that is wrong when the daemon starts" broken_at_start
 d_case "profile learn" learns
 d_case "profile learn: what nobody may have" learns_no_danger
 d_case "profile learn: who learns nothing" learns_nothing

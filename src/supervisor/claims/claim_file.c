@@ -89,7 +89,8 @@ static ClaimOutcome read_bytes(int fd, ClaimedFile *ret) {
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return refuse(ret, strerror(errno));
+                        return tq_errno_is_shortage(-errno) ? later(ret, tq_errno())
+                                                            : refuse(ret, strerror(errno));
                 if (n == 0)
                         break;
                 ret->size += (size_t)n;

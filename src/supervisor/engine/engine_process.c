@@ -251,7 +251,7 @@ static int reload(EngineProcess *e, TqError *err) {
         if (r >= 0)
                 r = host_check_pools(config, slices_controllers(e->rooms.slices), err);
         if (r >= 0)
-                r = profiles_load(config_fd, &profiles, err);
+                r = profiles_load(config_fd, false, &profiles, err);
         /* All tenants' files before the first of them takes effect. */
         if (r >= 0)
                 r = check_tenant_files(&(CheckFiles){ config_fd, own_fd(e->rooms.own, OWN_SPOOL),

@@ -209,7 +209,7 @@ static int check_all(int config_fd, const char *config_dir, TqHostConfig *config
         if (r >= 0)
                 r = check_host(config, err);
         if (r >= 0)
-                r = profiles_load(config_fd, &profiles, err);
+                r = profiles_load(config_fd, false, &profiles, err);
         if (r < 0)
                 return r;
         if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)

@@ -175,5 +175,5 @@ int host_open(Host *h, const char *config_dir, const char *helpers, TqError *err
                 r = read_boot_id(h, err);
         if (r >= 0)
                 r = open_files(h, err);
-        return r < 0 ? r : profiles_load(h->config_fd, &h->profiles, err);
+        return r < 0 ? r : profiles_load(h->config_fd, true, &h->profiles, err);
 }

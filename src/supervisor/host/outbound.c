@@ -246,12 +246,8 @@ static void load_again(Outbound *o) {
         }
         tq_log(LOG_ERR, "%s; it is tried again", tq_error_format(&err, text, sizeof(text)));
         /* Not relative: the loop's time is that before it was tried. */
-        if (o->again) {
-                (void)sd_event_source_set_time(o->again, o->not_before);
-                (void)sd_event_source_set_enabled(o->again, SD_EVENT_ONESHOT);
-        } else
-                (void)sd_event_add_time(o->event, &o->again, CLOCK_MONOTONIC, o->not_before,
-                                        AGAIN_USEC / 10, on_again, o);
+        (void)sd_event_source_set_time(o->again, o->not_before);
+        (void)sd_event_source_set_enabled(o->again, SD_EVENT_ONESHOT);
 }
 
 static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -391,6 +387,15 @@ int outbound_new(sd_event *event, const Host *host, Outbound **ret) {
         if (!o)
                 return -ENOMEM;
         *o = (Outbound){ .host = host, .event = event, .changes_fd = -EBADF };
+        /* Made while there are descriptors: it is needed when there may be none. */
+        r = sd_event_add_time(event, &o->again, CLOCK_MONOTONIC, UINT64_MAX, AGAIN_USEC / 10,
+                              on_again, o);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(o->again, SD_EVENT_OFF);
+        if (r < 0) {
+                (void)outbound_free(o);
+                return r;
+        }
         if (has_interfaces()) {
                 r = watch_changes(o);
                 if (r < 0) /* the next launch tries it again */

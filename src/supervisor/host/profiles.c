@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "conf/hostfile.h"
 #include "conf/profilefile.h"
 
@@ -80,7 +82,19 @@ static bool is_ours(const char *name) {
                strcmp(name, "watch") == 0;
 }
 
-static int add_files(Profiles *p, int config_fd, TqError *err) {
+/* Who can't start for a file that one tenant may use, starts for nobody. Its tenants have no
+ * profile then, also where tenantq has one of that name: it may allow more. */
+static void do_without(Profiles *p, const char *name, const TqError *err) {
+        Row *row = find(p, name);
+        char text[768];
+
+        if (row)
+                row->profile.rank = -1;
+        tq_log(LOG_ERR, "%s; until that is mended, tenants with profile=%s are disabled",
+               tq_error_format(err, text, sizeof(text)), name);
+}
+
+static int add_files(Profiles *p, int config_fd, bool is_lenient, TqError *err) {
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
         int r = tq_fs_opendir(config_fd, "profiles", &dir);
@@ -93,19 +107,32 @@ static int add_files(Profiles *p, int config_fd, TqError *err) {
                 /* What editors and dpkg leave beside a file is not one. */
                 if (e->d_name[0] == '.' || strchr(e->d_name, '.') || e->d_name[n - 1] == '~')
                         continue;
-                if (!tq_profile_name_is_valid(e->d_name) || is_ours(e->d_name)) {
-                        tq_error_set_file(err, "profiles");
-                        return tq_error(err, -EBADMSG,
-                                        "%s: expected a name of 1 to 32 of a-z 0-9 _ -, beginning "
-                                        "with a letter, other than groups, engine and watch",
-                                        e->d_name);
+                if (!tq_profile_name_is_valid(e->d_name)) {
+                        char shown[300];
+
+                        tq_log(LOG_WARNING,
+                               "profiles: %s is no profile: expected a name of 1 to 32 of a-z 0-9 "
+                               "_ -, beginning with a letter",
+                               tq_format_shown(e->d_name, shown, sizeof(shown)));
+                        continue;
                 }
-                r = add_file(p, config_fd, e->d_name, err);
+                if (is_ours(e->d_name)) {
+                        tq_error_set_file(err, "profiles");
+                        r = tq_error(err, -EBADMSG,
+                                     "%s: expected a name other than groups, engine and watch",
+                                     e->d_name);
+                } else
+                        r = add_file(p, config_fd, e->d_name, err);
+                if (r < 0 && r != -ENOMEM && is_lenient) {
+                        do_without(p, e->d_name, err);
+                        *err = (TqError){};
+                        r = 0;
+                }
         }
         return r;
 }
 
-int profiles_load(int config_fd, Profiles **ret, TqError *err) {
+int profiles_load(int config_fd, bool is_lenient, Profiles **ret, TqError *err) {
         static const char *const ours[] = { "engine", "watch" };
         Profiles *p = calloc(1, sizeof(*p));
         int r = p ? 0 : -ENOMEM;
@@ -118,7 +145,7 @@ int profiles_load(int config_fd, Profiles **ret, TqError *err) {
         for (size_t i = 0; i < TQ_ELEMENTSOF(ours) && r >= 0; i++)
                 r = add(p, ours[i], tq_profilefile_builtin(ours[i]), err);
         if (r >= 0)
-                r = add_files(p, config_fd, err);
+                r = add_files(p, config_fd, is_lenient, err);
         if (r < 0) {
                 (void)profiles_free(p);
                 return tq_error_errno(err, r, "profiles");

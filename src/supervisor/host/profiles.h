@@ -8,8 +8,8 @@
 typedef struct Profiles Profiles;
 
 /* Reads and checks all that there are. -EBADMSG with err (file, line); *ret is written only on
- * success. */
-int profiles_load(int config_fd, Profiles **ret, TqError *err);
+ * success. Leniently, what is wrong is logged, and there is no profile of that name. */
+int profiles_load(int config_fd, bool is_lenient, Profiles **ret, TqError *err);
 Profiles *profiles_free(Profiles *p);
 
 /* A profile for jobs. NULL: none of that name. */

@@ -6,19 +6,37 @@
 
 #include "base/parse.h"
 
+/* What the databases mean by "there is none" (getpwnam(3), ERRORS). */
+static bool is_absence(int error) {
+        return error == 0 || error == ENOENT || error == ESRCH || error == EPERM;
+}
+
+struct passwd *users_by_uid(uid_t uid) {
+        struct passwd *pw;
+
+        errno = 0;
+        pw = getpwuid(uid);
+        if (!pw && is_absence(errno))
+                errno = 0;
+        return pw;
+}
+
 int users_find(const char *name, uid_t *ret_uid, gid_t *ret_gid) {
         struct passwd *pw;
         uint64_t v;
 
         if (tq_parse_u64_in(name, 0, UINT32_MAX - 1, &v) >= 0) {
-                pw = getpwuid((uid_t)v);
+                pw = users_by_uid((uid_t)v);
+                if (!pw && errno != 0)
+                        return tq_errno();
                 *ret_uid = (uid_t)v;
                 *ret_gid = pw ? pw->pw_gid : (gid_t)v;
                 return 0;
         }
+        errno = 0;
         pw = getpwnam(name);
         if (!pw)
-                return -ENOENT;
+                return is_absence(errno) ? -ENOENT : tq_errno();
         *ret_uid = pw->pw_uid;
         *ret_gid = pw->pw_gid;
         return 0;
@@ -26,10 +44,13 @@ int users_find(const char *name, uid_t *ret_uid, gid_t *ret_gid) {
 
 static int find_service_user(const char *key, const char *name, uid_t *ret_uid, gid_t *ret_gid,
                              TqError *err) {
-        if (users_find(name, ret_uid, ret_gid) < 0)
-                return tq_error(err, -ENOENT,
-                                "tenantq.conf: %s=%s: no such user; run systemd-sysusers", key,
-                                name);
+        int r = users_find(name, ret_uid, ret_gid);
+
+        if (r == -ENOENT)
+                return tq_error(err, r, "tenantq.conf: %s=%s: no such user; run systemd-sysusers",
+                                key, name);
+        if (r < 0)
+                return tq_error_errno(err, r, "tenantq.conf: %s=%s: the user database", key, name);
         if (*ret_uid == 0 || *ret_gid == 0)
                 return tq_error(err, -EPERM, "tenantq.conf: %s=%s: must not be root", key, name);
         return 0;

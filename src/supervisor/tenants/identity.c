@@ -46,6 +46,12 @@ void identity_done(Identity *i) {
         *i = (Identity){};
 }
 
+/* That somebody can't be asked for is not that he is not there: nothing is concluded from it, and
+ * it is asked again. */
+static int no_answer(Tenant *t, int error) {
+        return tenants_fault(t, "the user database does not answer: %s", strerror(error));
+}
+
 /* The user that the tenant's file names, or the directory's owner. */
 static int find_user(const Tenants *ts, Tenant *t, const struct stat *st, Identity *ret) {
         char user[sizeof(ret->user)];
@@ -53,15 +59,21 @@ static int find_user(const Tenants *ts, Tenant *t, const struct stat *st, Identi
         uid_t uid;
 
         if (t->config.user[0] != '\0') {
-                if (users_find(t->config.user, &ret->uid, &ret->gid) < 0)
+                int r = users_find(t->config.user, &ret->uid, &ret->gid);
+
+                if (r == -ENOENT)
                         return tenants_fault(t, "tenants.d/%s.conf: user=%s: no such user", t->name,
                                              t->config.user);
-                pw = getpwuid(ret->uid);
+                if (r < 0)
+                        return no_answer(t, -r);
+                pw = users_by_uid(ret->uid);
         } else {
                 ret->uid = st->st_uid;
-                pw = getpwuid(st->st_uid);
+                pw = users_by_uid(st->st_uid);
                 ret->gid = pw ? pw->pw_gid : st->st_gid;
         }
+        if (!pw && errno != 0)
+                return no_answer(t, errno);
         /* Whoever gets the number next would be the tenant. */
         if (!pw && logs_read_owner(ts, t, &uid, user, sizeof(user)) && uid == ret->uid &&
             user[0] != '\0') {
@@ -110,9 +122,12 @@ static int find_submitters(Tenant *t) {
         t->n_submitters = 0;
         for (size_t i = 0; i < t->config.n_submitters; i++) {
                 gid_t ignored;
+                int r = users_find(t->config.submitters[i], &t->submitters[t->n_submitters],
+                                   &ignored);
 
-                if (users_find(t->config.submitters[i], &t->submitters[t->n_submitters], &ignored) <
-                    0)
+                if (r < 0 && r != -ENOENT)
+                        return no_answer(t, -r);
+                if (r < 0)
                         return tenants_fault(t, "tenants.d/%s.conf: submitters: no user %s",
                                              t->name, t->config.submitters[i]);
                 t->n_submitters++;

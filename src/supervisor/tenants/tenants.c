@@ -102,8 +102,8 @@ static int open_tenant(Tenants *ts, Tenant *t) {
         if (r < 0)
                 return r;
         (void)tq_close(t->spool_fd);
-        t->spool_fd = tq_fs_open_within(own_fd(ts->own, OWN_SPOOL), t->name,
-                                        O_RDONLY | O_DIRECTORY);
+        t->spool_fd =
+                tq_fs_open_within(own_fd(ts->own, OWN_SPOOL), t->name, O_RDONLY | O_DIRECTORY);
         if (t->spool_fd == -EXDEV)
                 return tenants_fault(t, "a file system is mounted on the directory; jobs could not "
                                         "be claimed from it by rename");
