@@ -11,6 +11,9 @@
 #include <sys/personality.h>
 #include <sys/socket.h>
 
+#include "base/format.h"
+#include "base/parse.h"
+
 /* Text → TqProfile. One line, one fact:
  *
  *       rank = default            # what it may stand in for
@@ -29,6 +32,7 @@
         (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
          CLONE_NEWCGROUP)
 
+#define GROUPS_MOST    32 /* that are proposed */
 #define LAUNCH_GROUP   "@launch"
 #define LINE_MAX_BYTES 511 /* without its comment and its blanks */
 
@@ -72,11 +76,17 @@ typedef struct Parser {
         bool has_rank, has_otherwise;
         TqCallAction section; /* _TQ_CALL_INVALID: none yet */
         unsigned line;
+        char read[LINE_MAX_BYTES + 2]; /* that line; empty: it is too long to be shown */
         TqError *err;
 } Parser;
 
 static int bad(const Parser *p, const char *expected) {
-        return tq_error_at(p->err, -EBADMSG, p->line, NULL, "expected %s", expected);
+        char shown[100];
+
+        if (!p->read[0])
+                return tq_error_at(p->err, -EBADMSG, p->line, NULL, "expected %s", expected);
+        return tq_error_at(p->err, -EBADMSG, p->line, NULL, "expected %s, not \"%s\"", expected,
+                           tq_format_escape(p->read, shown, sizeof(shown)));
 }
 
 /* The text's next line, without its comment and its blanks, in buf: false at the end. */
@@ -218,6 +228,26 @@ static int add(Parser *p, const TqCallRule *rule) {
         return 0;
 }
 
+static int unknown_group(const Parser *p, const char *name) {
+        const char *text = tq_profilefile_builtin("groups"), *names[GROUPS_MOST], *nearest;
+        char line[LINE_MAX_BYTES + 1], rows[GROUPS_MOST][TQ_CALL_NAME_MAX + 1], expected[160];
+        size_t n = 0;
+
+        while (n < GROUPS_MOST && next_line(&text, line, sizeof(line))) {
+                if (line[0] != '[')
+                        continue;
+                (void)snprintf(rows[n], sizeof(rows[n]), "%.*s", (int)strcspn(line + 1, "]"),
+                               line + 1);
+                names[n] = rows[n];
+                n++;
+        }
+        nearest = tq_parse_nearest(name, names, n);
+        (void)snprintf(expected, sizeof(expected),
+                       "one of the groups that `tenantqctl profile show groups` lists%s%s",
+                       nearest ? ", such as " : "", nearest ? nearest : "");
+        return bad(p, expected);
+}
+
 /* Hands each rule of a group to a handler, as one that no line of the profile names. */
 static int each_of_group(Parser *p, const char *name,
                          int (*handler)(Parser *p, const TqCallRule *rule)) {
@@ -241,7 +271,7 @@ static int each_of_group(Parser *p, const char *name,
                 }
         }
         if (r >= 0 && !is_found)
-                return bad(p, "one of the groups that `tenantqctl profile show groups` lists");
+                return unknown_group(p, name);
         return r;
 }
 
@@ -361,6 +391,9 @@ int tq_profilefile_parse(const char *name, const char *text, TqProfile *ret, TqE
         (void)snprintf(p.profile.name, sizeof(p.profile.name), "%s", name);
         while (r >= 0 && next_line(&text, line, sizeof(line))) {
                 p.line++;
+                memcpy(p.read, line, sizeof(line));
+                if (strlen(line) > LINE_MAX_BYTES)
+                        p.read[0] = '\0';
                 r = strlen(line) > LINE_MAX_BYTES ? bad(&p, "lines of less than 512 bytes")
                                                   : on_line(&p, line);
         }

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/format.h"
 #include "base/fs.h"
 #include "conf/profilefile.h"
 #include "ctl/ctl.h"
@@ -85,12 +85,14 @@ static const char *const columns[] = { "profile", "rank", "otherwise", "director
 
 static int add_row(TqTable *t, const char *name) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
+        char file[PATH_MAX];
         TqProfile p = {};
         const char *dir;
         int r = profile_read(name, &text, &dir), added;
 
+        (void)snprintf(file, sizeof(file), "%s%s%s", dir ? dir : "", dir ? "/" : "", name);
         if (r == 0)
-                r = check_text(name, name, text.data, &p);
+                r = check_text(name, file, text.data, &p);
         if (r == 0) {
                 added = tq_table_add_row(t);
                 if (added >= 0)
@@ -168,10 +170,30 @@ static int warn_of_dangers(const char *file, const TqProfile *p) {
         return r < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
 }
 
+/* One that the daemon would refuse to start with; what has a dot it leaves alone, and what is no
+ * file has a name by chance. */
+static int check_name(const char *path) {
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+        struct stat st;
+
+        if (strcmp(path, "-") == 0 || tq_profile_name_is_valid(name) || stat(path, &st) < 0 ||
+            !S_ISREG(st.st_mode))
+                return 0;
+        return fail(strchr(name, '.') ? 0 : TQ_EXIT_INVALID,
+                    "%s can't be its name in %s: expected 1 to 32 of a-z 0-9 _ -, beginning with a "
+                    "letter",
+                    name, PROFILES_DIR);
+}
+
+/* What stands over one of the five is to have its rank; all else may have any. */
+static const char *rank_of(const char *path) {
+        const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+        return tq_profile_rank_from_string(name) >= 0 ? name : "checked";
+}
+
 int verb_profile_check(const Options *o, int argc, char *argv[]) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
-        const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
-        char shown[512];
         TqProfile p = {};
         int r = input_read(argv[0], TQ_PROFILEFILE_MAX, &text);
 
@@ -181,14 +203,9 @@ int verb_profile_check(const Options *o, int argc, char *argv[]) {
                 return fail(TQ_EXIT_FAILURE, "%s: %s", argv[0], strerror(-r));
         if (!tq_buffer_string(&text) || strlen(text.data) != text.size)
                 return fail(TQ_EXIT_INVALID, "%s: expected text: it has a NUL byte", argv[0]);
-        if (!tq_profile_name_is_valid(name) && strcmp(name, "-") != 0)
-                (void)fprintf(stderr,
-                              "tenantqctl: %s can't be its name in %s: expected 1 to 32 of a-z 0-9 "
-                              "_ -, beginning with a letter\n",
-                              tq_format_shown(name, shown, sizeof(shown)), PROFILES_DIR);
-        r = check_text("checked", argv[0], text.data, &p);
+        r = check_text(rank_of(argv[0]), argv[0], text.data, &p);
         if (r == 0)
                 r = warn_of_dangers(argv[0], &p);
         tq_profile_done(&p);
-        return r;
+        return r != 0 ? r : check_name(argv[0]);
 }

@@ -91,6 +91,9 @@ own_profile() {
         t_eq "$(verdict "$(ctl run -t acme -- "$D/payload/call" 1000)")" "seccomp (number 1000)"
         t_eq "$(under strict acme 1000)" "seccomp (number 1000)" "a stricter one"
         d_status 3 ctl run --profile no-network -t acme -- true
+        echo '@fils' >"$D/etc/profiles/mine.new"
+        t_match "$(ctl profile check "$D/etc/profiles/mine.new" 2>&1 || true)" 'mine.new:1: expected .*not "@fils"'
+        rm "$D/etc/profiles/mine.new"
         echo frobnicate >>"$D/etc/profiles/mine"
         t_match "$(ctl reload 2>&1 || true)" 'profiles/mine:[0-9]+: there is no system call frobnicate.*old configuration stays'
         t_match "$("$D/bin/tenantqd" --check --config "$D/etc" 2>&1 || true)" 'profiles/mine:[0-9]+: there is no system call frobnicate'
@@ -279,6 +282,16 @@ shows() {
         d_status 5 ctl profile show nosuch
         d_status 5 ctl profile show ../passwd
         d_status 3 ctl profile check /etc/passwd
+        # Its name is the profile's; but for a draft, and for what has none.
+        cp "$D_TOP/conf/profiles/default" "$D/stage/UPPER"
+        d_status 3 ctl profile check "$D/stage/UPPER" 2>"$D/stage/said"
+        t_match "$(cat "$D/stage/said")" "UPPER can't be its name in /etc/tenantq/profiles"
+        cp "$D/stage/UPPER" "$D/stage/etl.new"
+        cp "$D/stage/UPPER" "$D/stage/strict"
+        d_status 3 ctl profile check "$D/stage/strict" 2>"$D/stage/said"
+        t_match "$(cat "$D/stage/said")" 'stage/strict: expected rank = strict, as its name says'
+        d_status 0 ctl profile check "$D/stage/etl.new" 2>/dev/null
+        d_status 0 ctl profile check - <"$D/stage/UPPER"
         d_status 1 ctl profile check /no/such
         d_status 2 ctl profile
         d_status 2 ctl profile show
@@ -298,6 +311,11 @@ END
                 t_eq "$(cat "$D/stage/shown")" "" "$verb"
                 t_eq "$(cat "$D/stage/said")" "tenantqctl: /etc/tenantq/profiles: Permission denied" "$verb"
         done
+        # Root's own, with an error: which file it is.
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        t_match "$(unshare -m sh -c 'mount -t tmpfs none /etc && mkdir -p /etc/tenantq/profiles &&
+                echo Read >/etc/tenantq/profiles/broken; exec "$0" profile list' "$D/bin/tenantqctl" 2>&1 || true)" \
+                'tenantqctl: /etc/tenantq/profiles/broken:1: expected .*, not "Read"'
 }
 
 d_case "what becomes of a call (T33)" decisions

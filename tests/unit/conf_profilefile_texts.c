@@ -158,6 +158,13 @@ static const struct {
         { ALLOW "read arg0 = 1, arg1 = 1, arg2 = 1, arg3 = 1\n", 3, COUNT },
         { ALLOW "read arg0 = 1, arg0 = 1\n", 3, COUNT },
         { ALLOW "read arg0 & 1 = 1, arg1 = 1, arg0 & 2 = 2\n", 3, COUNT },
+        /* What was read, and what may have been meant. */
+        { HEAD "rank = Strict # x\n", 2, "permissive, not \"rank = Strict\"" },
+        { ALLOW "  Re\x01 ad\n", 3, "@group, not \"Re\\x01 ad\"" },
+        { ALLOW "@num\n", 3, "such as @numa, not \"@num\"" },
+        { ALLOW "@fils\n", 3, "such as @files, not" },
+        { ALLOW "@nothing-like-it\n", 3, "lists, not \"@nothing-like-it\"" },
+        { HEAD "[Allow]\n", 2, "[kill], not \"[Allow]\"" },
         /* What contradicts itself. */
         { ALLOW "read\n[deny]\nread\n", 5, "read stands in [allow] and in [deny]" },
         { HEAD "[kill]\nread\n[absent]\n\nread\n", 6, "read stands in [kill] and in [absent]" },
