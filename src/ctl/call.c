@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,6 +66,22 @@ int call_open(const Options *o, Call *c, const char *method) {
         return r < 0 ? unavailable(o, r) : call_again(c, method);
 }
 
+/* What is wrong with a text begins with its line, if it is known: of a file it is told with the
+ * file's name, as compilers do; of a text that nobody has seen, without. */
+static int fail_about(const Call *c, int code, const char *message) {
+        unsigned line = 0;
+        int n = 0;
+
+        if (!c->about || code != TQ_EXIT_INVALID)
+                return fail(code, "%s", message);
+        if (sscanf(message, "line %u: %n", &line, &n) != 1 || n == 0) /* NOLINT(cert-err34-c) */
+                n = 0;
+        if (c->about[0] == '\0')
+                return fail(code, "%s", message + n);
+        return n > 0 ? fail(code, "%s:%u: %s", c->about, line, message + n)
+                     : fail(code, "%s: %s", c->about, message);
+}
+
 /* 0; an exit code, and it is said; negative: there is no daemon, or no more. */
 static int try(Call *c) {
         int r;
@@ -73,7 +90,7 @@ static int try(Call *c) {
         if (r >= 0)
                 return 0;
         if (sd_bus_error_is_set(&c->error) && strncmp(c->error.name, "org.tenantq.", 12) == 0)
-                return fail(tq_control_exit_code(c->error.name), "%s", c->error.message);
+                return fail_about(c, tq_control_exit_code(c->error.name), c->error.message);
         if (r == -ENOTCONN || r == -ECONNRESET || r == -EPIPE)
                 return -ECONNRESET;
         return fail(TQ_EXIT_FAILURE, "%s", c->error.message ? c->error.message : strerror(-r));

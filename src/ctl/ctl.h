@@ -16,6 +16,7 @@ int export_get(const Options *o, char **ret); /* the text; the caller frees it *
 /* call.c: connections and calls. Errors are said on stderr and returned as exit codes (> 0). */
 typedef struct Call {
         const Options *options;
+        const char *about; /* the file that is sent; empty: a text of our own; NULL: none */
         sd_bus *bus;
         sd_bus_message *request, *reply;
         sd_bus_error error;
@@ -63,10 +64,12 @@ int limits_change(const Options *o, char *argv[]);
 /* argv: target, KEY… and NULL. The same. */
 int limits_take_back(const Options *o, char *argv[]);
 int tenants_list(const Options *o, TqTable *ret);
+void tenants_keep(TqTable *t, const char *name); /* drops the rows of the others */
 int tenants_print(const Options *o, const TqTable *t);
 
-/* submit.c */
-int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job);
+/* submit.c; file: what an error is about, as in Call */
+int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
+                 uint64_t *ret_job);
 /* run.c: a command line as a job */
 int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job);
 /* wait.c: waits, prints nothing, and gives the job's row. With was_there a daemon has answered just

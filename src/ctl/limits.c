@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "conf/hostfile.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
@@ -90,6 +91,23 @@ static int ask_change(const Options *o, const char *target, bool set, int argc, 
         return call_table(&c, ret);
 }
 
+/* What is a key of root's files and no limit is said so: a daemon does not change them. */
+static int check_keys(const char *target, int argc, char *argv[]) {
+        char key[64];
+
+        for (int i = 0; i < argc; i++) {
+                (void)snprintf(key, sizeof(key), "%.*s", (int)strcspn(argv[i], "=@"), argv[i]);
+                for (size_t k = 0; tq_limits_find(key) < 0 && k < tq_hostfile_n_keys; k++)
+                        if (strcmp(tq_hostfile_keys[k].key, key) == 0 &&
+                            strcmp(tq_hostfile_keys[k].section, "tenant") == 0)
+                                return fail(TQ_EXIT_INVALID,
+                                            "%s: no limit, but a key of [tenant] in "
+                                            "tenants.d/%.*s.conf; then systemctl reload tenantq",
+                                            key, (int)strcspn(target, "/"), target);
+        }
+        return 0;
+}
+
 int limits_change(const Options *o, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable ignored = {};
 
@@ -107,8 +125,10 @@ int limits_take_back(const Options *o, char *argv[]) {
 
 static int change(const Options *o, const char *target, bool set, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
-        int r = ask_change(o, target, set, argc, argv, &t);
+        int r = check_keys(target, argc, argv);
 
+        if (r == 0)
+                r = ask_change(o, target, set, argc, argv, &t);
         if (r != 0)
                 return r;
         if (o->json)

@@ -49,7 +49,7 @@ static bool is_mark(const char *s) {
 static void append_quoted(TqBuffer *b, const char *word) {
         bool is_utf8 = tq_parse_is_utf8(word, strlen(word));
 
-        tq_buffer_append_string(b, " \"");
+        tq_buffer_append_string(b, "\"");
         for (; *word; word++) {
                 unsigned char c = (unsigned char)*word;
 
@@ -125,8 +125,10 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 return r;
         tq_buffer_append_string(ret, "[Job]\nExecStart=");
         append_quoted(ret, tq_buffer_string(&program) ? program.data : "");
-        for (int i = 1; i < argc; i++)
+        for (int i = 1; i < argc; i++) {
+                tq_buffer_append_string(ret, " ");
                 append_quoted(ret, argv[i]);
+        }
         tq_buffer_append_string(ret, "\n");
         if (o->queue)
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
@@ -190,7 +192,7 @@ int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
         r = build(o, argc, argv, &text);
         if (r == 0)
                 r = check_back(o, argc, argv, &text);
-        return r == 0 ? submit_bytes(o, text.data, text.size, ret_job) : r;
+        return r == 0 ? submit_bytes(o, "", text.data, text.size, ret_job) : r;
 }
 
 /* All but `exit N`, which the exit code says by itself. */

@@ -127,28 +127,17 @@ static int show_all(const Options *o) {
         return r != 0 ? r : ps_print(o, &jobs, false);
 }
 
-/* The rows of one tenant. */
-static int keep_tenant(TqTable *all, const char *name, TqTable *ret) {
-        for (size_t row = all->n_rows; row-- > 0;)
-                if (strcmp(tq_table_text(all, row, "tenant"), name) != 0)
-                        tq_table_drop_row(all, row);
-        *ret = *all;
-        *all = (TqTable){};
-        return 0;
-}
-
 /* A tenant: its state and what is wrong, its limits and its newest jobs, ended ones too. */
 static int show_tenant(const Options *o, const char *name) {
-        TQ_TABLE_CLEANUP TqTable all = {}, tenant = {}, limits = {}, jobs = {};
+        TQ_TABLE_CLEANUP TqTable tenant = {}, limits = {}, jobs = {};
         Options in_short = *o;
         int r;
 
         in_short.rows = TQ_MIN(o->rows, (uint64_t)20);
         r = limits_list(o, name, &limits);
         if (r == 0)
-                r = tenants_list(o, &all);
-        if (r == 0)
-                r = keep_tenant(&all, name, &tenant);
+                r = tenants_list(o, &tenant);
+        tenants_keep(&tenant, name);
         if (r == 0)
                 r = ps_list(&in_short, name, true, &jobs);
         if (r != 0)

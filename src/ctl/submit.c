@@ -29,8 +29,9 @@ static void print_refusal(const Reply *r) {
                 (void)puts("null}}");
 }
 
-int submit_bytes(const Options *o, const char *data, size_t size, uint64_t *ret_job) {
-        CALL_CLEANUP Call c = {};
+int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
+                 uint64_t *ret_job) {
+        CALL_CLEANUP Call c = { .about = file };
         Reply reply = {};
         int r;
 
@@ -71,7 +72,7 @@ int verb_submit(const Options *o, int argc, char *argv[]) {
                 return fail(TQ_EXIT_INVALID, "%s: larger than %d bytes", argv[0], TQ_JOB_FILE_MAX);
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s: %s", argv[0], strerror(-r));
-        r = submit_bytes(o, data.data ? data.data : "", data.size, &job);
+        r = submit_bytes(o, argv[0], data.data ? data.data : "", data.size, &job);
         if (r != 0)
                 return r;
         (void)printf(o->json ? "{\"schema\":\"tenantq.submit.v1\",\"job\":%" PRIu64 "}\n"

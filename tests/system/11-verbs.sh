@@ -86,6 +86,29 @@ lists() {
         d_status 5 ctl status 999999
 }
 
+# Where the error is: in a file with its name and line, and not in a line of a file that there is not.
+errors_have_a_place() {
+        printf '[Job]\nExecStart=/bin/true\n\nNname=x\n' >"$D/stage/wrong.job"
+        t_match "$(ctl submit -t acme "$D/stage/wrong.job" 2>&1 || true)" "^tenantqctl: $D/stage/wrong.job:4: Nname: unknown key .*did you mean Name"
+        d_status 3 ctl submit -t acme "$D/stage/wrong.job"
+        ctl limits set acme runtime=1h >/dev/null
+        t_match "$(ctl run -t acme -l runtime=2h -- true 2>&1 || true)" '^tenantqctl: runtime: '
+        ctl limits unset acme runtime >/dev/null
+        t_match "$(ctl limits set acme network=host 2>&1 || true)" \
+                'network: no limit, but a key of \[tenant\] in tenants.d/acme.conf; then systemctl reload tenantq'
+        d_status 3 ctl limits set acme/etl on_full=wait
+        d_status 3 ctl limits set acme networks=host
+}
+
+lists_one_tenant() {
+        t_eq "$(ctl tenants acme --noheadings -o tenant)" acme
+        t_eq "$(ctl tenants -t acme --noheadings -o tenant)" acme
+        t_eq "$(ctl --json tenants globex | d_json 'len(j["tenants"])')" 1
+        d_status 5 ctl tenants nobody-there
+        d_status 2 ctl tenants -t acme globex
+        t_match "$(ctl status "$(ctl run -t acme -- true)")" $'\n  ExecStart="/[a-z/]*true"$'
+}
+
 # An error is not the end of the output.
 logs_fail() {
         local job status=0
@@ -257,6 +280,8 @@ d_case "run, and its exit code and output" runs_and_waits
 d_case "wait" waits_for_many
 d_case "ps, status and tenants" lists
 d_case "logs" shows_logs
+d_case "where an error is" errors_have_a_place
+d_case "one of the tenants" lists_one_tenant
 d_case "logs of a disk that fails" logs_fail
 d_case "cancel" cancels
 d_case "--json" answers_json

@@ -39,7 +39,8 @@ static const struct {
                  "[ARG…]" },
         { "ps", "ps [-t TENANT] [-a] [-n ROWS] [TENANT]" },
         { "limits set", "limits set [-m TEXT] TENANT[/QUEUE] KEY=VALUE…" },
-        { "tenants", "tenants" },
+        { "tenants", "tenants [-t TENANT] [TENANT]" },
+        { "reload", "reload" },
 };
 
 START_TEST(usage) {
