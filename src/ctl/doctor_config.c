@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -37,19 +38,26 @@ static int find_tenantqd(char *ret, size_t size) {
         return -ENOENT;
 }
 
-static int start(const char *program, const char *config_dir, int error_fd, pid_t *ret) {
+/* What it says on standard error, to be read; or negative errno. */
+static int start(const char *program, const char *config_dir, pid_t *ret_pid) {
         char check[] = "--check", config[] = "--config", *no_environment[] = { NULL };
         char *argv[] = { (char *)program, check, config, (char *)config_dir, NULL };
+        TQ_CLOSE int reader = -EBADF, writer = -EBADF;
         posix_spawn_file_actions_t actions;
-        int r = posix_spawn_file_actions_init(&actions);
+        int fds[2], r;
 
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return tq_errno();
+        reader = fds[0];
+        writer = fds[1];
+        r = posix_spawn_file_actions_init(&actions);
         if (r != 0)
                 return -r;
-        r = posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
+        r = posix_spawn_file_actions_adddup2(&actions, writer, STDERR_FILENO);
         if (r == 0)
-                r = posix_spawn(ret, program, &actions, NULL, argv, no_environment);
+                r = posix_spawn(ret_pid, program, &actions, NULL, argv, no_environment);
         (void)posix_spawn_file_actions_destroy(&actions);
-        return -r;
+        return r != 0 ? -r : tq_take_fd(&reader);
 }
 
 /* All that is written until the other end is closed: false, if it is not within the time. */
@@ -96,19 +104,18 @@ static void take_lines(const char *said, ConfigCheck *ret) {
 }
 
 void doctor_check_config(const char *config_dir, ConfigCheck *ret) {
-        TQ_CLOSE int reader = -EBADF, writer = -EBADF;
         TQ_BUFFER_CLEANUP TqBuffer said = {};
         char program[PATH_MAX + 32];
-        int fds[2], status = 0;
-        pid_t pid;
+        TQ_CLOSE int reader = -EBADF;
+        int status = 0;
+        pid_t pid = -1;
 
-        if (find_tenantqd(program, sizeof(program)) < 0 || pipe2(fds, O_CLOEXEC) < 0)
+        if (find_tenantqd(program, sizeof(program)) < 0)
                 return;
-        reader = fds[0];
-        writer = fds[1];
-        if (start(program, config_dir, writer, &pid) < 0)
+        reader = start(program, config_dir, &pid);
+        if (reader < 0)
                 return;
-        writer = tq_close(writer);
+        assert(pid > 0);
         ret->was_run = true;
         ret->has_ended = read_all(reader, &said);
         if (!ret->has_ended) {

@@ -59,7 +59,7 @@ static void note_profile(Report *r, const TqJobSpec *spec) {
 static int validate(Report *report) {
         TQ_BUFFER_CLEANUP TqBuffer data = {};
         char text[1024];
-        TqJobSpec spec;
+        TqJobSpec spec = {};
         TqError err = {};
         unsigned line;
         int r;
