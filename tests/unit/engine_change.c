@@ -82,8 +82,9 @@ static Place *place(void) {
         return &p;
 }
 
-/* The supervisor has applied what it was asked to: it says what the slice holds. */
-static void applies(const char *key, const char *value) {
+/* The supervisor has applied what it was asked to: it says what the slice holds. Of the texts that
+ * are copied then, that one can't be. */
+static void applies_but(const char *key, const char *value, unsigned no_copy) {
         const TqMessage *m = fake_said_type(TQ_MESSAGE_APPLY);
         TqLimits one = {};
         TqSliceValue held = {};
@@ -96,7 +97,12 @@ static void applies(const char *key, const char *value) {
         ck_assert_str_eq(tq_limits_format(&m->apply.limits, held.key, text, sizeof(text)), value);
         (void)snprintf(held.text, sizeof(held.text), "%s",
                        tq_limits_attribute(&one, held.key, text, sizeof(text)));
+        fake_no_copy = no_copy;
         fake_answer(m->apply.cookie, 0, &held, sizeof(held));
+}
+
+static void applies(const char *key, const char *value) {
+        applies_but(key, value, 0);
 }
 
 static void refuses(const char *why) {
@@ -227,6 +233,25 @@ START_TEST(not_recorded) {
         ck_assert_uint_eq(p->n_done, 1);
         ck_assert_int_eq(p->error, TQ_CONTROL_REFUSED);
         ck_assert_ptr_nonnull(strstr(p->text, "the limits are as they were"));
+        applies("cpu", "1");
+        fake_said_nothing();
+}
+END_TEST
+
+/* Each text that is to be recorded can't be copied once: without its new value it would be recorded
+ * as unset. */
+START_TEST(copies_fail) {
+        Place *p = place();
+
+        applies("memory", "2G");
+        fake_commit_all(0);
+        start(assign(p, "cpu=2"));
+        applies_but("cpu", "2", (unsigned)_i + 1); /* name, old value, new value, the kernel's */
+        ck_assert_uint_eq(fake_no_copy, 0);
+        ck_assert_ptr_nonnull(commit_fault(fake_commit()));
+        fake_commit_all(-EIO);
+        ck_assert_uint_eq(p->n_done, 1);
+        ck_assert_int_eq(p->error, TQ_CONTROL_REFUSED);
         applies("cpu", "1");
         fake_said_nothing();
 }
@@ -417,6 +442,7 @@ static void fill(Suite *s) {
         tcase_add_test(c, order);
         tcase_add_test(c, kernel_refuses);
         tcase_add_test(c, not_recorded);
+        tcase_add_loop_test(c, copies_fail, 0, 4);
         tcase_add_test(c, one_at_a_time);
         tcase_add_test(c, as_it_was);
         unit_add_rows(c, not_understood, wrong);

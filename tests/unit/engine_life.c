@@ -9,7 +9,8 @@
 /* The life of a job through intake and dispatch: what is said to the supervisor, what is recorded,
  * and which of the two comes first. */
 
-#define HANDLE 7
+#define HANDLE      7
+#define COPIES_MOST 5 /* of a job's texts, and one more */
 
 typedef struct Place {
         sd_event *loop;
@@ -188,6 +189,26 @@ START_TEST(commit_fails) {
 }
 END_TEST
 
+/* Each text can't be copied once: what is recorded is the whole job, or nothing any more. A job
+ * without its After= would start at once after a restart. */
+START_TEST(copies_fail) {
+        Place *p = place("concurrency=1", false);
+        bool is_last = _i + 1 == COPIES_MOST;
+
+        fake_no_copy = (unsigned)_i + 1;
+        claim(1, FILE_OF("Name=report\nAfter=other\nCorrelationId=7f3a\nLabels=a=b\n"));
+        ck_assert_uint_eq(fake_no_copy, is_last ? 1 : 0);
+        ck_assert(!commit_fault(fake_commit()) == is_last);
+        ck_assert(!tq_scheduler_job(feed_scheduler(p->feed), 1) == !is_last);
+        if (!is_last)
+                return;
+        ck_assert_str_eq(fake_op(0)->accept.name, "report");
+        ck_assert_str_eq(fake_op(0)->accept.after, "other");
+        ck_assert_str_eq(fake_op(0)->accept.correlation_id, "7f3a");
+        ck_assert_ptr_nonnull(fake_op(0)->accept.labels);
+}
+END_TEST
+
 static const struct {
         const char *limits, *file, *says;
 } refusals[] = {
@@ -361,6 +382,7 @@ static void fill(Suite *s) {
 
         tcase_add_test(t, whole);
         tcase_add_test(t, commit_fails);
+        tcase_add_loop_test(t, copies_fail, 0, COPIES_MOST);
         unit_add_rows(t, refused, refusals);
         tcase_add_test(t, at_the_door);
         tcase_add_test(t, launch_fails);

@@ -157,7 +157,7 @@ static int change_all(Call *c, size_t i, const char *why) {
                      .hold = masses[i].hold,
                      .word = masses[i].word,
                      .why = why[0] != '\0' ? strdup(why) : NULL };
-        if (m->call)
+        if (m->call && !m->why == (why[0] == '\0'))
                 r = walks_start(dispatch_walks(c->api->dispatch), masses[i].is_meant,
                                 masses[i].step, on_all, m);
         if (r < 0) {

@@ -103,6 +103,14 @@ TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
         return op;
 }
 
+int commit_copy(Commit *c, const char *text, char **ret) {
+        *ret = text ? strdup(text) : NULL;
+        if (*ret || !text)
+                return 0;
+        commit_degrade(c, -ENOMEM);
+        return -ENOMEM;
+}
+
 void *commit_then(Commit *c, CommitEffect effect, size_t size) {
         Batch *b = current(c);
         Effect *e;

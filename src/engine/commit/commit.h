@@ -28,6 +28,9 @@ void commit_leave(Commit *c);
 
 /* One more change, to be filled in. NULL: out of memory, and nothing is recorded any more. */
 TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type);
+/* A text of such a change; NULL stays NULL. 0, or -ENOMEM as above: it would be another change
+ * without it. */
+int commit_copy(Commit *c, const char *text, char **ret);
 /* One more effect with `size` zeroed bytes (at most COMMIT_DATA_MAX) that are valid until the next
  * call. NULL as above. */
 #define COMMIT_DATA_MAX 64

@@ -51,11 +51,30 @@ Events *events_free(Events *e) {
         return NULL;
 }
 
-static void add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
-                const char *fmt, va_list ap) {
-        TqLedgerOp *op = commit_op(e->commit, TQ_LEDGER_EVENT);
+/* Some of it may have been cut within a character, and it goes into answers. NULL: out of memory.
+ */
+static char *format(const char *fmt, va_list ap) TQ_PRINTF(1, 0);
+static char *format(const char *fmt, va_list ap) {
         TQ_FREE char *text = NULL;
         size_t size;
+        char *clean;
+
+        if (vasprintf(&text, fmt, ap) < 0) {
+                text = NULL;
+                return NULL;
+        }
+        size = strlen(text) * 4 + 1;
+        clean = malloc(size);
+        if (clean)
+                (void)tq_format_utf8(text, clean, size);
+        return clean;
+}
+
+/* One that there is no memory for is left out: without its text it would fail the whole commit. */
+static void add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
+                const char *fmt, va_list ap) {
+        TQ_FREE char *text = format(fmt, ap);
+        TqLedgerOp *op = text ? commit_op(e->commit, TQ_LEDGER_EVENT) : NULL;
 
         if (!op)
                 return;
@@ -63,15 +82,7 @@ static void add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_
         op->tenant = tenant;
         op->job = job;
         op->uid = uid;
-        if (vasprintf(&text, fmt, ap) < 0) {
-                text = NULL;
-                return;
-        }
-        /* Some of it may have been cut within a character, and it goes into answers. */
-        size = strlen(text) * 4 + 1;
-        op->text = malloc(size);
-        if (op->text)
-                (void)tq_format_utf8(text, op->text, size);
+        op->text = TQ_TAKE_PTR(text);
 }
 
 void events_add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,

@@ -80,16 +80,25 @@ static int check(Intake *in, const Submission *s, const TqJobSpec *spec, Answer 
         return refuse(ret, TQ_CONTROL_INVALID);
 }
 
-static char *copy_or_null(const char *s) {
-        return s ? strdup(s) : NULL;
-}
-
 /* What the host must have left for the job to start: its own limit. A job that names none was
  * promised nothing: its tenant's slice bounds it. */
 static uint64_t promised_memory(const TqJobSpec *spec) {
         uint64_t own = tq_limits_get(&spec->limits, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
 
         return own == TQ_LIMIT_MAX ? 0 : own;
+}
+
+/* A job that was recorded without its After= would start at once after a restart. */
+static int copy_texts(Commit *c, const TqJobSpec *spec, TqLedgerOp *op) {
+        int r = commit_copy(c, spec->name, &op->accept.name);
+
+        if (r >= 0)
+                r = commit_copy(c, spec->correlation_id, &op->accept.correlation_id);
+        if (r >= 0)
+                r = commit_copy(c, spec->labels, &op->accept.labels);
+        if (r >= 0)
+                r = commit_copy(c, spec->after, &op->accept.after);
+        return r;
 }
 
 static int record(Intake *in, const Submission *s, const TqJobSpec *spec, uint64_t id) {
@@ -104,11 +113,10 @@ static int record(Intake *in, const Submission *s, const TqJobSpec *spec, uint64
         op->accept.priority = spec->priority;
         op->accept.start_after_usec = spec->start_after_usec;
         (void)snprintf(op->accept.queue, sizeof(op->accept.queue), "%s", spec->queue);
-        op->accept.name = strdup(spec->name);
-        op->accept.correlation_id = copy_or_null(spec->correlation_id);
-        op->accept.labels = copy_or_null(spec->labels);
+        if (copy_texts(in->commit, spec, op) < 0)
+                return -ENOMEM;
         op->accept.spec = malloc(s->size + 1);
-        if (!op->accept.name || !op->accept.spec) {
+        if (!op->accept.spec) {
                 commit_degrade(in->commit, -ENOMEM);
                 return -ENOMEM;
         }
@@ -116,7 +124,6 @@ static int record(Intake *in, const Submission *s, const TqJobSpec *spec, uint64
         op->accept.spec_size = s->size;
         op->accept.has_deadline = spec->has_deadline;
         op->accept.deadline_usec = spec->deadline_usec;
-        op->accept.after = copy_or_null(spec->after);
         op->accept.runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
         op->accept.stop_usec = spec->stop_timeout_usec;
         op->accept.memory_bytes = promised_memory(spec);

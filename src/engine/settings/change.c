@@ -277,23 +277,33 @@ static void on_recorded(void *data, int result) {
         end(c, TQ_CONTROL_REFUSED, text);
 }
 
+/* One that was recorded without its new value would be an unset. */
+static int copy_texts(const Change *c, const Assignment *a, TqLedgerOp *op) {
+        Settings *s = c->ts->settings;
+        char kernel[1024];
+        const char *held =
+                settings_kernel_value(s, c->ts->tenant->id, a->name, kernel, sizeof(kernel));
+        int r = commit_copy(s->commit, c->why, &op->text);
+
+        if (r >= 0)
+                r = commit_copy(s->commit, a->name, &op->limit.name);
+        if (r >= 0)
+                r = commit_copy(s->commit, a->old_value, &op->limit.old_value);
+        if (r >= 0)
+                r = commit_copy(s->commit, a->new_value, &op->limit.new_value);
+        return r < 0 ? r : commit_copy(s->commit, held, &op->limit.kernel);
+}
+
 static bool record_one(Change *c, Assignment *a) {
         Settings *s = c->ts->settings;
         const Tenant *t = c->ts->tenant;
         TqLedgerOp *op = commit_op(s->commit, TQ_LEDGER_LIMIT);
-        char kernel[1024];
-        const char *held = settings_kernel_value(s, t->id, a->name, kernel, sizeof(kernel));
 
-        if (!op)
+        if (!op || copy_texts(c, a, op) < 0)
                 return false;
         op->tenant = t->id;
         op->uid = c->uid;
-        op->text = c->why ? strdup(c->why) : NULL;
         (void)snprintf(op->limit.queue, sizeof(op->limit.queue), "%s", c->queue);
-        op->limit.name = strdup(a->name);
-        op->limit.old_value = a->old_value ? strdup(a->old_value) : NULL;
-        op->limit.new_value = a->new_value ? strdup(a->new_value) : NULL;
-        op->limit.kernel = held ? strdup(held) : NULL;
         a->revision = commit_numbers(s->commit)->next_revision++;
         events_add(c->events, "limits", t->id, 0, c->uid, "%s%s%s: %s %s -> %s by user %u%s%.200s",
                    t->name, c->queue[0] ? "/" : "", c->queue, a->name,

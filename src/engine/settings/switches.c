@@ -37,9 +37,8 @@ int switches_record(Commit *commit, uint32_t tenant, const char *queue, TqSwitch
         op->tenant = tenant;
         (void)snprintf(op->hold.queue, sizeof(op->hold.queue), "%s", queue);
         op->uid = uid;
-        op->text = why[0] != '\0' ? strdup(why) : NULL;
         op->hold.switches = switches;
-        return 0;
+        return commit_copy(commit, why[0] != '\0' ? why : NULL, &op->text);
 }
 
 TqSwitches switches_of(const TqScheduler *scheduler, const TqTenant *t, const char *queue) {

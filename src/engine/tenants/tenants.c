@@ -219,14 +219,14 @@ static Tenant *find_owner(Tenant *present, const TqTenantMessage *m,
 
 static int record(Tenants *ts, const Tenant *t) {
         TqLedgerOp *op = commit_op(ts->commit, TQ_LEDGER_TENANT);
+        int r;
 
         if (!op)
                 return -ENOMEM;
         op->tenant = t->id;
         op->uid = t->uid;
-        op->text = strdup(t->name);
-        op->user = strdup(t->user);
-        return op->text && op->user ? 0 : -ENOMEM;
+        r = commit_copy(ts->commit, t->name, &op->text);
+        return r < 0 ? r : commit_copy(ts->commit, t->user, &op->user);
 }
 
 /* The name is t's now; who had it before is told so. */

@@ -50,6 +50,18 @@ TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
         return &c->ops[c->n_ops++];
 }
 
+unsigned fake_no_copy;
+
+int commit_copy(Commit *c, const char *text, char **ret) {
+        bool fails = text && fake_no_copy > 0 && --fake_no_copy == 0;
+
+        *ret = text && !fails ? strdup(text) : NULL;
+        if (!fails)
+                return 0;
+        commit_degrade(c, -ENOMEM);
+        return -ENOMEM;
+}
+
 void *commit_then(Commit *c, CommitEffect effect, size_t size) {
         ck_assert_uint_lt(c->n_effects, MOST);
         ck_assert_uint_le(size, COMMIT_DATA_MAX);

@@ -46,6 +46,8 @@ void fake_answer(uint64_t cookie, int result, const void *blob, size_t size);
 
 Commit *fake_commit(void);    /* the one that there is */
 extern TqLedger *fake_ledger; /* the test's, if it has one: for tasks of the worker */
+/* Of the texts of changes, the how manyth from now on can't be copied; 0: each can. */
+extern unsigned fake_no_copy;
 /* The changes since the last fake_commit_all(). */
 size_t fake_n_ops(void);
 const TqLedgerOp *fake_op(size_t i);
