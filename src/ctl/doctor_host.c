@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#include "base/format.h"
 #include "base/fs.h"
 #include "base/parse.h"
 #include "core/ids.h"
@@ -218,11 +219,32 @@ static void look_at_inotify(const Host *h, Finding *f) {
                             WATCHES_LEAST);
 }
 
+/* A program that dumps are piped to runs as root outside of all limits, whatever RLIMIT_CORE says
+ * (core(5)). */
+static void look_at_dumps(const Host *h, Finding *f) {
+        char text[256] = "", shown[300];
+
+        (void)h;
+        if (tq_fs_read_at(AT_FDCWD, "/proc/sys/kernel/core_pattern", text, sizeof(text)) < 0) {
+                doctor_say(f, DOCTOR_WARN, "kernel.core_pattern can't be read");
+                return;
+        }
+        text[strcspn(text, "\n")] = '\0';
+        (void)tq_format_shown(text, shown, sizeof(shown));
+        if (text[0] != '|') {
+                doctor_say(f, DOCTOR_OK, "none of jobs (kernel.core_pattern is %s)", shown);
+                return;
+        }
+        doctor_say(f, DOCTOR_WARN,
+                   "%s dumps the jobs that crash, as root and outside of their limits", shown + 1);
+        doctor_mend(f, "sysctl kernel.core_pattern=core, or one that bounds itself");
+}
+
 const DoctorCheck doctor_host[] = {
         { "kernel", look_at_kernel },           { "cgroup", look_at_cgroup },
         { "controllers", look_at_controllers }, { "delegation", look_at_delegation },
         { "holder", look_at_holder },           { "leaves", look_at_leaves },
         { "seccomp", look_at_seccomp },         { "namespaces", look_at_namespaces },
-        { "inotify", look_at_inotify },
+        { "inotify", look_at_inotify },         { "core dumps", look_at_dumps },
 };
 const size_t n_doctor_host = TQ_ELEMENTSOF(doctor_host);
