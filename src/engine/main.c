@@ -358,6 +358,15 @@ static void leave(Engine *e) {
         (void)sd_event_unref(e->event);
 }
 
+/* Who stops tenantqd may signal all of its processes: we leave when the channel closes, with the
+ * ledger closed. */
+static void ignore_signals(void) {
+        static const int signals[] = { SIGPIPE, SIGTERM, SIGINT, SIGHUP };
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(signals); i++)
+                (void)signal(signals[i], SIG_IGN);
+}
+
 int main(int argc, char *argv[]) {
         Engine e = {};
         int r;
@@ -366,7 +375,7 @@ int main(int argc, char *argv[]) {
                 (void)fprintf(stderr, "tenantq-engine is started by tenantqd only\n");
                 return 2;
         }
-        (void)signal(SIGPIPE, SIG_IGN);
+        ignore_signals();
         tq_log_open("engine: ");
         r = start(&e, argv[1]);
         if (r < 0)

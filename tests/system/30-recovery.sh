@@ -421,6 +421,26 @@ limits_survive() {
         t_match "$(ctl limits get t1)" 'concurrency +- +5 +file' "limits get after unset"
 }
 
+# Whoever signals a whole group of processes, or all at a shutdown, signals the engine too. It leaves when tenantqd says
+# so, and closes its ledger: of what is open a log is left.
+signals_to_both() {
+        local daemon engine sig
+        engine=$(d_engine)
+        for sig in TERM INT HUP; do
+                kill "-$sig" "$engine"
+        done
+        ctl limits set t1 runtime=1h >/dev/null
+        t_eq "$(d_engine)" "$engine" "the engine after signals"
+        daemon=$(d_pid)
+        kill -TERM "$engine" "$daemon"
+        t_wait 15 d_is_gone "$daemon"
+        t_wait 1 d_is_gone "$engine"
+        t_eq "$(cd "$D/state/ledger" && echo *)" ledger.db "what is left of the ledger"
+        d_start
+        t_match "$(ctl limits get t1)" 'runtime +- +1h +set' "limits get"
+        ctl limits unset t1 runtime >/dev/null
+}
+
 # A tenant's directory goes while its job runs.
 directory_goes() {
         local gate job
@@ -460,6 +480,7 @@ d_case "a second tenantqd leaves with 75" second_daemon_leaves
 d_case "claims that were left are recovered" claims_are_recovered
 d_case "a recorded claim is not taken twice" claim_is_not_taken_twice
 d_case "limits set survive" limits_survive
+d_case "signals to the engine too" signals_to_both
 d_case "a tenant's directory goes while its job runs" directory_goes
 d_case "nothing is left over" no_leftovers
 d_report
