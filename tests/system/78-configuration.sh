@@ -8,6 +8,40 @@
 . "$(dirname "$0")/daemon.sh"
 
 d_init ""
+
+# A program that is linked before the C library: the spool can't be listed while there is a file "$D/unreadable", which
+# gets a byte for each attempt.
+if ! d_is_sanitized && "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DTOP="\"$D\"" -o "$D/unreadable.so" -x c - <<'END'; then
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+DIR *fdopendir(int fd) {
+        DIR *(*real)(int) = (DIR *(*)(int))dlsym(RTLD_NEXT, "fdopendir");
+        char link[64], path[4096] = "";
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        int tried = readlink(link, path, sizeof(path) - 1) > 0 && strcmp(path, TOP "/spool") == 0
+                            ? open(TOP "/unreadable", O_WRONLY | O_APPEND)
+                            : -1;
+
+        if (tried >= 0) {
+                (void)!write(tried, ".", 1);
+                close(tried);
+                errno = EIO;
+                return NULL;
+        }
+        return real(fd);
+}
+END
+        printf '#!/bin/sh\nLD_PRELOAD=%s exec "$@"\n' "$D/unreadable.so" >"$D/wrap"
+        chmod 0755 "$D/wrap"
+        D_WRAP=$D/wrap
+fi
 d_start
 d_tenant acme 61001 '[limits]' concurrency=64
 d_tenant globex 61002
@@ -121,7 +155,28 @@ only_a_reload_configures() {
         mv "$D/etc/tenants.d.away" "$D/etc/tenants.d"
 }
 
+is_tried() {
+        [ "$(stat -c %s "$D/unreadable")" -ge "$1" ]
+}
+
+# What was read is in force, whatever happens to the spool then.
+reloaded_but_the_spool() {
+        local lines
+        [ -n "${D_WRAP:-}" ] || t_skip "nothing is linked before a sanitizer, or there is no compiler"
+        trap 'rm -f "$D/unreadable"; printf "[limits]\nconcurrency=64\n" >"$D/etc/tenants.d/acme.conf"; ctl reload' EXIT
+        printf '[limits]\nconcurrency=8\n' >"$D/etc/tenants.d/acme.conf"
+        lines=$(wc -l <"$D/log")
+        touch "$D/unreadable"
+        ctl reload
+        is_logged "$lines" '^<4>the spool can.t be read .*: tenants that are new are found later'
+        is_logged "$lines" 'configuration reloaded'
+        t_match "$(ctl limits get acme)" 'concurrency +- +8 +file' "what is in force"
+        # Once for the reload, and again.
+        t_wait 5 is_tried 3
+}
+
 d_case "tenantqd --check, and files with errors" config_is_checked
 d_case "only a reload configures" only_a_reload_configures
+d_case "a reload while the spool can't be read" reloaded_but_the_spool
 d_report
 t_summary

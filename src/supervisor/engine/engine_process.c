@@ -24,6 +24,7 @@
 #define RESTART_MAX_USEC TQ_USEC_PER_SEC
 #define STABLE_USEC      (30 * TQ_USEC_PER_SEC)
 #define STOP_USEC        (10 * TQ_USEC_PER_SEC)
+#define SCAN_USEC        TQ_USEC_PER_SEC
 
 struct EngineProcess {
         EngineRooms rooms;
@@ -35,7 +36,7 @@ struct EngineProcess {
         bool is_stopping;
         uint64_t started;
         unsigned failures;
-        sd_event_source *exit_source, *restart_source, *watchdog_source, *stop_source;
+        sd_event_source *exit_source, *restart_source, *watchdog_source, *stop_source, *scan_source;
         uint64_t watchdog_usec;
         uint64_t ping;
 };
@@ -233,6 +234,35 @@ void engine_process_closed(EngineProcess *e, int error) {
 /* Reload ----------------------------------------------------------------------------------------
  */
 
+static int on_scan(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void scan_later(EngineProcess *e) {
+        e->scan_source = sd_event_source_disable_unref(e->scan_source);
+        (void)sd_event_add_time_relative(e->rooms.event, &e->scan_source, CLOCK_MONOTONIC,
+                                         SCAN_USEC, 0, on_scan, e);
+}
+
+static int on_scan(sd_event_source *source, uint64_t usec, void *userdata) {
+        EngineProcess *e = userdata;
+
+        (void)source;
+        (void)usec;
+        if (tenants_scan(e->rooms.tenants) < 0)
+                scan_later(e);
+        return 0;
+}
+
+/* The new configuration holds already, also for the tenants that are known. */
+static void reconfigure_tenants(EngineProcess *e) {
+        int r = tenants_reconfigure(e->rooms.tenants);
+
+        if (r >= 0)
+                return;
+        tq_log(LOG_WARNING, "the spool can't be read (%s): tenants that are new are found later",
+               strerror(-r));
+        scan_later(e);
+}
+
 static int reload(EngineProcess *e, TqError *err) {
         Host *h = e->rooms.host;
         TQ_CLOSE int config_fd = tq_fs_open_dir(AT_FDCWD, h->config_dir);
@@ -264,7 +294,8 @@ static int reload(EngineProcess *e, TqError *err) {
         }
         host_replace(h, &config_fd, config, &profiles);
         say_hello(e);
-        return tenants_reconfigure(e->rooms.tenants);
+        reconfigure_tenants(e);
+        return 0;
 }
 
 int engine_process_reload(EngineProcess *e, TqError *err) {
@@ -437,6 +468,7 @@ EngineProcess *engine_process_free(EngineProcess *e) {
         (void)sd_event_source_disable_unref(e->restart_source);
         (void)sd_event_source_disable_unref(e->watchdog_source);
         (void)sd_event_source_disable_unref(e->stop_source);
+        (void)sd_event_source_disable_unref(e->scan_source);
         (void)tq_close(e->pidfd);
         free(e);
         return NULL;
