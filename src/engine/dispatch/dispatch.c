@@ -381,6 +381,7 @@ int dispatch_load(Dispatch *d) {
         return r < 0 ? r
                      : load_run(&(Load){ .link = d->link,
                                          .commit = d->commit,
+                                         .tenants = d->tenants,
                                          .recovery = d->recovery,
                                          .feed = d->feed,
                                          .afters = d->afters,
@@ -402,8 +403,8 @@ void dispatch_stop_starting(Dispatch *d) {
                         send(d, TQ_MESSAGE_ABORT, job->tenant->id, job->id, job->attempt);
 }
 
-Job *dispatch_job_new(Dispatch *d, uint64_t id) {
-        return job_new(id, &d->specs);
+Job *dispatch_job_new(Dispatch *d, uint64_t id, uint32_t tenant) {
+        return job_new(id, &d->specs, tenants_specs(d->tenants, tenant));
 }
 
 void dispatch_fill_times(const Job *job, TqEvent *event) {

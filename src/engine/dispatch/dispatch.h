@@ -41,7 +41,7 @@ int dispatch_open(Dispatch *d);
 void dispatch_stop_starting(Dispatch *d);
 
 /* A job that is being taken. */
-Job *dispatch_job_new(Dispatch *d, uint64_t id);
+Job *dispatch_job_new(Dispatch *d, uint64_t id, uint32_t tenant);
 void dispatch_fill_times(const Job *job, TqEvent *event);
 
 /* A step of the scheduler that somebody outside asks for, and why it refused a job or is near to

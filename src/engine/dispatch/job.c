@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/dispatch/job.h"
 
-Job *job_new(uint64_t id, Specs *specs) {
+Job *job_new(uint64_t id, Specs *specs, size_t *n_of_tenant) {
         Job *job = calloc(1, sizeof(*job));
 
         if (job) {
                 job->id = id;
                 job->specs = specs;
+                job->n_of_tenant = n_of_tenant ? n_of_tenant : &specs->n_strangers;
         }
         return job;
 }
@@ -18,6 +19,7 @@ void job_drop_spec(Job *job) {
         free(job->spec);
         job->spec = NULL;
         job->specs->n--;
+        (*job->n_of_tenant)--;
 }
 
 Job *job_free(Job *job) {
@@ -31,7 +33,7 @@ Job *job_free(Job *job) {
 }
 
 int job_keep_spec(Job *job, TqJobSpec *spec, bool must) {
-        if (!must && job->specs->n >= SPECS_MAX)
+        if (!must && *job->n_of_tenant >= tq_sub_u64(SPECS_MAX, job->specs->n))
                 return 0;
         job->spec = malloc(sizeof(*spec));
         if (!job->spec)
@@ -39,5 +41,6 @@ int job_keep_spec(Job *job, TqJobSpec *spec, bool must) {
         *job->spec = *spec;
         *spec = (TqJobSpec){};
         job->specs->n++;
+        (*job->n_of_tenant)++;
         return 0;
 }

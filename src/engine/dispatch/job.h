@@ -6,19 +6,23 @@
 
 /* A job's part that only the engine needs; TqJob.userdata. */
 
-/* Parsed jobs that are kept in memory; what is beyond SPECS_MAX is read from the ledger when it is
- * started. */
+/* Parsed jobs that are kept in memory, at most SPECS_MAX; others are read from the ledger when they
+ * are started. A tenant keeps no more than there is still room for: one keeps half of all, two that
+ * are greedy a third each, and whoever comes then finds room (Choudhury and Hahne, "Dynamic queue
+ * length thresholds", 1998). */
 #define SPECS_MAX 4096
 typedef struct Specs {
         size_t n;
+        size_t n_strangers; /* of them: of tenants that the ledger does not know */
 } Specs;
 
 typedef struct Job {
         uint64_t id;
         Specs *specs;
-        TqJobSpec *spec; /* NULL: in the ledger only */
-        char *after;     /* After=, as it was written; NULL: none */
-        bool is_sent;    /* START is with the supervisor */
+        size_t *n_of_tenant; /* of specs->n: those of its tenant */
+        TqJobSpec *spec;     /* NULL: in the ledger only */
+        char *after;         /* After=, as it was written; NULL: none */
+        bool is_sent;        /* START is with the supervisor */
         bool is_held_by_admin;
         /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */
         bool has_deadline;
@@ -26,11 +30,12 @@ typedef struct Job {
         char *failed_why; /* of the last launch that failed for now; NULL: none did */
 } Job;
 
-Job *job_new(uint64_t id, Specs *specs); /* NULL: out of memory */
+/* n_of_tenant: its tenant's count, or NULL. NULL: out of memory. */
+Job *job_new(uint64_t id, Specs *specs, size_t *n_of_tenant);
 Job *job_free(Job *job);
 
-/* Moves the spec into the job, which has none. must: also beyond SPECS_MAX. 0 and the spec is the
- * job's or, unless it must, still the caller's; -ENOMEM. */
+/* Moves the spec into the job, which has none. must: also if there is no room. 0 and the spec is
+ * the job's or, unless it must, still the caller's; -ENOMEM. */
 int job_keep_spec(Job *job, TqJobSpec *spec, bool must);
 void job_drop_spec(Job *job);
 

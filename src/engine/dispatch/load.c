@@ -104,7 +104,7 @@ static int leave(Load *t, const TqLedgerLive *row, Job *job, const StockItem *it
 static int on_live(void *userdata, const TqLedgerLive *row) {
         Load *t = userdata;
         TQ_FREE StockItem *item = recovery_take(t->recovery, row->id);
-        Job *job = job_new(row->id, t->specs);
+        Job *job = job_new(row->id, t->specs, tenants_specs(t->tenants, row->tenant));
         TqAfter after[TQ_JOB_AFTER_MAX];
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,

@@ -3,12 +3,14 @@
 
 #include "engine/dispatch/after.h"
 #include "engine/recovery/recovery.h"
+#include "engine/tenants/tenants.h"
 #include "ipc/link.h"
 
 /* What is needed to take up the jobs of the ledger. */
 typedef struct Load {
         TqLink *link;
         Commit *commit;
+        Tenants *tenants;
         Recovery *recovery;
         Feed *feed;
         Afters *afters;

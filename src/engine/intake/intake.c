@@ -131,7 +131,7 @@ static int record(Intake *in, const Submission *s, const TqJobSpec *spec, uint64
 }
 
 static int schedule(Intake *in, const Submission *s, TqJobSpec *spec, uint64_t id, Answer *ret) {
-        Job *job = dispatch_job_new(in->dispatch, id);
+        Job *job = dispatch_job_new(in->dispatch, id, s->tenant->id);
         TqAfter after[TQ_JOB_AFTER_MAX];
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,

@@ -131,6 +131,12 @@ EventBudget *tenants_budget(const Tenants *ts, uint32_t id) {
         return t ? &t->budget : NULL;
 }
 
+size_t *tenants_specs(const Tenants *ts, uint32_t id) {
+        Tenant *t = tq_map_get(&ts->ids, id);
+
+        return t ? &t->n_specs : NULL;
+}
+
 bool tenants_may_see(const Tenants *ts, const Viewer *v, const Tenant *t) {
         return v->is_admin || (t && t == tenants_by_uid(ts, v->uid));
 }

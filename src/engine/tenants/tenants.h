@@ -31,6 +31,7 @@ typedef struct Tenant {
         bool output_fails;               /* of the latest job that ended */
         uint64_t output_says_from;       /* when the journal may be told again */
         EventBudget budget;
+        size_t n_specs; /* parsed jobs of it in memory: written by dispatch/job.c */
 } Tenant;
 
 int tenants_new(Commit *commit, Events *events, Tenants **ret);
@@ -53,7 +54,9 @@ const Tenant *tenants_next(const Tenants *ts, size_t *position);
 size_t tenants_count(const Tenants *ts);
 /* What it is called: its name, or NAME.former-NUMBER when that is another owner's. Returns buf. */
 const char *tenants_title(const Tenant *t, char buf[TQ_TENANT_TITLE_MAX]);
-EventBudget *tenants_budget(const Tenants *ts, uint32_t id); /* NULL: no such tenant */
+/* NULL: no such tenant. */
+EventBudget *tenants_budget(const Tenants *ts, uint32_t id);
+size_t *tenants_specs(const Tenants *ts, uint32_t id);
 /* Why nothing of it can start, as far as it is about who and where it is; NULL: nothing. */
 const char *tenants_fault(const Tenant *t, char *buf, size_t size);
 
