@@ -27,26 +27,32 @@ static int open_dir(DIR **ret) {
                                      : r;
 }
 
-int profile_read(const char *name, TqBuffer *ret, const char **ret_dir) {
+/* The administrator's: -ENOENT: there is none; > 0: an exit code, and it is said. */
+static int read_file(const char *name, char **ret) {
         TQ_CLOSEDIR DIR *dir = NULL;
-        const char *own = tq_profilefile_builtin(name);
-        TQ_FREE char *text = NULL;
         size_t size;
         int r = open_dir(&dir);
 
-        *ret_dir = NULL;
+        if (r != 0)
+                return r;
+        r = tq_profile_name_is_valid(name)
+                    ? tq_fs_read_file(dirfd(dir), name, TQ_PROFILEFILE_MAX, ret, &size)
+                    : -ENOENT;
+        return r < 0 && r != -ENOENT
+                       ? fail(TQ_EXIT_FAILURE, "%s/%s: %s", PROFILES_DIR, name, strerror(-r))
+                       : r;
+}
+
+int profile_read(const char *name, TqBuffer *ret, const char **ret_dir) {
+        const char *own = tq_profilefile_builtin(name);
+        TQ_FREE char *text = NULL;
+        int r = read_file(name, &text);
+
+        *ret_dir = r == 0 ? PROFILES_DIR : NULL;
         /* What can't be read may say otherwise than what is built in. */
         if (r > 0)
                 return r;
-        if (r == 0)
-                r = tq_profile_name_is_valid(name)
-                            ? tq_fs_read_file(dirfd(dir), name, TQ_PROFILEFILE_MAX, &text, &size)
-                            : -ENOENT;
-        if (r >= 0)
-                *ret_dir = PROFILES_DIR;
-        else if (r != -ENOENT)
-                return fail(TQ_EXIT_FAILURE, "%s/%s: %s", PROFILES_DIR, name, strerror(-r));
-        else if (!own)
+        if (r < 0 && !own)
                 return fail(TQ_EXIT_NOT_FOUND,
                             "there is no profile %s; tenantqctl profile list lists them", name);
         tq_buffer_append_string(ret, text ? text : own);
