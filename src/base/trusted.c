@@ -38,7 +38,7 @@ static int open_root(Walk *w) {
 /* What a link says stands before what was still to go. */
 static int follow(Walk *w, int link_fd, const struct statx *link) {
         char target[PATH_MAX], rest[PATH_MAX];
-        struct statx dir;
+        struct statx dir = {};
         ssize_t n;
         int r = tq_trusted_stat(w->fd, &dir);
 
@@ -76,7 +76,7 @@ static int go_up(Walk *w) {
 static int go_down(Walk *w, const char *name) {
         TQ_CLOSE int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         size_t length = strlen(w->real);
-        struct statx st;
+        struct statx st = {};
         int r = fd < 0 ? tq_errno() : tq_trusted_stat(fd, &st);
 
         if (r < 0)

@@ -178,10 +178,12 @@ static void sort_level(TqLineLevel *level) {
 
         for (int i = 0; i < _TQ_LANE_MAX; i++)
                 tq_list_init(&jobs[i]);
-        while (!is_empty(level)) {
+        for (;;) {
                 TqLane lane = first_lane(level);
                 TqJob *job = level->first[lane];
 
+                if (!job)
+                        break;
                 take(level, lane, job);
                 tq_list_append(&jobs[lane_of(job)], &job->waiting);
         }

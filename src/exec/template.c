@@ -69,7 +69,7 @@ static int open_source(TqPathKind kind, const char *path, int place_fd) {
 static int resolve(Template *t, TqPathKind kind, const char *path) {
         TQ_CLOSE int fd = -EBADF, source = -EBADF;
         Entry *e = &t->entries[t->n];
-        struct statx st;
+        struct statx st = {};
         int r;
 
         *e = (Entry){ .kind = kind, .number = failed_path, .tree = -EBADF };
@@ -209,7 +209,7 @@ static bool is_ours(const Template *t, int fd) {
 static int step(const Template *t, const Entry *e, int dir_fd, const char *name, bool is_last) {
         TQ_CLOSE int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         bool is_file = is_last && !e->is_directory;
-        struct statx st;
+        struct statx st = {};
         int r;
 
         if (fd < 0 && errno == ENOENT && e->kind != TQ_PATH_HIDDEN && is_ours(t, dir_fd)) {

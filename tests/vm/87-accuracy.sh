@@ -183,24 +183,18 @@ abandoned() {
         unhang
 }
 
-# A granted path that does not answer stops its own tenant's jobs, and nobody else's.
+# A granted path that does not answer is nobody's matter but theirs who use it.
 path_hangs() {
-        local job
         hang
         printf '[tenant]\nread_write_paths=/srv/hang\n' >"$V_CONF/tenants.d/acme.conf"
         tenantqctl reload
-        job=$(tenantqctl run -t acme -- /bin/true)
+        t_eq "$(v_verdict "$(tenantqctl run -t acme -- /bin/true)")" "exit 0" "its tenant's job"
         t_eq "$(tenantqctl run -w -t globex -- echo served 2>/dev/null)" served "the other tenant's job"
-        tenantqctl status "$job"
-        tenantqctl explain "$job"
-        tenantqctl tenants
-        tenantqctl cancel "$job"
-        t_eq "$(tenantqctl run -w -t globex -- echo served 2>/dev/null)" served "the other tenant's job, again"
+        systemctl restart tenantq
+        t_eq "$(v_verdict "$(tenantqctl run -t acme -- /bin/true)")" "exit 0" "its tenant's job, after a restart"
         unhang
         rm "$V_CONF/tenants.d/acme.conf"
         tenantqctl reload
-        v_verdict "$job"
-        t_eq "$(tenantqctl run -w -t acme -- echo served 2>/dev/null)" served "the tenant's next job"
 }
 
 v_start

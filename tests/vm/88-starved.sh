@@ -32,15 +32,15 @@ is_undisturbed() {
 
 # Hogs have all of its 5 % of a CPU; its further launches get a thousandth of what is left. There are slots for others.
 cpu() {
-        local pid stream i
+        local pid stream
         pid=$(v_main_pid)
         served alone 10
         tenantqctl limits set acme cpu=0.05 concurrency=24 >/dev/null
-        for i in 1 2 3 4 5 6; do
+        for _ in 1 2 3 4 5 6; do
                 job hogs cpu_weight=10000 '/bin/sh -c "while :; do :; done & while :; do :; done & while :; do :; done"' >/dev/null
         done
         sleep 3
-        (for i in $(seq 60); do job small cpu_weight=1 /bin/true >/dev/null; done) &
+        (for _ in $(seq 60); do job small cpu_weight=1 /bin/true >/dev/null; done) &
         stream=$!
         for _ in 1 2 3 4 5; do
                 served "beside launches without CPU" 10
