@@ -87,6 +87,12 @@ t_match() {
         [[ "$1" =~ $2 ]] || t_fail "${3:-text}: got '$1', want a match of '$2'"
 }
 
+# t_lacks TEXT PART [WHAT]: PART, as it is, is nowhere in the text. Not `! COMMAND | grep -q`, which passes too if the
+# command fails, or is ended by SIGPIPE because grep has seen enough.
+t_lacks() {
+        [[ "$1" != *"$2"* ]] || t_fail "${3:-text}: got '$1', with '$2' in it"
+}
+
 # t_wait SECONDS COMMAND [ARG...]: until the command succeeds, at most so long.
 t_wait() {
         local limit=$1 deadline

@@ -74,7 +74,7 @@ noexec_mount() {
 # Environment (T18) ---------------------------------------------------------------------------
 
 environment() {
-        local name job gate pid
+        local name job gate pid environment
         for name in NOTIFY_SOCKET LISTEN_FDS LISTEN_PID INVOCATION_ID JOURNAL_STREAM WATCHDOG_USEC MAINPID TENANTQ_JOB TENANTQ_ANYTHING; do
                 printf '[Job]\nExecStart=/bin/true\nEnvironment=%s=1\n' "$name" >"$D/stage/reserved"
                 d_status 3 ctl submit -t acme "$D/stage/reserved"
@@ -96,7 +96,8 @@ environment() {
                 fi
         done
         t_eq "$(tr -d '\0' <"/proc/$(d_engine)/environ")" "" "environment of the engine"
-        ! tr '\0' '\n' <"/proc/$(d_pid)/environ" | grep -q evil || t_fail "the daemon's environment"
+        environment=$(tr '\0' '\n' <"/proc/$(d_pid)/environ")
+        t_lacks "$environment" evil "the daemon's environment"
         d_gate_open env
         t_eq "$(verdict "$job")" "exit 0"
 }

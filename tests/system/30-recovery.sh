@@ -266,7 +266,8 @@ has_fault() {
 }
 
 has_no_fault() {
-        ! ctl tenants | grep -q "can't be removed"
+        local shown
+        shown=$(ctl tenants) && [[ $shown != *"can't be removed"* ]]
 }
 
 is_gone() {

@@ -229,7 +229,8 @@ flushed_twice() {
 }
 
 is_ours_alone() {
-        has_table && ! in_ns host nft list ruleset | grep -q 'iifname "tq\*" accept'
+        local rules
+        has_table && rules=$(in_ns host nft list ruleset) && [[ $rules != *'iifname "tq*" accept'* ]]
 }
 
 # Again while they are being loaded, when what is told of ours and of that comes at once.
@@ -397,7 +398,8 @@ restarted() {
 }
 
 no_interface() {
-        ! in_ns host ip -o link | grep -q ': tq'
+        local links
+        links=$(in_ns host ip -o link) && [[ $links != *": tq"* ]]
 }
 
 nothing_is_left() {

@@ -69,7 +69,8 @@ is_named() {
 }
 
 is_unnamed() {
-        ! is_named "$@"
+        local shown
+        shown=$(ctl status "$1") && [[ $shown != *"$2"* ]]
 }
 
 # Told once, however often it is looked at, and no longer than it lasts.

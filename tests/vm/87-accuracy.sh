@@ -120,7 +120,8 @@ is_told() {
 }
 
 is_clean() {
-        ! tenantqctl tenants | grep -q 'was killed or has ended'
+        local shown
+        shown=$(tenantqctl tenants) && [[ $shown != *"was killed or has ended"* ]]
 }
 
 # hang: a file system that does not answer, at /srv/hang; unhang: it tells all who wait that it is gone.
