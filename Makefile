@@ -7,7 +7,7 @@
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
 # make vmtest                tests that need systemd and cgroup v2, in a virtual machine
-# make install DESTDIR= PREFIX=
+# make install DESTDIR= PREFIX= SYSCONFDIR=
 # Variables: SAN=address,undefined  WERROR=1  BUILD=dir  CC=
 
 VERSION := 0.1.0
@@ -87,9 +87,11 @@ $(BUILD)/$(1).words: FORCE
 endef
 FORCE:
 $(eval $(call words_rule,sources,$(sort $(wildcard src/*/*.c src/*/*/*.c))))
-$(eval $(call words_rule,prefix,$(LIBEXECDIR)))
-$(BUILD)/supervisor/main.o: CPPFLAGS += -DTQ_LIBEXECDIR='"$(LIBEXECDIR)"'
-$(BUILD)/supervisor/main.o: $(BUILD)/prefix.words
+$(eval $(call words_rule,prefix,$(LIBEXECDIR) $(SYSCONFDIR)))
+# Whoever names one of these knows where it was installed.
+PLACED := $(patsubst src/%.c,$(BUILD)/%.o,$(shell grep -rlE --include='*.c' 'TQ_(LIBEXECDIR|CONFIG_DIR)' src))
+$(PLACED): CPPFLAGS += -DTQ_LIBEXECDIR='"$(LIBEXECDIR)"' -DTQ_CONFIG_DIR='"$(SYSCONFDIR)"'
+$(PLACED): $(BUILD)/prefix.words
 
 $(BUILD)/conf/profile_builtin.o: $(wildcard conf/profiles/*)
 

@@ -13,8 +13,10 @@
 #define TQ_QUEUE_NAME_MAX  48
 #define TQ_QUEUE_DEFAULT   "default"
 
-#define TQ_CONFIG_DIR     "/etc/tenantq"
 #define TQ_CONTROL_SOCKET "/run/tenantq/control.sock"
+#ifndef TQ_CONFIG_DIR /* make SYSCONFDIR= */
+#define TQ_CONFIG_DIR "/etc/tenantq"
+#endif
 
 /* Exit codes of tenantqctl; tenantqctl(1) lists them. `run --wait` and `wait` of one job exit with
  * the job's own code, or 128 + signal, as a shell would. */

@@ -546,6 +546,18 @@ named_functions_exist() {
         [ "$n" -gt 0 ] || t_fail "nothing to compare"
 }
 
+# What is installed elsewhere is looked for there, by whoever names the place.
+placed_where_installed() {
+        local commands source
+        n=0
+        commands=$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -n BUILD="$tmp/elsewhere" SYSCONFDIR=/opt/x all)
+        while read -r source; do
+                n=$((n + 1))
+                t_match "$commands" "[^"$'\n'"]*TQ_CONFIG_DIR='\"/opt/x\"'[^"$'\n'"]* -c $source " "how $source is compiled"
+        done < <(grep -rl --include='*.c' TQ_CONFIG_DIR src)
+        [ "$n" -gt 0 ] || t_fail "nothing to compare"
+}
+
 [ -x "$build/tenantqctl" ] || { echo "no $build/tenantqctl: run make first" >&2 && exit 1; }
 
 t_case "the program's tables can be read" build_tables
@@ -574,5 +586,6 @@ t_case "the table of README.md is what is simulated" readme_is_simulated
 t_case "verbs that the documents use exist" used_verbs_exist
 t_case "files that the documents name exist" named_files_exist
 t_case "functions that ARCHITECTURE.md names exist" named_functions_exist
+t_case "SYSCONFDIR= is where the programs look" placed_where_installed
 t_case "the example of HACKING.md is true" example_change_is_true
 t_summary
