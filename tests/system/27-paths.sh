@@ -67,6 +67,10 @@ mounts_of_the_host() {
         t_eq "$(has -- "ls $D/mnt")" "exit 0" "after it has gone"
 }
 
+has_no_output() {
+        [ -z "$(find "$D/logs/$1" -name "$2.*")" ]
+}
+
 explains() {
         ctl explain "$1" | grep -F -- "$2" >/dev/null
 }
@@ -88,6 +92,7 @@ grant_made_anew() {
         [ -e "$grant/g" ] || t_fail "it wrote elsewhere"
         rm -r "$grant"
         waits_for acme "sandbox: read_write_paths: $grant: No such file or directory"
+        t_wait 5 has_no_output acme "$WAITS"
         mv "$grant.old" "$grant"
         t_eq "$(verdict "$WAITS")" "exit 0" "what waited for it"
         t_eq "$(has -- "cat $grant/in/f")" "data|exit 0" "the old one again"

@@ -104,8 +104,14 @@ static void tell_end(const Attempt *a) {
         (void)tq_link_send(a->jobs->link, TQ_MESSAGE_ENDED, &m, why, strlen(why), -EBADF);
 }
 
+/* Nothing of the job has run, and it is tried again as often as it takes: no output is kept. */
+static bool is_silent(const TqEnd *end) {
+        return end->kind == TQ_END_NEVER_STARTED ||
+               (end->kind == TQ_END_SPAWN_FAILED && tq_verdict_is_before_job((TqStage)end->stage));
+}
+
 static void forget(Attempt *a) {
-        if (a->end.kind == TQ_END_NEVER_STARTED && a->tenant && a->tenant->log_fd >= 0)
+        if (is_silent(&a->end) && a->tenant && a->tenant->log_fd >= 0)
                 tq_joblog_remove(a->tenant->log_fd, a->job, a->attempt);
         if (a->slot >= 0)
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
