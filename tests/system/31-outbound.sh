@@ -363,9 +363,13 @@ doctor() {
         t_match "$(doctor_says "$other")" '^warn +outbound .*acme.conf' "nobody knows"
 }
 
+explains() {
+        ctl explain "$1" | grep -F -- "$2" >/dev/null
+}
+
 # A range of two networks: who runs nothing needs none, who runs something keeps its own.
 few_addresses() {
-        local tenant job other
+        local tenant job other third
         d_stop
         t_wait 10 no_interface
         d_config outbound_addresses=198.18.0.0/30 outbound_dns=10.99.0.2
@@ -379,7 +383,13 @@ few_addresses() {
         calls globex 10.99.0.2:8080 >/dev/null
         other=$(ctl run -w -t acme -- readlink /proc/self/ns/net 2>/dev/null)
         t_eq "$(ctl logs "$job")" "$other" "the network of one that runs, and of the next"
-        ctl wait "$job" >/dev/null
+        # With both in use, a third tenant's waits for one.
+        other=$(ctl run -t globex -- sleep 6)
+        t_wait 5 d_state_is "$other" running
+        third=$(ctl run -t third -- true)
+        t_wait 5 explains "$third" 'all 2 networks of outbound_addresses=198.18.0.0/30 are in use'
+        ctl wait "$job" "$other" >/dev/null
+        t_eq "$(D_TIMEOUT=30 verdict "$third")" "exit 0" "what waited for a network"
         d_config outbound_connections=50 outbound_dns=10.99.0.2
         d_restart
 }

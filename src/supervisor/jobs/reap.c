@@ -84,8 +84,24 @@ static void judge(Attempt *a) {
         a->end = end;
 }
 
+/* What was in the way of a launch, where more is known than stage and errno. */
+static void say_why(const Attempt *a, char *buf, size_t size) {
+        const TqHostConfig *c = &a->jobs->host->config;
+        char path[420];
+
+        buf[0] = '\0';
+        if (a->end.kind != TQ_END_SPAWN_FAILED)
+                return;
+        if (a->end.stage == TQ_STAGE_NETWORK && a->end.code == EADDRNOTAVAIL)
+                (void)snprintf(buf, size,
+                               "all %" PRIu32 " networks of outbound_addresses=%s are in use",
+                               tq_outbound_networks(&c->outbound), c->outbound_addresses);
+        else if (templates_describe(a->jobs->templates, a->tenant, a->end.path, path, sizeof(path)))
+                (void)snprintf(buf, size, "%s: %s", path, strerror(a->end.code));
+}
+
 static void tell_end(const Attempt *a) {
-        char path[420], why[TQ_MESSAGE_TEXT_MAX] = "";
+        char why[TQ_MESSAGE_TEXT_MAX];
         TqMessage m;
 
         /* Until stock is taken, what has ended is part of it. */
@@ -98,9 +114,7 @@ static void tell_end(const Attempt *a) {
                            .end = a->end },
         };
 
-        if (a->end.path > 0 &&
-            templates_describe(a->jobs->templates, a->tenant, a->end.path, path, sizeof(path)))
-                (void)snprintf(why, sizeof(why), "%s: %s", path, strerror(a->end.code));
+        say_why(a, why, sizeof(why));
         (void)tq_link_send(a->jobs->link, TQ_MESSAGE_ENDED, &m, why, strlen(why), -EBADF);
 }
 
