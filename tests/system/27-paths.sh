@@ -214,6 +214,8 @@ hidden_in_a_tenants() {
         (cd "$D/shared/own" && mv private other && ln -s /etc private && chown -h 61002 private)
         d_config "hidden_paths=$D/shared/own/private $D/shared/none" # templates are made anew
         ctl reload
+        t_match "$("$D/bin/tenantqd" --config "$D/etc" --check 2>&1 || true)" \
+                "warning: tenantq.conf: hidden_paths: $D/shared/none: No such file or directory; nothing of it is hidden"
         t_eq "$(has -- "ls -A $D/shared/own")" "exit 0"
         d_config
         ctl reload

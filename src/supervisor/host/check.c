@@ -200,6 +200,23 @@ static void check_names(int spool_fd, const char *spool) {
                             tq_format_escape(e->d_name, shown, sizeof(shown)), TQ_TENANT_NAME_MAX);
 }
 
+/* Only what is there, and is a directory, is hidden. */
+static void check_hidden(const char *paths) {
+        char real[PATH_MAX];
+
+        for (; *paths; paths += strlen(paths) + 1) {
+                TQ_CLOSE int fd = tq_trusted_open(paths, real, sizeof(real));
+                struct statx st = {};
+                int r = fd < 0 ? fd : tq_trusted_stat(fd, &st);
+
+                if (r >= 0 && !S_ISDIR(st.stx_mode))
+                        r = -ENOTDIR;
+                if (r < 0)
+                        say("tenantq.conf: hidden_paths: %s: %s; nothing of it is hidden", paths,
+                            strerror(-r));
+        }
+}
+
 static int check_all(int config_fd, const char *config_dir, TqHostConfig *config, TqError *err) {
         TQ_CLOSE int spool_fd = -EBADF;
         Profiles *profiles = NULL;
@@ -214,6 +231,7 @@ static int check_all(int config_fd, const char *config_dir, TqHostConfig *config
                 return r;
         if (faccessat(config_fd, "tenantq.conf", F_OK, 0) < 0)
                 say("there is no %s/tenantq.conf: everything is as by default", config_dir);
+        check_hidden(config->hidden_paths);
         spool_fd = tq_fs_open_dir(AT_FDCWD, config->spool);
         r = check_tenant_files(
                 &(CheckFiles){ config_fd, spool_fd, config, profiles, say, complain, true }, err);
