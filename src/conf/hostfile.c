@@ -292,6 +292,16 @@ typedef struct Once {
         TqBuffer seen; /* "section\nkey\n" after each other, each behind a NUL */
 } Once;
 
+/* A limit has two names. Those of I/O say by their value, too, what they are about. */
+static const char *one_name(const char *key) {
+        TqKey k = tq_limits_find(key);
+
+        return k < 0 || tq_limits_keys[k].type == TQ_TYPE_BANDWIDTH ||
+                               tq_limits_keys[k].type == TQ_TYPE_IOPS
+                       ? key
+                       : tq_limits_keys[k].name;
+}
+
 static int on_line_once(void *userdata, const char *section, const char *key, const char *value,
                         unsigned line, TqError *err) {
         TQ_BUFFER_CLEANUP TqBuffer entry = {};
@@ -299,12 +309,15 @@ static int on_line_once(void *userdata, const char *section, const char *key, co
 
         if (key) {
                 tq_buffer_append(&entry, "", 1);
-                tq_buffer_printf(&entry, "%s\n%s\n", section, key);
+                tq_buffer_printf(&entry, "%s\n%s\n", section, one_name(key));
                 if (tq_buffer_error(&entry) < 0)
                         return -ENOMEM;
                 if (o->seen.size > 0 && memmem(o->seen.data, o->seen.size, entry.data, entry.size))
-                        return tq_error_at(err, -EBADMSG, line, key, "given twice in [%s]",
-                                           section);
+                        return tq_error_at(err, -EBADMSG, line, key,
+                                           strcmp(one_name(key), key) == 0
+                                                   ? "given twice in [%s]"
+                                                   : "given twice in [%s] (as %s, too)",
+                                           section, one_name(key));
                 tq_buffer_append(&o->seen, entry.data, entry.size);
         }
         return o->handler(o->config, section, key, value, line, err);
