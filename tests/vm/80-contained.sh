@@ -55,6 +55,9 @@ verdict_of() {
 # T22, T26: /tmp is the job's memory, and bounded before that.
 temporary_files() {
         t_eq "$(verdict_of -l memory=64M -- /bin/sh -c 'head -c 100M /dev/zero >/tmp/x')" "exit 1"
+        tenantqctl limits set acme memory=64M >/dev/null
+        t_eq "$(verdict_of -- /bin/sh -c 'head -c 40M /dev/zero >/tmp/x')" "exit 1" "its tenant's memory"
+        tenantqctl limits unset acme memory >/dev/null
         t_eq "$(verdict_of -l memory=64M -- /bin/sh -c 'head -c 30M /dev/zero >/tmp/x; head -c 30M /dev/zero >/dev/shm/y')" "exit 1"
         t_match "$(verdict_of -l memory=64M -- /usr/bin/python3 -c 'b = bytearray(80 << 20)')" '^oom \(job\)'
 }

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
+#include "base/parse.h"
 #include "kernel/cgroup.h"
 #include "kernel/plan.h"
 #include "kernel/spawn.h"
@@ -149,11 +151,18 @@ static int open_files(Tenant *t, const TqStartMessage *m, Files *f, TqStage *ret
         return 0;
 }
 
-/* Its pages are the job's memory: never all of it. */
-static uint64_t tmp_bytes(const Host *h, const TqLimits *limits) {
+/* Its pages are the job's memory: never all of it, nor of its tenant's. */
+static uint64_t tmp_bytes(const Host *h, const Tenant *t, const TqLimits *limits) {
         uint64_t memory = tq_limits_get(limits, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
+        uint64_t tenants = TQ_LIMIT_MAX;
+        char text[32];
 
-        return TQ_MIN(memory, h->memory_bytes) / 2;
+        /* "max", and no such file, are no limit. */
+        if (tq_fs_read_at(t->slice_fd, "memory.max", text, sizeof(text)) > 0) {
+                text[strcspn(text, "\n")] = '\0';
+                (void)tq_parse_u64(text, &tenants);
+        }
+        return TQ_MIN(TQ_MIN(memory, tenants), h->memory_bytes) / 2;
 }
 
 typedef struct Filters {
@@ -206,7 +215,7 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .generation = template->generation,
                 .network = (uint32_t)t->config.network,
                 .outbound = h->config.outbound,
-                .tmp_bytes = tmp_bytes(h, &m->limits),
+                .tmp_bytes = tmp_bytes(h, t, &m->limits),
         };
 
         memcpy(plan.rlimits, rlimits, sizeof(rlimits));
