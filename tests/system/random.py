@@ -1694,7 +1694,7 @@ class World:
 
     def restart(self, rng):
         self.figures["restarts"] += 1
-        kind = rng.choice(["stop", "stop", "daemon", "daemon", "engine", "engine", "both", "both", "term-engine"])
+        kind = rng.choice(["stop", "stop", "daemon", "daemon", "engine", "engine", "both", "both", "term-all"])
         if self.is_dirty or rng.random() < 0.7:
             self.mend_files()
             self.reload(self.root)
@@ -1708,12 +1708,14 @@ class World:
         pending = self.submit_in_flight(rng) if rng.random() < 0.5 else []
         self.note(f"restart: {kind}")
         since = time.monotonic()
-        if kind == "stop":
+        if kind in ("stop", "term-all"):
+            if kind == "term-all":  # as who signals all of a unit does: the engine waits to be told by the daemon
+                os.kill(self.engine, signal.SIGTERM)
             os.kill(self.daemon, signal.SIGTERM)
             self.await_end(self.daemon, 15 * self.slow)
             self.start()
-        elif kind in ("engine", "term-engine"):
-            os.kill(self.engine, signal.SIGKILL if kind == "engine" else signal.SIGTERM)
+        elif kind == "engine":
+            os.kill(self.engine, signal.SIGKILL)
             self.await_end(self.engine, 5)
             self.await_answer(since)
         else:
