@@ -211,7 +211,7 @@ reload_fails() {
 memory_of_the_units() {
         t_eq "$(systemctl show --value -p MemoryMax tenantq)" $((2 << 30)) MemoryMax
         t_eq "$(cat "/proc/$(v_engine_pid)/oom_score_adj")" 0 "the engine's oom_score_adj"
-        t_eq "$(cat "/proc/$(v_main_pid)/oom_score_adj")" -900 "tenantqd's"
+        t_eq "$(cat "/proc/$(v_main_pid)/oom_score_adj")" -1000 "tenantqd's"
         t_eq "$(stat -c '%a %U' /var/lib/tenantq/lock/*)" "600 root" "what is locked"
         t_eq "$(stat -c '%a %U' /var/lib/tenantq/lock)" "700 root" "where it is"
 }
