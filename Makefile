@@ -122,7 +122,7 @@ $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
 STATIC := $(BUILD)/static
 STATIC_CFLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all --coverage,$(CFLAGS)) -fno-pie
 EXEC_SOURCES := $(filter-out src/exec/holder.c,$(wildcard src/exec/*.c)) \
-	$(addprefix src/base/,clock.c crc32c.c fs.c parse.c trusted.c) src/core/sandbox.c src/kernel/netns.c src/kernel/plan.c src/store/result_record.c
+	$(addprefix src/base/,clock.c crc32c.c error.c fs.c parse.c trusted.c) src/core/sandbox.c src/kernel/netns.c src/kernel/plan.c src/store/result_record.c
 HOLDER_SOURCES := src/exec/holder.c src/base/fs.c
 
 $(STATIC)/%.o: src/%.c

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LINKS_MAX  40    /* as the kernel has it */
-#define UID_NOBODY 65534 /* its overflow uid */
+#define LINKS_MAX 40 /* as the kernel has it */
 
 typedef struct Walk {
         int fd;              /* of what `real` names */
@@ -24,7 +23,7 @@ int tq_trusted_stat(int fd, struct statx *ret) {
                 return 0;
         if (errno != EACCES)
                 return tq_errno();
-        *ret = (struct statx){ .stx_mode = S_IFDIR, .stx_uid = UID_NOBODY, .stx_gid = UID_NOBODY };
+        *ret = (struct statx){ .stx_mode = S_IFDIR, .stx_uid = UINT32_MAX, .stx_gid = UINT32_MAX };
         return 0;
 }
 
@@ -109,6 +108,7 @@ int tq_trusted_open(const char *path, char *ret_real, size_t size) {
         Walk w = { .fd = -EBADF };
         int r;
 
+        ret_real[0] = '\0';
         if (path[0] != '/')
                 return -EINVAL;
         if ((size_t)snprintf(w.rest, sizeof(w.rest), "%s", path) >= sizeof(w.rest))

@@ -2,17 +2,15 @@
 #include "conf/hostfile.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buffer.h"
-#include "base/fs.h"
 #include "base/parse.h"
 #include "conf/policyfile.h"
 #include "conf/reader.h"
 #include "conf/resolv.h"
+#include "conf/rootfile.h"
 #include "core/ids.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -323,78 +321,21 @@ static int on_line_once(void *userdata, const char *section, const char *key, co
         return o->handler(o->config, section, key, value, line, err);
 }
 
-/* What is said there is done by root: who could write it, or put another file in its place, would
- * be root. */
-static int check_trust(int dir_fd, const char *name, TqError *err) {
-        const char *what = strcmp(name, ".") == 0           ? "its directory"
-                           : strcmp(name, "tenants.d") == 0 ? "the directory tenants.d"
-                           : strcmp(name, "profiles") == 0  ? "the directory profiles"
-                                                            : "the file";
-        struct stat st;
-
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return tq_errno();
-        if (st.st_uid != 0 && st.st_uid != geteuid())
-                return tq_error(err, -EPERM,
-                                "%s belongs to user %u: expected root (chown root, and look at "
-                                "what it says)",
-                                what, st.st_uid);
-        if (!S_ISLNK(st.st_mode) && (st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid)))
-                return tq_error(err, -EPERM,
-                                "%s can be written by others than root (mode %04o): chmod go-w, "
-                                "and look at what it says",
-                                what, st.st_mode & 07777);
-        return 0;
-}
-
-/* name: of a file, or DIRECTORY/FILE. */
-static int check_all_trust(int dir_fd, const char *name, TqError *err) {
-        const char *slash = strchr(name, '/');
-        char dir[64];
-        int r;
-
-        (void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - name) : 0, name);
-        r = check_trust(dir_fd, ".", err);
-        if (r >= 0 && slash)
-                r = check_trust(dir_fd, dir, err);
-        return r < 0 && r != -ENOENT ? r : check_trust(dir_fd, name, err);
-}
-
 static int load(int dir_fd, const char *name, TqReaderHandler handler, void *config, TqError *err) {
         Once once = { .handler = handler, .config = config };
         TQ_FREE char *data = NULL;
         size_t size;
         int r;
 
-        r = check_all_trust(dir_fd, name, err);
-        if (r >= 0)
-                r = tq_fs_read_file(dir_fd, name, FILE_MAX, &data, &size);
+        r = tq_rootfile_read(dir_fd, name, FILE_MAX, &data, &size, err);
         if (r == -ENOENT)
                 return 0;
-        if (r < 0 && r != -EPERM)
-                (void)tq_error_errno(err, r, "can't read it");
         if (r >= 0)
                 r = tq_reader_parse(data, size, on_line_once, &once, err);
         tq_buffer_done(&once.seen);
         if (r < 0)
                 tq_error_set_file(err, name);
         return r;
-}
-
-int tq_hostfile_read(int dir_fd, const char *path, size_t max, char **ret, TqError *err) {
-        TQ_FREE char *data = NULL;
-        size_t size;
-        int r;
-
-        r = check_all_trust(dir_fd, path, err);
-        if (r >= 0)
-                r = tq_fs_read_file(dir_fd, path, max, &data, &size);
-        if (r < 0)
-                return r == -EPERM ? r : tq_error_errno(err, r, "can't read it");
-        if (strlen(data) != size)
-                return tq_error(err, -EBADMSG, "expected text: it has a NUL byte");
-        *ret = TQ_TAKE_PTR(data);
-        return 0;
 }
 
 int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err) {

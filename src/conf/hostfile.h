@@ -73,9 +73,5 @@ void tq_hostfile_defaults(TqHostConfig *ret);
  * *ret is written only on success. */
 int tq_hostfile_load(int dir_fd, TqHostConfig *ret, TqError *err);
 
-/* Reads a file of the configuration that is not of their form (the caller frees), of at most max
- * bytes, if only root can have written it. -EPERM, -E2BIG, -EBADMSG (a NUL) with err. */
-int tq_hostfile_read(int dir_fd, const char *path, size_t max, char **ret, TqError *err);
-
 /* Reads dir_fd/tenants.d/NAME.conf; a missing file is an empty one. */
 int tq_hostfile_load_tenant(int dir_fd, const char *tenant, TqTenantConfig *ret, TqError *err);

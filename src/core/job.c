@@ -356,17 +356,25 @@ static bool is_safe_to_repeat(const TqJob *job, const TqEnd *end) {
         return end->kind == TQ_END_NEVER_STARTED && job->stop == TQ_STOP_NONE;
 }
 
+/* When a launch is tried again that has failed n times before. */
+static uint64_t retry_at(uint64_t now, unsigned n) {
+        return tq_add_u64(now, TQ_MIN(TQ_RETRY_USEC << TQ_MIN(n, 6U), TQ_RETRY_MOST_USEC));
+}
+
+/* The launch failed before anything of the job was looked at; unless its own limits may be too
+ * tight for that. */
+static bool is_hosts(const TqEnd *end) {
+        return tq_verdict_is_before_job((TqStage)end->stage) && end->code != ENOMEM &&
+               end->code != EAGAIN;
+}
+
 /* The program has not begun: nothing of the job has run, and what stood in the way may pass. */
 static bool may_pass(const TqJob *job, const TqEnd *end) {
         if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE)
                 return false;
-        /* Unless the job's own limits are too tight for it. */
-        if (tq_verdict_is_before_job((TqStage)end->stage) && end->code != ENOMEM &&
-            end->code != EAGAIN)
-                return true;
-        if (job->failed_execs >= TQ_RETRIES_OWN)
-                return false;
-        return end->code == ETXTBSY || end->code == ESTALE || tq_errno_is_shortage(-end->code);
+        return is_hosts(end) ||
+               (job->failed_execs < TQ_RETRIES_OWN &&
+                (end->code == ETXTBSY || end->code == ESTALE || tq_errno_is_shortage(-end->code)));
 }
 
 static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
@@ -380,9 +388,7 @@ static int on_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
         if (passes) {
                 job->is_retry = true;
                 job->retry_at =
-                        tq_add_u64(now, TQ_MIN(TQ_RETRY_USEC << TQ_MIN(job->failed_execs, 6U),
-                                               TQ_RETRY_MOST_USEC));
-                job->failed_execs++;
+                        retry_at(now, is_hosts(end) ? job->failed_launches++ : job->failed_execs++);
         }
         if (is_safe_to_repeat(job, end) || passes) {
                 /* An attempt that was recorded as running is never reused, not even its number. */
@@ -420,9 +426,7 @@ static int on_refused(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now
         }
         job->abort = false;
         job->is_retry = true;
-        job->retry_at = tq_add_u64(
-                now, TQ_MIN(TQ_RETRY_USEC << TQ_MIN(job->retries, 6U), TQ_RETRY_MOST_USEC));
-        job->retries++;
+        job->retry_at = retry_at(now, job->retries++);
         return place(s, job, now);
 }
 

@@ -134,15 +134,16 @@ struct TqJob {
         TqCharge charge;
 
         TqConditions after;
-        uint64_t not_before;    /* StartAfter=, CLOCK_BOOTTIME usec */
-        uint64_t deadline;      /* what the timer heap sorts by */
-        uint64_t running_since; /* CLOCK_BOOTTIME usec */
-        uint64_t stop_usec;     /* from TERM to KILL */
-        uint64_t spool_bytes;   /* of its job file */
-        uint64_t retry_at;      /* is_retry: when the launch is tried again */
-        unsigned retries;       /* launches that failed for now, one after the other */
-        unsigned failed_execs;  /* attempts whose program could not be executed for now */
-        TqList unplaced;        /* there was no memory to queue it: tried again */
+        uint64_t not_before;      /* StartAfter=, CLOCK_BOOTTIME usec */
+        uint64_t deadline;        /* what the timer heap sorts by */
+        uint64_t running_since;   /* CLOCK_BOOTTIME usec */
+        uint64_t stop_usec;       /* from TERM to KILL */
+        uint64_t spool_bytes;     /* of its job file */
+        uint64_t retry_at;        /* is_retry: when the launch is tried again */
+        unsigned retries;         /* launches that failed for now, one after the other */
+        unsigned failed_execs;    /* attempts whose program could not be executed for now */
+        unsigned failed_launches; /* that failed before that, for the host's reasons */
+        TqList unplaced;          /* there was no memory to queue it: tried again */
 };
 
 struct TqQueue {

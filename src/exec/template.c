@@ -76,7 +76,8 @@ static int resolve(Template *t, TqPathKind kind, const char *path) {
         fd = tq_trusted_open(template_place(kind, path), e->real, sizeof(e->real));
         /* Somebody who owns a directory on the way has put something else there. What is to be
          * hidden is where he has it now: all of that directory. */
-        if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && kind == TQ_PATH_HIDDEN && e->real[0]) {
+        if (kind == TQ_PATH_HIDDEN && fd < 0 && fd != -ENOENT && fd != -ENOTDIR &&
+            !tq_errno_is_shortage(fd) && e->real[0]) {
                 char reached[PATH_MAX];
 
                 (void)snprintf(reached, sizeof(reached), "%s", e->real);

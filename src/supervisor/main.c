@@ -120,6 +120,10 @@ static void on_tenant_closed(void *data, Tenant *t) {
         spool_unwatch(((Supervisor *)data)->spool, t);
 }
 
+static void on_room(void *data, Tenant *t) {
+        spool_wake(((Supervisor *)data)->spool, t);
+}
+
 static void on_enabled(void *data, Tenant *t) {
         Supervisor *s = data;
 
@@ -198,7 +202,7 @@ static int make_rooms(Supervisor *s) {
         if (r >= 0)
                 r = rejects_new(s->link, &s->rejects);
         if (r >= 0)
-                r = claims_new(s->own, s->tenants, s->rejects, s->link, on_enabled, s, &s->claims);
+                r = claims_new(s->own, s->tenants, s->rejects, s->link, on_room, s, &s->claims);
         if (r >= 0)
                 r = jobs_new(s->event, s->host, s->own, s->tenants, s->slices, s->link,
                              on_orphans_gone, s, &s->jobs);

@@ -82,6 +82,53 @@ START_TEST(exec_fails_for_now) {
 }
 END_TEST
 
+/* What the host or the configuration lacks before the job is looked at is waited for without end,
+ * at most a minute each time; and that does not use up what a program that is busy gets. */
+START_TEST(launch_fails_for_long) {
+        static const TqStage stages[] = { TQ_STAGE_SANDBOX,      TQ_STAGE_NETWORK, TQ_STAGE_HELPER,
+                                          TQ_STAGE_SURROUNDINGS, TQ_STAGE_SANDBOX, TQ_STAGE_SANDBOX,
+                                          TQ_STAGE_SANDBOX,      TQ_STAGE_SANDBOX };
+        static const unsigned seconds[] = { 1, 2, 4, 8, 16, 32, 60, 60 };
+        unsigned attempt = 1;
+        WORLD w = world_new();
+
+        tenant_of(&w, 1, "1");
+        open_world(&w);
+        submit_to(&w, 1, 1, "q");
+        for (; attempt <= TQ_ELEMENTSOF(seconds); attempt++) {
+                TqEnd end = { .kind = TQ_END_SPAWN_FAILED,
+                              .stage = stages[attempt - 1],
+                              .code = attempt % 2 ? ENOENT : EADDRNOTAVAIL };
+
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = 1, .attempt = attempt });
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_ENDED,
+                                         .job = 1,
+                                         .attempt = attempt,
+                                         .end = &end });
+                ck_assert_int_eq(why(&w, 1), TQ_WAIT_LAUNCH_RETRY);
+                ck_assert_uint_eq(tq_scheduler_next_deadline(w.s),
+                                  w.now + seconds[attempt - 1] * SEC);
+                tick(&w, seconds[attempt - 1] * SEC);
+        }
+        /* Of the job's own limits, perhaps: with a bound, and from the beginning. */
+        for (unsigned i = 0; i < 5; i++, attempt++) {
+                TqEnd end = { .kind = TQ_END_SPAWN_FAILED,
+                              .stage = TQ_STAGE_SANDBOX,
+                              .code = i % 2 ? EAGAIN : ENOMEM };
+
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_SPAWNED, .job = 1, .attempt = attempt });
+                w.actions.n = 0;
+                must_step(&w, (TqEvent){ .type = TQ_EVENT_ENDED,
+                                         .job = 1,
+                                         .attempt = attempt,
+                                         .end = &end });
+                ck_assert_int_eq(w.actions.items[0].type,
+                                 i < 4 ? TQ_ACTION_REQUEUE : TQ_ACTION_FINISH);
+                tick(&w, (UINT64_C(1) << i) * SEC);
+        }
+}
+END_TEST
+
 /* Refused for now: again after a second, the slot is free meanwhile. */
 START_TEST(refused) {
         WORLD w = world_new();
@@ -157,6 +204,8 @@ END_TEST
 
 static void fill(Suite *s) {
         TCase *retries = unit_case(s, "retries");
+
+        tcase_add_test(retries, launch_fails_for_long);
 
         tcase_add_test(retries, never_started);
         tcase_add_test(retries, requeue_takes_the_timer_back);

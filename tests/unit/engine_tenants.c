@@ -231,9 +231,18 @@ START_TEST(launches) {
         ck_assert_uint_eq(fake_n_ops(), n + 1); /* once a minute, whatever works in between */
         ck_assert_str_eq(t->launch_note, "clone: ENOMEM");
         tenants_note_launch(ts, t->id, NULL);
+        /* Others once a minute, the same once an hour: it is tried each minute. */
         fake_now += 61 * TQ_USEC_PER_SEC;
         tenants_note_launch(ts, t->id, "clone: ENOMEM");
+        ck_assert_uint_eq(fake_n_ops(), n + 1);
+        tenants_note_launch(ts, t->id, NULL);
+        tenants_note_launch(ts, t->id, "sandbox: ENOENT");
         ck_assert_uint_eq(fake_n_ops(), n + 2);
+        ck_assert_str_eq(fake_op(n + 1)->text, "sandbox: ENOENT");
+        tenants_note_launch(ts, t->id, NULL);
+        fake_now += 3601 * TQ_USEC_PER_SEC;
+        tenants_note_launch(ts, t->id, "sandbox: ENOENT");
+        ck_assert_uint_eq(fake_n_ops(), n + 3);
         tenants_note_launch(ts, 99, "nobody's"); /* harmless */
 }
 END_TEST

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/buffer.h"
+#include "base/fs.h"
 #include "unit.h"
 
 extern char **environ;
@@ -169,6 +170,113 @@ START_TEST(exec_fails) {
 }
 END_TEST
 
+static bool has_cgroups(void) {
+        return unit_cgroup_mount() && unit_is_root();
+}
+
+/* One of the test's own. */
+static int make_cgroup(char *ret_path, size_t size) {
+        int fd;
+
+        (void)snprintf(ret_path, size, "%s/tq-unit-%d", unit_cgroup_mount(), (int)getpid());
+        ck_assert_int_eq(mkdir(ret_path, 0755), 0);
+        fd = open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
+static int end_of(pid_t pid, int pidfd) {
+        int status = unit_wait(pid);
+
+        (void)close(pidfd);
+        ck_assert(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+#define STUCK 20
+
+/* Who can't run in its cgroup keeps nobody: neither those that come after it there, nor others. */
+START_TEST(not_waited_for) {
+        TqSpawn spawn = { .helper_fd = open_self() };
+        int pidfds[STUCK], free_pidfd;
+        pid_t pids[STUCK], free_pid;
+        char path[256];
+        bool failed_exec;
+
+        if (!has_cgroups())
+                unit_skip("needs root and a cgroup2 mount");
+        spawn.cgroup_fd = make_cgroup(path, sizeof(path));
+        ck_assert_int_eq(tq_fs_write_attr(spawn.cgroup_fd, "cgroup.freeze", "1"), 0);
+        spawn.plan_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        for (int i = 0; i < STUCK; i++) {
+                ck_assert_int_eq(tq_spawn(&spawn, &pids[i], &pidfds[i], &failed_exec), 0);
+                ck_assert_int_eq(fcntl(pidfds[i], F_GETFD), FD_CLOEXEC);
+        }
+        /* Ours may go on with everything that those have still to use. */
+        (void)close(spawn.plan_fd);
+        ck_assert_int_eq(dup2(STDERR_FILENO, spawn.plan_fd), spawn.plan_fd);
+        for (int i = 0; i < STUCK; i++)
+                ck_assert_int_eq(waitpid(pids[i], NULL, WNOHANG), 0);
+        ck_assert_int_eq(tq_spawn(&(TqSpawn){ .helper_fd = spawn.helper_fd,
+                                              .cgroup_fd = -1,
+                                              .plan_fd = spawn.plan_fd },
+                                  &free_pid, &free_pidfd, &failed_exec),
+                         0);
+        ck_assert_int_eq(end_of(free_pid, free_pidfd), 42);
+        ck_assert_int_eq(tq_fs_write_attr(spawn.cgroup_fd, "cgroup.freeze", "0"), 0);
+        for (int i = 0; i < STUCK; i++)
+                ck_assert_int_eq(end_of(pids[i], pidfds[i]), 42);
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+/* One that is killed before it could run gives its memory back. */
+START_TEST(killed_before) {
+        TqSpawn spawn = { .helper_fd = open_self() };
+        char path[256];
+
+        if (!has_cgroups())
+                unit_skip("needs root and a cgroup2 mount");
+        spawn.cgroup_fd = make_cgroup(path, sizeof(path));
+        spawn.plan_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        for (int i = 0; i < 3 * STUCK; i++) {
+                bool failed_exec;
+                int pidfd;
+                pid_t pid;
+
+                ck_assert_int_eq(tq_fs_write_attr(spawn.cgroup_fd, "cgroup.freeze", "1"), 0);
+                ck_assert_int_eq(tq_spawn(&spawn, &pid, &pidfd, &failed_exec), 0);
+                ck_assert_int_eq(tq_fs_write_attr(spawn.cgroup_fd, "cgroup.kill", "1"), 0);
+                ck_assert_int_eq(tq_fs_write_attr(spawn.cgroup_fd, "cgroup.freeze", "0"), 0);
+                ck_assert_int_eq(WTERMSIG(unit_wait(pid)), SIGKILL);
+                (void)close(pidfd);
+        }
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+/* In its own cgroup, why it could not be executed is its exit code. */
+START_TEST(exec_fails_later) {
+        int dir_fd = unit_dir_open(), pidfd;
+        TqSpawn spawn = { .plan_fd = 0 };
+        bool failed_exec;
+        char path[256];
+        pid_t pid;
+
+        if (!has_cgroups())
+                unit_skip("needs root and a cgroup2 mount");
+        spawn.cgroup_fd = make_cgroup(path, sizeof(path));
+        spawn.helper_fd = openat(dir_fd, "not-a-program", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        ck_assert_int_eq(tq_spawn(&spawn, &pid, &pidfd, &failed_exec), 0);
+        ck_assert(!failed_exec);
+        ck_assert_int_eq(tq_spawn_error(end_of(pid, pidfd)), EACCES);
+        ck_assert_int_eq(tq_spawn_error(0), 0);
+        ck_assert_int_eq(tq_spawn_error(42), 0);
+        ck_assert_int_eq(tq_spawn_error(TQ_SPAWN_FAILED), 0);
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 START_TEST(clone_fails) {
         TqSpawn spawn = { .helper_fd = open_self(), .cgroup_fd = open("/", O_PATH | O_CLOEXEC) };
         bool failed_exec = true;
@@ -202,6 +310,9 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, keeps);
         tcase_add_test(tcase, many);
         tcase_add_test(tcase, exec_fails);
+        tcase_add_test(tcase, not_waited_for);
+        tcase_add_test(tcase, killed_before);
+        tcase_add_test(tcase, exec_fails_later);
         tcase_add_test(tcase, clone_fails);
         tcase_add_test(tcase, namespace);
 }

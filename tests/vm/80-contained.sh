@@ -21,6 +21,10 @@ doctor() {
         out=$(tenantqctl doctor) && t_fail "modes"
         t_match "$out" 'FAIL +modes .*0777' modes
         chmod 0755 "$V_SPOOL"
+        sysctl -q kernel.core_pattern='|/bin/false %p'
+        t_match "$(tenantqctl doctor)" 'warn +core dumps +/bin/false %p dumps the jobs that crash, as root'
+        sysctl -q kernel.core_pattern=core
+        t_match "$(tenantqctl doctor)" 'ok +core dumps'
 }
 
 selftest() {

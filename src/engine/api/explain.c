@@ -248,8 +248,11 @@ static void say_retry(const char *why, const TqReason *r, Sentence *s) {
         for (size_t i = 0; i < TQ_ELEMENTSOF(rows); i++)
                 if (strstr(why, rows[i].words))
                         mend = rows[i].mend;
-        PUT(s->text, "its launch failed for now (%.350s); it is tried again at ",
-            call_launch_text(why));
+        if (why[0] != '\0')
+                PUT(s->text, "its launch failed for now (%.350s); it is tried again at ",
+                    call_launch_text(why));
+        else
+                PUT(s->text, "its launch failed for now; it is tried again at ");
         say_time(s->text, sizeof(s->text), r->until_usec);
         PUT_ADMIN(s, "%s", mend);
 }

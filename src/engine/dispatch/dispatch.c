@@ -186,8 +186,7 @@ static int on_spawned(void *userdata, const TqMessage *m, const char *blob, int 
 
         (void)blob;
         (void)fd;
-        /* That one's sandbox is still to be made. */
-        if (live && !job_of(live)->failed_why)
+        if (live)
                 tenants_note_launch(d->tenants, live->tenant->id, NULL);
         return heard(feed_step(
                 d->feed,
@@ -304,9 +303,9 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
         }
         live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
         if (live && live->attempt == m->attempt && m->end.kind == TQ_END_SPAWN_FAILED &&
+            tq_verdict_is_before_job((TqStage)m->end.stage) &&
             note_failure(d, live, (TqStage)m->end.stage, m->end.code, blob,
-                         message->header.blob_size,
-                         tq_verdict_is_before_job((TqStage)m->end.stage)) < 0)
+                         message->header.blob_size, true) < 0)
                 return -ENOMEM;
         r = feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
                                            .job = m->job,

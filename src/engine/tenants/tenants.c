@@ -78,8 +78,9 @@ const Tenant *tenants_by_name(const Tenants *ts, const char *name) {
         return by_name(ts, name);
 }
 
-#define SAYS_USEC (60 * TQ_USEC_PER_SEC) /* the same of a tenant, to the journal */
-#define FORMER    ".former-"
+#define SAYS_USEC       (60 * TQ_USEC_PER_SEC)   /* the same of a tenant, to the journal */
+#define SAYS_AGAIN_USEC (3600 * TQ_USEC_PER_SEC) /* in the same words, though it got further */
+#define FORMER          ".former-"
 
 const char *tenants_title(const Tenant *t, char buf[TQ_TENANT_TITLE_MAX]) {
         if (t->is_former)
@@ -386,6 +387,7 @@ int tenants_hear(Tenants *ts, const TqTenantMessage *m, const Tenant **ret) {
 void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
         uint64_t now = tq_clock_boottime_usec();
         Tenant *t = tq_map_get(&ts->ids, id);
+        bool is_same;
 
         if (!t)
                 return;
@@ -393,9 +395,14 @@ void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
                 t->launch_note[0] = '\0';
                 return;
         }
-        /* Once a minute: each launch that works in between makes it new. */
-        if (t->launch_note[0] == '\0' && now >= t->launch_says_from) {
+        /* Each launch that gets further makes it new: also one that fails a moment later, each
+         * minute for as long as nobody mends it. */
+        is_same = strncmp(t->launch_said, text, sizeof(t->launch_said) - 1) == 0;
+        if (t->launch_note[0] == '\0' &&
+            now >= (is_same ? t->launch_says_again : t->launch_says_from)) {
                 t->launch_says_from = now + SAYS_USEC;
+                t->launch_says_again = now + SAYS_AGAIN_USEC;
+                (void)snprintf(t->launch_said, sizeof(t->launch_said), "%s", text);
                 tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_LAUNCH_FAILED, .tenant = t->name },
                              "tenant %s: jobs can't be launched for now: %s", t->name, text);
                 events_add_within(ts->events, &t->budget, "launch-failed", 0, EVENTS_NOBODY, "%s",

@@ -27,7 +27,9 @@ typedef struct Tenant {
         char fault[TQ_MESSAGE_TEXT_MAX]; /* why it is not in order */
         char note[TQ_MESSAGE_TEXT_MAX];  /* what somebody should mend, though it is in order */
         char launch_note[256];           /* why launches fail for now; empty: they don't */
-        uint64_t launch_says_from;       /* when the journal may be told again */
+        char launch_said[256];           /* the last one that the journal was told */
+        uint64_t launch_says_from;       /* when it may be told another one */
+        uint64_t launch_says_again;      /* or the same */
         bool output_fails;               /* of the latest job that ended */
         uint64_t output_says_from;       /* when the journal may be told again */
         EventBudget budget;

@@ -7,8 +7,8 @@
 #include "base/format.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "conf/hostfile.h"
 #include "conf/profilefile.h"
+#include "conf/rootfile.h"
 
 #define PROFILES_MOST 64
 
@@ -61,7 +61,7 @@ static int add_file(Profiles *p, int config_fd, const char *name, TqError *err) 
         int r;
 
         (void)snprintf(path, sizeof(path), "profiles/%s", name);
-        r = tq_hostfile_read(config_fd, path, TQ_PROFILEFILE_MAX, &text, err);
+        r = tq_rootfile_read_text(config_fd, path, TQ_PROFILEFILE_MAX, &text, err);
         if (r >= 0)
                 r = add(p, name, text, err);
         if (r >= 0)

@@ -132,6 +132,14 @@ static void forget(Attempt *a) {
         (void)attempt_free(a);
 }
 
+/* With all the CPU that its tenant has: what it holds until it has ended (the lock of all mounts,
+ * for a moment), others wait for. */
+static int kill_all(const Attempt *a) {
+        (void)tq_fs_write_attr(a->leaf_fd, "cpu.weight",
+                               "10000"); /* without that controller: none */
+        return tq_cgroup_kill(a->leaf_fd);
+}
+
 static int watch_events(Attempt *a);
 static void finish(Attempt *a);
 
@@ -246,7 +254,7 @@ static void finish(Attempt *a) {
 
         /* An empty cgroup may be told before the death of who was the last in it. */
         if (!is_reaped(a)) {
-                (void)tq_cgroup_kill(a->leaf_fd);
+                (void)kill_all(a);
                 remove_later(a, -EBUSY);
                 return;
         }
@@ -258,7 +266,7 @@ static void finish(Attempt *a) {
                 return;
         }
         /* Something is left in it: it keeps its slot until that has gone. */
-        (void)tq_cgroup_kill(a->leaf_fd);
+        (void)kill_all(a);
         if (watch_events(a) < 0)
                 tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
         remove_later(a, r);
@@ -366,7 +374,7 @@ static void expect_end(Attempt *a) {
 void reap_abort(Attempt *a) {
         a->is_aborted = true;
         a->barrier_fd = tq_close(a->barrier_fd);
-        (void)tq_cgroup_kill(a->leaf_fd);
+        (void)kill_all(a);
         expect_end(a);
 }
 
@@ -431,9 +439,7 @@ static int on_kill(void *userdata, const TqMessage *m, const char *blob, int *fd
         (void)fd;
         if (!a)
                 return 0;
-        /* What a launch or an end holds while it is slowed down, others wait for. */
-        (void)tq_fs_write_attr(a->leaf_fd, "cpu.weight", "10000");
-        r = tq_cgroup_kill(a->leaf_fd);
+        r = kill_all(a);
         if (r < 0)
                 tq_log(LOG_ERR, "job %" PRIu64 ": cgroup.kill: %s", a->job, strerror(-r));
         expect_end(a);
@@ -449,7 +455,7 @@ static int on_abandon(void *userdata, const TqMessage *m, const char *blob, int 
         if (!a)
                 return 0;
         reap_keep_counters(a);
-        (void)tq_cgroup_kill(a->leaf_fd);
+        (void)kill_all(a);
         tq_log(LOG_WARNING, "job %" PRIu64 " of %s: given up; its cgroup is left as it is", a->job,
                a->tenant->name);
         end(a);
