@@ -78,9 +78,9 @@ const Tenant *tenants_by_name(const Tenants *ts, const char *name) {
         return by_name(ts, name);
 }
 
-#define SAYS_USEC       (60 * TQ_USEC_PER_SEC)   /* the same of a tenant, to the journal */
-#define SAYS_AGAIN_USEC (3600 * TQ_USEC_PER_SEC) /* in the same words, though it got further */
-#define FORMER          ".former-"
+#define SAYS_USEC (60 * TQ_USEC_PER_SEC)   /* the same of a tenant, to the journal */
+#define SAME_USEC (3600 * TQ_USEC_PER_SEC) /* in the same words, though it got further */
+#define FORMER    ".former-"
 
 const char *tenants_title(const Tenant *t, char buf[TQ_TENANT_TITLE_MAX]) {
         if (t->is_former)
@@ -399,9 +399,8 @@ void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
          * minute for as long as nobody mends it. */
         is_same = strncmp(t->launch_said, text, sizeof(t->launch_said) - 1) == 0;
         if (t->launch_note[0] == '\0' &&
-            now >= (is_same ? t->launch_says_again : t->launch_says_from)) {
+            now >= t->launch_says_from + (is_same ? SAME_USEC - SAYS_USEC : 0)) {
                 t->launch_says_from = now + SAYS_USEC;
-                t->launch_says_again = now + SAYS_AGAIN_USEC;
                 (void)snprintf(t->launch_said, sizeof(t->launch_said), "%s", text);
                 tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_LAUNCH_FAILED, .tenant = t->name },
                              "tenant %s: jobs can't be launched for now: %s", t->name, text);

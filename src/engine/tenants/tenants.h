@@ -28,10 +28,8 @@ typedef struct Tenant {
         char note[TQ_MESSAGE_TEXT_MAX];  /* what somebody should mend, though it is in order */
         char launch_note[256];           /* why launches fail for now; empty: they don't */
         char launch_said[256];           /* the last one that the journal was told */
-        uint64_t launch_says_from;       /* when it may be told another one */
-        uint64_t launch_says_again;      /* or the same */
         bool output_fails;               /* of the latest job that ended */
-        uint64_t output_says_from;       /* when the journal may be told again */
+        uint64_t launch_says_from, output_says_from; /* when the journal may be told again */
         EventBudget budget;
         size_t n_specs; /* parsed jobs of it in memory: written by dispatch/job.c */
 } Tenant;
