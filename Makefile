@@ -7,6 +7,7 @@
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
 # make vmtest                tests that need systemd and cgroup v2, in a virtual machine
+# make deb                   a Debian package, in build/deb
 # make install DESTDIR= PREFIX= SYSCONFDIR=
 # Variables: SAN=address,undefined  WERROR=1  BUILD=dir  CC=
 
@@ -21,12 +22,14 @@ MANDIR := $(PREFIX)/share/man
 UNITDIR := $(PREFIX)/lib/systemd/system
 SYSUSERSDIR := $(PREFIX)/lib/sysusers.d
 TMPFILESDIR := $(PREFIX)/lib/tmpfiles.d
+CATALOGDIR := $(PREFIX)/lib/systemd/catalog
 BASHCOMPDIR := $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR := $(PREFIX)/share/zsh/site-functions
 SYSCONFDIR := /etc/tenantq
 
 CC ?= cc
 BUILD ?= build$(if $(SAN),/san)$(if $(COVERAGE),/coverage)
-PKGS := libsystemd libseccomp libcgroup inih sqlite3
+PKGS := libsystemd libseccomp libcgroup inih sqlite3 libmd
 
 CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude
 CPPFLAGS += -DTQ_VERSION='"$(VERSION)"'
@@ -53,6 +56,10 @@ PIC := -fPIE
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
+# What the archives are linked with, for who links them into something else.
+libs:
+	@echo $(PKG_LIBS)
+
 # Low to high: a layer's archive is linked before those below it, so that a call upward finds nothing.
 LAYERS := base core conf kernel store sim ipc
 BELOW_base := base
@@ -71,7 +78,7 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: FORCE all check lint analyze coverage bench vmtest install clean
+.PHONY: FORCE all check lint analyze coverage bench vmtest install deb clean libs
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c
@@ -122,7 +129,7 @@ $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
 STATIC := $(BUILD)/static
 STATIC_CFLAGS = $(filter-out -fsanitize=% -fno-sanitize-recover=all --coverage,$(CFLAGS)) -fno-pie
 EXEC_SOURCES := $(filter-out src/exec/holder.c,$(wildcard src/exec/*.c)) \
-	$(addprefix src/base/,clock.c crc32c.c error.c fs.c parse.c trusted.c) src/core/sandbox.c src/kernel/netns.c src/kernel/plan.c src/store/result_record.c
+	$(addprefix src/base/,clock.c crc32c.c error.c fs.c parse.c trusted.c) src/core/sandbox.c src/kernel/netns.c src/kernel/plan.c src/store/logpage.c src/store/result_record.c
 HOLDER_SOURCES := src/exec/holder.c src/base/fs.c
 
 $(STATIC)/%.o: src/%.c
@@ -215,14 +222,21 @@ install: all
 		$(SUBSTITUTE) units/$$u > $(DESTDIR)$(UNITDIR)/$$u && chmod 0644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	install -m 0644 units/tenantq.sysusers $(DESTDIR)$(SYSUSERSDIR)/tenantq.conf
 	install -m 0644 units/tenantq.tmpfiles $(DESTDIR)$(TMPFILESDIR)/tenantq.conf
+	install -D -m 0644 units/tenantq.catalog $(DESTDIR)$(CATALOGDIR)/tenantq.catalog
 	test -e $(DESTDIR)$(SYSCONFDIR)/tenantq.conf || \
 		install -m 0644 conf/tenantq.conf $(DESTDIR)$(SYSCONFDIR)/tenantq.conf
 	install -m 0644 conf/tenants.d/example.conf.sample $(DESTDIR)$(SYSCONFDIR)/tenants.d/
 	install -d $(DESTDIR)$(BASHCOMPDIR)
 	$(BUILD)/tenantqctl completion bash > $(DESTDIR)$(BASHCOMPDIR)/tenantqctl
 	chmod 0644 $(DESTDIR)$(BASHCOMPDIR)/tenantqctl
+	install -d $(DESTDIR)$(ZSHCOMPDIR)
+	$(BUILD)/tenantqctl completion zsh > $(DESTDIR)$(ZSHCOMPDIR)/_tenantqctl
+	chmod 0644 $(DESTDIR)$(ZSHCOMPDIR)/_tenantqctl
 	for s in 1 5 7 8; do for m in src/man/*.$$s; do test -e $$m || continue; \
 		install -D -m 0644 $$m $(DESTDIR)$(MANDIR)/man$$s/$$(basename $$m) || exit 1; done; done
+
+deb:
+	@scripts/deb
 
 clean:
 	rm -rf build

@@ -93,6 +93,13 @@ t_lacks() {
         [[ "$1" != *"$2"* ]] || t_fail "${3:-text}: got '$1', with '$2' in it"
 }
 
+# t_none PART WHAT COMMAND [ARG...]: the command succeeds, and PART is nowhere in what it prints.
+t_none() {
+        local said
+        said=$("${@:3}") || t_fail "$2: exit status $? of ${*:3}"
+        t_lacks "$said" "$1" "$2"
+}
+
 # t_wait SECONDS COMMAND [ARG...]: until the command succeeds, at most so long.
 t_wait() {
         local limit=$1 deadline

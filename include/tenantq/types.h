@@ -30,4 +30,5 @@
 #define TQ_EXIT_UNAVAILABLE 7  /* no daemon answers */
 #define TQ_EXIT_LIMIT       8  /* a limit refuses it for now; the answer says when to try again */
 #define TQ_EXIT_BUSY        9  /* too many connections or waits, of yours or of all; try again */
+#define TQ_EXIT_CHANGED     10 /* it was changed by somebody else: --if-revision */
 #define TQ_EXIT_NOT_RUN     99 /* the awaited job ended without an exit code of its own */

@@ -42,19 +42,34 @@ static ssize_t read_up_to(int fd, char *buf, size_t size) {
         return (ssize_t)got;
 }
 
+int tq_fs_copy(int from, int to, uint64_t *ret_size) {
+        size_t size = 256UL * 1024;
+        TQ_FREE char *data = malloc(size);
+        uint64_t copied = 0;
+        ssize_t n;
+        int r = data ? 0 : -ENOMEM;
+
+        while (r >= 0 && (n = read_up_to(from, data, size)) != 0) {
+                r = n < 0 ? (int)n : tq_fs_write_all(to, data, (size_t)n);
+                copied += n > 0 ? (size_t)n : 0;
+        }
+        if (r >= 0 && ret_size)
+                *ret_size = copied;
+        return r;
+}
+
 ssize_t tq_fs_read_at(int dir_fd, const char *name, char *buf, size_t size) {
         TQ_CLOSE int fd = -EBADF;
         ssize_t n;
 
+        buf[0] = '\0';
         fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
                 return tq_errno();
         n = read_up_to(fd, buf, size);
-        if (n < 0)
-                return n;
-        if ((size_t)n >= size)
-                return -E2BIG;
-        buf[n] = '\0';
+        if (n >= 0 && (size_t)n >= size)
+                n = -E2BIG;
+        buf[TQ_MAX(n, 0)] = '\0';
         return n;
 }
 

@@ -9,8 +9,13 @@
 /* Writes all bytes, going on after EINTR and short writes. 0 or negative errno. */
 int tq_fs_write_all(int fd, const void *data, size_t size);
 
+/* All of a file from where `from` stands to where `to` does; *ret_size (may be NULL) becomes how
+ * many bytes that were. 0 or negative errno. */
+int tq_fs_copy(int from, int to, uint64_t *ret_size);
+
 /* Reads the file name below dir_fd (not following a link in the last part) into buf and terminates
- * it. Returns the number of bytes, -E2BIG if it holds size bytes or more, or negative errno. */
+ * it. Returns the number of bytes, -E2BIG if it holds size bytes or more, or negative errno; then
+ * buf is empty. size: at least 1. */
 ssize_t tq_fs_read_at(int dir_fd, const char *name, char *buf, size_t size);
 
 /* Reads a whole file of at most max bytes into a new string (terminated; *ret_size without the

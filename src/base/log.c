@@ -12,6 +12,8 @@
 static const char *const ids[_TQ_LOG_ID_MAX] = {
         [TQ_LOG_READY] = "d446b3b0a2464c7fa0549d604ec471e7",
         [TQ_LOG_DEGRADED] = "8e6348389b6244938557c3d26bb48111",
+        [TQ_LOG_FULL] = "6e30f77f181d4802b47ddff652dd9847",
+        [TQ_LOG_ROOM] = "1750493a0ff849eea5b76f24653bd186",
         [TQ_LOG_ENGINE_ENDED] = "cae35629d5e741a190495816f7c8ac3c",
         [TQ_LOG_RELOADED] = "0b1b200416c64b2fb05a6539ec64eec5",
         [TQ_LOG_RELOAD_REFUSED] = "5e2b95b1dfd64f6db6760d22c73c3fea",
@@ -20,6 +22,9 @@ static const char *const ids[_TQ_LOG_ID_MAX] = {
         [TQ_LOG_OUTPUT_LOST] = "3d33ca6a960845f8a0b9d5c89f362cef",
         [TQ_LOG_CGROUP_STUCK] = "6c93a7cc644e43439d9475796e782546",
         [TQ_LOG_MADE_AGAIN] = "9b43183cf67e4e33886bd4515d1eb7e8",
+        [TQ_LOG_QUARANTINED] = "571ef2b6a79f408183722a2bcdc43002",
+        [TQ_LOG_CHANGED] = "f66aed56727c42b6bfe71002b5d253a0",
+        [TQ_LOG_DRIFT] = "f4231320ef23434d8931306ee42b91a3",
 };
 
 /* Of the process, as its stderr is. */
@@ -49,7 +54,7 @@ void tq_log_open(const char *prefix) {
 
 static bool send_to_journal(int priority, TqLogAbout about, const char *text) {
         char message[1100], level[16], id[64], tenant[160], job[64];
-        struct iovec fields[5];
+        struct iovec fields[5 + TQ_LOG_FIELDS];
         int n = 0;
 
 #define FIELD(buf, ...)                                                                            \
@@ -67,6 +72,8 @@ static bool send_to_journal(int priority, TqLogAbout about, const char *text) {
         if (about.job > 0)
                 FIELD(job, "TENANTQ_JOB=%" PRIu64, about.job);
 #undef FIELD
+        for (size_t i = 0; i < TQ_MIN(about.n_fields, (size_t)TQ_LOG_FIELDS); i++)
+                fields[n++] = (struct iovec){ (char *)about.fields[i], strlen(about.fields[i]) };
         return sd_journal_sendv(fields, n) >= 0;
 }
 

@@ -15,6 +15,8 @@ typedef enum TqLogId {
         TQ_LOG_PLAIN, /* nothing that one would look for */
         TQ_LOG_READY,
         TQ_LOG_DEGRADED,
+        TQ_LOG_FULL,
+        TQ_LOG_ROOM,
         TQ_LOG_ENGINE_ENDED,
         TQ_LOG_RELOADED,
         TQ_LOG_RELOAD_REFUSED,
@@ -23,18 +25,24 @@ typedef enum TqLogId {
         TQ_LOG_OUTPUT_LOST,
         TQ_LOG_CGROUP_STUCK,
         TQ_LOG_MADE_AGAIN,
+        TQ_LOG_QUARANTINED,
+        TQ_LOG_CHANGED,
+        TQ_LOG_DRIFT,
         _TQ_LOG_ID_MAX,
 } TqLogId;
 
 /* As sd-id128(3) writes it, 32 digits; NULL of TQ_LOG_PLAIN. */
 const char *tq_log_id_to_string(TqLogId id);
 
-/* What the line is about: TENANTQ_TENANT=, TENANTQ_JOB=. */
+/* What the line is about: TENANTQ_TENANT=, TENANTQ_JOB=, and more. */
 typedef struct TqLogAbout {
         TqLogId id;
-        const char *tenant; /* NULL: none */
-        uint64_t job;       /* 0: none */
+        const char *tenant;        /* NULL: none */
+        uint64_t job;              /* 0: none */
+        const char *const *fields; /* others: "TENANTQ_NAME=value" */
+        size_t n_fields;           /* at most TQ_LOG_FIELDS */
 } TqLogAbout;
+#define TQ_LOG_FIELDS 10
 
 /* prefix stands before each line on stderr ("engine: "); borrowed. Looks once where stderr leads.
  */

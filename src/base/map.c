@@ -6,13 +6,6 @@ struct TqMapEntry {
         void *value;
 };
 
-/* The finaliser of splitmix64 (Steele, Lea, Flood 2014). */
-static uint64_t mix(uint64_t x) {
-        x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-        x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-        return x ^ (x >> 31);
-}
-
 void tq_map_done(TqMap *m) {
         free(m->entries);
         *m = (TqMap){};
@@ -20,7 +13,7 @@ void tq_map_done(TqMap *m) {
 
 /* The place of key, or the free one where it would go. The map is never full. */
 static size_t find(const TqMap *m, uint64_t key) {
-        size_t i = mix(key) & (m->allocated - 1);
+        size_t i = tq_mix64(key) & (m->allocated - 1);
 
         while (m->entries[i].value && m->entries[i].key != key)
                 i = (i + 1) & (m->allocated - 1);
@@ -74,7 +67,7 @@ void *tq_map_remove(TqMap *m, uint64_t key) {
         if (!value)
                 return NULL;
         for (i = (hole + 1) & mask; m->entries[i].value; i = (i + 1) & mask) {
-                size_t home = mix(m->entries[i].key) & mask;
+                size_t home = tq_mix64(m->entries[i].key) & mask;
 
                 /* Move it back unless its home lies cyclically in (hole, i]. */
                 if (((i - home) & mask) >= ((i - hole) & mask)) {

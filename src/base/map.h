@@ -3,6 +3,13 @@
 
 #include "base/util.h"
 
+/* Spreads the bits of x over all 64: the finaliser of splitmix64 (Steele, Lea, Flood 2014). */
+static inline uint64_t tq_mix64(uint64_t x) {
+        x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+        x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+        return x ^ (x >> 31);
+}
+
 /* An open-addressing hash map from uint64_t to a pointer it does not own. Linear probing with
  * backward-shift deletion (Knuth, TAOCP 3, 6.4, algorithm R): no tombstones, so it stays fast when
  * jobs come and go for months. Keys are mixed, so that counting ids don't cluster. NULL is no

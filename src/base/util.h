@@ -15,6 +15,8 @@
 #define TQ_PURE              __attribute__((pure))
 
 #define TQ_ELEMENTSOF(a)                   (sizeof(a) / sizeof((a)[0]))
+#define TQ_STRINGIFY_(x)                   #x
+#define TQ_STRINGIFY(x)                    TQ_STRINGIFY_(x)
 #define TQ_MIN(a, b)                       ((a) < (b) ? (a) : (b))
 #define TQ_MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define TQ_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
@@ -64,6 +66,22 @@ static inline void tq_freep(void *p) {
 /* The negative errno of the call that has just failed; never 0. */
 static inline int tq_errno(void) {
         return errno > 0 ? -errno : -EIO;
+}
+
+/* Room for one more of n items, each of so many bytes, in an array that doubles. -ENOMEM: it is as
+ * it was. */
+static inline int tq_make_room(void **items, size_t n, size_t *allocated, size_t size) {
+        size_t more = *allocated > 0 ? *allocated * 2 : 8;
+        void *bigger;
+
+        if (n < *allocated)
+                return 0;
+        bigger = reallocarray(*items, more, size);
+        if (!bigger)
+                return -ENOMEM;
+        *items = bigger;
+        *allocated = more;
+        return 0;
 }
 
 /* Saturating: a sum of times or counters must never wrap to a small number. */

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/parse.h"
+#include "conf/retentionfile.h"
 #include "conf/policyfile.h"
 #include "conf/reader.h"
 #include "conf/resolv.h"
@@ -255,12 +256,14 @@ static int on_host_line(void *userdata, const char *section, const char *key, co
                 c->has_memory |= key && strcmp(key, "memory") == 0;
                 return key ? tq_policyfile_set(&c->policy, key, value, line, err) : 0;
         }
+        if (strcmp(section, "history") == 0)
+                return key ? tq_retentionfile_set(&c->retention, key, value, line, err) : 0;
         if (strncmp(section, "pool ", 5) == 0)
                 return key ? tq_policyfile_set_pool(&c->policy, key, value, line, err)
                            : tq_policyfile_open_pool(&c->policy, section + 5, line, err);
         return tq_error_at(err, -EBADMSG, line, NULL,
                            "unknown section [%s]; expected [host], [defaults], [ceilings], "
-                           "[scheduler] or [pool NAME]",
+                           "[scheduler], [history] or [pool NAME]",
                            section);
 }
 
@@ -280,6 +283,7 @@ void tq_hostfile_defaults(TqHostConfig *ret) {
                 .outbound_connections = 8192,
         };
         (void)tq_sandbox_outbound_from_string(ret->outbound_addresses, &ret->outbound);
+        tq_retention_init(&ret->retention);
         tq_policy_init(&ret->policy);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/profile.h"
 #include "conf/resolv.h"
+#include "core/retention.h"
 #include "core/scheduler.h"
 
 /* What only root can write: /etc/tenantq/tenantq.conf and tenants.d/NAME.conf (tenantq.conf(5)). */
@@ -33,6 +34,7 @@ typedef struct TqHostConfig {
                                                       host's */
         TqLimits defaults;
         TqLimits ceilings;
+        TqRetention retention;
         TqHostPolicy policy; /* max_jobs, memory and cpus: TQ_LIMIT_MAX unless they are said */
         bool has_max_jobs, has_memory;
 } TqHostConfig;

@@ -11,14 +11,3 @@ typedef void (*TqJobfileNote)(void *userdata, unsigned line, const char *key, co
  * -E2BIG (with err) when too large; -ENOMEM. */
 int tq_jobfile_parse(const char *data, size_t size, TqJobSpec *ret, TqJobfileNote note,
                      void *userdata, TqError *err);
-
-typedef struct TqJobfileKey {
-        const char *section;
-        const char *key;
-        bool is_repeatable;
-        bool has_effect;
-        int (*set)(TqJobSpec *spec, const char *value, const char **ret_expected);
-} TqJobfileKey;
-
-/* The table of [Job], [Sandbox] and [Retry]; [Limits] is tq_limits_keys. *ret_n: rows. */
-const TqJobfileKey *tq_jobfile_keys(size_t *ret_n);

@@ -4,7 +4,7 @@
 #include "base/error.h"
 
 #define TQ_READER_KEY_MAX     96
-#define TQ_READER_SECTION_MAX 80
+#define TQ_READER_SECTION_MAX 112 /* "queue TENANT/NAME" */
 
 /* Called for each section's head (key and value NULL) and for each key, in the file's order. The
  * strings live until it returns. A negative return ends the reading and is passed on. */

@@ -58,9 +58,11 @@ void tq_charge_init(TqPool *p) {
 
 /* After a second, and again whenever it has become a quarter older, but each minute at the latest,
  * or after a thousandth of its age: short jobs closely, and the longest one costs few looks. What
- * is charged ahead is no more than the time between two. */
+ * is charged ahead is no more than the time between two. One that is adopted is new to us. */
 static uint64_t next_look(const TqJob *job, uint64_t now) {
-        uint64_t age = age_of(job, now), most = TQ_MAX(LOOK_MAX_USEC, age / LOOK_MAX_PART);
+        bool is_new = job->charge.is_adopted && job->charge.look_at == 0;
+        uint64_t age = is_new ? 0 : age_of(job, now);
+        uint64_t most = TQ_MAX(LOOK_MAX_USEC, age / LOOK_MAX_PART);
 
         return tq_add_u64(now, TQ_MIN(TQ_MAX(age / 4, LOOK_MIN_USEC), most));
 }
@@ -258,6 +260,22 @@ void tq_charge_settle(TqTenant *t, uint64_t now) {
         }
 }
 
+uint64_t tq_charge_tag(const TqTenant *t, uint64_t now) {
+        bool is_exact = tq_world_is_contended(t->pool);
+        uint64_t tag = t->tag;
+
+        TQ_LIST_FOREACH(node, &t->active) {
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                uint64_t charged = advance_at(job, now, now);
+
+                /* What it uses while nobody competes is not charged. */
+                if (!is_exact)
+                        charged = TQ_MIN(charged, job->charge.advance);
+                tag = tq_add_u64(tq_sub_u64(tag, job->charge.advance), charged);
+        }
+        return tag;
+}
+
 TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
         TqUse use;
         TqJob *job;
@@ -357,12 +375,19 @@ static void expect(const TqScheduler *s, TqJob *job) {
                 TQ_MIN(job->charge.expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
 }
 
-static void charge_first(TqScheduler *s, TqJob *job, uint64_t now) {
-        TqTenant *t = job->tenant;
-        TqUse use = in_time(&job->charge.expected,
-                            TQ_MIN(job->charge.expected.slot_usec, LOOK_MIN_USEC));
+/* What it is expected to have used after its first while, on top of so long a time. */
+static TqUse first_of(const TqJob *job, uint64_t slot_usec) {
+        uint64_t ahead = TQ_MIN(job->charge.expected.slot_usec, LOOK_MIN_USEC);
+        TqUse use = in_time(&job->charge.expected, tq_add_u64(slot_usec, ahead));
 
         use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
+        return use;
+}
+
+static void charge_first(TqScheduler *s, TqJob *job, uint64_t now) {
+        TqTenant *t = job->tenant;
+        TqUse use = first_of(job, 0);
+
         set_advance(t, job, advance_of(t, &use));
         job->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
         note_usage(s, t, job->charge.noted, now);
@@ -372,17 +397,36 @@ void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
         TqTenant *t = job->tenant;
 
         job->charge.slot_since = now;
+        job->charge.is_adopted = false;
         expect(s, job);
         tq_tag_pass_time(t);
         charge_first(s, job, now);
         t->turn = ++s->turns;
 }
 
+/* From when on what its adopted jobs use is not in the tag of a tenant yet, and is to be. */
+static uint64_t charged_since(const TqTenant *t, uint64_t now) {
+        if (t->kept_at == 0 || !t->pool->was_contended)
+                return now;
+        return TQ_MIN(TQ_MAX(t->kept_at, t->pool->contended_since), now);
+}
+
 void tq_charge_adopt(TqScheduler *s, TqJob *job, uint64_t now) {
+        TqTenant *t = job->tenant;
+        TqUse use;
+
         job->charge.slot_since = job->running_since;
+        job->charge.is_adopted = true;
         expect(s, job);
-        job->tenant->pool->contended_since = now;
-        charge_first(s, job, now);
+        /* An age only: what it had used by then is a guess until it is seen. */
+        job->charge.base.slot_usec = age_of(job, charged_since(t, now));
+        use = first_of(job, tq_sub_u64(age_of(job, now), job->charge.base.slot_usec));
+        set_advance(t, job, advance_of(t, &use));
+        use = first_of(job, 0);
+        job->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
+        /* Else it was when the job started, and is in what the tenant got back. */
+        if (job->running_since >= t->kept_at)
+                note_usage(s, t, job->charge.noted, now);
 }
 
 void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, bool is_typical) {

@@ -10,7 +10,8 @@ void tq_charge_init(TqPool *p);
 /* Charges: at the start by estimate, meanwhile by what was seen, in the end by what it was. A use
  * is of the whole job so far. */
 void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now);
-/* It runs already: what it used so far is not charged. */
+/* It runs already. What it used so far is in the tag that its tenant got back (TQ_EVENT_STANDING),
+ * or is charged if that is of before and somebody competed; without one it is not charged. */
 void tq_charge_adopt(TqScheduler *s, TqJob *job, uint64_t now);
 void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now);
 void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, bool is_typical);
@@ -20,6 +21,8 @@ int tq_charge_watch(TqJob *job, uint64_t now);
 void tq_charge_unwatch(TqJob *job);
 /* The tenant leaves its pool for that one. */
 void tq_charge_move(TqTenant *t, TqPool *to);
+/* The tenant's tag as its running jobs have used by now, without what was charged ahead. */
+uint64_t tq_charge_tag(const TqTenant *t, uint64_t now);
 /* A weight or a capacity is about to change: what was used until now is charged by the old one. */
 void tq_charge_settle(TqTenant *t, uint64_t now);
 /* When a job of the pool is looked at next, or TQ_NEVER. */

@@ -21,19 +21,12 @@ static TqMap *map_of(TqScheduler *s, const TqAfter *after) {
         return after->job > 0 ? &s->awaited_jobs : &s->awaited_names;
 }
 
-/* splitmix64's finaliser (Steele, Lea, Flood 2014). */
-static uint64_t mix(uint64_t x) {
-        x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-        x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-        return x ^ (x >> 31);
-}
-
 /* A name is its tenant's. Where the scheduler lies in memory is not known to tenants, so that none
  * can find names that fall together with another's. */
 static uint64_t key_of(const TqScheduler *s, const TqAfter *after, const TqTenant *t) {
         return after->job > 0 ? after->job
                               : after->name * UINT64_C(0x9E3779B97F4A7C15) +
-                                        mix(t->id ^ (uint64_t)(uintptr_t)s);
+                                        tq_mix64(t->id ^ (uint64_t)(uintptr_t)s);
 }
 
 /* Those who wait for that: an entry that is there, or a new one. NULL: out of memory. */
@@ -64,6 +57,22 @@ static int await(TqScheduler *s, TqCondition *c) {
         return 0;
 }
 
+/* What a waiting job was told of another one is asked for again after a restart: that one is to be
+ * known as long. Without memory it may be forgotten before. */
+static void refer(TqScheduler *s, uint64_t job, intptr_t more) {
+        intptr_t n = (intptr_t)tq_map_remove(&s->named, job) + more;
+
+        if (job > 0 && n > 0)
+                (void)tq_map_put(&s->named, job, (void *)n); /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* The condition means that job from now on. */
+static void bind(TqScheduler *s, TqCondition *c, uint64_t job) {
+        refer(s, c->after.job, -1);
+        refer(s, job, 1);
+        c->after = (TqAfter){ .job = job };
+}
+
 static void drop_if_empty(TqScheduler *s, const TqAfter *after, const TqTenant *t) {
         TqMap *map = map_of(s, after);
         TqAwaited *a = tq_map_get(map, key_of(s, after, t));
@@ -91,6 +100,7 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
         job->tenant->n_conditions += n;
         for (size_t i = 0; i < n; i++) {
                 job->after.items[i] = (TqCondition){ .owner = job, .after = after[i] };
+                refer(s, after[i].job, 1);
                 tq_list_init(&job->after.items[i].link);
         }
         for (size_t i = 0; r >= 0 && i < n; i++) {
@@ -105,8 +115,10 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
 void tq_condition_drop(TqScheduler *s, TqJob *job) {
         if (s->awaited_jobs.size > 0)
                 drop_if_empty(s, &(TqAfter){ .job = job->id }, job->tenant);
-        for (size_t i = 0; i < job->after.n; i++)
+        for (size_t i = 0; i < job->after.n; i++) {
                 forget(s, &job->after.items[i]);
+                refer(s, job->after.items[i].after.job, -1);
+        }
         free(job->after.items);
         job->tenant->n_conditions -= job->after.n;
         job->after.items = NULL;
@@ -199,7 +211,7 @@ void tq_condition_named(TqScheduler *s, const TqJob *job) {
                         continue;
                 tq_list_unlink(node);
                 tq_list_append(&of_job->ring, node);
-                c->after = by_number;
+                bind(s, c, job->id);
         }
         drop_if_empty(s, &(TqAfter){ .name = job->name }, job->tenant);
         drop_if_empty(s, &by_number, job->tenant);
@@ -216,13 +228,20 @@ static TqCondition *find(TqJob *job, const TqAfter *after) {
         return NULL;
 }
 
-int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met) {
+int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met,
+                        uint64_t by) {
         TqCondition *c = find(job, after);
 
         if (!c)
                 return -ENOENT;
         (void)settle(s, c, is_met);
+        if (by > 0)
+                bind(s, c, by);
         return 0;
+}
+
+bool tq_condition_names(const TqScheduler *s, uint64_t job) {
+        return tq_map_get(&s->named, job);
 }
 
 int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id) {
@@ -236,7 +255,7 @@ int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint6
         if (!a)
                 return -ENOMEM;
         forget(s, c);
-        c->after = by_number;
+        bind(s, c, job_id);
         tq_list_append(&a->ring, &c->link);
         return 0;
 }

@@ -13,8 +13,11 @@ void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well);
  * NULL. False: there is none. */
 bool tq_condition_next(TqScheduler *s, TqJob **ret);
 void tq_condition_done(TqScheduler *s); /* when there are no jobs any more */
-/* One condition of one job is settled. -ENOENT: it has no such. */
-int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met);
+/* One condition of one job is settled, by what became of the job `by` (0: of none). -ENOENT: it has
+ * no such. */
+int tq_condition_settle(TqScheduler *s, TqJob *job, const TqAfter *after, bool is_met, uint64_t by);
+/* Whether a job that has not ended waits, or has waited, for that one. */
+bool tq_condition_names(const TqScheduler *s, uint64_t job);
 /* A name turns out to be that job's, which has not ended. */
 int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id);
 /* Nobody has it so far: the next job that comes with it is meant. -EAGAIN: one has come meanwhile.

@@ -8,17 +8,19 @@
 typedef struct TqScheduler TqScheduler;
 
 typedef enum TqEventType {
-        TQ_EVENT_HOST,    /* the host's policy: host. Before the first tenant, or later */
-        TQ_EVENT_TENANT,  /* a tenant appears or changes: t */
-        TQ_EVENT_SWITCH,  /* of the host, a tenant or a queue: tenant, j.queue, switches */
-        TQ_EVENT_SUBMIT,  /* a job that is (about to be) in the ledger: j.* */
-        TQ_EVENT_ADOPT,   /* after a restart: a job of the ledger that runs: j.* */
-        TQ_EVENT_SPAWNED, /* launched and waiting at the barrier */
-        TQ_EVENT_USED,    /* what a running job has used so far: use */
-        TQ_EVENT_ENDED,   /* its cgroup is empty: end */
-        TQ_EVENT_REFUSED, /* the launch failed before anything ran, for now: end, is_own */
-        TQ_EVENT_TIMES,   /* the clock of the day was set: j.not_before, j.start_by */
-        TQ_EVENT_AFTER,   /* a condition that ended before the job came: after, is_met */
+        TQ_EVENT_HOST,     /* the host's policy: host. Before the first tenant, or later */
+        TQ_EVENT_TENANT,   /* a tenant appears or changes: t */
+        TQ_EVENT_SWITCH,   /* of the host, a tenant or a queue: tenant, j.queue, switches */
+        TQ_EVENT_STANDING, /* where a pool, then a tenant (0: the host) stood before a restart:
+                            * pool_standing, or tenant, standing. While closed, before its jobs */
+        TQ_EVENT_SUBMIT,   /* a job that is (about to be) in the ledger: j.* */
+        TQ_EVENT_ADOPT,    /* after a restart: a job of the ledger that runs: j.* */
+        TQ_EVENT_SPAWNED,  /* launched and waiting at the barrier */
+        TQ_EVENT_USED,     /* what a running job has used so far: use */
+        TQ_EVENT_ENDED,    /* its cgroup is empty: end */
+        TQ_EVENT_REFUSED,  /* the launch failed before anything ran, for now: end, is_own */
+        TQ_EVENT_TIMES,    /* the clock of the day was set: j.not_before, j.start_by */
+        TQ_EVENT_AFTER,    /* a condition that ended before the job came: after, is_met */
         TQ_EVENT_HOLD,
         TQ_EVENT_RELEASE,
         TQ_EVENT_CANCEL,
@@ -34,6 +36,27 @@ typedef struct TqSwitches {
         bool is_paused;   /* nothing starts */
         bool is_draining; /* nothing is taken; what waits still runs */
 } TqSwitches;
+
+/* Where a tenant stood (standing.c). Of the host, tenant 0, only the averages mean anything. */
+typedef struct TqStanding {
+        const char *pool; /* of which the tag is; NULL: the shared one */
+        TqPresence presence;
+        uint64_t tag;               /* without what running jobs were charged ahead of their use */
+        uint64_t largest_advance;   /* as TqTenant.largest_advance */
+        uint64_t turn;              /* as TqTenant.turn */
+        double usage;               /* log2 of what was left of its use then; TQ_HISTORY_NONE */
+        const TqAverages *averages; /* borrowed; NULL: none */
+        uint64_t age_usec;          /* how long ago that was */
+} TqStanding;
+
+typedef struct TqPoolStanding {
+        const char *name;
+        uint64_t vtime;
+        uint64_t largest_charge;
+        bool is_contended;
+        uint64_t contended_usec; /* for how long already, if it was */
+        uint64_t age_usec;
+} TqPoolStanding;
 
 typedef struct TqEvent {
         TqEventType type;
@@ -66,6 +89,9 @@ typedef struct TqEvent {
                 uint64_t spool_bytes;
                 const TqAfter *after;
                 size_t n_after;
+                const TqRetry *retry; /* copied; NULL: one attempt */
+                unsigned failures;    /* attempts that failed before */
+                uint64_t again_at;    /* CLOCK_BOOTTIME usec, of the next one; 0: there was none */
                 uint64_t running_since; /* ADOPT: CLOCK_BOOTTIME usec */
                 TqStopReason stop;      /* ADOPT: it was already asked to stop */
                 bool is_held;
@@ -74,8 +100,11 @@ typedef struct TqEvent {
                 void *userdata;
         } j;
         TqSwitches switches;
+        const TqStanding *standing;
+        const TqPoolStanding *pool_standing;
         TqAfter after;
         bool is_met;
+        uint64_t met_by;  /* AFTER: what became of that job says it; 0: of none */
         uint64_t instead; /* AFTER: the name is this job's, which has not ended */
         bool is_none;     /* AFTER: nobody has the name yet; else is_met says what became of it */
         const TqUse *use;
@@ -90,6 +119,7 @@ typedef enum TqActionType {
         TQ_ACTION_KILL,    /* kill the cgroup */
         TQ_ACTION_SAMPLE,  /* ask what it has used; the answer is TQ_EVENT_USED */
         TQ_ACTION_REQUEUE, /* record that it waits again */
+        TQ_ACTION_RETRY,   /* record how the attempt failed, then acknowledge; it waits again */
         TQ_ACTION_FINISH,  /* record the verdict, then acknowledge; the job is no longer known here
                             */
         _TQ_ACTION_MAX,
@@ -101,8 +131,13 @@ typedef struct TqAction {
         uint32_t tenant;
         unsigned attempt;
         TqStopReason stop;
-        TqVerdict verdict; /* FINISH */
-        void *userdata;    /* the job's */
+        TqVerdict verdict;   /* FINISH, RETRY: of the attempt */
+        bool is_dead;        /* FINISH: it is a dead letter */
+        bool is_quarantined; /* REQUEUE: and is held, since its launch crashed again; verdict.code:
+                                the signal */
+        unsigned failures;   /* RETRY: attempts that have failed, with this one */
+        uint64_t again_at;   /* RETRY: when the next one is due, CLOCK_BOOTTIME usec */
+        void *userdata;      /* the job's */
 } TqAction;
 
 typedef struct TqActions {

@@ -101,7 +101,7 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
                 return job->is_held;
         case TQ_WAIT_START_AFTER:
                 r->until_usec = job->not_before;
-                return job->state == TQ_JOB_SCHEDULED && !job->is_retry &&
+                return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_NOT &&
                        (job->not_before > now || job->after.n_unmet == 0);
         case TQ_WAIT_AFTER:
                 r->current = job->after.n - job->after.n_unmet;
@@ -113,8 +113,13 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
                         }
                 return job->after.n_unmet > 0;
         case TQ_WAIT_LAUNCH_RETRY:
-                r->until_usec = job->retry_at;
-                return job->state == TQ_JOB_SCHEDULED && job->is_retry;
+                r->until_usec = job->again_at;
+                return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_LAUNCH;
+        case TQ_WAIT_RETRY:
+                r->until_usec = job->again_at;
+                r->current = job->failures;
+                r->maximum = job->retry ? job->retry->max_attempts : 1;
+                return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_RETRY;
         case TQ_WAIT_TENANT_DISABLED:
                 return !t->enabled;
         case TQ_WAIT_HOST_PAUSED:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/fair.h"
 
+#include <endian.h>
 #include <math.h>
+#include <string.h>
 
-#define NAMES         16 /* of one tenant; a power of two */
 #define NSEC_PER_USEC 1000
 
 static bool is_counted(uint64_t capacity) {
@@ -57,6 +58,17 @@ TqHistory tq_fair_history_add(TqHistory history, uint64_t charge, uint64_t weigh
         return isinf(low) ? high : high + log2(1.0 + exp2(low - high));
 }
 
+double tq_fair_history_at(TqHistory history, uint64_t now_usec, uint64_t half_life_usec) {
+        return history - (double)now_usec / (double)TQ_MAX(half_life_usec, 1U);
+}
+
+TqHistory tq_fair_history_of(double left, uint64_t at_usec_ago, uint64_t now_usec,
+                             uint64_t half_life_usec) {
+        if (!isfinite(left))
+                return TQ_HISTORY_NONE;
+        return left + ((double)now_usec - (double)at_usec_ago) / (double)TQ_MAX(half_life_usec, 1U);
+}
+
 typedef struct Average {
         uint64_t name;
         TqUse use; /* slot_usec 0: none */
@@ -64,7 +76,7 @@ typedef struct Average {
 
 struct TqAverages {
         TqUse all;
-        Average names[NAMES];
+        Average names[TQ_FAIR_NAMES];
 };
 
 TqAverages *tq_fair_averages_free(TqAverages *a) {
@@ -97,7 +109,7 @@ void tq_fair_learn(TqAverages **a, uint64_t name, const TqUse *use) {
         if (!*a)
                 return;
         average(&(*a)->all, use);
-        of_name = &(*a)->names[name % NAMES];
+        of_name = &(*a)->names[name % TQ_FAIR_NAMES];
         if (of_name->name != name)
                 *of_name = (Average){ .name = name };
         average(&of_name->use, use);
@@ -105,7 +117,7 @@ void tq_fair_learn(TqAverages **a, uint64_t name, const TqUse *use) {
 
 void tq_fair_prefetch(const TqAverages *a, uint64_t name) {
         if (a)
-                __builtin_prefetch(&a->names[name % NAMES]);
+                __builtin_prefetch(&a->names[name % TQ_FAIR_NAMES]);
 }
 
 const TqUse *tq_fair_predict(const TqAverages *a, uint64_t name) {
@@ -113,6 +125,97 @@ const TqUse *tq_fair_predict(const TqAverages *a, uint64_t name) {
 
         if (!a)
                 return NULL;
-        of_name = &a->names[name % NAMES];
+        of_name = &a->names[name % TQ_FAIR_NAMES];
         return of_name->name == name && of_name->use.slot_usec > 0 ? &of_name->use : &a->all;
+}
+
+/* As bytes ------------------------------------------------------------------------------------ */
+
+/* A byte of version, one that counts the names, the average of all, and of each name its number and
+ * its average: all in 8 bytes each, little endian. */
+#define VERSION 1
+
+static void put(uint8_t **at, uint64_t v) {
+        v = htole64(v);
+        memcpy(*at, &v, sizeof(v));
+        *at += sizeof(v);
+}
+
+static void put_use(uint8_t **at, const TqUse *use) {
+        put(at, use->slot_usec);
+        put(at, use->cpu_usec);
+        put(at, use->memory_bytes);
+        put(at, use->io_bytes);
+}
+
+size_t tq_fair_write(const TqAverages *a, uint8_t buf[TQ_FAIR_AVERAGES_MAX]) {
+        uint8_t *at = buf + 2;
+
+        if (!a)
+                return 0;
+        buf[0] = VERSION;
+        buf[1] = 0;
+        put_use(&at, &a->all);
+        for (size_t i = 0; i < TQ_FAIR_NAMES; i++) {
+                if (a->names[i].use.slot_usec == 0)
+                        continue;
+                buf[1]++;
+                put(&at, a->names[i].name);
+                put_use(&at, &a->names[i].use);
+        }
+        return (size_t)(at - buf);
+}
+
+static uint64_t get(const uint8_t **at) {
+        uint64_t v;
+
+        memcpy(&v, *at, sizeof(v));
+        *at += sizeof(v);
+        return le64toh(v);
+}
+
+static TqUse get_use(const uint8_t **at) {
+        TqUse use = { .slot_usec = get(at) };
+
+        use.cpu_usec = get(at);
+        use.memory_bytes = get(at);
+        use.io_bytes = get(at);
+        return use;
+}
+
+int tq_fair_read(const void *bytes, size_t size, TqAverages **ret) {
+        const uint8_t *at = bytes;
+        TQ_FREE TqAverages *a = NULL;
+
+        if (size < 2 || at[0] != VERSION || at[1] > TQ_FAIR_NAMES ||
+            size != 2 + sizeof(TqUse) + at[1] * sizeof(Average))
+                return -EBADMSG;
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        at += 2;
+        a->all = get_use(&at);
+        if (a->all.slot_usec == 0)
+                return -EBADMSG;
+        while (at < (const uint8_t *)bytes + size) {
+                uint64_t name = get(&at);
+                Average *of_name = &a->names[name % TQ_FAIR_NAMES];
+
+                /* Each has one place. */
+                if (of_name->use.slot_usec > 0)
+                        return -EBADMSG;
+                *of_name = (Average){ .name = name, .use = get_use(&at) };
+                if (of_name->use.slot_usec == 0)
+                        return -EBADMSG;
+        }
+        *ret = TQ_TAKE_PTR(a);
+        return 0;
+}
+
+TqAverages *tq_fair_copy(const TqAverages *a) {
+        TqAverages *copy = malloc(sizeof(*copy));
+
+        if (copy)
+                *copy = *a;
+        return copy;
 }

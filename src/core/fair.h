@@ -48,3 +48,16 @@ void tq_fair_learn(TqAverages **a, uint64_t name, const TqUse *use);
 void tq_fair_prefetch(const TqAverages *a, uint64_t name);
 /* The average of that name, else of all the tenant's jobs, else NULL. */
 const TqUse *tq_fair_predict(const TqAverages *a, uint64_t name);
+
+/* The averages as bytes, for who keeps them, and back. `write` returns how many, at most
+ * TQ_FAIR_AVERAGES_MAX; 0 of NULL. -EBADMSG: a later version wrote them, or nobody did; -ENOMEM. */
+#define TQ_FAIR_NAMES        16 /* of one tenant; a power of two */
+#define TQ_FAIR_AVERAGES_MAX (2 + 32 + TQ_FAIR_NAMES * 40)
+size_t tq_fair_write(const TqAverages *a, uint8_t buf[TQ_FAIR_AVERAGES_MAX]);
+int tq_fair_read(const void *bytes, size_t size, TqAverages **ret);
+TqAverages *tq_fair_copy(const TqAverages *a);
+
+/* What is left of a history at a time, on a scale that does not grow, and back. */
+double tq_fair_history_at(TqHistory history, uint64_t now_usec, uint64_t half_life_usec);
+TqHistory tq_fair_history_of(double left, uint64_t at_usec_ago, uint64_t now_usec,
+                             uint64_t half_life_usec);

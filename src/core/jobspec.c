@@ -16,6 +16,7 @@ void tq_jobspec_done(TqJobSpec *spec) {
         free((void *)spec->paths);
         free(spec->working_directory);
         free(spec->correlation_id);
+        free(spec->key);
         free(spec->labels);
         free(spec->after);
         *spec = (TqJobSpec){};

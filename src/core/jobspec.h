@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "core/limits.h"
 #include "core/profile.h"
+#include "core/retry.h"
 
 /* What a job changes in what it sees, in the order in which it is done. */
 typedef enum TqJobPath {
@@ -33,6 +34,7 @@ typedef struct TqJobSpec {
         size_t n_environment;
         char *working_directory; /* absolute, or NULL: the home, or / where that is none */
         char *correlation_id;
+        char *key;    /* Key=: the same submission of its tenant has the same; or NULL */
         char *labels; /* as written: blank-separated KEY=VALUE */
         int priority;
         uint64_t start_after_usec; /* CLOCK_REALTIME; 0: now */
@@ -43,10 +45,14 @@ typedef struct TqJobSpec {
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* empty: its tenant's */
         unsigned profile_line;
         bool private_network;
+        bool repeats_lost; /* OnLost=requeue; it is part of `retry` */
+        bool has_retry;
         char **paths; /* TqJobPath and, behind it, "PATH" or "PATH:PATH"; each its own allocation */
         size_t n_paths;
         TqLimits limits;                   /* RuntimeMaxSec= is its `runtime` */
         unsigned limit_lines[_TQ_KEY_MAX]; /* where each stands in the file */
+        uint64_t keep_usec; /* how long its output is kept after its end; 0: as all */
+        TqRetry retry;
 } TqJobSpec;
 
 void tq_jobspec_done(TqJobSpec *spec);

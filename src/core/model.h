@@ -13,7 +13,7 @@
 #include "core/limits.h"
 #include "core/policy.h"
 #include "core/reason.h"
-#include "core/verdict.h"
+#include "core/retry.h"
 
 /* What the scheduler knows: jobs, queues, tenants, pools. Outside of core/ it is looked at only. */
 
@@ -30,7 +30,7 @@
 #define TQ_STEP_MOST 256
 
 typedef enum TqJobState {
-        TQ_JOB_SCHEDULED, /* waits for StartAfter=, for After= or for a retry of the launch */
+        TQ_JOB_SCHEDULED, /* waits for StartAfter=, for After= or for its next attempt */
         TQ_JOB_HELD,      /* somebody holds it */
         TQ_JOB_QUEUED,
         TQ_JOB_STARTING, /* launched, at the barrier */
@@ -44,6 +44,13 @@ typedef struct TqJob TqJob;
 typedef struct TqTenant TqTenant;
 typedef struct TqQueue TqQueue;
 typedef struct TqPool TqPool;
+
+/* Why a job that has been launched waits for a time. */
+typedef enum TqAgain {
+        TQ_AGAIN_NOT,
+        TQ_AGAIN_LAUNCH, /* its launch failed for now */
+        TQ_AGAIN_RETRY,  /* its attempt failed, and its file says that it is tried again */
+} TqAgain;
 
 typedef enum TqLane {
         TQ_LANE_LONG,  /* may run longer than the host's lane_runtime, or without bound */
@@ -99,6 +106,7 @@ typedef struct TqCharge {
         uint64_t look_at;    /* when its use is looked at next, if somebody competes then */
         TqUse seen;          /* at the last look; slot_usec 0: there was none */
         TqUse base;          /* what it had used when competition began: not charged */
+        bool is_adopted;     /* it ran before a restart: who starts it anew was not there */
         TqHeapNode look;     /* while it runs, in the pool's looks */
         TqList minute;       /* or in its minutes */
         TqList looked;       /* it was seen, and is not charged for that yet */
@@ -116,12 +124,12 @@ struct TqJob {
         TqJobState state;
         int priority;
 
-        bool is_retry;       /* SCHEDULED because a launch failed for now */
         bool is_held;        /* somebody holds it */
         bool is_short;       /* its own bound is within the host's lane_runtime */
         bool counts_as_long; /* holds one of the slots that long jobs may have */
         bool abort;          /* to be killed before it ever ran */
         unsigned attempt;    /* of the launch under way or the next one, from 1 */
+        TqAgain again;
         TqStopReason stop;
         TqWait placed, counted; /* why it is not in the line, while it waits elsewhere */
         uint64_t id;
@@ -139,10 +147,14 @@ struct TqJob {
         uint64_t running_since;   /* CLOCK_BOOTTIME usec */
         uint64_t stop_usec;       /* from TERM to KILL */
         uint64_t spool_bytes;     /* of its job file */
-        uint64_t retry_at;        /* is_retry: when the launch is tried again */
+        uint64_t again_at;        /* CLOCK_BOOTTIME usec: not before, while `again` says why */
         unsigned retries;         /* launches that failed for now, one after the other */
         unsigned failed_execs;    /* attempts whose program could not be executed for now */
         unsigned failed_launches; /* that failed before that, for the host's reasons */
+        unsigned crashes;         /* launches that crashed since the last one that did not */
+        uint64_t crashed_since;   /* CLOCK_BOOTTIME usec, of the first of them */
+        unsigned failures;        /* attempts that count against those that it may have */
+        TqRetry *retry;           /* owned; NULL: it has one */
         TqList unplaced;          /* there was no memory to queue it: tried again */
 };
 
@@ -160,8 +172,9 @@ struct TqQueue {
         uint64_t jobs;  /* all that name it: it exists as long as there is one, or it is kept */
         TqBucket rate;
         TqList all;
-        /* Jobs that wait elsewhere than in the line: HELD, START_AFTER, AFTER, LAUNCH_RETRY. */
-        uint64_t placed[TQ_WAIT_LAUNCH_RETRY + 1];
+        /* Jobs that wait elsewhere than in the line: HELD, START_AFTER, AFTER, LAUNCH_RETRY, RETRY.
+         */
+        uint64_t placed[TQ_WAIT_RETRY + 1];
         char name[TQ_QUEUE_NAME_MAX + 1];
 };
 
@@ -171,6 +184,15 @@ typedef struct TqWaiting {
         uint64_t scheduled, held;
         uint64_t bytes; /* of their job files */
 } TqWaiting;
+
+/* What a tenant did in its pool, before a restart. */
+typedef enum TqPresence {
+        TQ_PRESENCE_IDLE,      /* ran nothing and wanted nothing: begins where virtual time is */
+        TQ_PRESENCE_RUNNING,   /* could start no other job */
+        TQ_PRESENCE_COMPETING, /* could, had it a slot or memory */
+        _TQ_PRESENCE_MAX,
+        _TQ_PRESENCE_INVALID = -EINVAL,
+} TqPresence;
 
 /* Where a tenant stands in its pool. */
 typedef enum TqStand {
@@ -209,6 +231,9 @@ struct TqTenant {
         TqWaiting waiting;
 
         TqList dirty;      /* something about it has changed in this step */
+        TqList changed;    /* or since tq_scheduler_next_changed() named it */
+        TqPresence was;    /* before a restart, until it is there again */
+        uint64_t kept_at;  /* before a restart: up to then its tag has what it used; 0: none */
         TqTreeNode order;  /* PARKED: in the pool's tree */
         uint64_t need[2];  /* PARKED: least memory that would start a job: of any, of a short one */
         uint64_t least[2]; /* the same, of the subtree below */
@@ -220,7 +245,11 @@ struct TqTenant {
         char name[TQ_TENANT_TITLE_MAX];
         TqQueueLimit *queue_limits;
         size_t n_queue_limits;
-        TqLimits limits; /* effective */
+        TqLimits limits;         /* effective */
+        uint64_t begun_at;       /* as TqScheduler.begun_at, of its own jobs */
+        uint64_t crash_job;      /* whose launch crashed last, and */
+        uint64_t crash_at;       /* when; and when one of */
+        uint64_t other_crash_at; /* another job did. CLOCK_BOOTTIME usec, 0: never */
 };
 
 /* A tenant in its pool's tournament, and where what its next start will look at is likely to be. */
@@ -246,6 +275,7 @@ struct TqPool {
         uint64_t
                 contended_since; /* the last time that somebody began to compete where nobody did */
         uint64_t largest_charge; /* of one job, fading */
+        bool was_contended;      /* before a restart */
         TqTournament ready;      /* of tenants by rank */
         TqTournament resting;    /* of the same, by tag: who is OUT, but holds slots */
         TqTree parked;           /* the same order */

@@ -11,6 +11,8 @@ const TqWaitRow tq_reason_waits[_TQ_WAIT_MAX] = {
         [TQ_WAIT_START_AFTER] = { "start-after", "its StartAfter= has not come" },
         [TQ_WAIT_AFTER] = { "after", "a job of its After= has not ended well yet" },
         [TQ_WAIT_LAUNCH_RETRY] = { "launch-retry", "its launch failed for now and is tried again" },
+        [TQ_WAIT_RETRY] = { "retry", "an attempt of it failed; the next one comes when its "
+                                     "[Retry] says" },
         [TQ_WAIT_TENANT_DISABLED] = { "tenant-disabled", "its tenant has a fault" },
         [TQ_WAIT_HOST_PAUSED] = { "host-paused", "the host is paused: nothing starts" },
         [TQ_WAIT_TENANT_PAUSED] = { "tenant-paused", "its tenant is paused" },

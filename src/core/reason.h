@@ -12,6 +12,7 @@ typedef enum TqWait {
         TQ_WAIT_START_AFTER,
         TQ_WAIT_AFTER,
         TQ_WAIT_LAUNCH_RETRY,
+        TQ_WAIT_RETRY,
         TQ_WAIT_TENANT_DISABLED,
         TQ_WAIT_HOST_PAUSED,
         TQ_WAIT_TENANT_PAUSED,

@@ -11,6 +11,8 @@
 #include "core/job.h"
 #include "core/pool.h"
 #include "core/queue.h"
+#include "core/state.h"
+#include "core/standing.h"
 #include "core/tenant.h"
 #include "core/turn.h"
 #include "core/line.h"
@@ -25,8 +27,9 @@
  * that these are about (tq_world_touch()); then it is found out once where each of those stands;
  * then what may start does. job.c is what may happen to a job; tenant.c is what holds for tenants
  * and queues; pool.c is how many slots there are; turn.c is who is next, by tag.c and charge.c what
- * was served; admission.c is who gets in; condition.c is After=; explain.c says why a job waits, by
- * asking the questions of facts.c that turn.c asks. */
+ * was served; standing.c is what of it outlives a restart; admission.c is who gets in; condition.c
+ * is After=; explain.c says why a job waits, by asking the questions of facts.c that turn.c asks.
+ */
 
 static const char *const states[_TQ_JOB_STATE_MAX] = {
         [TQ_JOB_SCHEDULED] = "scheduled", [TQ_JOB_HELD] = "held",
@@ -38,6 +41,12 @@ static const char *const states[_TQ_JOB_STATE_MAX] = {
 const char *tq_scheduler_state_to_string(TqJobState s) {
         assert(s >= 0 && s < _TQ_JOB_STATE_MAX);
         return states[s];
+}
+
+const char *tq_scheduler_state_of(const TqJob *job) {
+        return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_RETRY
+                       ? "retrying"
+                       : tq_scheduler_state_to_string(job->state);
 }
 
 /* FNV-1a (Fowler, Noll, Vo), then mixed: the low bits choose a place in a small table. */
@@ -63,6 +72,8 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
                 return tq_tenant_on_tenant(s, e, now);
         case TQ_EVENT_SWITCH:
                 return tq_tenant_on_switch(s, e, now);
+        case TQ_EVENT_STANDING:
+                return tq_standing_on_event(s, e, now);
         case TQ_EVENT_SUBMIT:
                 return tq_job_on_submit(s, e, now, actions);
         case TQ_EVENT_ADOPT:
@@ -70,6 +81,10 @@ static int apply(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *acti
         case TQ_EVENT_OPEN:
         case TQ_EVENT_CLOSE:
                 s->is_open = e->type == TQ_EVENT_OPEN;
+                /* It may open again later: that is no return. */
+                if (s->is_open && s->opened_at == 0)
+                        s->opened_at = now;
+                tq_standing_touch_first(s);
                 tq_world_touch_all(s);
                 return 0;
         case TQ_EVENT_TICK:
@@ -83,7 +98,7 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
         TqJob *job;
 
         while (tq_facts_pool_has_slot(p) && (job = tq_turn_next(s, p, now))) {
-                int r = tq_job_reserve(actions, 1);
+                int r = tq_state_reserve(actions, 1);
 
                 if (p->running + 1 < p->slots)
                         tq_turn_prefetch(p, job);
@@ -92,7 +107,7 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                         if (s->left == 0)
                                 break;
                         s->left--;
-                        tq_job_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, actions);
+                        tq_state_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, actions);
                         r = tq_job_sweep(s, now, actions);
                 } else if (r >= 0) {
                         assert(tq_facts_may_start(s, job, now));
@@ -131,7 +146,7 @@ static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActio
                 tq_turn_prefetch(&s->pools[i], NULL);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
-        r = tq_job_reserve(actions, 2);
+        r = tq_state_reserve(actions, 2);
         if (r >= 0)
                 r = apply(s, event, now_usec, actions);
         if (r >= 0)
@@ -189,7 +204,7 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
         uint64_t next = node ? TQ_CONTAINER_OF(node, TqJob, timer)->deadline : TQ_NEVER;
 
         if (!tq_list_is_empty(&s->unplaced))
-                next = TQ_MIN(next, tq_add_u64(s->now, TQ_RETRY_USEC));
+                next = TQ_MIN(next, tq_add_u64(s->now, TQ_AGAIN_USEC));
         for (size_t i = 0; i < s->n_pools; i++)
                 next = TQ_MIN(next, tq_charge_next_look(&s->pools[i]));
         if (has_rest(s))
@@ -197,8 +212,8 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
         if (!s->lacks_memory)
                 return next;
         /* Something that was due may not have been done. */
-        return next == TQ_NEVER ? tq_add_u64(s->now, TQ_RETRY_USEC)
-                                : TQ_MAX(next, tq_add_u64(s->now, TQ_RETRY_USEC));
+        return next == TQ_NEVER ? tq_add_u64(s->now, TQ_AGAIN_USEC)
+                                : TQ_MAX(next, tq_add_u64(s->now, TQ_AGAIN_USEC));
 }
 
 /* Views --------------------------------------------------------------------------------------- */
@@ -214,6 +229,10 @@ const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
 
 const TqJob *tq_scheduler_job(const TqScheduler *s, uint64_t id) {
         return tq_map_get(&s->jobs, id);
+}
+
+bool tq_scheduler_is_named(const TqScheduler *s, uint64_t job) {
+        return tq_condition_names(s, job);
 }
 
 const TqTenant *tq_scheduler_tenant(const TqScheduler *s, uint32_t id) {
@@ -232,12 +251,27 @@ const TqJob *tq_scheduler_next(const TqScheduler *s, const TqPool *pool, uint64_
         return tq_turn_peek(s, pool, now_usec);
 }
 
+const TqTenant *tq_scheduler_next_changed(TqScheduler *s) {
+        TqList *first = tq_list_first(&s->changed);
+
+        if (!first)
+                return NULL;
+        tq_list_unlink(first);
+        return TQ_LIST_ENTRY(first, TqTenant, changed);
+}
+
 TqSwitches tq_scheduler_host_switches(const TqScheduler *s) {
         return s->switches;
 }
 
 uint64_t tq_scheduler_memory_promised(const TqScheduler *s) {
         return s->memory_promised;
+}
+
+uint64_t tq_scheduler_slots(const TqScheduler *s, const char *pool, uint64_t reserved) {
+        const TqPool *p = tq_pool_by_name(s, pool);
+
+        return p ? tq_limits_slots(reserved, p->slots) : 0;
 }
 
 int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
@@ -271,6 +305,7 @@ TqScheduler *tq_scheduler_new(void) {
         tq_list_init(&s->doomed);
         tq_list_init(&s->unplaced);
         tq_list_init(&s->dirty);
+        tq_list_init(&s->changed);
         tq_policy_init(&policy);
         (void)tq_pool_set_host(s, &policy);
         return s;
@@ -298,6 +333,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
         tq_map_done(&s->tenants);
         tq_map_done(&s->awaited_jobs);
         tq_map_done(&s->awaited_names);
+        tq_map_done(&s->named);
         tq_heap_done(&s->timers);
         free(s);
         return NULL;

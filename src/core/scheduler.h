@@ -7,6 +7,8 @@
 /* The one mutator. See the essay in scheduler.c. */
 
 const char *tq_scheduler_state_to_string(TqJobState s);
+/* The state of a job as it is shown: one that is scheduled for its next attempt is `retrying`. */
+const char *tq_scheduler_state_of(const TqJob *job);
 
 /* NULL when out of memory. A new scheduler is closed: it starts nothing before TQ_EVENT_OPEN. Until
  * TQ_EVENT_HOST the host is without limits. */
@@ -40,6 +42,8 @@ uint64_t tq_scheduler_next_deadline(const TqScheduler *s);
 /* The job that would start next in a pool, were a slot free; NULL: none could. */
 const TqJob *tq_scheduler_next(const TqScheduler *s, const TqPool *pool, uint64_t now_usec);
 
+/* How many slots a reservation (as the key's value) is in that pool; 0 if there is none. */
+uint64_t tq_scheduler_slots(const TqScheduler *s, const char *pool, uint64_t reserved);
 /* Whether the tenant could have this reservation (as the key's value) in that pool: the slots that
  * the others leave are in *ret_free. -ENOENT: no such pool. */
 int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const char *pool,
@@ -55,9 +59,14 @@ uint64_t tq_scheduler_name(const char *name);
 
 /* Borrowed views. */
 const TqJob *tq_scheduler_job(const TqScheduler *s, uint64_t id);
+/* Whether After= of a job that has not ended means that one, which may have ended. */
+bool tq_scheduler_is_named(const TqScheduler *s, uint64_t job);
 const TqTenant *tq_scheduler_tenant(const TqScheduler *s, uint32_t id);
 const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name);
 const TqJob *tq_scheduler_next_job(const TqScheduler *s, size_t *position);
 const TqPool *tq_scheduler_pool(const TqScheduler *s, size_t i); /* NULL: no more */
+/* The next tenant that something has changed about since it was named here last, once; NULL: no
+ * more. For who writes down tq_standing_of(). */
+const TqTenant *tq_scheduler_next_changed(TqScheduler *s);
 TqSwitches tq_scheduler_host_switches(const TqScheduler *s);
 uint64_t tq_scheduler_memory_promised(const TqScheduler *s);

@@ -49,6 +49,18 @@ static uint64_t virtual_time(const TqPool *p) {
         return least == TQ_NEVER ? p->vtime : TQ_MAX(p->vtime, least);
 }
 
+/* It competed before a restart, and is there again in time. Later it is as idle as it looks. */
+static bool goes_on(const TqScheduler *s, TqTenant *t) {
+        TqPresence was = t->was;
+
+        t->was = TQ_PRESENCE_IDLE;
+        if (was != TQ_PRESENCE_IDLE && !tq_world_is_returning(s)) {
+                t->is_idle |= t->running == 0;
+                return false;
+        }
+        return was == TQ_PRESENCE_COMPETING;
+}
+
 /* The tenant begins to compete, or does so again. Who was idle begins where virtual time is. Who
  * was kept out by its own running jobs was owed a job for each of its slots at most: what the
  * others used beyond that was theirs to use. */
@@ -56,11 +68,19 @@ void tq_tag_catch_up(const TqScheduler *s, TqTenant *t) {
         /* Those that it has, and the one that it has just given back or is about to take. */
         uint64_t slots = t->running + 1, owed;
         TqPool *p = t->pool;
+        bool is_first;
 
-        if (!tq_world_is_contended(p))
+        /* It has never stopped, but for the restart. */
+        if (goes_on(s, t)) {
+                set_resting(t, false);
+                t->is_idle = false;
+                return;
+        }
+        is_first = !tq_world_is_contended(p) && !(p->was_contended && tq_world_is_returning(s));
+        if (is_first)
                 p->contended_since = s->now;
         /* Nobody is there, so there is nothing to be fair about: all begin anew. */
-        if (t->is_idle && p->running == 0 && !tq_world_is_contended(p))
+        if (t->is_idle && p->running == 0 && is_first)
                 p->vtime = TQ_MAX(p->vtime, p->max_tag);
         p->vtime = virtual_time(p);
         set_resting(t, false);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/attempt.h"
 #include "core/charge.h"
-#include "core/job.h"
 #include "core/pool.h"
 #include "core/queue.h"
 #include "core/line.h"
@@ -28,6 +28,7 @@ TqTenant *tq_tenant_free(TqTenant *t) {
         }
         (void)tq_fair_averages_free(t->averages);
         tq_list_unlink(&t->dirty);
+        tq_list_unlink(&t->changed);
         free(t->queue_limits);
         free(t);
         return NULL;
@@ -45,6 +46,7 @@ static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
         t->rate.rate = TQ_LIMIT_MAX;
         tq_list_init(&t->active);
         tq_list_init(&t->dirty);
+        tq_list_init(&t->changed);
         tq_list_init(&t->queues);
         tq_list_init(&t->ready_queues);
         if (tq_map_put(&s->tenants, id, t) < 0)
@@ -160,7 +162,7 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
         TQ_LIST_FOREACH(node, &t->active) {
                 TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
 
-                r = job->state == TQ_JOB_RUNNING ? tq_job_follow_runtime(s, job) : 0;
+                r = job->state == TQ_JOB_RUNNING ? tq_attempt_follow_runtime(s, job) : 0;
                 if (r < 0)
                         return r;
         }

@@ -306,10 +306,15 @@ void tq_turn_init(TqPool *p) {
         p->parked = (TqTree){ .before = node_before, .summarise = summarise };
 }
 
-static void stop_competing(TqTenant *t) {
+/* That nobody can compete while the scheduler is closed, and who is not ready yet after a start,
+ * says nothing about him. */
+static void stop_competing(const TqScheduler *s, TqTenant *t) {
         tq_turn_leave(t);
         tq_tag_rest(t);
+        if (!s->is_open || (t->was != TQ_PRESENCE_IDLE && !t->enabled && tq_world_is_returning(s)))
+                return;
         t->is_idle |= t->running == 0;
+        t->was = TQ_PRESENCE_IDLE;
 }
 
 static uint64_t rank_of(const TqScheduler *s, const TqTenant *t) {
@@ -332,7 +337,7 @@ static void settle(const TqScheduler *s, TqTenant *t) {
         uint64_t shortfall = tq_sub_u64(t->reserved, t->running), rank, need[2] = {};
 
         if (!want) {
-                stop_competing(t);
+                stop_competing(s, t);
                 return;
         }
         if (!is_in)
@@ -356,7 +361,11 @@ static void settle(const TqScheduler *s, TqTenant *t) {
 
 void tq_turn_settle(TqScheduler *s) {
         TQ_LIST_FOREACH(node, &s->dirty) {
+                TqTenant *t = TQ_LIST_ENTRY(node, TqTenant, dirty);
+
                 tq_list_unlink(node);
-                settle(s, TQ_LIST_ENTRY(node, TqTenant, dirty));
+                settle(s, t);
+                if (tq_list_is_empty(&t->changed))
+                        tq_list_append(&s->changed, &t->changed);
         }
 }

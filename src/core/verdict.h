@@ -109,23 +109,37 @@ typedef enum TqEndKind {
         TQ_END_NEVER_STARTED, /* the barrier was never released: it is safe to start it again */
         TQ_END_SPAWN_FAILED,  /* stage, code: errno */
         TQ_END_INTERRUPTED,   /* by the signals of a shutdown, in an earlier boot */
-        TQ_END_CALL, /* by a system call that its profile ends a job for; code: TQ_CALL_* */
+        TQ_END_CALL,    /* by a system call that its profile ends a job for; code: TQ_CALL_* */
+        TQ_END_CRASHED, /* tenantq-exec was, by the signal `code`, before it let the program begin:
+                           nothing of the job has run. Seen by the supervisor, in no record */
         _TQ_END_MAX,
 } TqEndKind;
+
+/* What makes one of our own programs crash so often is put in quarantine: held, with an event. */
+#define TQ_CRASHES_MOST 2
+
+/* Why some of a job's output is not there, but for its own cap; the worst is the last. */
+typedef enum TqLoss {
+        TQ_LOSS_NONE,
+        TQ_LOSS_BOUND,  /* of its tenant's output */
+        TQ_LOSS_FLOOR,  /* what is to stay free of the disk */
+        TQ_LOSS_FAILED, /* it could not be written */
+        _TQ_LOSS_MAX,
+} TqLoss;
 
 typedef struct TqEnd {
         uint32_t kind;  /* TqEndKind */
         uint32_t stage; /* TqStage */
         int32_t code;
-        uint32_t output_failed; /* 1: some of the output could not be written, but for its cap */
-        uint32_t oom_level;     /* TqLevel: where memory ran out, if oom_kills says that it did */
-        uint32_t unreachable;   /* 1: somebody in its network met "unreachable" meanwhile */
+        uint32_t output_lost; /* TqLoss */
+        uint32_t oom_level;   /* TqLevel: where memory ran out, if oom_kills says that it did */
+        uint32_t unreachable; /* 1: somebody in its network met "unreachable" meanwhile */
         uint32_t path; /* which of the plan's paths its launch failed for, from 1; 0: none is known
                         */
         uint64_t started_usec; /* CLOCK_REALTIME; 0: never */
         uint64_t ended_usec;
         uint64_t run_usec;      /* by CLOCK_BOOTTIME */
-        uint64_t dropped_bytes; /* output beyond the cap */
+        uint64_t dropped_bytes; /* output that was not kept: beyond a cap or a bound, or lost */
         TqCounters counters;
         TqCallSet calls; /* that an audited job made beyond its profile */
 } TqEnd;
@@ -156,6 +170,11 @@ const char *tq_verdict_stop_to_string(TqStopReason r);
  * the process ended. Pure. A job asked to stop that had already ended with code 0 keeps its exit.
  */
 TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop);
+
+/* The job did what it was to do. */
+static inline bool tq_verdict_is_well(const TqVerdict *v) {
+        return v->outcome == TQ_OUTCOME_EXIT && v->code == 0;
+}
 
 /* "exit 0", "signal 9 (KILL)", "oom (tenant)", "spawn (exec: No such file or directory)". */
 const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size);

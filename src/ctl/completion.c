@@ -6,11 +6,11 @@
 #include "ctl/ctl.h"
 #include "ctl/verbs.h"
 
-/* For bash(1): the tables of verbs, options and limits as arrays of it, and a function that reads
- * them. The names of tenants and the numbers of jobs are asked of the daemon when they are wanted;
- * no answer is ever expanded by the shell. */
+/* For bash(1) and zsh(1): the tables of verbs, options and limits as arrays, and a function that
+ * reads them. The names of tenants and the numbers of jobs are asked of the daemon when they are
+ * wanted; no answer is ever expanded by the shell. */
 
-static const char script[] =
+static const char bash[] =
         "\n"
         "# _tenantqctl_words KIND CURRENT: what a value or argument of that kind may be.\n"
         "_tenantqctl_words() {\n"
@@ -79,6 +79,73 @@ static const char script[] =
         "}\n"
         "complete -F _tenantqctl tenantqctl";
 
+static const char zsh[] =
+        "\n"
+        "_tenantqctl_kind() {\n"
+        "    local kind\n"
+        "    local -a found\n"
+        "    for kind in ${(s:|:)1}; do\n"
+        "        case ${kind%\\*} in\n"
+        "        TENANT) found=(${(f)\"$(tenantqctl tenants --noheadings -o tenant "
+        "2>/dev/null)\"}) ;;\n"
+        "        TARGET) found=(host ${(f)\"$(tenantqctl tenants --noheadings -o tenant "
+        "2>/dev/null)\"}) ;;\n"
+        "        JOB) found=(${(f)\"$(tenantqctl ps --noheadings -o job 2>/dev/null)\"}) ;;\n"
+        "        FILE | PATH) _files; continue ;;\n"
+        "        DIR) _files -/; continue ;;\n"
+        "        CMD) _command_names -e; continue ;;\n"
+        "        POLICY) found=(fair round-robin fifo) ;;\n"
+        "        KEY) found=($_tenantqctl_keys) ;;\n"
+        "        KEY=VALUE) compadd -S = -a _tenantqctl_keys; continue ;;\n"
+        "        [a-z]*) found=($kind) ;;\n"
+        "        *) continue ;;\n"
+        "        esac\n"
+        "        compadd -a found\n"
+        "    done\n"
+        "}\n"
+        "\n"
+        "_tenantqctl() {\n"
+        "    local verb= kind= word any='?'\n"
+        "    local -i i n=0\n"
+        "    local -a args found\n"
+        "    for ((i = 2; i < CURRENT; i++)); do\n"
+        "        word=${words[i]}\n"
+        "        if [[ -n ${_tenantqctl_values[$word]-} ]]; then\n"
+        "            ((++i < CURRENT)) || kind=${_tenantqctl_values[$word]}\n"
+        "        elif [[ $word == -* ]]; then\n"
+        "            continue\n"
+        "        elif [[ -z $verb ]]; then\n"
+        "            verb=$word\n"
+        "        elif ((!${+_tenantqctl_args[$verb]})); then\n"
+        "            verb+=\" $word\"\n"
+        "        else\n"
+        "            ((++n))\n"
+        "        fi\n"
+        "    done\n"
+        "    if [[ -z $kind && -n $verb && -n ${_tenantqctl_args[$verb]-} ]]; then\n"
+        "        args=(${=_tenantqctl_args[$verb]})\n"
+        "        kind=${args[n + 1]-}\n"
+        "        [[ -n $kind || ${args[-1]} != *\\* ]] || kind=${args[-1]}\n"
+        "    fi\n"
+        "    if [[ $PREFIX == -* ]]; then\n"
+        "        found=(${=_tenantqctl_options[${verb:-$any}]-${_tenantqctl_options[$any]}})\n"
+        "        compadd -a found\n"
+        "    elif [[ -n $kind ]]; then\n"
+        "        _tenantqctl_kind $kind\n"
+        "    elif [[ -z $verb ]] || ((!${+_tenantqctl_args[$verb]})); then\n"
+        "        found=(${(M)${(k)_tenantqctl_args}:#${verb:+$verb }*})\n"
+        "        found=(${${found#${verb:+$verb }}%% *})\n"
+        "        compadd -a found\n"
+        "    fi\n"
+        "}\n"
+        "\n"
+        "# Found by compinit in fpath, or read by hand.\n"
+        "if [[ ${funcstack[1]-} == _tenantqctl ]]; then\n"
+        "    _tenantqctl \"$@\"\n"
+        "else\n"
+        "    compdef _tenantqctl tenantqctl\n"
+        "fi";
+
 /* "JOB|TENANT" of "[JOB|TENANT]", "TENANT" of "TENANT[/QUEUE]", "KEY=VALUE*" of "KEY=VALUE…". */
 static void print_args(const char *args) {
         for (const char *s = args; *s; s++)
@@ -115,11 +182,15 @@ static void print_values(void) {
 }
 
 int verb_completion(const Options *o, int argc, char *argv[]) {
+        bool is_zsh = strcmp(argv[0], "zsh") == 0;
+
         (void)o;
         (void)argc;
-        if (strcmp(argv[0], "bash") != 0)
-                return fail(TQ_EXIT_USAGE, "completion \"%s\": expected bash", argv[0]);
-        (void)puts("# Made by `tenantqctl completion bash`.\n\ndeclare -gA _tenantqctl_args=(");
+        if (!is_zsh && strcmp(argv[0], "bash") != 0)
+                return fail(TQ_EXIT_USAGE, "completion \"%s\": expected bash or zsh", argv[0]);
+        (void)printf("%s# Made by `tenantqctl completion %s`.\n\n"
+                     "declare -gA _tenantqctl_args=(\n",
+                     is_zsh ? "#compdef tenantqctl\n" : "", argv[0]);
         for (size_t i = 0; i < n_verbs; i++) {
                 /* What ends the options is no argument. */
                 bool has_dashes = strncmp(verbs[i].args, "-- ", 3) == 0;
@@ -142,6 +213,6 @@ int verb_completion(const Options *o, int argc, char *argv[]) {
         for (size_t i = 0; i < _TQ_KEY_MAX; i++)
                 (void)printf("%s%s", i > 0 ? " " : "", tq_limits_keys[i].name);
         (void)puts(")");
-        (void)puts(script);
+        (void)puts(is_zsh ? zsh : bash);
         return 0;
 }

@@ -8,6 +8,7 @@
 #include "core/table.h"
 #include "ctl/fail.h"
 #include "ctl/options.h"
+#include "ipc/control.h"
 
 /* What the verbs share. */
 
@@ -16,21 +17,37 @@ int export_get(const Options *o, char **ret); /* the text; the caller frees it *
 /* call.c: connections and calls. Errors are said on stderr and returned as exit codes (> 0). */
 typedef struct Call {
         const Options *options;
-        const char *about; /* the file that is sent; empty: a text of our own; NULL: none */
+        const char *subject; /* what it is about, of several; NULL: that is known */
+        const char *about;   /* the file that is sent; empty: a text of our own; NULL: none */
         sd_bus *bus;
         sd_bus_message *request, *reply;
+        /* Called from time to time while an answer is waited for; NULL: nothing is. */
+        void (*meanwhile)(void *data);
+        void *meanwhile_data;
+        unsigned silent; /* bits of TqControlError: that it is one of these is not said */
         sd_bus_error error;
 } Call;
 void call_done(Call *c);
 #define CALL_CLEANUP TQ_CLEANUP(call_done)
 int call_open(const Options *o, Call *c, const char *method);
+/* Why, and whether only to try: the last arguments of what changes something. */
+int call_append_intent(Call *c);
 int call_send(Call *c);                      /* waits as long as it takes */
 int call_again(Call *c, const char *method); /* another method on the same connection */
+/* What it came to, other than 0. */
+bool call_failed_as(const Call *c, TqControlError e);
 /* Asks (job), or (job, stream), what can be asked twice; when the daemon goes away meanwhile, the
  * next one is asked, for so long as that takes at most. */
-#define CALL_RETRY_USEC    (50 * TQ_USEC_PER_MSEC) /* doubles up to a second */
-#define CALL_PATIENCE_USEC (60 * TQ_USEC_PER_SEC)
+#define CALL_RETRY_USEC     (50 * TQ_USEC_PER_MSEC) /* doubles up to a second */
+#define CALL_PATIENCE_USEC  (60 * TQ_USEC_PER_SEC)
+#define CALL_MEANWHILE_USEC (2 * TQ_USEC_PER_SEC)
 int call_about_job(const Options *o, Call *c, const char *method, uint64_t job, const char *stream);
+/* The same with n texts. */
+int call_with_texts(const Options *o, Call *c, const char *method, const char *const texts[],
+                    size_t n, bool has_intent);
+/* What is asked by the way: once, and nothing is said of what fails. */
+#define CALL_QUIET_USEC (10 * TQ_USEC_PER_SEC)
+bool call_quietly(const Options *o, const char *method, TqTable *ret);
 /* 0; -E2BIG, or why it can't be read. */
 int input_read(const char *name, size_t max, TqBuffer *ret);
 int call_table(Call *c, TqTable *ret);      /* call_send, call_read_table */
@@ -40,12 +57,16 @@ typedef int (*CallAsk)(Call *c, void *userdata, uint64_t from, uint32_t rows);
 int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata, uint64_t rows,
                TqTable *ret);
 int parse_job(const char *text, uint64_t *ret);
+/* Prints what a key, a reason or a kind of event means. An exit code. */
+int explain_key(const char *word);
+bool is_job(const char *text); /* else a target: no tenant is called by digits alone */
 
 /* output.c */
 /* Those of the columns that are known, one a line. */
 void output_record(const TqTable *t, size_t row, const char *const columns[], size_t n);
 void output_json(const TqTable *t, const char *schema, const char *key);
 void output_json_rows(const TqTable *t, const char *key); /* "key":[…] */
+void output_json_row(const TqTable *t, size_t row);       /* {…}; the table has columns */
 void output_json_string(const char *s);
 bool output_has_color(void);
 int output_width(const char *s); /* columns of a terminal */
@@ -59,6 +80,8 @@ int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret);
 int ps_print(const Options *o, const TqTable *t, bool all);
 int limits_list(const Options *o, const char *target, TqTable *ret);
 int limits_print(const Options *o, const TqTable *t);
+/* What became of a change, a line each. */
+void limits_print_change(const Options *o, const TqTable *t, bool is_trial);
 /* argv: target, KEY=VALUE. Prints errors only. */
 int limits_change(const Options *o, char *argv[]);
 /* argv: target, KEY… and NULL. The same. */
@@ -68,6 +91,9 @@ void tenants_keep(TqTable *t, const char *name); /* drops the rows of the others
 int tenants_print(const Options *o, const TqTable *t);
 
 /* submit.c; file: what an error is about, as in Call */
+/* The call that was made ready; its answer is that of a submission. */
+int submit_send(const Options *o, Call *c, uint64_t *ret_job);
+int submit_print(const Options *o, uint64_t job);
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
                  uint64_t *ret_job);
 /* run.c: a command line as a job */
@@ -76,5 +102,17 @@ int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job);
  * now: one that doesn't is waited for. */
 int wait_for_job(const Options *o, uint64_t job, bool was_there, TqTable *ret);
 int wait_exit_code(const TqTable *t);
+/* status.c: a job with its attempts; host and pools */
+int pools_list(const Options *o, TqTable *ret);
+int status_show_job(const Options *o, uint64_t job);
+/* ledger.c: the daemon's, by a copy, or the one in a file; an exit code. */
+typedef struct TqSnapshot TqSnapshot;
+int ledger_open(const Options *o, const char *file, TqSnapshot **ret);
+/* What it is called in a sentence. */
+const char *ledger_name(const char *file, char *buf, size_t size);
+/* The copy that the daemon has handed out. */
+int ledger_ask(const Options *o, int *ret_fd);
+/* ledger_export.c: prints what it has, or what it has of the tenants of a name. */
+int ledger_export(const Options *o, const char *file, const char *tenant);
 /* logs.c: copies what there is to stdout and stderr. */
 int logs_copy(const Options *o, uint64_t job, bool was_there);

@@ -142,9 +142,7 @@ static void load(Host *h) {
 
 int verb_doctor(const Options *o, int argc, char *argv[]) {
         TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
-        Host h = { .options = o,
-                   .config_dir = o->config ? o->config : TQ_CONFIG_DIR,
-                   .config = config };
+        Host h = { .options = o, .config_dir = o->config, .config = config };
         size_t counts[_DOCTOR_GRADE_MAX] = { 0 };
 
         (void)argc;

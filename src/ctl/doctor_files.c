@@ -8,14 +8,17 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 
+#include "base/format.h"
 #include "base/fs.h"
 #include "core/ids.h"
 #include "ctl/ctl.h"
 #include "ctl/doctor.h"
 #include "kernel/iodevice.h"
+#include "store/reserve.h"
 
 /* The directories that root's configuration names, and who works in them. */
 
@@ -70,12 +73,52 @@ static void look_at_spool(const Host *h, Finding *f) {
         look_at_place(h->config->spool, false, f);
 }
 
+/* Bytes that those who are not root have, and all. */
+static bool get_space(const char *path, uint64_t *ret_free, uint64_t *ret_size) {
+        struct statvfs st;
+
+        if (statvfs(path, &st) < 0)
+                return false;
+        *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+        *ret_size = (uint64_t)st.f_blocks * st.f_frsize;
+        return true;
+}
+
 static void look_at_ledger(const Host *h, Finding *f) {
-        look_at_place(h->config->state, true, f);
+        const char *state = h->config->state;
+        char made[PATH_MAX + 16], ledger[PATH_MAX + 32], text[TQ_FORMAT_MAX];
+        uint64_t available, size;
+
+        look_at_place(state, true, f);
+        if (f->grade != DOCTOR_OK)
+                return;
+        (void)snprintf(made, sizeof(made), "%s/ledger.made", state);
+        (void)snprintf(ledger, sizeof(ledger), "%s/ledger/ledger.db", state);
+        if (access(made, F_OK) == 0 && access(ledger, F_OK) < 0 && errno == ENOENT) {
+                doctor_say(f, DOCTOR_FAIL, "%s is gone", ledger);
+                doctor_mend(f, "mount its disk, or bring back a backup: tenantqd(8), A damaged "
+                               "ledger");
+        } else if (get_space(state, &available, &size) && available < TQ_RESERVE_BYTES) {
+                doctor_say(f, DOCTOR_FAIL, "the disk of %s has %s left", state,
+                           tq_format_size_short(available, text, sizeof(text)));
+                doctor_mend(f, "make room: without it nothing is taken or started");
+        }
 }
 
 static void look_at_logs(const Host *h, Finding *f) {
-        look_at_place(h->config->logs, false, f);
+        const char *logs = h->config->logs;
+        uint64_t available, size, floor = h->config->retention.output_floor;
+        char text[TQ_FORMAT_MAX];
+
+        look_at_place(logs, false, f);
+        if (f->grade != DOCTOR_OK || !get_space(logs, &available, &size) ||
+            available >= tq_retention_floor(size, floor))
+                return;
+        doctor_say(f, DOCTOR_WARN,
+                   "the disk of %s has %s left, less than output_floor: the output "
+                   "of jobs is dropped",
+                   logs, tq_format_size_short(available, text, sizeof(text)));
+        doctor_mend(f, "make room, or keep less: [history] in tenantq.conf");
 }
 
 /* OK: root's alone; FAIL; WARN: it is not there, or can't be seen. */
@@ -253,14 +296,32 @@ static void look_at_journal(const Host *h, Finding *f) {
         doctor_mend(f, "Storage=persistent in /etc/systemd/journald.conf");
 }
 
+/* Whether it takes and starts jobs: administrators are told. */
+static void look_at_host(const Host *h, const struct sockaddr_un *address, Finding *f) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        Options o = *h->options;
+        const char *fault;
+
+        o.socket = address->sun_path;
+        if (geteuid() != 0 || pools_list(&o, &t) != 0 || t.n_rows == 0)
+                return;
+        fault = tq_table_text(&t, 0, "fault");
+        if (!fault)
+                return;
+        doctor_say(f, DOCTOR_FAIL, "it is %s: nothing is taken or started",
+                   tq_table_text(&t, 0, "state"));
+        doctor_mend(f, "%s", fault);
+}
+
 static void look_at_daemon(const Host *h, Finding *f) {
         bool is_wrong = h->config_error[0] || h->check.n_errors > 0;
         struct sockaddr_un address;
 
         get_socket(h, &address);
-        if (is_listening(&address))
+        if (is_listening(&address)) {
                 doctor_say(f, DOCTOR_OK, "it listens at %s", address.sun_path);
-        else if (is_wrong) {
+                look_at_host(h, &address, f);
+        } else if (is_wrong) {
                 doctor_say(f, DOCTOR_FAIL, "nobody listens at %s, and the configuration is wrong",
                            address.sun_path);
                 doctor_mend(f, "mend the configuration, as above; systemctl start tenantq");

@@ -42,6 +42,9 @@ int verb_explain(const Options *o, int argc, char *argv[]) {
         int r;
 
         (void)argc;
+        if (!is_job(argv[0]))
+                return o->json ? fail(TQ_EXIT_USAGE, "--json is about a job")
+                               : explain_key(argv[0]);
         r = parse_job(argv[0], &job);
         if (r == 0)
                 r = call_open(o, &c, "Explain");

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
-#include "ipc/control.h"
 #include "ctl/simulate.h"
 
 /* The ledger's own history as a workload: what was submitted when, and how long it really ran. The

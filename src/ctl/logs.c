@@ -9,7 +9,6 @@
 #include "core/table.h"
 #include "ctl/ctl.h"
 #include "ctl/verbs.h"
-#include "ipc/control.h"
 
 /* A job's output, from descriptors that the daemon opens. On a terminal control characters are
  * shown as \xHH: the output is a tenant's, the terminal the administrator's. */

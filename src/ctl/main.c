@@ -83,7 +83,9 @@ static int run(Options *o, int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        Options o = { .rows = 100, .seed = 1, .socket = getenv("TENANTQ_SOCKET") };
+        Options o = {
+                .rows = 100, .seed = 1, .config = TQ_CONFIG_DIR, .socket = getenv("TENANTQ_SOCKET")
+        };
         int r;
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");

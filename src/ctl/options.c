@@ -15,8 +15,12 @@
         letter, TYPE_NUMBER, offsetof(Options, field), least, most
 
 const OptionRow options_rows[_OPTION_MAX] = {
-        [OPTION_TENANT] = { TEXT('t', tenant), "tenant", "TENANT", "whose job it is" },
+        [OPTION_TENANT] = { TEXT('t', tenant), "tenant", "TENANT",
+                            "whose job it is, or only that tenant's" },
         [OPTION_QUEUE] = { TEXT('q', queue), "queue", "QUEUE", "the job's queue" },
+        [OPTION_NAME] = { TEXT('\0', name), "name", "NAME", "what the job is called" },
+        [OPTION_ENV] = { LIST('e', environment), "env", "NAME[=VALUE]",
+                         "a variable of the job; without a value, the caller's" },
         [OPTION_LIMIT] = { LIST('l', limits), "limit", "KEY=VALUE", "a limit of the job" },
         [OPTION_DIRECTORY] = { TEXT('C', directory), "directory", "DIR",
                                "the job's working directory" },
@@ -27,14 +31,29 @@ const OptionRow options_rows[_OPTION_MAX] = {
         [OPTION_ALL] = { FLAG('a', all), "all", NULL, "jobs that have ended too" },
         [OPTION_LINES] = { NUMBER('n', rows, 1, 10000), "lines", "ROWS",
                            "at most so many (default 100)" },
-        [OPTION_FOLLOW] = { FLAG('f', follow), "follow", NULL, "go on until the job has ended" },
+        [OPTION_FOLLOW] = { FLAG('f', follow), "follow", NULL,
+                            "go on until the job has ended, or with what happens" },
         [OPTION_WHY] = { TEXT('m', why), "why", "TEXT", "why, kept with the change" },
+        [OPTION_DRY_RUN] = { FLAG('\0', dry_run), "dry-run", NULL, "only say what would be done" },
+        [OPTION_FORCE] = { FLAG('\0', force), "force", NULL,
+                           "also if it takes from jobs what they have" },
+        [OPTION_FOR] = { TEXT('\0', span), "for", "SPAN",
+                         "how long; then what stood before holds again" },
+        [OPTION_IF_REVISION] = { NUMBER('\0', if_revision, 0, INT64_MAX), "if-revision", "N",
+                                 "only if that is the tenant's last change" },
+        [OPTION_TO] = { NUMBER('\0', to, 0, INT64_MAX), "to", "N", "the revision" },
+        [OPTION_MARK] = { TEXT('\0', mark), "mark", "HASH",
+                          "a row's hash that was noted before: it must be there still" },
+        [OPTION_KIND] = { TEXT('\0', kind), "kind", "KIND", "only events of that kind" },
+        [OPTION_CANCEL] = { FLAG('\0', cancel), "cancel", NULL,
+                            "cancel its jobs instead of waiting for their end" },
+        [OPTION_ARCHIVE] = { TEXT('\0', archive), "archive", "DIR",
+                             "keep its history, limits and output there" },
         [OPTION_SWF] = { TEXT('\0', swf), "swf", "FILE",
                          "a trace in the Standard Workload Format" },
         [OPTION_WORKLOAD] = { TEXT('\0', workload), "workload", "FILE",
                               "a synthetic workload (tenantq-workload(5))" },
-        [OPTION_SINCE] = { TEXT('\0', since), "since", "SPAN",
-                           "what the daemon's ledger knows of so long ago" },
+        [OPTION_SINCE] = { TEXT('\0', since), "since", "SPAN", "only what is not longer ago" },
         [OPTION_SLOTS] = { NUMBER('\0', slots, 1, 1000000), "slots", "N",
                            "jobs at the same time (default 16)" },
         [OPTION_POLICY] = { TEXT('\0', policy), "policy", "POLICY",
@@ -168,5 +187,6 @@ int options_parse(Options *o, int argc, char *argv[], bool permute) {
 
 void options_done(Options *o) {
         free((void *)o->limits.items);
+        free((void *)o->environment.items);
         free((void *)o->assignments.items);
 }

@@ -13,18 +13,24 @@ typedef struct List {
 } List;
 
 typedef struct Options {
-        const char *socket, *config, *tenant, *queue, *directory, *profile, *why;
+        const char *socket, *config, *tenant, *queue, *directory, *profile, *why, *archive;
         const char *columns, *sort; /* of a table */
+        const char *span, *mark, *kind;
+        uint64_t if_revision, to;
+        bool force;
         const char *swf, *workload, *since, *tenants, *svg, *policy;
-        List limits, assignments;
+        const char *name;
+        List limits, environment, assignments;
         uint64_t slots, seed, rows;
-        bool json, no_headings, all, wait, follow, help, version;
+        bool json, no_headings, all, wait, follow, dry_run, cancel, help, version;
         uint64_t used; /* OptionSet: what was given */
 } Options;
 
 typedef enum OptionId {
         OPTION_TENANT,
         OPTION_QUEUE,
+        OPTION_NAME,
+        OPTION_ENV,
         OPTION_LIMIT,
         OPTION_DIRECTORY,
         OPTION_PROFILE,
@@ -33,6 +39,15 @@ typedef enum OptionId {
         OPTION_LINES,
         OPTION_FOLLOW,
         OPTION_WHY,
+        OPTION_DRY_RUN,
+        OPTION_FORCE,
+        OPTION_FOR,
+        OPTION_IF_REVISION,
+        OPTION_TO,
+        OPTION_MARK,
+        OPTION_KIND,
+        OPTION_CANCEL,
+        OPTION_ARCHIVE,
         OPTION_SWF,
         OPTION_WORKLOAD,
         OPTION_SINCE,
@@ -74,6 +89,8 @@ extern const OptionRow options_rows[_OPTION_MAX];
 #define OPTIONS_GENERAL (WITH(SOCKET) | WITH(HELP) | WITH(VERSION))
 /* Those of a verb that prints a table. */
 #define OPTIONS_TABLE (WITH(JSON) | WITH(OUTPUT) | WITH(SORT) | WITH(NOHEADINGS))
+
+#define OPTIONS_CHANGE (WITH(WHY) | WITH(DRY_RUN) | WITH(FORCE) | WITH(IF_REVISION) | WITH(JSON))
 
 /* Reads what stands before the first word that is no option, or (permute) everywhere, from argv[1];
  * leaves getopt's optind at the first word left. 0, or an exit code, and it is said. */

@@ -114,24 +114,28 @@ void output_json_string(const char *s) {
         (void)putchar('"');
 }
 
+void output_json_row(const TqTable *t, size_t row) {
+        for (size_t c = 0; c < t->n_columns; c++) {
+                const TqCell *cell = tq_table_cell(t, row, c);
+
+                (void)putchar(c > 0 ? ',' : '{');
+                output_json_string(t->columns[c]);
+                (void)putchar(':');
+                if (cell->type == TQ_CELL_INTEGER)
+                        (void)printf("%" PRIi64, cell->integer);
+                else if (cell->type == TQ_CELL_TEXT)
+                        output_json_string(cell->text);
+                else
+                        (void)fputs("null", stdout);
+        }
+        (void)putchar('}');
+}
+
 void output_json_rows(const TqTable *t, const char *key) {
         (void)printf("\"%s\":[", key);
         for (size_t row = 0; row < t->n_rows; row++) {
-                (void)fputs(row > 0 ? ",\n{" : "\n{", stdout);
-                for (size_t c = 0; c < t->n_columns; c++) {
-                        const TqCell *cell = tq_table_cell(t, row, c);
-
-                        (void)fputs(c > 0 ? "," : "", stdout);
-                        output_json_string(t->columns[c]);
-                        (void)putchar(':');
-                        if (cell->type == TQ_CELL_INTEGER)
-                                (void)printf("%" PRIi64, cell->integer);
-                        else if (cell->type == TQ_CELL_TEXT)
-                                output_json_string(cell->text);
-                        else
-                                (void)fputs("null", stdout);
-                }
-                (void)putchar('}');
+                (void)fputs(row > 0 ? ",\n" : "\n", stdout);
+                output_json_row(t, row);
         }
         (void)fputs(t->n_rows > 0 ? "\n]" : "]", stdout);
 }

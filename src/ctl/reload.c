@@ -9,5 +9,7 @@ int verb_reload(const Options *o, int argc, char *argv[]) {
         (void)argc;
         (void)argv;
         r = call_open(o, &c, "Reload");
+        if (r == 0 && call_append_intent(&c) < 0)
+                r = fail(TQ_EXIT_FAILURE, "out of memory");
         return r != 0 ? r : call_send(&c);
 }

@@ -108,6 +108,25 @@ static void append_trace(TqBuffer *b) {
         tq_buffer_printf(b, "Environment=TRACEPARENT=%s\n", trace);
 }
 
+/* NAME=VALUE; of NAME alone the caller's value. */
+static int append_variable(const char *word, TqBuffer *b) {
+        TQ_BUFFER_CLEANUP TqBuffer whole = {};
+        const char *value = strchr(word, '=') ? NULL : getenv(word);
+
+        if (!value && !strchr(word, '='))
+                return fail(TQ_EXIT_USAGE,
+                            "--env %s: the caller has no such variable: expected "
+                            "NAME=VALUE",
+                            word);
+        tq_buffer_printf(&whole, "%s%s%s", word, value ? "=" : "", value ? value : "");
+        if (tq_buffer_error(&whole) < 0)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        tq_buffer_append_string(b, "Environment=");
+        append_quoted(b, tq_buffer_string(&whole));
+        tq_buffer_append_string(b, "\n");
+        return 0;
+}
+
 static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         TQ_BUFFER_CLEANUP TqBuffer program = {};
         int r;
@@ -115,6 +134,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         r = find_program(argv[0], &program);
         if (r == 0 && o->queue)
                 r = check_plain("-q", o->queue);
+        if (r == 0 && o->name)
+                r = check_plain("--name", o->name);
         if (r == 0 && o->directory)
                 r = check_plain("-C", o->directory);
         if (r == 0 && o->profile)
@@ -134,7 +155,13 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
         if (o->directory)
                 tq_buffer_printf(ret, "WorkingDirectory=%s\n", o->directory);
+        if (o->name)
+                tq_buffer_printf(ret, "Name=%s\n", o->name);
         append_trace(ret);
+        for (size_t i = 0; r == 0 && i < o->environment.n; i++)
+                r = append_variable(o->environment.items[i], ret);
+        if (r != 0)
+                return r;
         if (o->profile)
                 tq_buffer_printf(ret, "[Sandbox]\nProfile=%s\n", o->profile);
         if (o->limits.n > 0)
@@ -142,6 +169,17 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         for (size_t i = 0; i < o->limits.n; i++)
                 tq_buffer_printf(ret, "%s\n", o->limits.items[i]);
         return tq_buffer_error(ret) < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
+}
+
+static bool has_variable(const TqJobSpec *spec, const char *word) {
+        size_t n = strcspn(word, "=");
+        const char *value = word[n] ? word + n + 1 : getenv(word);
+
+        for (size_t i = 0; i < spec->n_environment; i++)
+                if (strncmp(spec->environment[i], word, n) == 0 && spec->environment[i][n] == '=' &&
+                    value && strcmp(spec->environment[i] + n + 1, value) == 0)
+                        return true;
+        return false;
 }
 
 static const char *first_difference(const TqJobSpec *spec, const Options *o, int argc,
@@ -153,6 +191,11 @@ static const char *first_difference(const TqJobSpec *spec, const Options *o, int
                         return argv[i];
         if (o->queue && strcmp(spec->queue, o->queue) != 0)
                 return o->queue;
+        if (o->name && strcmp(spec->name, o->name) != 0)
+                return o->name;
+        for (size_t i = 0; i < o->environment.n; i++)
+                if (!has_variable(spec, o->environment.items[i]))
+                        return o->environment.items[i];
         if (o->directory && strcmp(spec->working_directory, o->directory) != 0)
                 return o->directory;
         if (o->profile && strcmp(spec->profile, o->profile) != 0)
@@ -208,18 +251,14 @@ static void say_verdict(uint64_t job, const TqTable *ended, int code) {
 
 int verb_run(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable ended = {};
-        uint64_t job;
+        uint64_t job = 0;
         int r, code, copied = 0;
 
         r = run_submit(o, argc, argv, &job);
         if (r != 0)
                 return r;
-        if (!o->wait) {
-                (void)printf(o->json ? "{\"schema\":\"tenantq.submit.v1\",\"job\":%" PRIu64 "}\n"
-                                     : "%" PRIu64 "\n",
-                             job);
-                return 0;
-        }
+        if (!o->wait || o->dry_run)
+                return submit_print(o, job);
         /* The number first: whatever happens to us, the job can be found. */
         (void)fprintf(stderr, "job %" PRIu64 "\n", job);
         r = wait_for_job(o, job, true, &ended);
@@ -229,6 +268,9 @@ int verb_run(const Options *o, int argc, char *argv[]) {
                 output_json(&ended, "tenantq.jobs.v1", "jobs");
         else if (tq_table_integer(&ended, 0, "started_usec", 0) > 0)
                 copied = logs_copy(o, job, true);
+        /* Dropped for want of room, which was said: the job did what it was to do. */
+        if (copied == TQ_EXIT_NOT_FOUND)
+                copied = 0;
         r = output_finish();
         code = wait_exit_code(&ended);
         say_verdict(job, &ended, code);

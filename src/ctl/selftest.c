@@ -306,19 +306,16 @@ static int wait_until_ready(const Selftest *s) {
 /* Where nothing starts, or nothing is taken, nothing can be tried. */
 static int check_host(const Selftest *s) {
         TQ_TABLE_CLEANUP TqTable pools = {};
-        CALL_CLEANUP Call c = {};
         const char *state;
-        int r = call_open(&s->options, &c, "ListPools");
+        int r = pools_list(&s->options, &pools);
 
-        if (r == 0)
-                r = call_table(&c, &pools);
         if (r != 0 || pools.n_rows == 0)
                 return r;
         state = tq_table_text(&pools, 0, "state");
         if (!state || strcmp(state, "ready") == 0)
                 return 0;
         return fail(TQ_EXIT_REFUSED, "the host is %s: nothing can be tried%s", state,
-                    strcmp(state, "degraded") == 0 ? "" : "; tenantqctl resume host");
+                    strstr("degraded full", state) ? "" : "; tenantqctl resume host");
 }
 
 static int make_tenant(Selftest *s) {
@@ -421,7 +418,7 @@ static int probe_all(Selftest *s) {
 
 int verb_selftest(const Options *o, int argc, char *argv[]) {
         TQ_FREE TqHostConfig *config = malloc(sizeof(*config));
-        const char *dir = o->config ? o->config : TQ_CONFIG_DIR;
+        const char *dir = o->config;
         TQ_CLOSE int fd = tq_fs_open_dir(AT_FDCWD, dir);
         Selftest s = { .options = *o, .config = config };
         TqError err = {};

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "ipc/control.h"
 
 /* The jobs of a self-test. None outlives it: neither an interruption nor a host on which nothing
  * starts leaves one that waits. */
@@ -55,7 +54,7 @@ int selftest_cancel(const Selftest *s, uint64_t job) {
 
         if (r != 0)
                 return r;
-        (void)sd_bus_message_append(c.request, "t", job);
+        (void)sd_bus_message_append(c.request, "tsu", job, "", 0U);
         return call_send(&c);
 }
 
@@ -107,7 +106,7 @@ static void give_up(const Selftest *s, uint64_t job) {
         CALL_CLEANUP Call c = {};
 
         if (call_open(&s->options, &c, "Cancel") == 0 &&
-            sd_bus_message_append(c.request, "t", job) >= 0)
+            sd_bus_message_append(c.request, "tsu", job, "", 0U) >= 0)
                 (void)sd_bus_call(c.bus, c.request, UINT64_MAX, &c.error, &c.reply);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -9,15 +10,40 @@
 #include "ctl/verbs.h"
 
 static const char *const columns[] = {
-        "job",           "name",          "tenant",         "queue",
-        "state",         "wait_reason",   "verdict",        "stop",
-        "priority",      "attempt",       "submitted_usec", "start_after_usec",
-        "deadline_usec", "after",         "started_usec",   "ended_usec",
-        "wait_usec",     "run_usec",      "cpu_usec",       "memory_peak_bytes",
-        "oom_kills",     "io_read_bytes", "io_write_bytes", "pids_peak",
-        "pids_denied",   "dropped_bytes", "correlation_id", "labels",
+        "job",
+        "name",
+        "tenant",
+        "queue",
+        "state",
+        "wait_reason",
+        "verdict",
+        "stop",
+        "priority",
+        "attempt",
+        "submitted_usec",
+        "start_after_usec",
+        "deadline_usec",
+        "after",
+        "started_usec",
+        "ended_usec",
+        "wait_usec",
+        "run_usec",
+        "cpu_usec",
+        "memory_peak_bytes",
+        "oom_kills",
+        "io_read_bytes",
+        "io_write_bytes",
+        "pids_peak",
+        "pids_denied",
+        "dropped_bytes",
+        "correlation_id",
+        "labels",
         "submitter_uid",
+        "retry_usec",
+        "key",
 };
+
+#define ATTEMPT_COLUMNS "attempt,started_usec,run_usec,cpu_usec,memory_peak_bytes,verdict"
 
 static void print_file(const char *spec) {
         char shown[1024], line[512];
@@ -56,32 +82,7 @@ static void print_profile(const Options *o, const TqTable *job) {
         tq_jobspec_done(&parsed);
 }
 
-static int show_job(const Options *o, uint64_t job) {
-        TQ_TABLE_CLEANUP TqTable t = {};
-        CALL_CLEANUP Call c = {};
-        int r;
-
-        r = call_open(o, &c, "GetJob");
-        if (r != 0)
-                return r;
-        (void)sd_bus_message_append(c.request, "t", job);
-        r = call_table(&c, &t);
-        if (r != 0)
-                return r;
-        if (o->json) {
-                output_json(&t, "tenantq.jobs.v1", "jobs");
-                return 0;
-        }
-        output_record(&t, 0, columns, TQ_ELEMENTSOF(columns));
-        print_profile(o, &t);
-        print_file(tq_table_text(&t, 0, "spec"));
-        return 0;
-}
-
-#define POOL_COLUMNS                                                                               \
-        "pool,state,slots,running,lane_slots,reserved,tenants,memory_promised_bytes,memory_bytes"
-
-/* Several tables as one object; the last one is the jobs. */
+/* Several tables as one object. */
 static void print_json(const char *schema, const TqTable *const tables[], const char *const keys[],
                        size_t n) {
         (void)printf("{\"schema\":\"%s\"", schema);
@@ -92,7 +93,45 @@ static void print_json(const char *schema, const TqTable *const tables[], const 
         (void)puts("}");
 }
 
-static int list_pools(const Options *o, TqTable *ret) {
+int status_show_job(const Options *o, uint64_t job) {
+        TQ_TABLE_CLEANUP TqTable t = {}, attempts = {};
+        CALL_CLEANUP Call c = {};
+        int r;
+
+        r = call_open(o, &c, "GetJob");
+        if (r != 0)
+                return r;
+        (void)sd_bus_message_append(c.request, "t", job);
+        r = call_table(&c, &t);
+        if (r == 0)
+                r = call_again(&c, "ListAttempts");
+        if (r == 0 && sd_bus_message_append(c.request, "t", job) >= 0)
+                r = call_table(&c, &attempts);
+        if (r != 0)
+                return r;
+        if (o->json) {
+                print_json("tenantq.jobs.v1", (const TqTable *[]){ &t, &attempts },
+                           (const char *[]){ "jobs", "attempts" }, 2);
+                return 0;
+        }
+        output_record(&t, 0, columns, TQ_ELEMENTSOF(columns));
+        if (tq_table_integer(&t, 0, "dead", 0) != 0)
+                (void)printf("\nDead letter: tenantqctl dead retry %" PRIu64
+                             " tries it again, dead purge takes it out of the list\n",
+                             job);
+        if (attempts.n_rows > 1) {
+                (void)puts("\nAttempts:");
+                r = table_print(o, &attempts, ATTEMPT_COLUMNS);
+        }
+        print_profile(o, &t);
+        print_file(tq_table_text(&t, 0, "spec"));
+        return r;
+}
+
+#define POOL_COLUMNS                                                                               \
+        "pool,state,slots,running,lane_slots,reserved,tenants,memory_promised_bytes,memory_bytes"
+
+int pools_list(const Options *o, TqTable *ret) {
         CALL_CLEANUP Call c = {};
         int r;
 
@@ -105,7 +144,7 @@ static int show_all(const Options *o) {
         TQ_TABLE_CLEANUP TqTable pools = {}, tenants = {}, jobs = {};
         int r;
 
-        r = list_pools(o, &pools);
+        r = pools_list(o, &pools);
         if (r == 0)
                 r = tenants_list(o, &tenants);
         if (r == 0)
@@ -118,7 +157,11 @@ static int show_all(const Options *o) {
                 return 0;
         }
         if (pools.n_rows > 0) {
+                const char *fault = tq_table_text(&pools, 0, "fault");
+
                 r = table_print(o, &pools, POOL_COLUMNS);
+                if (fault)
+                        (void)printf("\nNothing is taken or started: %s\n", fault);
                 (void)putchar('\n');
         }
         if (r == 0)
@@ -170,5 +213,5 @@ int verb_status(const Options *o, int argc, char *argv[]) {
 
         if (argc == 0)
                 return show_all(o);
-        return tq_parse_u64(argv[0], &job) >= 0 ? show_job(o, job) : show_tenant(o, argv[0]);
+        return tq_parse_u64(argv[0], &job) >= 0 ? status_show_job(o, job) : show_tenant(o, argv[0]);
 }

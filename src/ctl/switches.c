@@ -9,34 +9,51 @@
 /* cancel, hold and release take numbers of jobs, or like pause, resume and drain a target: host,
  * TENANT or TENANT/QUEUE. */
 
-static int hold_job(const Options *o, uint64_t job, bool hold) {
+static const struct {
+        const char *word;
+        const char *method; /* about one job; NULL: there is none */
+        const char *done;   /* what is said of jobs */
+} words[] = {
+        { "cancel", "Cancel", "cancelled" }, { "abandon", "Abandon", "given up" },
+        { "hold", "Hold", "held" },          { "release", "Hold", "released" },
+        { "pause", NULL, "paused" },         { "resume", NULL, "resumed" },
+        { "drain", NULL, "drained" },
+};
+
+static int one_job(const Options *o, const char *number, size_t word) {
+        const char *method = words[word].method;
         CALL_CLEANUP Call c = {};
-        int r;
+        uint64_t job;
+        int r = parse_job(number, &job);
 
-        r = call_open(o, &c, "Hold");
-        if (r != 0)
-                return r;
-        r = sd_bus_message_append(c.request, "tbs", job, (int)hold, o->why ? o->why : "");
-        return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
-}
-
-static int about_job(const Options *o, uint64_t job, const char *method) {
-        CALL_CLEANUP Call c = {};
-        int r;
-
-        r = call_open(o, &c, method);
+        if (r == 0)
+                r = call_open(o, &c, method);
         if (r != 0)
                 return r;
         r = sd_bus_message_append(c.request, "t", job);
-        return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
+        if (r >= 0 && strcmp(method, "Hold") == 0)
+                r = sd_bus_message_append(c.request, "b",
+                                          (int)(strcmp(words[word].word, "hold") == 0));
+        if (r >= 0)
+                r = call_append_intent(&c);
+        r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
+        if (r == 0 && o->dry_run)
+                (void)printf("job %" PRIu64 ": would be %s\n", job, words[word].done);
+        return r;
 }
 
-/* What is said of all jobs of a target, and how many there were. */
-static const struct {
-        const char *word, *done;
-} masses[] = { { "hold", "held" }, { "release", "released" }, { "cancel", "cancelled" } };
+static void say(const Options *o, const char *target, size_t word, uint64_t n) {
+        bool is_mass = words[word].method;
 
-static int switch_target(const Options *o, const char *target, const char *word) {
+        if (is_mass)
+                (void)printf("%s: %" PRIu64 " job%s %s%s\n", target, n, n == 1 ? "" : "s",
+                             o->dry_run ? "would be " : "", words[word].done);
+        else if (o->dry_run)
+                (void)printf("%s: would be %s; %" PRIu64 " job%s there now\n", target,
+                             words[word].done, n, n == 1 ? " waits" : "s wait");
+}
+
+static int switch_target(const Options *o, const char *target, size_t word) {
         CALL_CLEANUP Call c = {};
         uint64_t n = 0;
         int r;
@@ -44,42 +61,28 @@ static int switch_target(const Options *o, const char *target, const char *word)
         r = call_open(o, &c, "Switch");
         if (r != 0)
                 return r;
-        r = sd_bus_message_append(c.request, "sss", target, word, o->why ? o->why : "");
+        r = sd_bus_message_append(c.request, "ss", target, words[word].word);
+        if (r >= 0)
+                r = call_append_intent(&c);
         r = r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : call_send(&c);
         if (r != 0)
                 return r;
         if (sd_bus_message_read(c.reply, "t", &n) < 0)
                 return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
-        for (size_t i = 0; i < TQ_ELEMENTSOF(masses); i++)
-                if (strcmp(masses[i].word, word) == 0)
-                        (void)printf("%s: %" PRIu64 " job%s %s\n", target, n, n == 1 ? "" : "s",
-                                     masses[i].done);
+        say(o, target, word, n);
         return 0;
-}
-
-static int one_job(const Options *o, const char *number, const char *word) {
-        uint64_t job;
-        int r = parse_job(number, &job);
-
-        if (r != 0)
-                return r;
-        if (strcmp(word, "cancel") == 0)
-                return about_job(o, job, "Cancel");
-        if (strcmp(word, "abandon") == 0)
-                return about_job(o, job, "Abandon");
-        return hold_job(o, job, strcmp(word, "hold") == 0);
 }
 
 typedef enum Takes { JOBS = 1, TARGETS = 2 } Takes;
 
-static int each(const Options *o, int argc, char *argv[], const char *word, unsigned takes) {
+static int each(const Options *o, int argc, char *argv[], const char *name, unsigned takes) {
+        size_t word = 0;
         int result = 0;
 
+        while (strcmp(words[word].word, name) != 0)
+                word++;
         for (int i = 0; i < argc; i++) {
-                /* No tenant is called by digits alone, or begins with a sign. */
-                bool is_number =
-                        argv[i][strspn(argv[i], "0123456789")] == '\0' || strchr("-+", argv[i][0]);
-                int r = takes == JOBS || (is_number && takes & JOBS)
+                int r = takes == JOBS || (is_job(argv[i]) && takes & JOBS)
                                 ? one_job(o, argv[i], word)
                                 : switch_target(o, argv[i], word);
 

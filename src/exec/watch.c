@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "exec/exec.h"
+#include "store/logpage.h"
 #include "store/result.h"
 
 /* PID 1 of a job: prepares what only root may, forks the payload, becomes a user that owns nothing,
@@ -21,10 +22,12 @@
 
 typedef struct Output {
         int pipe; /* what the payload writes, -EBADF once it is closed */
-        int file;
-        uint64_t room; /* bytes that may still be written */
+        int file; /* negative: it could not be made, and all is dropped */
+        TqLogPage *page;
+        uint64_t room; /* bytes that may still be written: below its cap */
         uint64_t dropped;
-        bool has_failed; /* what was dropped had room, but not on the disk */
+        uint64_t gap;    /* of it, since something was written */
+        unsigned losses; /* TqLoss, as bits */
 } Output;
 
 #if defined(__x86_64__)
@@ -36,16 +39,48 @@ typedef struct Output {
 
 #define MARKER_ROOM 80 /* kept free below the cap for the line that tells of the cut */
 
-static void store(Output *o, const char *data, size_t size) {
-        size_t fits = (size_t)TQ_MIN(o->room, (uint64_t)size);
+/* Writes as much as its cap and its tenant's bound have room for; how much that was. A full or
+ * failing disk costs output, never the job. */
+static size_t write_some(Output *o, const char *data, size_t size) {
+        uint64_t fits = TQ_MIN(o->room, (uint64_t)size), wrote;
+        TqLoss loss = TQ_LOSS_NONE;
 
-        /* A full or failing disk costs output, never the job. */
-        if (fits > 0 && tq_fs_write_all(o->file, data, fits) < 0) {
-                fits = o->room = 0;
-                o->has_failed = true;
+        if (fits == 0)
+                return 0;
+        fits = tq_logpage_take(o->page, fits, &loss);
+        wrote = fits;
+        if (fits > 0 && tq_fs_write_all(o->file, data, (size_t)fits) < 0) {
+                wrote = o->room = 0;
+                loss = TQ_LOSS_FAILED;
         }
-        o->room -= fits;
-        o->dropped += size - fits;
+        /* How much of a write that failed is in the file, the next look at it tells. */
+        tq_logpage_wrote(o->page, fits, fits);
+        o->room -= wrote;
+        o->losses |= 1U << loss;
+        return (size_t)wrote;
+}
+
+/* Where something is missing in the middle, that is said there, or what follows waits until it can
+ * be. */
+static bool mark_gap(Output *o) {
+        char marker[MARKER_ROOM];
+        int n = snprintf(marker, sizeof(marker), "\n[tenantq: %llu bytes dropped]\n",
+                         (unsigned long long)o->gap);
+
+        if (TQ_MIN(o->room, tq_logpage_room(o->page)) < (uint64_t)n ||
+            write_some(o, marker, (size_t)n) == 0)
+                return false;
+        o->gap = 0;
+        return true;
+}
+
+static void store(Output *o, const char *data, size_t size) {
+        size_t wrote = 0;
+
+        if (o->file >= 0 && (o->gap == 0 || mark_gap(o)))
+                wrote = write_some(o, data, size);
+        o->dropped += size - wrote;
+        o->gap += size - wrote;
 }
 
 /* Takes what there is, at most max bytes. */
@@ -71,7 +106,7 @@ static void finish_output(Output *o) {
 
         /* What the pipe still holds; somebody may go on filling it, hence the bound. */
         pump(o, 1024 * 1024);
-        if (o->dropped == 0)
+        if (o->dropped == 0 || o->file < 0)
                 return;
         n = snprintf(marker, sizeof(marker), "\n[tenantq: output truncated, %llu bytes dropped]\n",
                      (unsigned long long)o->dropped);
@@ -88,6 +123,7 @@ typedef struct Watch {
         int network_fd; /* what is counted in its network; negative: nothing */
         uint64_t unreachable;
         Output outputs[2];
+        TqLogPage *page;
         TqResult record;
         uint64_t started; /* CLOCK_BOOTTIME usec */
         bool has_ended;
@@ -174,6 +210,19 @@ static void note_start(Watch *w) {
         w->record.started_usec = tq_clock_realtime_usec();
 }
 
+static void note_output(Watch *w, const Output *o) {
+        static const uint16_t flags[_TQ_LOSS_MAX] = {
+                [TQ_LOSS_BOUND] = TQ_RESULT_OUTPUT_BOUND,
+                [TQ_LOSS_FLOOR] = TQ_RESULT_OUTPUT_FLOOR,
+                [TQ_LOSS_FAILED] = TQ_RESULT_OUTPUT_FAILED,
+        };
+
+        w->record.dropped_bytes += o->dropped;
+        for (unsigned i = 0; i < _TQ_LOSS_MAX; i++)
+                if (o->losses & 1U << i)
+                        w->record.flags |= flags[i];
+}
+
 static void watch(Watch *w) {
         note_start(w);
         while (!w->has_ended) {
@@ -206,9 +255,7 @@ static void watch(Watch *w) {
         w->record.run_usec = tq_sub_u64(tq_clock_boottime_usec(), w->started);
         for (int i = 0; i < 2; i++) {
                 finish_output(&w->outputs[i]);
-                w->record.dropped_bytes += w->outputs[i].dropped;
-                if (w->outputs[i].has_failed)
-                        w->record.flags |= TQ_RESULT_OUTPUT_FAILED;
+                note_output(w, &w->outputs[i]);
         }
         if ((w->record.kind != TQ_END_EXITED || w->record.code != 0) &&
             network_unreachable(w->network_fd) != w->unreachable)
@@ -218,7 +265,8 @@ static void watch(Watch *w) {
 }
 
 /* The payload's end of an output pipe is the tenant's, so that it can open /dev/stdout again. */
-static int make_output(const TqPlan *plan, int file, Output *ret, int *ret_write_fd) {
+static int make_output(const TqPlan *plan, int file, TqLogPage *page, Output *ret,
+                       int *ret_write_fd) {
         int fds[2];
 
         if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -228,11 +276,20 @@ static int make_output(const TqPlan *plan, int file, Output *ret, int *ret_write
                 return tq_errno();
         *ret = (Output){
                 .pipe = fds[0],
-                .file = file,
+                .file = page ? file : -EBADF,
+                .page = page,
                 .room = tq_sub_u64(plan->log_max_bytes, MARKER_ROOM),
         };
         *ret_write_fd = fds[1];
         return 0;
+}
+
+/* Before the payload is forked, which does not get it: neither the mapping nor the descriptor. */
+static int map_page(const TqPlan *plan, TqLogPage **ret) {
+        int r = plan->page_fd < 0 ? 0 : tq_logpage_map(plan->page_fd, ret);
+
+        (void)tq_close(plan->page_fd);
+        return r;
 }
 
 static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
@@ -241,9 +298,12 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
         int r;
 
         *ret_stage = TQ_STAGE_PIPES;
-        r = make_output(plan, plan->out_fd, &w->outputs[0], &stdio[1]);
+        r = map_page(plan, &w->page);
+        if (r < 0)
+                return r;
+        r = make_output(plan, plan->out_fd, w->page, &w->outputs[0], &stdio[1]);
         if (r >= 0)
-                r = make_output(plan, plan->err_fd, &w->outputs[1], &stdio[2]);
+                r = make_output(plan, plan->err_fd, w->page, &w->outputs[1], &stdio[2]);
         if (r < 0)
                 return r;
         if (pipe2(status, O_CLOEXEC) < 0)

@@ -19,6 +19,8 @@ static const struct {
         [TQ_CONTROL_LIMIT] = { "org.tenantq.Error.Limit", TQ_EXIT_LIMIT },
         [TQ_CONTROL_NOT_FOUND] = { "org.tenantq.Error.NotFound", TQ_EXIT_NOT_FOUND },
         [TQ_CONTROL_DENIED] = { "org.tenantq.Error.Denied", TQ_EXIT_DENIED },
+        [TQ_CONTROL_NO_ORDER] = { "org.tenantq.Error.NoOrder", TQ_EXIT_REFUSED },
+        [TQ_CONTROL_CHANGED] = { "org.tenantq.Error.Changed", TQ_EXIT_CHANGED },
         [TQ_CONTROL_BUSY] = { "org.tenantq.Error.Busy", TQ_EXIT_BUSY },
 };
 

@@ -6,6 +6,13 @@
 #include "base/error.h"
 #include "core/table.h"
 
+/* Flags of what changes something. */
+#define TQ_CHANGE_TRIAL        1U /* only whether it could be done */
+#define TQ_CHANGE_FORCE        2U /* also if it takes from what runs */
+#define TQ_CHANGE_KEEP         4U /* a policy that changes nothing becomes a version all the same */
+#define TQ_CHANGE_ALL          7U
+#define TQ_CHANGE_ANY_REVISION (-1)
+
 /* The control socket: peer-to-peer D-Bus, one object, one interface. Everything that is data
  * travels as a table (TqTable): names of columns, then rows of variants. */
 #define TQ_CONTROL_PATH      "/org/tenantq"
@@ -24,7 +31,9 @@ typedef enum TqControlError {
         TQ_CONTROL_LIMIT,     /* a limit refuses it for now */
         TQ_CONTROL_NOT_FOUND, /* no such job or tenant, or not the caller's */
         TQ_CONTROL_DENIED,
-        TQ_CONTROL_BUSY, /* connections, waits or descriptors are used up */
+        TQ_CONTROL_NO_ORDER, /* root's word lacks, and nothing else */
+        TQ_CONTROL_CHANGED,  /* by somebody else, since the caller looked */
+        TQ_CONTROL_BUSY,     /* connections, waits or descriptors are used up */
         _TQ_CONTROL_ERROR_MAX,
 } TqControlError;
 

@@ -15,6 +15,7 @@ typedef struct Question {
 _Static_assert(offsetof(TqMessage, apply.cookie) == offsetof(TqMessage, number.cookie), "APPLY");
 _Static_assert(offsetof(TqMessage, open_log.cookie) == offsetof(TqMessage, number.cookie),
                "OPEN_LOG");
+_Static_assert(offsetof(TqMessage, order.cookie) == offsetof(TqMessage, number.cookie), "ORDER");
 
 struct TqLink {
         sd_event *event;
@@ -27,6 +28,7 @@ struct TqLink {
         } handlers[_TQ_MESSAGE_MAX];
         TqMap questions; /* cookie → Question */
         uint64_t cookie;
+        TqCrumb *crumb;
 };
 
 int tq_link_new(sd_event *event, TqChannelClosed closed, void *userdata, TqLink **ret) {
@@ -110,6 +112,14 @@ void tq_link_on(TqLink *l, TqMessageType type, TqLinkHandler handler, void *user
         assert(type >= 0 && type < _TQ_MESSAGE_MAX);
         l->handlers[type].handler = handler;
         l->handlers[type].userdata = userdata;
+}
+
+void tq_link_set_crumb(TqLink *l, TqCrumb *crumb) {
+        l->crumb = crumb;
+}
+
+TqCrumb *tq_link_crumb(const TqLink *l) {
+        return l->crumb;
 }
 
 int tq_link_send(TqLink *l, TqMessageType type, TqMessage *m, const void *blob, size_t size,

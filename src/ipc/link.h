@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ipc/channel.h"
+#include "ipc/crumb.h"
 
 /* What one daemon says to the other, and who of ours hears what the other says: a channel with a
  * handler for each type of message, and questions whose answers come later (TQ_MESSAGE_ANSWER),
@@ -27,6 +28,11 @@ bool tq_link_is_open(const TqLink *l);
 /* One handler for each type; a message of a type that nobody hears is not the peer's to say, and
  * breaks the channel. */
 void tq_link_on(TqLink *l, TqMessageType type, TqLinkHandler handler, void *userdata);
+
+/* Where the engine leaves word of what it works on; NULL: nowhere. Borrowed, and outlives the link.
+ */
+void tq_link_set_crumb(TqLink *l, TqCrumb *crumb);
+TqCrumb *tq_link_crumb(const TqLink *l);
 
 /* As tq_channel_send(); 0 and nothing said when the link is closed. */
 int tq_link_send(TqLink *l, TqMessageType type, TqMessage *m, const void *blob, size_t size,

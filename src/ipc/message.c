@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ipc/message.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define BODY(member) sizeof(((TqMessage *)NULL)->member)
@@ -19,7 +20,9 @@ static const struct {
         [TQ_MESSAGE_USED] = { BODY(used), false },
         [TQ_MESSAGE_STALLED] = { BODY(attempt), false },
         [TQ_MESSAGE_ADOPTED] = { BODY(attempt), false },
+        [TQ_MESSAGE_CLAIM_STUCK] = { BODY(number), false },
         [TQ_MESSAGE_CLAIM_KEPT] = { BODY(number), false },
+        [TQ_MESSAGE_CRASHED] = { BODY(crashed), false },
         [TQ_MESSAGE_STOCK_TAKEN] = { 0, false },
         [TQ_MESSAGE_ANSWER] = { BODY(number), true },
         [TQ_MESSAGE_PING] = { BODY(number), false },
@@ -41,6 +44,7 @@ static const struct {
         [TQ_MESSAGE_APPLY] = { BODY(apply), false },
         [TQ_MESSAGE_OPEN_LOG] = { BODY(open_log), false },
         [TQ_MESSAGE_RELOAD] = { BODY(number), false },
+        [TQ_MESSAGE_ORDER] = { BODY(order), false },
         [TQ_MESSAGE_PONG] = { BODY(number), false },
         [TQ_MESSAGE_STATUS] = { 0, true },
 };
@@ -92,12 +96,16 @@ static bool body_is_sane(const TqMessage *m) {
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_HELLO:
                 return tq_limits_is_sane(&m->hello.defaults) &&
-                       tq_limits_is_sane(&m->hello.ceilings) && tq_policy_is_sane(&m->hello.policy);
+                       tq_limits_is_sane(&m->hello.ceilings) &&
+                       tq_policy_is_sane(&m->hello.policy) &&
+                       tq_retention_is_sane(&m->hello.retention);
         case TQ_MESSAGE_TENANT:
                 return tenant_is_sane(&m->tenant);
         case TQ_MESSAGE_CLAIM:
         case TQ_MESSAGE_REFUSED:
                 return is_terminated(m->claim.name, sizeof(m->claim.name));
+        case TQ_MESSAGE_CRASHED:
+                return m->crashed.job <= TQ_JOB_MAX && m->crashed.sig > 0 && m->crashed.sig < _NSIG;
         case TQ_MESSAGE_CLAIM_DONE:
                 return m->claim_done.outcome < _TQ_CLAIM_OUTCOME_MAX;
         case TQ_MESSAGE_NEXT_CLAIM:
@@ -116,7 +124,11 @@ static bool body_is_sane(const TqMessage *m) {
                 return attempt_is_sane(m->attempt.job, m->attempt.attempt) &&
                        m->attempt.level < _TQ_LEVEL_MAX;
         case TQ_MESSAGE_APPLY:
-                return tq_limits_is_sane(&m->apply.limits);
+                return m->apply.how < _TQ_APPLY_MAX && tq_limits_is_sane(&m->apply.limits);
+        case TQ_MESSAGE_ORDER:
+                return m->order.step < _TQ_ORDER_STEP_MAX &&
+                       is_terminated(m->order.name, sizeof(m->order.name)) &&
+                       is_terminated(m->order.to, sizeof(m->order.to));
         case TQ_MESSAGE_STATUS:
                 return status_is_sane(m);
         case TQ_MESSAGE_START_FAILED:
@@ -127,6 +139,7 @@ static bool body_is_sane(const TqMessage *m) {
                 return attempt_is_sane(m->ended.job, m->ended.attempt) &&
                        m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&
                        m->ended.end.oom_level < _TQ_LEVEL_MAX &&
+                       m->ended.end.output_lost < _TQ_LOSS_MAX &&
                        m->header.blob_size < TQ_MESSAGE_TEXT_MAX;
         default:
                 return true;

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "core/retention.h"
 #include "core/profile.h"
 #include "core/scheduler.h"
 #include "core/verdict.h"
@@ -13,7 +14,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  7
+#define TQ_MESSAGE_VERSION  14
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512  /* with its terminator */
 #define TQ_NOTES_BETWEEN    "\n" /* TqTenantMessage.note is one text; escaped, none has it */
@@ -31,9 +32,12 @@ typedef enum TqMessageType {
         TQ_MESSAGE_STALLED,      /* it gets nowhere above memory_high; level: whose */
         TQ_MESSAGE_USED,         /* the answer to SAMPLE, if the job still runs */
         TQ_MESSAGE_ADOPTED,      /* taking stock: this attempt lives */
+        TQ_MESSAGE_CLAIM_STUCK,  /* an accepted one whose file can't be removed; number */
         TQ_MESSAGE_CLAIM_KEPT,   /* taking stock: a claim that was not answered; number */
+        TQ_MESSAGE_CRASHED,      /* taking stock: what the engine before has died over */
         TQ_MESSAGE_STOCK_TAKEN,  /* everything has been told */
-        TQ_MESSAGE_ANSWER, /* to APPLY, OPEN_LOG, RELOAD; blob: error text or values; descriptor */
+        TQ_MESSAGE_ANSWER,       /* to APPLY, OPEN_LOG, RELOAD, ORDER; blob: error text or values;
+                                    descriptor */
         TQ_MESSAGE_PING,
         TQ_MESSAGE_DESCRIPTOR, /* what was made again; cookie: TQ_DESCRIPTOR_*; descriptor */
         /* engine → supervisor */
@@ -54,6 +58,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_APPLY,
         TQ_MESSAGE_OPEN_LOG,
         TQ_MESSAGE_RELOAD,
+        TQ_MESSAGE_ORDER, /* what root has ordered about a tenant is to be done */
         TQ_MESSAGE_PONG,
         TQ_MESSAGE_STATUS, /* blob: a line for the service manager */
         _TQ_MESSAGE_MAX,
@@ -72,6 +77,7 @@ typedef struct TqHello {
         TqLimits defaults;
         TqLimits ceilings;
         TqHostPolicy policy;
+        TqRetention retention;
 } TqHello;
 
 typedef struct TqTenantMessage {
@@ -81,7 +87,8 @@ typedef struct TqTenantMessage {
         uint8_t is_enabled;
         uint8_t is_gone; /* its directory is */
         uint8_t waits_when_full;
-        uint32_t rank; /* TqProfileRank, of its profile */
+        uint32_t grants; /* CRC-32C of what else its file says: paths, network, submitters, … */
+        uint32_t rank;   /* TqProfileRank, of its profile */
         char profile[TQ_PROFILE_NAME_MAX + 1];
         char pool[TQ_POOL_NAME_MAX + 1];
         char name[TQ_TENANT_NAME_MAX + 1];
@@ -98,9 +105,19 @@ typedef struct TqTenantMessage {
 typedef struct TqClaimMessage {
         uint64_t claim;
         uint32_t tenant;
-        uint32_t uid; /* the file's owner */
+        uint32_t uid;           /* the file's owner */
+        uint8_t is_quarantined; /* REFUSED: the engine crashed over it again */
         char name[NAME_MAX + 1];
 } TqClaimMessage;
+
+/* A job, or (job 0) what a user handed in by the control socket. */
+typedef struct TqCrashedMessage {
+        uint64_t job;
+        uint32_t uid;
+        int32_t sig;
+        uint64_t until_usec; /* of a user: nothing more is taken so until then, CLOCK_BOOTTIME */
+        uint8_t is_new;      /* it was now, and is to be among the events */
+} TqCrashedMessage;
 
 /* SPAWNED, START_FAILED, STALLED, ADOPTED, RELEASE, ABORT, TERM, KILL, ABANDON, SAMPLE, ACK */
 typedef struct TqAttemptMessage {
@@ -134,6 +151,7 @@ typedef struct TqStartMessage {
         uint8_t private_network;
         uint8_t has_paths;                     /* its body has */
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* that it asks for; empty: its tenant's */
+        uint64_t keep_usec;                    /* its output, after its end; 0: as all */
         TqLimits limits;
 } TqStartMessage;
 
@@ -163,9 +181,19 @@ typedef struct TqCreditMessage {
         uint32_t credit; /* at most TQ_CREDIT_MOST */
 } TqCreditMessage;
 
+/* What is to be done about a tenant's limits. */
+typedef enum TqApplyHow {
+        TQ_APPLY_NOW,
+        TQ_APPLY_GENTLY, /* unless less would be left than what its jobs have: -EBUSY */
+        TQ_APPLY_TRY,    /* nothing but whether that could be done gently */
+        TQ_APPLY_LOOK,   /* nothing but whether its slice holds them; -ESTALE: what differs */
+        _TQ_APPLY_MAX,
+} TqApplyHow;
+
 typedef struct TqApplyMessage {
         uint64_t cookie;
         uint32_t tenant;
+        uint32_t how;    /* TqApplyHow */
         TqLimits limits; /* effective */
 } TqApplyMessage;
 
@@ -177,10 +205,37 @@ typedef struct TqOpenLogMessage {
         uint32_t stream;
 } TqOpenLogMessage;
 
+/* What is to be done with a name. All but LOOK and the two that take back need root's own word,
+ * which the supervisor finds where only root can write. */
+typedef enum TqOrderStep {
+        TQ_ORDER_LOOK,   /* what there is, and whether `to` is free; blob: TqOrderFound */
+        TQ_ORDER_REMOVE, /* directory, output, claims, cgroup; answered when they are gone */
+        TQ_ORDER_RENAME,
+        TQ_ORDER_CHOWN,
+        TQ_ORDER_DROP,   /* the order is done, or not wanted any more */
+        TQ_ORDER_SETTLE, /* a new engine: orders that it has not spoken of are nobody's */
+        _TQ_ORDER_STEP_MAX,
+} TqOrderStep;
+
+typedef struct TqOrderMessage {
+        uint64_t cookie;
+        uint32_t step;
+        char name[TQ_TENANT_NAME_MAX + 1];
+        char to[64];
+} TqOrderMessage;
+
+typedef struct TqOrderFound {
+        uint64_t spool_files, output_files, output_bytes;
+        uint32_t n_attempts; /* of its jobs that are there */
+        uint8_t has_file;    /* tenants.d/NAME.conf */
+        uint8_t has_order;   /* root's, to remove it */
+        uint8_t is_at_least; /* there is more than was counted */
+} TqOrderFound;
+
 /* What a DESCRIPTOR is. */
 enum { TQ_DESCRIPTOR_LISTEN, TQ_DESCRIPTOR_CLAIMS };
 
-/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM, DESCRIPTOR, CLAIM_KEPT, CLAIM_AGAIN */
+/* ANSWER, RELOAD, PING, PONG, NEXT_CLAIM, DESCRIPTOR, CLAIM_KEPT, CLAIM_STUCK, CLAIM_AGAIN */
 typedef struct TqNumberMessage {
         uint64_t cookie;
         int32_t result; /* 0 or negative errno */
@@ -192,6 +247,7 @@ typedef struct TqMessage {
                 TqHello hello;
                 TqTenantMessage tenant;
                 TqClaimMessage claim;
+                TqCrashedMessage crashed;
                 TqAttemptMessage attempt;
                 TqEndedMessage ended;
                 TqUsedMessage used;
@@ -201,6 +257,7 @@ typedef struct TqMessage {
                 TqClaimLateMessage claim_late;
                 TqApplyMessage apply;
                 TqOpenLogMessage open_log;
+                TqOrderMessage order;
                 TqNumberMessage number;
         };
 } TqMessage;

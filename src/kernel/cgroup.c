@@ -382,6 +382,22 @@ void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
         }
 }
 
+uint64_t tq_cgroup_memory_held(int fd) {
+        static const char *const reclaimable[] = { "active_file", "inactive_file",
+                                                   "slab_reclaimable" };
+        uint64_t held = read_single(fd, "memory.current");
+
+        if (held == TQ_UNKNOWN)
+                return TQ_UNKNOWN;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(reclaimable); i++) {
+                uint64_t v = read_flat(fd, "memory.stat", reclaimable[i]);
+
+                /* They are read one after the other. */
+                held = v == TQ_UNKNOWN ? held : v < held ? held - v : 0;
+        }
+        return held;
+}
+
 uint64_t tq_cgroup_oom_events(int fd) {
         uint64_t v = read_flat(fd, "memory.events.local", "oom");
 

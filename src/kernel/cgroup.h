@@ -73,6 +73,10 @@ int tq_cgroup_kill(int fd);
 /* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
 void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);
 
+/* Bytes of memory that the kernel can't have back at once: memory.current without the cache of
+ * files and of names (memory.stat: *_file, slab_reclaimable). TQ_UNKNOWN if not counted. */
+uint64_t tq_cgroup_memory_held(int fd);
+
 /* How often memory ran out at this cgroup's own limit (memory.events.local: oom); 0 if not counted.
  */
 uint64_t tq_cgroup_oom_events(int fd);

@@ -21,6 +21,16 @@ typedef struct TqSliceState {
  * on v1. */
 int tq_slice_init(const char *root_path, unsigned controllers, TqError *err);
 
+/* Of the slice `name`, nothing is changed; one that is not there holds and uses nothing.
+ *
+ * -EBUSY with err: a limit would be lowered below what is used now. */
+int tq_slice_check_use(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
+                       const char *device, TqError *err);
+/* What it holds and should not: FILE, what it holds, what it should hold, with tabs between them
+ * and a line feed behind each. 0: nothing; -ESTALE: something, or it is not there. */
+int tq_slice_look(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
+                  const char *device, char *ret, size_t size, TqError *err);
+
 /* Makes the slice `name` below root_fd if it is missing, writes all limits (unset ones as the
  * kernel's defaults), reads them back and opens it. device: as for tq_cgroup_attrs. On failure the
  * values that stood there before are put back. *ret_fd may be NULL. */

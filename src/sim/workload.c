@@ -25,21 +25,6 @@ void tq_workload_done(TqWorkload *w) {
         *w = (TqWorkload){};
 }
 
-/* Room for one more in an array that doubles. */
-static int make_room(void **items, size_t n, size_t *allocated, size_t size) {
-        size_t more = TQ_MAX(*allocated * 2, (size_t)64);
-        void *bigger;
-
-        if (n < *allocated)
-                return 0;
-        bigger = realloc(*items, more * size);
-        if (!bigger)
-                return -ENOMEM;
-        *items = bigger;
-        *allocated = more;
-        return 0;
-}
-
 /* The map knows the first of a hash; should two names have one, the second is looked for. */
 static ssize_t find(const TqWorkload *w, const char *name) {
         const uint32_t *hint = tq_map_get(&w->by_name, tq_scheduler_name(name));
@@ -61,8 +46,8 @@ int tq_workload_tenant(TqWorkload *w, const char *name, uint32_t *ret) {
                 *ret = (uint32_t)i;
                 return 0;
         }
-        r = make_room((void **)&w->tenants, w->n_tenants, &w->allocated_tenants,
-                      sizeof(*w->tenants));
+        r = tq_make_room((void **)&w->tenants, w->n_tenants, &w->allocated_tenants,
+                         sizeof(*w->tenants));
         if (r < 0)
                 return r;
         index = malloc(sizeof(*index));
@@ -104,7 +89,7 @@ int tq_workload_queue(TqWorkload *w, const char *name, uint32_t *ret) {
 }
 
 int tq_workload_add(TqWorkload *w, const TqSimJob *job) {
-        int r = make_room((void **)&w->jobs, w->n_jobs, &w->allocated_jobs, sizeof(*w->jobs));
+        int r = tq_make_room((void **)&w->jobs, w->n_jobs, &w->allocated_jobs, sizeof(*w->jobs));
 
         if (r < 0)
                 return r;

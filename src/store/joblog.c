@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store/joblog.h"
 
+#include <dirent.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "base/fs.h"
+#include "base/parse.h"
+#include "core/ids.h"
 
 #define NAME_MAX_BYTES 64
+#define PIECE          ((off_t)4 << 20) /* 0.3 ms */
+
+/* How long a file is kept is beside it, where only root writes and reads (xattr(7)): seconds, in
+ * digits. That there is such a thing is said by a bit of its mode that means nothing else on a
+ * file, so that whoever looks at many files need not ask of each. */
+#define KEEP_XATTR "trusted.tenantq.keep"
+#define KEEP_MARK  S_ISVTX
 
 static const char *const suffixes[_TQ_STREAM_MAX] = { "out", "err" };
 
@@ -66,22 +77,49 @@ int tq_joblog_open_dir(int logs_fd, const char *tenant, uid_t uid) {
         return r < 0 ? r : tq_take_fd(&fd);
 }
 
+static int give(int dir_fd, const char *name, uid_t uid) {
+        Acl acl = acl_of(uid, ACL_READ | ACL_WRITE, ACL_READ);
+        TQ_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : tq_errno();
+        return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0 &&
+                               errno != EOPNOTSUPP
+                       ? tq_errno()
+                       : 0;
+}
+
+int tq_joblog_give(int dir_fd, uid_t uid) {
+        TQ_CLOSEDIR DIR *dir = NULL;
+        const struct dirent *e;
+        int result = tq_fs_opendir(dir_fd, ".", &dir);
+
+        while (dir && (e = readdir(dir))) {
+                /* Whose it is is root's to know. */
+                int r = e->d_name[0] == '.' ? 0 : give(dir_fd, e->d_name, uid);
+
+                result = r < 0 ? r : result;
+        }
+        return result;
+}
+
 int tq_joblog_close_dir(int dir_fd) {
         (void)fremovexattr(dir_fd, "system.posix_acl_access");
         return fchmod(dir_fd, 0700) < 0 ? tq_errno() : 0;
 }
 
-int tq_joblog_create(int dir_fd, uint64_t job, unsigned attempt, TqStream stream) {
+int tq_joblog_create(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, bool is_kept) {
         const int flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
+        const mode_t mode = 0640 | (is_kept ? KEEP_MARK : 0);
         char name[NAME_MAX_BYTES];
         int fd;
 
-        fd = openat(dir_fd, name_of(job, attempt, stream, name), flags, 0640);
+        fd = openat(dir_fd, name_of(job, attempt, stream, name), flags, mode);
         if (fd < 0 && errno == EEXIST) {
                 /* Left by a launch that was never recorded: the caller holds the attempt's cgroup,
                  * which it made exclusively, so nobody writes to it. */
                 (void)unlinkat(dir_fd, name, 0);
-                fd = openat(dir_fd, name, flags, 0640);
+                fd = openat(dir_fd, name, flags, mode);
         }
         return fd < 0 ? tq_errno() : fd;
 }
@@ -94,9 +132,116 @@ int tq_joblog_open(int dir_fd, uint64_t job, unsigned attempt, TqStream stream) 
         return fd < 0 ? tq_errno() : fd;
 }
 
-void tq_joblog_remove(int dir_fd, uint64_t job, unsigned attempt) {
-        char name[NAME_MAX_BYTES];
+int tq_joblog_keep(int fd, uint64_t usec) {
+        char text[32];
 
+        (void)snprintf(text, sizeof(text), "%" PRIu64, usec / TQ_USEC_PER_SEC);
+        return fsetxattr(fd, KEEP_XATTR, text, strlen(text), 0) < 0 ? tq_errno() : 0;
+}
+
+bool tq_joblog_parse(const char *name, uint64_t *ret_job, unsigned *ret_attempt,
+                     TqStream *ret_stream) {
+        char again[NAME_MAX_BYTES], digits[NAME_MAX_BYTES];
+        const char *dot = strchr(name, '.'), *last = strrchr(name, '.');
+        uint64_t job, attempt;
+
+        if (strlen(name) >= NAME_MAX_BYTES || !dot || dot == last)
+                return false;
+        (void)snprintf(digits, sizeof(digits), "%.*s", (int)(dot - name), name);
+        if (tq_parse_u64_in(digits, 1, TQ_JOB_MAX, &job) < 0)
+                return false;
+        (void)snprintf(digits, sizeof(digits), "%.*s", (int)(last - dot - 1), dot + 1);
+        if (tq_parse_u64_in(digits, 1, UINT32_MAX, &attempt) < 0)
+                return false;
         for (int i = 0; i < _TQ_STREAM_MAX; i++)
-                (void)unlinkat(dir_fd, name_of(job, attempt, (TqStream)i, name), 0);
+                /* No other way to write the same numbers is ours. */
+                if (strcmp(name, name_of(job, (unsigned)attempt, (TqStream)i, again)) == 0) {
+                        *ret_job = job;
+                        *ret_attempt = (unsigned)attempt;
+                        *ret_stream = (TqStream)i;
+                        return true;
+                }
+        return false;
+}
+
+/* By the directory's descriptor: a file need not be opened for it. */
+static uint64_t read_keep(int dir_fd, const char *name) {
+        char path[NAME_MAX_BYTES + 32], text[32];
+        uint64_t seconds;
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir_fd, name);
+        n = lgetxattr(path, KEEP_XATTR, text, sizeof(text) - 1);
+        if (n <= 0)
+                return 0;
+        text[n] = '\0';
+        return tq_parse_u64(text, &seconds) < 0 ? 0 : tq_mul_u64(seconds, TQ_USEC_PER_SEC);
+}
+
+int tq_joblog_stat(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, TqJoblogStat *ret) {
+        char name[NAME_MAX_BYTES];
+        struct stat st;
+
+        if (fstatat(dir_fd, name_of(job, attempt, stream, name), &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return tq_errno();
+        if (!S_ISREG(st.st_mode))
+                return -ENOENT;
+        *ret = (TqJoblogStat){
+                .bytes = (uint64_t)st.st_size,
+                .written_usec = (uint64_t)TQ_MAX(st.st_mtim.tv_sec, 0) * TQ_USEC_PER_SEC +
+                                (uint64_t)st.st_mtim.tv_nsec / 1000,
+                .keep_usec = st.st_mode & KEEP_MARK ? read_keep(dir_fd, name) : 0,
+        };
+        return 0;
+}
+
+/* One that has another name is somebody's who wants to keep it. */
+static bool is_ours_alone(int fd, off_t *ret_size) {
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+                return false;
+        *ret_size = st.st_size;
+        return st.st_size > 0;
+}
+
+/* By its name first: a crash in between leaves all of it or nothing. */
+static int remove_one(int dir_fd, const char *name, int *ret_large) {
+        TQ_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        off_t size;
+        bool is_ours = is_ours_alone(fd, &size);
+
+        if (unlinkat(dir_fd, name, 0) < 0)
+                return tq_errno();
+        if (is_ours && size > PIECE)
+                *ret_large = tq_take_fd(&fd);
+        else if (is_ours)
+                (void)!ftruncate(fd, 0);
+        return 0;
+}
+
+int tq_joblog_remove(int dir_fd, uint64_t job, unsigned attempt, int large[_TQ_STREAM_MAX]) {
+        char name[NAME_MAX_BYTES];
+        int n = 0, result = 0;
+
+        for (int i = 0; i < _TQ_STREAM_MAX; i++) {
+                int r;
+
+                large[i] = -EBADF;
+                r = remove_one(dir_fd, name_of(job, attempt, (TqStream)i, name), &large[i]);
+                n += r >= 0;
+                if (r < 0 && r != -ENOENT)
+                        result = r;
+        }
+        return result < 0 ? result : n;
+}
+
+int tq_joblog_shrink(int fd) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return tq_errno();
+        if (ftruncate(fd, TQ_MAX(st.st_size - PIECE, (off_t)0)) < 0)
+                return tq_errno();
+        return st.st_size <= PIECE;
 }

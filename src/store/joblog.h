@@ -11,14 +11,37 @@ typedef enum TqStream { TQ_STREAM_OUT, TQ_STREAM_ERR, _TQ_STREAM_MAX } TqStream;
 
 /* Makes or repairs a tenant's directory (root's, and uid may read) below logs_fd and opens it. */
 int tq_joblog_open_dir(int logs_fd, const char *tenant, uid_t uid);
+/* All files in it become that user's to read, and nobody else's. Negative errno of the last that
+ * could not be. */
+int tq_joblog_give(int dir_fd, uid_t uid);
 /* From now on only root may enter it. */
 int tq_joblog_close_dir(int dir_fd);
 
-/* Makes a new, empty file for appending. Returns a descriptor or negative errno. */
-int tq_joblog_create(int dir_fd, uint64_t job, unsigned attempt, TqStream stream);
+/* Makes a new, empty file for appending. Returns a descriptor or negative errno. is_kept: it is
+ * marked, and tq_joblog_keep() is to follow. */
+int tq_joblog_create(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, bool is_kept);
+/* How long it is kept after it was written last; -EOPNOTSUPP: the file system can't hold that. */
+int tq_joblog_keep(int fd, uint64_t usec);
+
+/* Whether a name is one that tq_joblog_create() makes. */
+bool tq_joblog_parse(const char *name, uint64_t *ret_job, unsigned *ret_attempt,
+                     TqStream *ret_stream);
+
+typedef struct TqJoblogStat {
+        uint64_t bytes;
+        uint64_t written_usec; /* last: CLOCK_REALTIME */
+        uint64_t keep_usec;    /* 0: as all */
+} TqJoblogStat;
+
+/* -ENOENT: there is none, or it is no file. */
+int tq_joblog_stat(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, TqJoblogStat *ret);
 
 /* Opens one for reading. */
 int tq_joblog_open(int dir_fd, uint64_t job, unsigned attempt, TqStream stream);
 
-/* Removes both files of an attempt that never ran. */
-void tq_joblog_remove(int dir_fd, uint64_t job, unsigned attempt);
+/* Removes both files of an attempt, and gives back what they took of the disk, also if somebody
+ * holds one open: how many there were, or negative errno. Of a large one the descriptor is returned
+ * in `large` (else -EBADF), for tq_joblog_shrink() and close(2). */
+int tq_joblog_remove(int dir_fd, uint64_t job, unsigned attempt, int large[_TQ_STREAM_MAX]);
+/* Gives back the next piece of a removed file. 1: nothing is left; 0: not yet; negative errno. */
+int tq_joblog_shrink(int fd);

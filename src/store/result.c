@@ -237,7 +237,10 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
                                          : 0;
                 end.dropped_bytes = record.dropped_bytes;
                 end.calls = record.calls;
-                end.output_failed = (record.flags & TQ_RESULT_OUTPUT_FAILED) != 0;
+                end.output_lost = record.flags & TQ_RESULT_OUTPUT_FAILED  ? TQ_LOSS_FAILED
+                                  : record.flags & TQ_RESULT_OUTPUT_FLOOR ? TQ_LOSS_FLOOR
+                                  : record.flags & TQ_RESULT_OUTPUT_BOUND ? TQ_LOSS_BOUND
+                                                                          : TQ_LOSS_NONE;
                 end.unreachable = (record.flags & TQ_RESULT_UNREACHABLE) != 0;
                 end.path = record.path;
         }

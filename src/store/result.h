@@ -14,6 +14,8 @@ enum { TQ_RESULT_PREPARED = 0x7F }; /* kind: launched, not ended yet */
 enum {
         TQ_RESULT_OUTPUT_FAILED = 1 << 0, /* a disk was full, or failed */
         TQ_RESULT_UNREACHABLE = 1 << 1,   /* somebody could not be reached (TqEnd.unreachable) */
+        TQ_RESULT_OUTPUT_BOUND = 1 << 2,  /* dropped: its tenant may have no more */
+        TQ_RESULT_OUTPUT_FLOOR = 1 << 3,  /* dropped: the rest of the disk stays free */
 };
 
 typedef struct TqResult {

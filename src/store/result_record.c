@@ -36,7 +36,8 @@ static bool is_sane(const TqResult *r) {
                 return false;
         if (r->kind == TQ_RESULT_PREPARED)
                 return true;
-        return r->kind < _TQ_END_MAX && r->code >= 0 && r->code <= code_most[r->kind];
+        return r->kind < _TQ_END_MAX && r->kind != TQ_END_CRASHED && r->code >= 0 &&
+               r->code <= code_most[r->kind];
 }
 
 int tq_result_read(int fd, TqResult *ret) {

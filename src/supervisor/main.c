@@ -6,7 +6,7 @@
  * Here the rooms are put together, and whoever has to hear of something is told whom to call. Each
  * room knows those below it only:
  *
- *   engine > spool > claims | jobs > tenants > slices > host > link > log */
+ *   engine > ends > spool > claims | jobs > output > tenants > slices > host > link > log */
 
 #include <getopt.h>
 #include <grp.h>
@@ -37,8 +37,10 @@ typedef struct Supervisor {
         Tenants *tenants;
         Rejects *rejects;
         Claims *claims;
+        Output *output;
         Jobs *jobs;
         Spool *spool;
+        Ends *ends;
         EngineProcess *engine;
 } Supervisor;
 
@@ -139,6 +141,10 @@ static void on_recheck(void *data, Tenant *t) {
         spool_recheck(((Supervisor *)data)->spool, t);
 }
 
+static bool is_live(void *data, uint64_t job, unsigned attempt) {
+        return jobs_is_live(((Supervisor *)data)->jobs, job, attempt);
+}
+
 static void on_orphans_gone(void *data) {
         engine_process_take_stock(((Supervisor *)data)->engine);
 }
@@ -204,19 +210,26 @@ static int make_rooms(Supervisor *s) {
         if (r >= 0)
                 r = claims_new(s->own, s->tenants, s->rejects, s->link, on_room, s, &s->claims);
         if (r >= 0)
-                r = jobs_new(s->event, s->host, s->own, s->tenants, s->slices, s->link,
+                r = output_new(s->event, s->host, s->own, s->tenants, is_live, s, &s->output);
+        if (r >= 0)
+                r = jobs_new(s->event, s->host, s->own, s->tenants, s->slices, s->output, s->link,
                              on_orphans_gone, s, &s->jobs);
         if (r >= 0)
                 r = spool_new(s->event, s->own, s->tenants, s->claims, &s->spool);
+        if (r >= 0)
+                r = ends_new(s->event, s->host, s->own, s->tenants, s->slices, s->claims, s->link,
+                             &s->ends);
         return r < 0 ? r
                      : engine_process_new(&(EngineRooms){ .event = s->event,
                                                           .host = s->host,
                                                           .own = s->own,
                                                           .slices = s->slices,
                                                           .tenants = s->tenants,
+                                                          .output = s->output,
                                                           .jobs = s->jobs,
                                                           .claims = s->claims,
                                                           .spool = s->spool,
+                                                          .ends = s->ends,
                                                           .link = s->link },
                                           &s->engine);
 }
@@ -261,12 +274,17 @@ static int start(Supervisor *s, TqError *err) {
         if (r >= 0) {
                 listen_to_own(s);
                 tenants_watch(s->tenants, s->event);
+                r = ends_resume(s->ends);
+        }
+        if (r >= 0) {
                 r = tenants_scan(s->tenants);
         }
         if (r >= 0)
                 r = jobs_take_stock(s->jobs);
-        if (r >= 0)
+        if (r >= 0) {
+                output_look(s->output);
                 r = claims_find(s->claims);
+        }
         if (r >= 0)
                 r = engine_process_start(s->engine);
         return r < 0 && err->text[0] == '\0' ? tq_error_errno(err, r, "starting") : r;

@@ -23,15 +23,17 @@ trap 'rm -rf "$tmp"' EXIT
 build_tables() {
         local -a flags libs
         read -ra flags <<<"$(pkg-config --cflags libsystemd inih sqlite3) ${SAN:+-fsanitize=$SAN}"
-        read -ra libs <<<"$(pkg-config --libs libsystemd inih sqlite3) -lpthread -lm"
+        read -ra libs <<<"$(make -s --no-print-directory libs)"
         cat >"$tmp/tables.c" <<'END'
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/log.h"
 #include "conf/hostfile.h"
-#include "conf/jobfile.h"
+#include "conf/jobkeys.h"
 #include "conf/policyfile.h"
+#include "conf/retentionfile.h"
+#include "core/kinds.h"
 #include "store/ledger.h"
 
 /* Index 0 of each is "none", which is never shown. */
@@ -54,6 +56,11 @@ static void print_columns(const char *path) {
         for (size_t i = 0; i < t.n_columns; i++)
                 printf("event-columns %s\n", t.columns[i]);
         tq_table_done(&t);
+        if (tq_ledger_audit(l, &(TqLedgerFilter){ .tenant = -1, .limit = 1 }, &t) < 0)
+                exit(1);
+        for (size_t i = 0; i < t.n_columns; i++)
+                printf("audit-columns %s\n", t.columns[i]);
+        tq_table_done(&t);
         (void)tq_ledger_close(l);
 }
 
@@ -73,9 +80,6 @@ static int read_configuration(int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        const TqJobfileKey *keys;
-        size_t n;
-
         if (argc > 2)
                 return read_configuration(argc, argv);
         if (argc != 2)
@@ -98,29 +102,34 @@ int main(int argc, char *argv[]) {
                        row->scopes & TQ_SCOPE_QUEUE ? ",queue" : "",
                        row->scopes & TQ_SCOPE_JOB ? ",job" : "");
         }
-        keys = tq_jobfile_keys(&n);
-        for (size_t i = 0; i < n; i++) {
-                printf("job-keys-%s %s\n", keys[i].section, keys[i].key);
-                if (!keys[i].has_effect)
-                        printf("inert-job-keys-%s %s\n", keys[i].section, keys[i].key);
-                if (keys[i].is_repeatable)
-                        printf("repeatable-job-keys-%s %s\n", keys[i].section, keys[i].key);
+        for (size_t i = 0; i < tq_jobfile_n_keys; i++) {
+                const TqJobfileKey *row = &tq_jobfile_keys[i];
+
+                printf("job-keys-%s %s\n", row->section, row->key);
+                if (row->is_repeatable)
+                        printf("repeatable-job-keys-%s %s\n", row->section, row->key);
         }
         for (size_t i = 0; i < tq_hostfile_n_keys; i++)
                 printf("host-keys-%s %s\n", tq_hostfile_keys[i].section, tq_hostfile_keys[i].key);
         WORDS("message-ids", _TQ_LOG_ID_MAX, tq_log_id_to_string);
+        for (int i = 0; i < _TQ_KIND_MAX; i++)
+                printf("kinds %s\n", tq_kinds[i].name);
         WORDS("outcomes", _TQ_OUTCOME_MAX, tq_verdict_outcome_to_string);
         WORDS("levels", _TQ_LEVEL_MAX, tq_verdict_level_to_string);
         WORDS("stages", _TQ_STAGE_MAX, tq_verdict_stage_to_string);
         WORDS("stops", _TQ_STOP_MAX, tq_verdict_stop_to_string);
         for (size_t i = 0; i < tq_policyfile_n_keys; i++)
                 printf("policy-keys-%s %s\n", tq_policyfile_keys[i].section, tq_policyfile_keys[i].key);
+        for (size_t i = 0; i < tq_retentionfile_n_keys; i++)
+                printf("retention-keys %s\n", tq_retentionfile_keys[i].key);
         for (int i = 0; i < _TQ_WAIT_MAX; i++) {
                 printf("waits %s\n", tq_reason_waits[i].word);
                 printf("wait-helps %s: %s\n", tq_reason_waits[i].word, tq_reason_waits[i].help);
         }
         for (int i = 0; i < _TQ_JOB_STATE_MAX; i++)
                 printf("states %s\n", tq_scheduler_state_to_string(i));
+        printf("states %s\n", tq_scheduler_state_of(&(TqJob){ .again = TQ_AGAIN_RETRY }));
+        puts("states ending");
         print_columns(argv[1]);
         return fflush(stdout);
 }
@@ -152,13 +161,13 @@ json_names() {
 in_program() {
         case "$1" in
         verbs) "$build/tenantqctl" --help | sed -n '/^Options:/,$d; s/^  \([a-z][a-z]*\).*/\1/p' ;;
-        options) "$build/tenantqctl" --help | sed -n '/^Options:/,$p' | grep -o -e '--[a-z]*' && echo --help ;;
+        options) "$build/tenantqctl" --help | sed -n '/^Options:/,$p' | grep -o -e '--[a-z][a-z-]*' && echo --help ;;
         exit-codes) sed -n 's/^#define TQ_EXIT_[A-Z_]* *\([0-9]*\).*/\1/p' include/tenantq/types.h ;;
         synonyms) sed -n 's/^ *{ "\([A-Za-z]*\)", TQ_KEY_[A-Z_]*, [A-Z_]* },$/\1/p' src/core/limits.c ;;
         tenant-columns) strings_of src/engine/api/list_tenants.c 'columns\[\] = ' ;;
         pool-columns) strings_of src/engine/api/list_pools.c 'columns\[\] = ' ;;
         limit-columns) strings_of src/engine/api/get_limits.c 'columns\[\] = ' ;;
-        change-columns) strings_of src/engine/api/set_limits.c 'columns\[\] = ' ;;
+        change-columns) strings_of src/engine/api/change_rows.c 'columns\[\] = ' ;;
         explain-columns) strings_of src/engine/api/explain.c 'columns\[\] = ' ;;
         queue-columns) strings_of src/engine/api/queue.c 'columns\[\] = ' ;;
         # The first line has the members of the object, the rows those of a tenant.
@@ -187,7 +196,7 @@ table_of() {
 # Its words. An item of options has one or two flags; the long one counts.
 words_of() {
         table_of "$1" "$2" | if [ "$2" = options ]; then
-                sed -n 's/^\.It .*Fl -\([a-z]*\).*/--\1/p'
+                sed -n 's/^\.It .*Fl -\([a-z][a-z-]*\).*/--\1/p'
         else
                 sed -n 's/^\.It Cm \([^ ]*\).*/\1/p'
         fi | LC_ALL=C sort -u
@@ -267,7 +276,6 @@ job_keys_are_listed() {
         local section
         for section in Job Sandbox Retry; do
                 compare tenantq.job.5 "job-keys $section" "job-keys-$section"
-                mentions tenantq.job.5 "job-keys $section" "inert-job-keys-$section" "No effect in this version"
                 mentions tenantq.job.5 "job-keys $section" "repeatable-job-keys-$section" "Repeatable"
         done
         # No section is left out.
@@ -282,6 +290,7 @@ host_keys_are_listed() {
         compare tenantq.conf.5 "host-keys tenant" host-keys-tenant
         compare tenantq.conf.5 "policy-keys scheduler" policy-keys-scheduler
         compare tenantq.conf.5 "policy-keys pool" policy-keys-pool
+        compare tenantq.conf.5 retention-keys
 }
 
 # shown_in FILE SECTION: the keys of a section, commented out or not, which itself may be.
@@ -363,6 +372,7 @@ workload_keys_are_listed() {
 verbs_and_options_are_listed() {
         compare tenantqctl.1 verbs
         compare tenantqctl.1 options
+        compare tenantqctl.1 kinds
 }
 
 verbs_have_examples() {
@@ -391,11 +401,12 @@ verdicts_have_exit_codes() {
 
 message_ids_are_listed() {
         compare tenantqd.8 message-ids
+        same "$(in_program message-ids)" "$(sed -n 's/^-- //p' units/tenantq.catalog | LC_ALL=C sort)" units/tenantq.catalog
 }
 
 columns_are_listed() {
         local table
-        for table in job-columns event-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
+        for table in job-columns event-columns audit-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
                 simulate-fields simulate-columns refusal-fields refusal-codes; do
                 compare tenantqctl.1 "$table"
         done
@@ -404,10 +415,10 @@ columns_are_listed() {
 # Every marked table is compared above: a misspelt mark would hide one.
 marks_are_known() {
         t_eq "$(sed -n 's/^\.\\" table: //p' src/man/* | LC_ALL=C sort | tr '\n' ';')" \
-                "$(printf '%s;' change-columns event-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
-                        job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits levels \
+                "$(printf '%s;' audit-columns change-columns event-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
+                        job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits kinds levels \
                         limit-columns limits message-ids options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
-                        queue-columns refusal-codes refusal-fields simulate-columns simulate-fields stages states \
+                        queue-columns refusal-codes refusal-fields retention-keys simulate-columns simulate-fields stages states \
                         stops synonyms tenant-columns verbs waits workload-keys workload-shapes)" "marked tables"
         t_eq "$(grep -c '^\.\\" end table$' src/man/* | awk -F: '{ n += $2 } END { print n }')" \
                 "$(cat src/man/* | grep -c '^\.\\" table: ')" "ends of tables"
@@ -525,7 +536,7 @@ example_change_is_true() {
         # Somebody may be trying it.
         (cd "$tree" && { git apply -R --check "$tmp/example.diff" 2>/dev/null ||
                 git apply --whitespace=nowarn "$tmp/example.diff"; }) || t_fail "it does not apply any more"
-        read -ra flags <<<"$(pkg-config --cflags libsystemd inih sqlite3)"
+        read -ra flags <<<"$(pkg-config --cflags libsystemd inih sqlite3 libmd)"
         # All of it: who else calls what it changes?
         find "$tree/src" "$tree/tests/unit" -name '*.c' -print0 |
                 xargs -0 -P "$(nproc)" -n 16 "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -DTQ_VERSION='"0"' \

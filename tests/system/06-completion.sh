@@ -33,9 +33,10 @@ completes() {
 
 verbs() {
         completes "events explain export" e
-        completes "limits logs" l
-        completes "get set unset" limits ""
+        completes "ledger limits logs" l
+        completes "copy diff get history log rollback set unset verify" limits ""
         completes "set" limits s
+        completes "backup check export" ledger ""
         completes "selftest simulate status submit" s
         completes "" nothing ""
         # All of them, each once.
@@ -64,12 +65,70 @@ arguments() {
         completes "7 71" cancel 7
         completes "memory= memory_high= memory_low=" limits set acme mem
         completes "memory memory_high memory_low" limits unset acme cpu mem
-        completes "bash" completion ""
+        completes "bash zsh" completion ""
         completes "$tmp/a.job" submit "$tmp/a"
 }
 
 nothing_is_expanded() {
         completes "acme globex \$(touch $tmp/expanded)" ps ""
+        [ ! -e "$tmp/expanded" ] || t_fail "a tenant's name was run"
+}
+
+# zsh(1) as it runs on a terminal: what a line becomes by a tabulator.
+in_zsh() {
+        "$build/tenantqctl" completion zsh >"$tmp/_tenantqctl"
+        cat >"$tmp/zshrc" <<'END'
+autoload -U compinit && compinit -D -u
+tenantqctl() {
+        case "$*" in
+        "tenants --noheadings -o tenant") printf '%s\n' acme 'globex' '$(touch expanded)' ;;
+        "ps --noheadings -o job") printf '%s\n' 7 71 8 ;;
+        esac
+}
+source ./_tenantqctl
+show() { zle -I; print -r -- "<$BUFFER>"; BUFFER=; }
+zle -N show
+bindkey '^X' show
+PS1='ready '
+END
+        cat >"$tmp/zsh.py" <<'END'
+import os, pty, re, select, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp("zsh", ["zsh", "-f", "-i"])
+said = b""
+def until(pattern):
+    global said
+    end = time.time() + 20
+    while not re.search(pattern, said):
+        if time.time() > end or not select.select([fd], [], [], 20)[0]:
+            sys.exit("zsh says " + repr(said))
+        said += os.read(fd, 65536)
+os.write(fd, b"source ./zshrc\n")
+until(rb"ready ")
+for line in sys.argv[1:]:
+    said = b""
+    os.write(fd, line.encode() + b"\t\x18")
+    until(rb"<(.*)>")
+    print(re.search(rb"<(.*)>", said).group(1).decode())
+os.write(fd, b"\x03exit\n")
+END
+        (cd "$tmp" && TERM=dumb python3 zsh.py "$@")
+}
+
+zsh_completes() {
+        command -v zsh >/dev/null || exit "$T_SKIP"
+        t_eq "$(in_zsh 'tenantqctl lim' 'tenantqctl limits ge' 'tenantqctl limits get a' 'tenantqctl hold --w' 'tenantqctl wait 8' \
+                'tenantqctl limits set acme memory_h' 'tenantqctl pause h' 'tenantqctl simulate --policy fi' 'tenantqctl ps -t g')" \
+                "tenantqctl limits 
+tenantqctl limits get 
+tenantqctl limits get acme 
+tenantqctl hold --why 
+tenantqctl wait 8 
+tenantqctl limits set acme memory_high=
+tenantqctl pause host 
+tenantqctl simulate --policy fifo 
+tenantqctl ps -t globex " "lines"
         [ ! -e "$tmp/expanded" ] || t_fail "a tenant's name was run"
 }
 
@@ -88,5 +147,6 @@ t_case "verbs" verbs
 t_case "options and their values" options
 t_case "arguments" arguments
 t_case "nothing is expanded" nothing_is_expanded
+t_case "zsh" zsh_completes
 t_case "other shells" other_shells
 t_summary

@@ -94,10 +94,6 @@ new_tenant_works_at_once() {
 }
 
 # Between mkdir(2) and chown(2) it is root's.
-tenants_say() {
-        [[ "$(ctl tenants)" =~ $1 ]]
-}
-
 open_directory_is_refused() {
         local job
         install -d -m 0755 -o 61004 -g 61004 "$D/spool/open"

@@ -79,7 +79,7 @@ lists() {
         d_gate_open list
         t_eq "$(verdict "$job")" "exit 5"
         t_eq "$(verdict "$waiting")" "exit 0"
-        t_eq "$(ctl ps acme | grep -cw "$job" || true)" 0 "an ended job in ps"
+        t_eq "$(ctl --json ps acme | d_json "[r['job'] for r in j['jobs'] if r['job'] == $job]")" "[]" "an ended job in ps"
         t_match "$(ctl ps -a acme)" "$job +acme .*exit 5" "ps -a"
         t_eq "$(ctl --json ps -a -n 2 acme | d_json 'len(j["jobs"])')" 2 "rows with -n"
         d_status 5 ctl ps nobody-there
@@ -232,8 +232,8 @@ validates() {
         local file=$D/stage/validate
         say_hello valid >"$file"
         t_eq "$(ctl --socket "$D/none" validate "$file")" "" "what is said about a good file"
-        printf '[Job]\nExecStart=/bin/true\n[Retry]\nMaxAttempts=3\n' >"$file"
-        t_match "$(ctl validate "$file")" "^$file:4: note: MaxAttempts .*no effect" note
+        printf '[Job]\nExecStart=/bin/true\n[Retry]\nRestartSec=3\n' >"$file"
+        t_match "$(ctl validate "$file")" "^$file:4: note: RestartSec .*no effect without MaxAttempts=" note
         printf '[Job]\nExecStart=/bin/true\n\n[Limts]\n' >"$file"
         d_status 3 ctl validate "$file"
         t_match "$(ctl validate "$file" || true)" "^$file:4: .*Limts.*Limits" place

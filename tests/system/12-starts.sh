@@ -59,7 +59,7 @@ concurrency_takes_effect_at_once() {
         t_wait 2 runs_now acme 6
         t_match "$(ctl limits get acme)" 'concurrency +- +6 +set' "limits get"
         # Lowered: those that run go on, no other starts.
-        ctl limits set acme concurrency=1 >/dev/null
+        ctl limits set --force acme concurrency=1 >/dev/null
         runs_now acme 6 || t_fail "lowering ended a job"
         ctl limits unset acme concurrency >/dev/null
         t_match "$(ctl limits get acme)" 'concurrency +- +- +unset' "limits get after unset"
@@ -76,7 +76,7 @@ concurrency_of_a_queue() {
         ctl limits set acme/etl concurrency=3 >/dev/null
         sleepers acme 5 Queue=etl >/dev/null
         t_wait 5 runs_now acme 3
-        ctl limits set acme concurrency=2 >/dev/null
+        ctl limits set --force acme concurrency=2 >/dev/null
         sleepers acme 3 Queue=web >/dev/null
         runs_now acme 3 || t_fail "more than the tenant's own concurrency"
         d_gate_open queue

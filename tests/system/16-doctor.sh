@@ -77,6 +77,26 @@ disabled() {
         d_start
 }
 
+# What keeps it from working: a disk, or a ledger that is gone.
+disks() {
+        [ "$(stat -c %a "$D"/state/ledger/ledger.db "$D"/state/ledger/ledger.db-wal | sort -u)" = 600 ] ||
+                t_fail "modes of the ledger: $(ls -l "$D/state/ledger")"
+        mv "$D/state/ledger/ledger.db" "$D/stage/ledger.db"
+        t_match "$(doctor ledger)" "^FAIL .*ledger.db is gone.*tenantqd.8., A damaged ledger"
+        ctl run -t acme -- /bin/true 2>/dev/null || true
+        t_match "$(doctor daemon)" "^FAIL .*it is degraded: nothing is taken or started.*file was removed or replaced: bring it back"
+        t_match "$(ctl status)" "Nothing is taken or started: the ledger's file was removed"
+        mv "$D/stage/ledger.db" "$D/state/ledger/ledger.db"
+        d_restart
+        t_match "$(doctor ledger)" '^ok '
+        t_match "$(doctor daemon)" '^ok '
+        mount -t tmpfs -o mode=755,size=1m tmpfs "$D/logs" || t_skip "no mounts here"
+        # shellcheck disable=SC2064 # this very directory
+        trap "umount '$D/logs'" EXIT
+        dd if=/dev/zero of="$D/logs/fill" bs=1k count=1000 status=none
+        t_match "$(doctor logs)" '^warn .*(tmpfs|less than output_floor)'
+}
+
 # Where nothing is, nothing is in order.
 nothing_there() {
         mkdir -p "$D/stage/etc"
@@ -102,6 +122,7 @@ d_case "a host in order" healthy
 d_case "the configuration is all that tenantqd --check looks at" configuration
 d_case "tenants with audit=yes" audit
 d_case "tenants that are disabled; a daemon that can't start" disabled
+d_case "a ledger that is gone, a full disk" disks
 d_case "directories that are not there" nothing_there
 d_case "lines are broken on a terminal" is_wrapped
 d_case "nothing is left over" no_leftovers

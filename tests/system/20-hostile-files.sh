@@ -296,6 +296,82 @@ print([c.execute("SELECT count(*) FROM events WHERE kind = ? AND text LIKE ?", (
         t_eq "$rows" "[1, 1]" "events of one refusal by the engine, one by the supervisor"
 }
 
+# What is refused can't be kept in a directory that the tenant has just closed: it stays, and is refused when the
+# directory is in order again.
+closed_behind_a_file() {
+        kill -STOP "$(d_pid)"
+        printf '[Job]\nExecStart=/bin/true\n' >"$D/stage/behind"
+        chown 61021 "$D/stage/behind"
+        chmod 0 "$D/stage/behind"
+        mv "$D/stage/behind" "$D/spool/acme/behind.job"
+        chmod 0500 "$D/spool/acme"
+        rm -rf "$D/spool/acme/rejected"
+        kill -CONT "$(d_pid)"
+        t_wait 5 tenants_say 'acme .*mode 0500'
+        [ -e "$D/spool/acme/behind.job" ] || t_fail "it was removed"
+        chmod 0700 "$D/spool/acme"
+        refused acme behind "can't be read by the tenant's user"
+}
+
+# What is mounted there, and never answers, is not asked: a file system whose other end doesn't read (T16). As a file, as
+# a directory, and in place of a whole tenant's.
+hanging_mounts() {
+        local where
+        [ -w /dev/fuse ] || t_skip "no /dev/fuse"
+        d_stop
+        install -o 61021 /dev/null "$D/spool/acme/file.job"
+        install -d -o 61021 "$D/spool/acme/directory.job"
+        install -d -m 0700 -o 61023 "$D/spool/hung"
+        "$D_PYTHON" - "$D/spool/acme/file.job:100644" "$D/spool/acme/directory.job:40755" "$D/spool/hung:40700" <<'PY' >"$D/stage/mounted" &
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+for word in sys.argv[1:]:
+    path, mode = word.rsplit(":", 1)
+    fd = os.open("/dev/fuse", os.O_RDWR)
+    options = "fd=%d,rootmode=%s,user_id=0,group_id=0" % (fd, mode)
+    if libc.mount(b"hangs", path.encode(), b"fuse", 0, options.encode()) < 0:
+        print(os.strerror(ctypes.get_errno()), flush=True)
+        sys.exit()
+print("mounted", flush=True)
+time.sleep(1000)
+PY
+        mounts=$!
+        trap unmount EXIT
+        t_wait 5 test -s "$D/stage/mounted"
+        [ "$(cat "$D/stage/mounted")" = mounted ] || t_skip "no FUSE here: $(cat "$D/stage/mounted")"
+        d_start
+        say_hello beside-it | drop acme beside-it
+        t_eq "$(verdict "$(job_of acme beside-it)")" "exit 0" "another file of the tenant"
+        within_ms 2000 ctl run -w -t globex -- echo served
+        within_ms 1000 ctl reload
+        within_ms 1000 ctl tenants
+        within_ms 2000 ctl run -w -t globex -- echo served
+        t_match "$(ctl tenants)" 'hung +.*(disabled|mount)' "the tenant whose directory it is"
+        d_restart
+        within_ms 2000 ctl run -w -t globex -- echo served
+        unmount
+        d_restart
+        h_same_daemon
+        others_are_served
+}
+
+unmount() {
+        for where in "$D/spool/acme/file.job" "$D/spool/acme/directory.job" "$D/spool/hung"; do
+                umount -l "$where" 2>/dev/null || true
+        done
+        kill "$mounts" 2>/dev/null || true
+        rmdir "$D/spool/acme/directory.job" "$D/spool/hung" 2>/dev/null || true
+        rm -f "$D/spool/acme/file.job"
+}
+
+within_ms() {
+        local start
+        start=$(now_ms)
+        "${@:2}" >/dev/null
+        start=$(($(now_ms) - start))
+        [ "$start" -le "$1" ] || t_fail "took $start ms: ${*:2}"
+}
+
 fd_count "$(d_pid)" >"$D/stage/fds"
 d_case "symbolic links (T1)" symbolic_links
 d_case "hard links and other people's files (T2)" hard_links
@@ -305,9 +381,11 @@ d_case "a hostile rejected/" rejected_is_hostile
 d_case "names of files (T8)" names
 d_case "directories that are no tenants (T8, T13)" directories_that_are_no_tenants
 d_case "times of files (T14)" times_of_files
+d_case "a directory that is closed behind a file" closed_behind_a_file
 d_case "nothing is left open or over" nothing_is_left_open
 d_case "a refusal is one event" refusals_are_counted_once
 h_same_daemon
 d_case "rejected/ is bounded" rejected_is_bounded
+d_case "mounts that never answer (T16)" hanging_mounts
 d_report
 t_summary

@@ -8,16 +8,26 @@
 
 q_init
 
-# What version 2 has added is taken away again.
+# All that version 1 did not have is taken away again.
 older_ledger() {
         "$D_PYTHON" - "$D/state/ledger/ledger.db" <<'PY'
 import sqlite3, sys
 c = sqlite3.connect(sys.argv[1], isolation_level=None)
-c.execute("DROP TABLE switches")
-for name in ("jobs_live_by_tenant", "jobs_by_name"):
-    c.execute("DROP INDEX " + name)
-for name in ("held", "deadline_usec", "after", "runtime_usec", "stop_usec", "memory_bytes"):
-    c.execute("ALTER TABLE jobs DROP COLUMN " + name)
+had = ["tenants", "jobs", "attempts", "events", "jobs_by_tenant", "jobs_live", "limits"]
+columns = """id claim tenant queue name state priority submitted_usec submitter_uid start_after_usec correlation_id labels
+    stop attempt spec outcome level stage code verdict ended_usec""".split()
+for kind in ("trigger", "view", "index", "table"):
+    for (name,) in c.execute("SELECT name FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL", (kind,)).fetchall():
+        if name not in had:
+            c.execute(f"DROP {kind} {name}")
+for (name,) in c.execute("SELECT name FROM pragma_table_info('jobs')").fetchall():
+    if name not in columns:
+        c.execute(f"ALTER TABLE jobs DROP COLUMN {name}")
+c.execute("DROP TABLE limits")
+c.execute("""CREATE TABLE limits(revision INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL,
+    tenant INTEGER NOT NULL REFERENCES tenants, queue TEXT NOT NULL, name TEXT NOT NULL, old_value TEXT, new_value TEXT,
+    kernel TEXT, why TEXT) STRICT""")
+c.execute("CREATE INDEX limits_by_name ON limits(tenant, queue, name, revision)")
 c.execute("PRAGMA user_version = 1")
 c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 c.close()
@@ -39,6 +49,7 @@ migrates() {
         d_stop
         older_ledger
         d_start
+        t_match "$(cat "$D/log")" "the ledger, of version 1, was brought to this version's"
         t_eq "$(verdict "$ended")" "exit 0" "one that had ended"
         d_gate_open migrate
         t_eq "$(verdict "$runs")" "exit 7" "one that ran"
@@ -54,6 +65,46 @@ migrates() {
         t_eq "$(verdict "$i")" "exit 0"
 }
 
+# An engine that is killed at its N-th write begins again where it was (T84).
+is_killed_often() {
+        [ "$(grep -c 'the engine ended .signal 9' "$D/log")" -ge 2 ]
+}
+
+has_come_so_far() {
+        is_killed_often || grep -q '>ready$' "$D/log"
+}
+
+killed_meanwhile() {
+        local at ended waits kills=0
+        command -v strace >/dev/null || t_skip "no strace"
+        ended=$(put acme)
+        t_eq "$(verdict "$ended")" "exit 0"
+        ctl pause acme
+        for at in 1 2 3 4 6 9 14 21 32; do
+                waits=$(put acme "ExecStart=/bin/sh -c 'exit $at'")
+                d_stop
+                older_ledger
+                payload killed-at <<END >/dev/null
+#!/bin/sh
+exec strace -f -o /dev/null -P $D/state/ledger/ledger.db -P $D/state/ledger/ledger.db-wal -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=$at "\$@"
+END
+                : >"$D/log"
+                D_WRAP=$D/payload/killed-at d_launch
+                t_wait 20 has_come_so_far
+                ! is_killed_often || kills=$((kills + 1))
+                kill -KILL "$(pgrep -P "$(d_pid)" -x tenantqd)"
+                t_wait 10 d_is_gone "$(d_pid)"
+                d_start
+                # What was paused is a table of later versions.
+                t_eq "$(verdict "$waits")" "exit $at" "after a kill at write $at"
+                t_eq "$(verdict "$ended")" "exit 0" "one that had ended"
+                ctl pause acme
+        done
+        ctl resume acme
+        in_range "$kills" 5 9 "starts that were killed"
+}
+
 q_case "a ledger of version 1" migrates
+q_case "killed while it is brought up (T84)" killed_meanwhile
 d_report
 t_summary

@@ -73,13 +73,30 @@ matrix() {
 0 0 0 0 0 5 5 5 explain ACME
 0 0 0 0 0 0 6 6 queue
 0 0 0 0 0 5 6 6 queue acme
+0 0 0 0 0 0 6 6 dead list
+0 0 0 0 0 5 6 6 dead list acme
+0 0 0 0 0 5 6 6 dead list acme/q2
+0 0 0 0 0 5 5 5 dead show ENDED
+3 3 3 3 3 5 5 5 dead retry ENDED
+3 3 3 3 3 5 5 5 dead purge ENDED
+0 0 0 0 0 5 6 6 dead retry acme
+0 0 0 0 0 5 6 6 dead purge acme
+3 3 3 3 3 5 5 5 rerun ACME
+0 0 0 0 0 5 5 5 rerun ENDED
 0 0 0 0 0 0 6 6 export
 0 0 0 0 6 6 6 6 events
+0 0 0 0 6 6 6 6 ledger check
+0 0 0 0 6 6 6 6 ledger export
 0 0 0 0 6 6 6 6 pause acme
 0 0 0 0 6 6 6 6 resume acme
 0 0 0 0 6 6 6 6 drain host
 0 0 0 0 6 6 6 6 resume host
 0 0 0 0 6 6 6 6 reload
+0 0 6 6 6 6 6 6 tenant remove --dry-run acme
+4 4 6 6 6 6 6 6 tenant rename --dry-run acme other
+5 5 6 6 6 6 6 6 tenant remove --cancel nobody
+5 5 6 6 6 6 6 6 tenant chown nobody 61039
+3 3 6 6 6 6 6 6 tenant keep acme
 END
         t_eq "$bad" "" "differences"
         t_match "$(ctl limits get acme)" 'concurrency +- +- +unset' "the limits of acme"
@@ -98,7 +115,7 @@ lists_are_filtered() {
 foreign_is_nonexistent() {
         local verb job uid want got status
         for uid in 61032 65534; do
-                for verb in status logs "logs -f" wait cancel; do
+                for verb in status logs "logs -f" wait cancel "dead show" "dead retry" "dead purge" rerun; do
                         status=0
                         # shellcheck disable=SC2086 # words
                         want=$(ctl_as "$uid" "$uid" $verb 987654 2>&1) || status=$?

@@ -46,7 +46,7 @@ prepare() {
         t_wait 30 spool_is_empty many
         t_wait 30 spool_is_empty t2
         t_wait 10 shows_all_rows
-        # What root does is all in the events.
+        # What root does is all in the audit.
         ctl ps -n 300 many | awk '$1 ~ /^[0-9]+$/ { print $1 }' >"$D/stage/held"
         xargs -a "$D/stage/held" "$D/bin/tenantqctl" hold >/dev/null
         xargs -a "$D/stage/held" "$D/bin/tenantqctl" release >/dev/null
@@ -56,7 +56,7 @@ prepare() {
 
 # A list comes in pages of at most 500 rows and 128 KiB, and each says where the next one begins.
 pages() {
-        local n_events script='
+        local n_audit script='
 import json
 b = Bus()
 def pages(limit, method, signature, *question):
@@ -75,16 +75,16 @@ say(max(sizes), max(few))
 say(len(rows), len({json.dumps(r) for r in rows}), len(some))
 keys = [r[key] for r in rows]
 say(keys == sorted(keys, reverse=True))'
-        n_events=$(ctl --json events -n 10000 | d_json 'len(j["events"])')
-        [ "$n_events" -gt 500 ] || t_fail "too few events: $n_events"
+        n_audit=$(ctl --json audit list -n 10000 | d_json 'len(j["audit"])')
+        [ "$n_audit" -gt 500 ] || t_fail "too few rows: $n_audit"
         t_eq "$(abuse "${uid[many]}" "$script" '["ListJobs", "sbtu", "job", "", 0]' | paste -sd' ')" \
-                "104 104 $n_many $n_many $n_many True" "pages of jobs of 1.2 KB"
-        t_eq "$(abuse 0 "$script" '["ListEvents", "tu", "event"]' | paste -sd' ')" \
-                "500 300 $n_events $n_events $n_events True" "pages of events"
+                "102 102 $n_many $n_many $n_many True" "pages of jobs of 1.2 KB"
+        t_eq "$(abuse 0 "$script" '["ListAudit", "sbtu", "audit", "", false]' | paste -sd' ')" \
+                "500 300 $n_audit $n_audit $n_audit True" "pages of the audit"
         # The client puts them together again, and takes no more than it was asked for.
         t_eq "$(as many ps -n 10000 | grep -c '^ *[0-9]')" "$n_many" "rows of ps"
         t_eq "$(as many --json ps -n 1234 | d_json 'len(j["jobs"])')" 1234 "rows of ps -n 1234"
-        t_eq "$(ctl --json events -n 10000 | d_json 'len(j["events"])')" "$n_events" "events"
+        t_eq "$(ctl --json audit list -n 10000 | d_json 'len(j["audit"])')" "$n_audit" "the audit"
 }
 
 # A text that is cut is cut at a character's end: what a tenant writes spoils no list.

@@ -142,7 +142,7 @@ engine_cpu() {
 
 # It has no descriptor left for any more: then it neither burns time nor falls.
 exhausted() {
-        local job status=0 cpu limit=128
+        local job ends status=0 cpu limit=128
         no_trail
         job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps -a -n 1 quiet | d_json 'j["jobs"][0]["job"]')
         # Not less: tenantq-exec needs the numbers up to 103 while it becomes the engine.
@@ -152,6 +152,7 @@ exhausted() {
                 d_start
         )
         engine=$(d_engine)
+        ends=$(as quiet run -- sh -c 'sleep 3; exit 3')
         t_match "$(awk '/^Max open files/ { print $4 }' "/proc/$engine/limits")" "^$limit\$" "the engine's limit"
         start_abuse out 0 '
 first = Bus()
@@ -190,6 +191,8 @@ until_released()' "$job"
         end_abuse out
         t_wait 10 serves as quiet tenants
         t_eq "$(as quiet logs "$job")" output "the log afterwards"
+        t_eq "$(verdict "$ends") $(ctl --json status "$ends" | d_json 'j["jobs"][0]["attempt"]')" "exit 3 1" \
+                "one that ended meanwhile, and its attempt"
         others_are_served 1000
 }
 
@@ -197,6 +200,6 @@ s_case "strangers who come and go" strangers_who_come_and_go
 s_case "two tenants and root wait" waits_of_all
 s_case "seven users with all that they can get" seven_users
 s_case "strangers have few places" strangers
-s_case "an engine without descriptors" exhausted
+s_case "an engine without descriptors (T55)" exhausted
 s_report
 t_summary

@@ -315,15 +315,27 @@ few_watches() {
                 t_fail "status names no sysctl"
 }
 
+# A directory above the ledger is closed to everybody for a moment, as tar does to what it extracts into: the engine
+# has its ledger open.
+closed_above() {
+        local job
+        trap 'chmod 0755 "$D"' EXIT
+        chmod 0700 "$D"
+        job=$(ctl submit -t acme - <<<$'[Job]\nName=above\nExecStart=/bin/true')
+        chmod 0755 "$D"
+        t_eq "$(verdict "$job")" "exit 0"
+}
+
+d_case "a directory above the ledger is closed" closed_above
 d_case "a job file that is open for ever delays no other tenant's" open_for_ever globex
 d_case "a job file that is open for ever delays no other of its tenant" open_for_ever acme
 d_case "a refused name a second time" same_name_again
 d_case "a file that the tenant can't read" not_for_the_tenant
-d_case "a file without leases" no_lease
+d_case "a file without leases (T15)" no_lease
 d_case "programs that can't be executed, each for its own reason" what_can_not_be_executed
 d_case "everything is locked by somebody else" locks_of_others
 d_case "all inotify watches but two are taken" few_watches 2
-d_case "all inotify watches are taken" few_watches 0
+d_case "all inotify watches are taken (T68)" few_watches 0
 d_case "a program that is being written" text_file_busy
 d_report
 t_summary

@@ -139,7 +139,7 @@ crowd_is_told() {
 
 # The number of the newest event.
 last_event() {
-        ctl --json events -n 1 | d_json 'max([e["event"] for e in j["events"]] or [0])'
+        ctl --json events -n 1000 | d_json 'max([e["event"] or 0 for e in j["events"]] or [0])'
 }
 
 # refuse_many N PREFIX: drops so many bad files, with names that have no digit in them.

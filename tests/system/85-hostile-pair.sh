@@ -45,10 +45,10 @@ def verb(serial):
         text += b"#" + b"x" * 65000 + b"\n"
     member, signature, args = rng.choice([
         ("Submit", "say", ("", text)), ("Submit", "say", ("", text)), ("Submit", "say", (tenant, b"[Job]\nrubbish\n")),
-        ("Cancel", "t", (job,)), ("Cancel", "t", (job,)), ("Hold", "tbs", (job, serial & 1, "x" * 2000)),
+        ("Cancel", "tsu", (job, "", 0)), ("Cancel", "tsu", (job, "", 0)), ("Hold", "tbsu", (job, serial & 1, "x" * 900, 0)),
         ("GetJob", "t", (job,)), ("Explain", "t", (job,)), ("Queue", "s", (tenant,)), ("OpenLog", "ts", (job, "out")),
-        ("ListTenants", "", ()), ("ListPools", "", ()), ("Export", "", ()), ("Reload", "", ()), ("GetLimits", "s", (tenant,)),
-        ("SetLimits", "sasass", ("noisy", ["cpu=1"] * 50, [], "")), ("Switch", "sss", (tenant, "pause", "x" * 5000)),
+        ("ListTenants", "", ()), ("ListPools", "", ()), ("Export", "", ()), ("Reload", "su", ("", 0)), ("GetLimits", "s", (tenant,)),
+        ("SetLimits", "sasasstxu", ("noisy", ["cpu=1"] * 50, [], "", 0, -1, 0)), ("Switch", "sssu", (tenant, "pause", "x" * 5000, 0)),
         ("ListEvents", "tu", (0, 10000)), ("Wait", "t", (job,)), ("Nothing", "s", ("\n" * 500,))])
     return wire.message(serial, member, signature, wire.marshal(signature, args))
 

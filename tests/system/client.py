@@ -69,7 +69,7 @@ def longest(job, file):
     while not os.path.exists(file):
         for hold in (1, 0):
             start = time.monotonic()
-            assert c.calls(b"Hold", b"tbs", [struct.pack("<QI", job, hold) + string(b"")]) == 1
+            assert c.calls(b"Hold", b"tbsu", [pad(struct.pack("<QI", job, hold) + string(b""), 4) + struct.pack("<I", 0)]) == 1
             most = max(most, time.monotonic() - start)
         time.sleep(0.002)
     return round(most * 1000)
@@ -80,4 +80,4 @@ if verb == "longest":
 elif verb == "submit":
     print(Client().calls(b"Submit", b"say", (submission(a, text[0], i) for i in range(int(b)))))
 else:
-    print(Client().calls(b"Cancel", b"t", (struct.pack("<Q", i) for i in range(int(a), int(b) + 1))))
+    print(Client().calls(b"Cancel", b"tsu", (pad(struct.pack("<Q", i) + string(b""), 4) + struct.pack("<I", 0) for i in range(int(a), int(b) + 1))))

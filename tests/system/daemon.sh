@@ -155,12 +155,16 @@ d_answers() {
 
 # D_WRAP: a program that executes its arguments, to start the daemon through.
 d_start() {
+        d_launch
+        t_wait 10 d_answers
+}
+
+d_launch() {
         # Not the descriptors that bash opened for the case ({fd}>…).
         # shellcheck disable=SC2016 # expanded by the inner shell: its number stays, also where setsid(1) has to fork
         setsid bash -c 'echo $$ >"$0" && exec "$@"' "$D/pid" ${D_WRAP:+"$D_WRAP"} "$D/bin/tenantqd" --config "$D/etc" --helpers "$D/bin" \
                 >>"$D/log" 2>&1 </dev/null 10>&- 11>&- 12>&- &
         disown # or bash may say last that it was killed
-        t_wait 10 d_answers
 }
 
 d_stop() {
@@ -194,6 +198,11 @@ d_kill9() {
 
 ctl() {
         timeout -k 1 "${D_TIMEOUT:-20}" "$D/bin/tenantqctl" "$@"
+}
+
+# tenants_say REGEX: of a tenant's state.
+tenants_say() {
+        [[ "$(ctl tenants)" =~ $1 ]]
 }
 
 # ctl_as UID GID[,GROUP…] ARG…: as another user.

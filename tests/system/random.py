@@ -387,6 +387,8 @@ BAD_JOBS = [
     "[Job]\nExecStart=/bin/true\nStartAfter=2026-13-01\n",
     "[Job]\nExecStart=/bin/true\nDeadline=2026-02-30\n",
     "[Job]\nExecStart=/bin/true\nAfter=\n",
+    "[Job]\nExecStart=/bin/true\nAfter=0\n",
+    "[Job]\nExecStart=/bin/true\nAfter=9223372036854775808\n",
     "[Job]\nExecStart=/bin/true\nAfter=" + " ".join(f"j{i}" for i in range(65)) + "\n",
     "[Job]\nExecStart=/bin/true\nRuntimeMaxSec=soon\n",
     "[Job]\nExecStart=/bin/true\nRuntimeMaxSec=1s\n[Limits]\nruntime=1s\n",
@@ -770,6 +772,11 @@ class World:
             return numbers[-1 - min(int(rng.expovariate(0.08)), len(numbers) - 1)]
         return rng.choice(numbers)
 
+    @staticmethod
+    def numbered(number):
+        """One that a job could have."""
+        return number if 0 < number < 2**63 else 1
+
     @property
     def numbers(self):
         return list(self.jobs)
@@ -820,7 +827,7 @@ class World:
             lambda: "OnLost=" + rng.choice(["fail", "requeue"]),
             lambda: "StartAfter=" + rng.choice(["2020-01-01", "2038-01-01 00:00", self.clock(rng.randrange(6))]),
             lambda: "Deadline=" + rng.choice(["2020-01-01 UTC", "2038-01-01 00:00:00 UTC", self.clock(rng.randrange(9))]),
-            lambda: f"After={self.a_job(rng) or 1}",
+            lambda: f"After={self.numbered(self.a_job(rng))}",
             lambda: "After=" + " ".join(rng.sample(["never", name, f"s{self.n - 1}", f"d{self.n + 1}"], rng.choice([1, 3]))),
         ]
         for one in rng.sample(some, rng.choice([0, 0, 0, 1, 1, 2, 3, 5])):
@@ -907,7 +914,7 @@ class World:
             status, _ = self.ctl(user, "cancel", str(number))
             done = status == 0
         else:
-            done = isinstance(self.call(user, "Cancel", "t", number), list)
+            done = isinstance(self.call(user, "Cancel", "tsu", number, "", 0), list)
         if done and number in self.jobs and not self.may(user, self.owner(number)):
             self.foul(user, f"Cancel of {self.owner(number)}'s job {number}")
 
@@ -915,7 +922,7 @@ class World:
         number, hold = self.a_job(rng, waits=True), rng.random() < 0.45
         user = self.someone(rng, self.owner(number))
         job = self.jobs.get(number)
-        answer = self.call(user, "Hold", "tbs", number, int(hold), rng.choice(["", "why \u00e4", "x" * 500]))
+        answer = self.call(user, "Hold", "tbsu", number, int(hold), rng.choice(["", "why \u00e4", "x" * 500]), 0)
         if not isinstance(answer, list) or not job:
             return
         if not self.may(user, job.tenant) or (job.held == "admin" and not hold and not user.is_admin):
@@ -941,7 +948,7 @@ class World:
             status, _ = self.ctl(user, verb, *(["-m", why] if why else []), "--", target)
             done = status == 0
         else:
-            done = isinstance(self.call(user, "Switch", "sss", target, verb, why), list)
+            done = isinstance(self.call(user, "Switch", "sssu", target, verb, why, 0), list)
         if not done:
             return False
         if not user.is_admin:
@@ -990,7 +997,7 @@ class World:
     def step_switch_nonsense(self, rng):
         user = rng.choice(self.users)
         target, verb = rng.choice(["host", "r1", "r1/etl"]), rng.choice(["", "stop", "PAUSE", "x" * 999])
-        answer = self.call(user, "Switch", "sss", target, verb, "")
+        answer = self.call(user, "Switch", "sssu", target, verb, "", 0)
         if isinstance(answer, list):
             self.foul(user, "a verb that there is not")
 
@@ -1021,6 +1028,10 @@ class World:
         name = rng.choice(sorted(SCHEDULER_LIMITS))
         return f"{name}={rng.choice(SCHEDULER_LIMITS[name])}", "good"
 
+    def set_limits(self, user, target, words, unsets, why):
+        """For good, at any revision, whatever runs."""
+        return self.call(user, "SetLimits", "sasasstxu", target, words, unsets, why, 0, -1, 2)
+
     def step_limits(self, rng):
         tenant = rng.choice(self.tenants * 6 + self.extras + ["nobody"])
         queue = self.a_queue(rng) if rng.random() < 0.4 else None
@@ -1042,7 +1053,7 @@ class World:
         words = [one for one, _ in sets]
         if rng.random() < 0.02 and words and not unsets and all(w.isprintable() for w in words):
             return self.ctl_limits(user, tenant, queue, target, words, kinds)
-        answer = self.call(user, "SetLimits", "sasass", target, words, unsets, rng.choice(["", "month end"]))
+        answer = self.set_limits(user, target, words, unsets, rng.choice(["", "month end"]))
         if answer is None:
             return None
         if isinstance(answer, Error):
@@ -1062,7 +1073,7 @@ class World:
         return None
 
     def ctl_limits(self, user, tenant, queue, target, words, kinds):
-        status, out = self.ctl(user, "--json", "limits", "set", "-m", "by hand", "--", target, *words)
+        status, out = self.ctl(user, "--json", "limits", "set", "--force", "-m", "by hand", "--", target, *words)
         if status == 0:
             if not user.is_admin or "bad" in kinds:
                 self.foul(user, f"tenantqctl limits set {target} {words!r:.300}")
@@ -1206,8 +1217,7 @@ class World:
 
     def step_ctl(self, rng):
         tenant = rng.choice(self.tenants)
-        number = self.a_job(rng)
-        number = str(number if 0 < number < 2**63 else 1)
+        number = str(self.numbered(self.a_job(rng)))
         user = self.someone(rng, tenant)
         how = rng.choice([["ps"], ["ps", "-a", "-n", "50"], ["ps", tenant], ["status"], ["status", number], ["status", tenant],
                           ["logs", number], ["explain", number], ["queue", tenant], ["tenants"], ["limits", "get", tenant],
@@ -1505,7 +1515,7 @@ class World:
         self.note(f"tenantq.conf: {is_good}: {content!r}")
 
     def reload(self, user):
-        answer = self.call(user, "Reload")
+        answer = self.call(user, "Reload", "su", "", 0)
         good = self.host_is_good and "bad" not in self.files.values()
         if isinstance(answer, list):
             if not user.is_admin:
@@ -1546,7 +1556,7 @@ class World:
         if x < 0.25 and zeros:
             tenant, (queue, name) = rng.choice(zeros)
             target = f"{tenant}/{queue}" if queue else tenant
-            answer = self.call(self.root, "SetLimits", "sasass", target, [], [name], "")
+            answer = self.set_limits(self.root, target, [], [name], "")
             if isinstance(answer, list):
                 self.note_changes(tenant, answer[0])
         elif x < 0.6 and paused:
@@ -1757,6 +1767,11 @@ class World:
             x, y = [one.get(name, "").splitlines() for one in parts]
             if x != y:
                 tenant = re.split(r"[ /\]]", name + "] ")[1]
+                # A start has read a file with more of them than fit beside what is set; none is shown.
+                if name.startswith("queue ") and (
+                        self.sections.get(tenant, 0) >= 20 or "queues with limits" in self.state_of(tenant)):
+                    differ = True
+                    continue
                 self.fail("gone" if self.dirs.get(tenant) == "gone" else "export",
                           f"{when}: [{name} before: {[line for line in x if line not in y]}, "
                           f"after: {[line for line in y if line not in x]}")
@@ -1812,7 +1827,7 @@ class World:
             for queue in {q for q, _ in held}:
                 names = [n for q, n in held if q == queue]
                 target = f"{tenant}/{queue}" if queue else tenant
-                answer = self.call(self.root, "SetLimits", "sasass", target, [], names, "")
+                answer = self.set_limits(self.root, target, [], names, "")
                 if not isinstance(answer, list):
                     self.fail("limits", f"at the end: unset {tenant} {queue} {names}: {answer}")
         self.switch(self.root, "host", "release")
@@ -1837,7 +1852,7 @@ class World:
                 for row in self.list_jobs(all_jobs=False).rows:
                     if row[0] not in was_cancelled:
                         was_cancelled.add(row[0])
-                        self.call(self.root, "Cancel", "t", row[0])
+                        self.call(self.root, "Cancel", "tsu", row[0], "", 0)
             time.sleep(0.1)
 
     def left_in_spool(self):
@@ -1873,8 +1888,9 @@ class World:
                     count = starts if what == "start" else ends
                     count[int(number)] = count.get(int(number), 0) + 1
         self.figures["witnessed"] = len(starts)
+        failures = {row["job"]: row["failures"] for row in table.dicts()}
         for number, n in starts.items():
-            if n > 1:
+            if n > 1 + failures.get(number, 0):
                 self.fail("once", f"job {number} started {n} times")
             if number not in self.jobs:
                 self.fail("once", f"job {number} ran, and nobody knows of it")
@@ -1882,15 +1898,15 @@ class World:
             job, outcome = row["job"], row["outcome"]
             if row["state"] != "done":
                 self.fail("end", f"job {job} is {row['state']}")
-            if outcome in ("spawn", "deadline", "dependency") and job in starts:
+            if outcome in ("spawn", "deadline", "dependency") and job in starts and row["failures"] == 0:
                 self.fail("once", f"job {job} ran, and its verdict is {row['verdict']}")
             if outcome == "lost":
                 self.fail("once", f"job {job} is lost, and the host never went down")
             spec = self.jobs[job].spec
             if spec and outcome == "exit" and f"ExecStart={self.witness} ".encode() in spec:
-                if starts.get(job, 0) != 1:
+                if not 1 <= starts.get(job, 0) <= 1 + row["failures"]:
                     self.fail("once", f"job {job} ended with {row['verdict']} and started {starts.get(job, 0)} times")
-                if row["stop"] is None and ends.get(job, 0) != 1:
+                if row["stop"] is None and not 1 <= ends.get(job, 0) <= 1 + row["failures"]:
                     self.fail("once", f"job {job} ended with {row['verdict']} and {ends.get(job, 0)} ends")
         self.check_spans(table)
         self.figures["jobs"] = len(table.rows)

@@ -36,7 +36,8 @@ START_TEST(read_at) {
         if (r >= 0) {
                 ck_assert_mem_eq(buf, data, (size_t)r);
                 ck_assert_int_eq(buf[r], '\0');
-        }
+        } else
+                ck_assert_int_eq(buf[0], '\0');
 }
 END_TEST
 
@@ -53,7 +54,9 @@ START_TEST(read_special) {
         ck_assert_int_eq(tq_fs_read_at(dir_fd, "link", buf, sizeof(buf)), -ELOOP);
         ck_assert_int_eq(tq_fs_read_at(dir_fd, "dir", buf, sizeof(buf)), -EISDIR);
         ck_assert_int_le(tq_fs_read_at(dir_fd, "fifo", buf, sizeof(buf)), 0);
+        memset(buf, 'x', sizeof(buf));
         ck_assert_int_eq(tq_fs_read_at(-1, "file", buf, sizeof(buf)), -EBADF);
+        ck_assert_str_eq(buf, "");
 }
 END_TEST
 

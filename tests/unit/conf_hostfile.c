@@ -124,7 +124,8 @@ static const BadRow host_bad_rows[] = {
         { "[host]\nengine_user=123456789012345678901234567890123\n", 2, "engine_user",
           "expected a shorter value" },
         { "[hosts]\n", 1, "",
-          "unknown section [hosts]; expected [host], [defaults], [ceilings], [scheduler] or [pool "
+          "unknown section [hosts]; expected [host], [defaults], [ceilings], [scheduler], "
+          "[history] or [pool "
           "NAME]" },
         { "[tenant]\n", 1, "", "unknown section [tenant]" },
         { "[defaults]\nmemroy=1G\n", 2, "memroy", "unknown limit; did you mean memory?" },

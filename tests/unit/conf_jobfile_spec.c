@@ -63,9 +63,10 @@ START_TEST(example) {
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_CPU], 2 * SEC);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_MEMORY], UINT64_C(4) << 30);
         ck_assert_uint_eq(spec.limits.value[TQ_KEY_RUNTIME], 5400 * SEC);
-        ck_assert_str_eq(tq_buffer_string(&notes), "23 MaxAttempts has no effect in this version\n"
-                                                   "24 Backoff has no effect in this version\n"
-                                                   "25 RestartSec has no effect in this version\n");
+        ck_assert_str_eq(tq_buffer_string(&notes), "");
+        ck_assert(spec.has_retry && spec.retry.is_exponential);
+        ck_assert_uint_eq(spec.retry.max_attempts, 3);
+        ck_assert_uint_eq(spec.retry.delay_usec, 30 * SEC);
         tq_jobspec_done(&spec);
 }
 END_TEST
@@ -153,6 +154,103 @@ START_TEST(environment) {
 }
 END_TEST
 
+#define RETRY(lines) "[Job]\nExecStart=/bin/true\n[Retry]\n" lines
+#define JOB(lines)   "[Job]\nExecStart=/bin/true\n" lines
+#define FAILURES     "exit,signal,oom,timeout,stalled,seccomp,spawn"
+
+/* What the keys come to together. */
+static const struct {
+        const char *text;
+        const char *want; /* as in the ledger; NULL: the file says nothing of it */
+        const char *note;
+} retry_rows[] = {
+        { JOB(""), NULL, "" },
+        { JOB("OnLost=fail\n"), NULL, "" },
+        { RETRY(""), "attempts=1 backoff=exponential delay_usec=30000000 max_usec=3600000000", "" },
+        { RETRY("MaxAttempts=3\n"),
+          "attempts=3 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=" FAILURES,
+          "" },
+        { RETRY("MaxAttempts=1\n"),
+          "attempts=1 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=" FAILURES,
+          "" },
+        { RETRY("MaxAttempts=1000\nBackoff=fixed\nRestartSec=0\n"),
+          "attempts=1000 backoff=fixed delay_usec=0 max_usec=3600000000 on=" FAILURES, "" },
+        /* What is given takes the place of all failures. */
+        { RETRY("MaxAttempts=3\nRetryOn=75 KILL\n"),
+          "attempts=3 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=KILL,75", "" },
+        { RETRY("RetryOn=lost\nMaxAttempts=3\n"),
+          "attempts=3 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=lost", "" },
+        { RETRY("MaxAttempts=3\nNoRetryOn=64-78, oom\n"),
+          "attempts=3 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=" FAILURES
+          " never=oom,64-78",
+          "" },
+        /* OnLost=requeue is `lost` in RetryOn=. */
+        { JOB("OnLost=requeue\n"),
+          "attempts=5 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=lost", "" },
+        { JOB("OnLost=requeue\n[Retry]\nMaxAttempts=2\n"),
+          "attempts=2 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=" FAILURES
+          ",lost",
+          "" },
+        { JOB("OnLost=requeue\n[Retry]\nMaxAttempts=2\nRetryOn=1\n"),
+          "attempts=2 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=lost,1", "" },
+        { JOB("OnLost=fail\n[Retry]\nMaxAttempts=2\nRetryOn=lost\n"),
+          "attempts=2 backoff=exponential delay_usec=30000000 max_usec=3600000000 on=lost", "" },
+        { JOB("OnLost=requeue\n[Retry]\nRestartSec=1s\n"),
+          "attempts=5 backoff=exponential delay_usec=1000000 max_usec=3600000000 on=lost", "" },
+        /* The bound follows a longer delay, unless it is given. */
+        { RETRY("MaxAttempts=2\nRestartSec=2h\n"),
+          "attempts=2 backoff=exponential delay_usec=7200000000 max_usec=7200000000 on=" FAILURES,
+          "" },
+        { RETRY("MaxAttempts=2\nRestartMaxSec=30s\n"),
+          "attempts=2 backoff=exponential delay_usec=30000000 max_usec=30000000 on=" FAILURES, "" },
+        { RETRY("RestartSec=5s\n"),
+          "attempts=1 backoff=exponential delay_usec=5000000 max_usec=3600000000",
+          "4 RestartSec has no effect without MaxAttempts=\n" },
+};
+
+START_TEST(retry) {
+        TQ_BUFFER_CLEANUP TqBuffer notes = {}, got = {};
+        const char *text = retry_rows[_i].text, *want = retry_rows[_i].want;
+        TqJobSpec spec = {};
+        TqError err = {};
+
+        ck_assert_msg(tq_jobfile_parse(text, strlen(text), &spec, take_note, &notes, &err) == 0,
+                      "line %u: %s: %s", err.line, err.key, err.text);
+        ck_assert_int_eq(spec.has_retry, want != NULL);
+        tq_retry_format(&spec.retry, &got);
+        if (want)
+                ck_assert_str_eq(tq_buffer_string(&got), want);
+        ck_assert_str_eq(tq_buffer_string(&notes), retry_rows[_i].note);
+        tq_jobspec_done(&spec);
+}
+END_TEST
+
+static const struct {
+        const char *text;
+        unsigned line;
+        const char *key, *error;
+} retry_errors[] = {
+        { RETRY("RetryOn=1\n"), 4, "RetryOn", "expected MaxAttempts= too" },
+        { RETRY("NoRetryOn=1\n"), 4, "NoRetryOn", "expected MaxAttempts= too" },
+        { JOB("OnLost=requeue\n[Retry]\nNoRetryOn=1\n"), 5, "NoRetryOn",
+          "expected MaxAttempts= too" },
+        { RETRY("MaxAttempts=2\nRestartSec=10s\nRestartMaxSec=9s\n"), 6, "RestartMaxSec",
+          "expected no less than RestartSec=" },
+        { RETRY("MaxAttempts=2\nRetryOn=1\nRetryOn=2\n"), 6, "RetryOn", "" },
+        { RETRY("OnLost=requeue\n"), 4, "OnLost", "" },
+};
+
+START_TEST(retry_refused) {
+        TqJobSpec spec = {};
+        TqError err = {};
+
+        ck_assert_int_lt(parse_text(retry_errors[_i].text, &spec, &err), 0);
+        ck_assert_uint_eq(err.line, retry_errors[_i].line);
+        ck_assert_str_eq(err.key, retry_errors[_i].key);
+        ck_assert_msg(strstr(err.text, retry_errors[_i].error) != NULL, "%s", err.text);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *fields = unit_case(s, "fields");
 
@@ -160,6 +258,8 @@ static void fill(Suite *s) {
         tcase_add_test(fields, defaults);
         unit_add_rows(fields, name_of_program, name_rows);
         tcase_add_test(fields, environment);
+        unit_add_rows(fields, retry, retry_rows);
+        unit_add_rows(fields, retry_refused, retry_errors);
 }
 
 int main(void) {

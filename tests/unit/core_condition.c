@@ -409,6 +409,42 @@ START_TEST(long_chain) {
 }
 END_TEST
 
+/* What is meant by a job that has not ended, whether it is met or not, is known to be. */
+START_TEST(named) {
+        WORLD w = world_with("concurrency=max");
+
+        submit(&w, 1, 1);
+        submit_after(&w, 1, 2, 1);
+        submit_after(&w, 1, 3, 1);
+        ck_assert(tq_scheduler_is_named(w.s, 1));
+        ck_assert(!tq_scheduler_is_named(w.s, 2));
+        end(&w, 1, 0);
+        /* Met, and both run. */
+        ck_assert(tq_scheduler_is_named(w.s, 1));
+        end(&w, 2, 0);
+        ck_assert(tq_scheduler_is_named(w.s, 1));
+        end(&w, 3, 0);
+        ck_assert(!tq_scheduler_is_named(w.s, 1));
+        /* By a name that the ledger knows. */
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_SUBMIT,
+                                 .tenant = 1,
+                                 .job = 5,
+                                 .j = { .queue = "q",
+                                        .after = &(TqAfter){ .name = 77 },
+                                        .n_after = 1,
+                                        .runtime_usec = TQ_LIMIT_MAX } });
+        ck_assert(!tq_scheduler_is_named(w.s, 4));
+        must_step(&w, (TqEvent){ .type = TQ_EVENT_AFTER,
+                                 .job = 5,
+                                 .after = { .name = 77 },
+                                 .is_met = true,
+                                 .met_by = 4 });
+        ck_assert(tq_scheduler_is_named(w.s, 4));
+        end(&w, 5, 0);
+        ck_assert(!tq_scheduler_is_named(w.s, 4));
+}
+END_TEST
+
 /* As many that wait for one, and all may start. */
 START_TEST(wide) {
         WORLD w = world_with("concurrency=max");
@@ -567,6 +603,7 @@ static void fill(Suite *s) {
         tcase_add_test(large, bounded);
         tcase_add_test(large, unsettled);
         tcase_add_test(large, noon);
+        tcase_add_test(large, named);
         tcase_add_test(large, wide);
         tcase_add_test(large, wide_of_another);
 }

@@ -2,6 +2,7 @@
 #include "core/fair.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "unit.h"
 
@@ -196,6 +197,70 @@ START_TEST(averages_boundaries) {
 }
 END_TEST
 
+/* As bytes and back: all names, one, and the greatest numbers. */
+START_TEST(averages_as_bytes) {
+        static const unsigned names[] = { 1, 16, 100 };
+        uint8_t bytes[TQ_FAIR_AVERAGES_MAX], again[TQ_FAIR_AVERAGES_MAX];
+        size_t n = TQ_MIN(names[_i], 16U), size;
+        TqAverages *a = NULL, *b = NULL;
+
+        ck_assert_uint_eq(tq_fair_write(NULL, bytes), 0);
+        for (unsigned i = 0; i < names[_i]; i++)
+                learn(&a, MAX - i, use_of(i + 1, MAX, 3, i));
+        size = tq_fair_write(a, bytes);
+        ck_assert_uint_eq(size, 34 + 40 * n);
+        ck_assert_int_eq(tq_fair_read(bytes, size, &b), 0);
+        ck_assert_uint_eq(tq_fair_write(b, again), size);
+        ck_assert_mem_eq(bytes, again, size);
+        check_use(tq_fair_predict(b, MAX - names[_i] + 1),
+                  use_of(names[_i], MAX, 3, names[_i] - 1));
+        b = tq_fair_averages_free(b);
+        /* One byte more or less, another version or number of names: somebody else's. */
+        ck_assert_int_eq(tq_fair_read(bytes, size - 1, &b), -EBADMSG);
+        ck_assert_int_eq(tq_fair_read(bytes, size + 1, &b), -EBADMSG);
+        ck_assert_int_eq(tq_fair_read(bytes, 0, &b), -EBADMSG);
+        ck_assert_int_eq(tq_fair_read(NULL, 0, &b), -EBADMSG);
+        ck_assert_int_eq(tq_fair_read(bytes, 1, &b), -EBADMSG);
+        for (size_t i = 0; i < 2; i++) {
+                bytes[i]++;
+                ck_assert_int_eq(tq_fair_read(bytes, size, &b), -EBADMSG);
+                bytes[i]--;
+        }
+        /* No average, and two of one place. */
+        memset(bytes + 2, 0, 8);
+        ck_assert_int_eq(tq_fair_read(bytes, size, &b), -EBADMSG);
+        bytes[2] = 1;
+        ck_assert_int_eq(tq_fair_read(bytes, size, &b), 0);
+        b = tq_fair_averages_free(b);
+        memset(bytes + 42, 0, 8);
+        ck_assert_int_eq(tq_fair_read(bytes, size, &b), -EBADMSG);
+        bytes[42] = 1;
+        if (n > 1) {
+                memcpy(bytes + 34 + 40, bytes + 34, 8);
+                ck_assert_int_eq(tq_fair_read(bytes, size, &b), -EBADMSG);
+        }
+        a = tq_fair_averages_free(a);
+}
+END_TEST
+
+/* A history on a scale that does not grow: after a half-life the half is left. */
+START_TEST(history_at) {
+        const uint64_t half = 3600 * SEC, now = 1000000 * SEC;
+        TqHistory h = tq_fair_history_add(TQ_HISTORY_NONE, 1024, 100, now, half);
+
+        ck_assert_double_eq_tol(tq_fair_history_at(h, now, half), 10, 1e-9);
+        ck_assert_double_eq_tol(tq_fair_history_at(h, now + half, half), 9, 1e-9);
+        ck_assert_double_eq_tol(tq_fair_history_of(10, 0, now, half), h, 1e-9);
+        /* With another clock, and later: also before that began to run. */
+        ck_assert_double_eq_tol(
+                tq_fair_history_at(tq_fair_history_of(10, 2 * half, 5, half), 5, half), 8, 1e-9);
+        ck_assert(tq_fair_history_at(TQ_HISTORY_NONE, now, half) == TQ_HISTORY_NONE);
+        ck_assert(tq_fair_history_of(TQ_HISTORY_NONE, 0, now, half) == TQ_HISTORY_NONE);
+        ck_assert(tq_fair_history_of(INFINITY, 0, now, half) == TQ_HISTORY_NONE);
+        ck_assert(tq_fair_history_of(NAN, 0, now, half) == TQ_HISTORY_NONE);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *charges = unit_case(s, "charges"), *past = unit_case(s, "past");
 
@@ -206,6 +271,8 @@ static void fill(Suite *s) {
         tcase_add_test(past, averages);
         tcase_add_test(past, averages_of_few_names);
         tcase_add_test(past, averages_boundaries);
+        tcase_add_loop_test(past, averages_as_bytes, 0, 3);
+        tcase_add_test(past, history_at);
 }
 
 int main(void) {

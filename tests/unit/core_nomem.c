@@ -74,11 +74,16 @@ static void must_tell(Run *run, TqEvent e) {
 
 /* Some launches fail at first. */
 static unsigned starts_of(uint64_t job) {
-        return job % 10 == 9 || job % 10 == 3 ? 2 : 1;
+        return job % 10 == 9 || job % 10 == 3 || job % 10 == 6 ? 2 : 1;
+}
+
+/* And some attempts. */
+static bool fails_at_first(uint64_t job) {
+        return job % 10 == 6;
 }
 
 static TqEvent launched(const Run *run, const TqAction *a, const TqEnd *never) {
-        bool is_last = run->started[a->job] == starts_of(a->job);
+        bool is_last = run->started[a->job] == starts_of(a->job) || fails_at_first(a->job);
 
         return (TqEvent){ .type = is_last            ? TQ_EVENT_SPAWNED
                                   : a->job % 10 == 9 ? TQ_EVENT_ENDED
@@ -101,6 +106,7 @@ static void carry_out(Run *run) {
                         must_tell(run, launched(run, &a, &never));
                         break;
                 case TQ_ACTION_RUN:
+                        end.code = fails_at_first(a.job) && run->started[a.job] == 1;
                         run->w.now += SEC;
                         must_tell(run, (TqEvent){ .type = TQ_EVENT_TICK });
                         must_tell(run, (TqEvent){ .type = TQ_EVENT_USED,
@@ -123,7 +129,12 @@ static void carry_out(Run *run) {
 
 static void submit_all(Run *run) {
         static const char *const queues[] = { "a", "b", "c" };
+        TqRetry retry;
 
+        tq_retry_init(&retry);
+        retry.max_attempts = 2;
+        retry.delay_usec = SEC;
+        tq_retry_set_failures(&retry.on);
         for (uint64_t job = 1; job <= JOBS; job++) {
                 TqEvent e = submission(1 + (uint32_t)(job % 3), job);
                 TqAfter after[2] = { { .job = job - 3 }, { .name = 1000 + job + 3 } };
@@ -136,6 +147,7 @@ static void submit_all(Run *run) {
                 e.j.not_before = job % 6 == 5 ? run->w.now + 10 * SEC : 0;
                 e.j.after = after;
                 e.j.n_after = job % 8 == 4 ? 1 : job % 16 == 8 && job + 3 <= JOBS ? 2 : 0;
+                e.j.retry = fails_at_first(job) ? &retry : NULL;
                 must_tell(run, e);
                 if (e.j.n_after == 2)
                         must_tell(run, (TqEvent){ .type = TQ_EVENT_AFTER,

@@ -13,6 +13,7 @@ START_TEST(words) {
                 "start-after",
                 "after",
                 "launch-retry",
+                "retry",
                 "tenant-disabled",
                 "host-paused",
                 "tenant-paused",

@@ -99,6 +99,8 @@ START_TEST(model) {
         ck_assert_uint_gt(m->starts, 5000);
         ck_assert_uint_gt(m->finishes, 5000);
         ck_assert_uint_gt(m->requeues, 100);
+        ck_assert_uint_gt(m->retries, 500);
+        ck_assert_uint_gt(m->dead, 500);
         ck_assert_uint_gt(m->kills, 20);
         ck_assert_uint_gt(m->samples, 100);
         ck_assert_uint_gt(m->deadlines, 100);

@@ -26,12 +26,15 @@ typedef struct ModelJob {
         uint64_t id, sequence;
         unsigned attempt, tenant, queue;
         int priority;
-        bool is_held, is_retry, is_long; /* is_long: takes one of the slots for long jobs */
+        bool is_held, is_long; /* is_long: takes one of the slots for long jobs */
         bool is_aborted, is_killed;
         TqStopReason stop;
         uint64_t not_before, start_by, runtime, grace, memory, bytes;
-        uint64_t retry_at;
-        unsigned retries;
+        TqWait again; /* LAUNCH_RETRY, RETRY: what it waits for until again_at; NONE */
+        uint64_t again_at;
+        unsigned retries, failures;
+        unsigned policy; /* of model_policies, from 1; 0: one attempt */
+        TqRetry retry;
         uint64_t timer; /* of WAITING */
         uint64_t since, slot_since, kill_at, sample_at, queued_since;
         uint64_t after; /* the job that it waits for; 0: none */
@@ -69,7 +72,7 @@ typedef struct Model {
         ModelTenant tenants[MODEL_TENANTS];
         uint64_t next_id, random, sequence, patience;
         bool is_open, is_paused, was_kept; /* was_kept: memory was limited before this event */
-        unsigned starts, finishes, kills, requeues, samples, deadlines, dependencies;
+        unsigned starts, finishes, kills, requeues, retries, dead, samples, deadlines, dependencies;
         uint64_t waited[_TQ_WAIT_MAX]; /* how often each reason was seen */
 } Model;
 
@@ -79,6 +82,16 @@ static const char *const model_pools[MODEL_POOLS] = { TQ_POOL_SHARED, "x", "y" }
 static inline uint64_t dice(Model *m, uint64_t n) {
         return unit_random(&m->random) % n;
 }
+
+/* Ends that are repeated: as they are written, and of each that the model knows. */
+static const struct {
+        const char *on, *never; /* NULL: none */
+        bool exits[3], is_killed, is_late, is_unlaunched, is_lost;
+} model_policies[] = {
+        { "exit signal timeout spawn", NULL, { false, true, true }, true, true, true, false },
+        { "1 KILL", NULL, { false, true, false }, true, false, false, false },
+        { "exit,timeout,spawn,lost", "2", { false, true, false }, false, true, true, true },
+};
 
 /* The rules ----------------------------------------------------------------------------------- */
 
@@ -199,12 +212,12 @@ static inline uint64_t reasons_of(const Model *m, const Counts *c, const ModelJo
                 r |= BIT(TQ_WAIT_RECOVERY);
         if (j->is_held)
                 r |= BIT(TQ_WAIT_HELD);
-        if (is_scheduled && !j->is_retry && (j->not_before > m->now || !is_unmet))
+        if (is_scheduled && j->again == TQ_WAIT_NONE && (j->not_before > m->now || !is_unmet))
                 r |= BIT(TQ_WAIT_START_AFTER);
         if (is_unmet)
                 r |= BIT(TQ_WAIT_AFTER);
-        if (is_scheduled && j->is_retry)
-                r |= BIT(TQ_WAIT_LAUNCH_RETRY);
+        if (is_scheduled && j->again != TQ_WAIT_NONE)
+                r |= BIT(j->again);
         if (!t->enabled)
                 r |= BIT(TQ_WAIT_TENANT_DISABLED);
         if (m->is_paused)
@@ -278,17 +291,17 @@ static inline ModelJob *find(Model *m, uint64_t id) {
 
 /* Where a job that does not run has to wait. */
 static inline void model_wait(Model *m, ModelJob *j) {
-        uint64_t from = TQ_MAX(j->not_before, j->retry_at);
+        uint64_t from = TQ_MAX(j->not_before, j->again_at);
         bool is_due = from <= m->now && (j->after == 0 || j->is_met);
         bool was_queued = is_queued(j);
 
         j->phase = WAITING;
         j->timer = TQ_MIN(from > m->now ? from : TQ_NEVER, j->start_by);
         j->place = !is_due ? TQ_JOB_SCHEDULED : j->is_held ? TQ_JOB_HELD : TQ_JOB_QUEUED;
-        j->placed = j->is_held      ? TQ_WAIT_HELD
-                    : j->is_retry   ? TQ_WAIT_LAUNCH_RETRY
-                    : from > m->now ? TQ_WAIT_START_AFTER
-                                    : TQ_WAIT_AFTER;
+        j->placed = j->is_held                 ? TQ_WAIT_HELD
+                    : j->again != TQ_WAIT_NONE ? j->again
+                    : from > m->now            ? TQ_WAIT_START_AFTER
+                                               : TQ_WAIT_AFTER;
         if (is_due && j->sequence == 0)
                 j->sequence = ++m->sequence;
         if (!is_queued(j))

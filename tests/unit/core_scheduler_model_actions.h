@@ -26,9 +26,15 @@ static inline void model_start(Model *m, ModelJob *j) {
 
 static inline void model_term(Model *m, const TqAction *a, ModelJob *j) {
         unit_must(a->stop != TQ_STOP_NONE, "differs");
-        /* Adopted after it had been asked to stop: asked again. */
-        if (j->phase == STOPPING)
+        /* Adopted after it had been asked to stop: asked again. Cancelled after that: there is no
+         * other attempt. */
+        if (j->phase == STOPPING && a->stop == j->stop)
                 return;
+        if (j->phase == STOPPING) {
+                unit_must(a->stop == TQ_STOP_CANCELLED && j->policy > 0, "asked twice");
+                j->stop = a->stop;
+                return;
+        }
         unit_must(j->phase == RUNNING, "differs");
         if (a->stop != TQ_STOP_CANCELLED) {
                 unit_must(j->since + bound_of(m, j) <= m->now, "differs");
@@ -42,10 +48,72 @@ static inline void model_term(Model *m, const TqAction *a, ModelJob *j) {
         j->kill_at = m->now + j->grace;
 }
 
+static inline bool is_named(const ModelJob *j, const TqVerdict *v) {
+        unsigned row = j->policy - 1;
+
+        switch (v->outcome) {
+        case TQ_OUTCOME_EXIT:
+                return model_policies[row].exits[v->code];
+        case TQ_OUTCOME_SIGNAL:
+                return model_policies[row].is_killed;
+        case TQ_OUTCOME_TIMEOUT:
+                return model_policies[row].is_late;
+        case TQ_OUTCOME_SPAWN:
+                return model_policies[row].is_unlaunched;
+        case TQ_OUTCOME_LOST:
+                return model_policies[row].is_lost;
+        default:
+                return false;
+        }
+}
+
+/* When the next attempt is due; 0: there is none. */
+static inline uint64_t next_attempt(const Model *m, const ModelJob *j, const TqVerdict *v) {
+        unsigned failures = j->failures + 1;
+        uint64_t at;
+
+        if (!holds_slot(j) || j->policy == 0 || j->stop == TQ_STOP_CANCELLED ||
+            failures >= j->retry.max_attempts || !is_named(j, v))
+                return 0;
+        at = m->now + TQ_MAX(tq_retry_delay(&j->retry, failures, j->id), SEC / 10);
+        return at < j->start_by ? at : 0;
+}
+
+static inline void model_retry(Model *m, const TqAction *a, ModelJob *j) {
+        uint64_t at = next_attempt(m, j, &a->verdict);
+
+        unit_must(at > 0, "job %ju is tried again", (uintmax_t)j->id);
+        unit_must(a->again_at == at, "differs");
+        unit_must(a->failures == j->failures + 1, "differs");
+        j->failures++;
+        j->attempt++;
+        j->again = TQ_WAIT_RETRY;
+        j->again_at = at;
+        j->retries = 0;
+        j->stop = TQ_STOP_NONE;
+        j->is_killed = false;
+        model_wait(m, j);
+        m->retries++;
+}
+
+static inline bool is_dead(const ModelJob *j, const TqVerdict *v) {
+        bool is_failure = v->outcome == TQ_OUTCOME_SIGNAL || v->outcome == TQ_OUTCOME_TIMEOUT ||
+                          v->outcome == TQ_OUTCOME_SPAWN ||
+                          (v->outcome == TQ_OUTCOME_EXIT && v->code != 0);
+
+        if (j->stop == TQ_STOP_CANCELLED)
+                return false;
+        return v->outcome == TQ_OUTCOME_LOST || (j->policy > 0 && is_failure);
+}
+
 static inline void model_finish(Model *m, const TqAction *a, ModelJob *j) {
         bool is_well = a->verdict.outcome == TQ_OUTCOME_EXIT && a->verdict.code == 0;
 
         unit_must(a->verdict.outcome != TQ_OUTCOME_NONE, "differs");
+        unit_must(next_attempt(m, j, &a->verdict) == 0, "job %ju is not tried again",
+                  (uintmax_t)j->id);
+        unit_must(a->is_dead == is_dead(j, &a->verdict), "differs");
+        m->dead += a->is_dead;
         if (a->verdict.outcome == TQ_OUTCOME_DEPENDENCY)
                 unit_must(j->has_failed, "differs");
         else if (a->verdict.outcome != TQ_OUTCOME_DEADLINE)
@@ -88,8 +156,8 @@ static inline void model_action(Model *m, const TqAction *a) {
         case TQ_ACTION_RUN:
                 unit_must(j->phase == STARTING && !j->is_aborted, "differs");
                 j->phase = RUNNING;
-                j->is_retry = false;
-                j->retry_at = 0;
+                j->again = TQ_WAIT_NONE;
+                j->again_at = 0;
                 j->retries = 0;
                 j->since = m->now;
                 j->sample_at = next_sample(m, j);
@@ -119,6 +187,9 @@ static inline void model_action(Model *m, const TqAction *a) {
                 j->attempt += j->phase != STARTING;
                 model_wait(m, j);
                 m->requeues++;
+                break;
+        case TQ_ACTION_RETRY:
+                model_retry(m, a, j);
                 break;
         default:
                 unit_must(a->type == TQ_ACTION_FINISH, "differs");

@@ -153,6 +153,22 @@ static inline ModelJob *any_waiting(Model *m) {
         return j && j->phase == WAITING ? j : NULL;
 }
 
+static inline void model_policy(Model *m, ModelJob *j) {
+        if (dice(m, 3) > 0)
+                return;
+        j->policy = 1 + (unsigned)dice(m, TQ_ELEMENTSOF(model_policies));
+        tq_retry_init(&j->retry);
+        j->retry.max_attempts = 1 + (unsigned)dice(m, 4);
+        j->retry.is_exponential = dice(m, 2);
+        j->retry.delay_usec = dice(m, 2 * SEC);
+        j->retry.max_delay_usec = 3 * j->retry.delay_usec;
+        unit_must(tq_retry_parse_ends(model_policies[j->policy - 1].on, &j->retry.on) == 0, "");
+        if (model_policies[j->policy - 1].never)
+                unit_must(tq_retry_parse_ends(model_policies[j->policy - 1].never,
+                                              &j->retry.never) == 0,
+                          "");
+}
+
 static inline ModelJob model_job(Model *m) {
         const ModelJob *other = any_job(m, false);
         ModelJob j = { .id = m->next_id++,
@@ -168,6 +184,7 @@ static inline ModelJob model_job(Model *m) {
                        .memory = dice(m, 3) ? dice(m, 5) : dice(m, 20),
                        .bytes = dice(m, 1000) };
 
+        model_policy(m, &j);
         if (other && dice(m, 6) == 0) {
                 j.after = other->id;
                 j.tenant = other->tenant;
@@ -183,9 +200,20 @@ static inline void model_adopted(Model *m, ModelJob *j) {
         j->since = m->now - dice(m, SEC);
         j->kill_at = m->now + j->grace;
         j->attempt = 1 + (unsigned)dice(m, 3);
+        j->failures = j->policy > 0 ? (unsigned)dice(m, j->attempt) : 0;
         model_slot(m, j, j->stop ? STOPPING : RUNNING);
         j->slot_since = j->since;
         j->sample_at = next_sample(m, j);
+}
+
+/* Or it waits there for its next attempt, which may have been due before. */
+static inline void model_restored(Model *m, ModelJob *j) {
+        if (j->policy == 0 || j->after > 0 || dice(m, 20) > 0)
+                return;
+        j->attempt = 2;
+        j->failures = 1;
+        j->again = TQ_WAIT_RETRY;
+        j->again_at = m->now - SEC + dice(m, 3 * SEC);
 }
 
 /* Another event of the same instant follows sometimes, and nothing is decided before it. */
@@ -201,8 +229,10 @@ static inline void model_submit(Model *m) {
         *j = model_job(m);
         if (dice(m, 40) == 0 && !j->not_before && !j->after)
                 model_adopted(m, j);
-        else
+        else {
+                model_restored(m, j);
                 model_wait(m, j);
+        }
         after = (TqAfter){ .job = j->after };
         e = (TqEvent){ .type = j->phase == WAITING ? TQ_EVENT_SUBMIT : TQ_EVENT_ADOPT,
                        .more = dice(m, 10) == 0,
@@ -221,6 +251,9 @@ static inline void model_submit(Model *m) {
                               .spool_bytes = j->bytes,
                               .after = &after,
                               .n_after = j->after > 0,
+                              .retry = j->policy > 0 ? &j->retry : NULL,
+                              .failures = j->failures,
+                              .again_at = j->again_at,
                               .running_since = j->since,
                               .stop = j->stop,
                               .is_held = j->is_held,
@@ -247,7 +280,8 @@ static inline void model_cancel(Model *m) {
                 return;
         id = j->id;
         before = j->phase;
-        is_refused = before == STOPPING || j->is_aborted;
+        is_refused = j->is_aborted ||
+                     (before == STOPPING && (j->policy == 0 || j->stop == TQ_STOP_CANCELLED));
         model_step(m, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }, is_refused ? -EALREADY : 0);
         if (is_refused)
                 return;
@@ -256,7 +290,7 @@ static inline void model_cancel(Model *m) {
         else if (before == STARTING)
                 unit_must(j->is_aborted, "not so");
         else
-                unit_must(j->phase == STOPPING, "differs");
+                unit_must(j->phase == STOPPING && j->stop == TQ_STOP_CANCELLED, "differs");
 }
 
 static inline void model_hold(Model *m) {
@@ -309,6 +343,7 @@ static inline void model_used(Model *m, const ModelJob *j) {
 
 static inline void model_launch(Model *m, ModelJob *j) {
         TqEvent e = { .type = TQ_EVENT_SPAWNED, .job = j->id, .attempt = j->attempt };
+        TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = TQ_STAGE_CLONE, .code = ENOMEM };
         bool is_aborted = j->is_aborted;
 
         if (dice(m, 6) > 0) {
@@ -317,10 +352,12 @@ static inline void model_launch(Model *m, ModelJob *j) {
                 return;
         }
         e.type = TQ_EVENT_REFUSED;
-        if (!is_aborted) {
-                j->retry_at = m->now + TQ_MIN(SEC << TQ_MIN(j->retries, 6U), 60 * SEC);
+        e.is_own = dice(m, 2);
+        e.end = &end;
+        if (!is_aborted && !(e.is_own && j->retries >= 4)) {
+                j->again_at = m->now + TQ_MIN(SEC << TQ_MIN(j->retries, 6U), 60 * SEC);
                 j->retries++;
-                j->is_retry = true;
+                j->again = TQ_WAIT_LAUNCH_RETRY;
                 model_wait(m, j);
         }
         model_step(m, e, 0);
@@ -330,6 +367,7 @@ static inline void model_launch(Model *m, ModelJob *j) {
 
 static inline void model_end(Model *m, const ModelJob *j, TqEnd e) {
         bool repeats = e.kind == TQ_END_NEVER_STARTED && j->stop == TQ_STOP_NONE;
+        unsigned failures = j->failures;
         uint64_t id = j->id;
 
         e.counters = (TqCounters){ .cpu_usec = dice(m, 4) ? dice(m, 30 * SEC) : TQ_UNKNOWN,
@@ -338,7 +376,8 @@ static inline void model_end(Model *m, const ModelJob *j, TqEnd e) {
         model_step(m,
                    (TqEvent){ .type = TQ_EVENT_ENDED, .job = id, .attempt = j->attempt, .end = &e },
                    0);
-        unit_must((find(m, id) != NULL) == repeats || repeats, "differs");
+        j = find(m, id);
+        unit_must(repeats || !j || j->failures == failures + 1, "differs");
 }
 
 static inline void model_progress(Model *m) {
@@ -361,6 +400,8 @@ static inline void model_progress(Model *m) {
                 e.kind = TQ_END_NEVER_STARTED;
         else if (dice(m, 3) == 0)
                 e = (TqEnd){ .kind = TQ_END_SIGNALED, .code = 9 };
+        else if (dice(m, 10) == 0)
+                e = (TqEnd){ .kind = TQ_END_UNKNOWN };
         model_end(m, j, e);
 }
 

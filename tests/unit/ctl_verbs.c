@@ -34,13 +34,16 @@ END_TEST
 static const struct {
         const char *verb, *want;
 } usages[] = {
-        { "submit", "submit [-t TENANT] FILE" },
-        { "run", "run [-t TENANT] [-q QUEUE] [-l KEY=VALUE]… [-C DIR] [--profile NAME] [-w] -- CMD "
+        { "submit", "submit [-t TENANT] [--dry-run] FILE" },
+        { "run", "run [-t TENANT] [-q QUEUE] [--name NAME] [-e NAME[=VALUE]]… [-l KEY=VALUE]… [-C "
+                 "DIR] [--profile NAME] [-w] "
+                 "[--dry-run] -- CMD "
                  "[ARG…]" },
         { "ps", "ps [-t TENANT] [-a] [-n ROWS] [TENANT]" },
-        { "limits set", "limits set [-m TEXT] TENANT[/QUEUE] KEY=VALUE…" },
+        { "limits set", "limits set [-m TEXT] [--dry-run] [--force] [--for SPAN] [--if-revision N] "
+                        "TENANT[/QUEUE]… KEY=VALUE…" },
         { "tenants", "tenants [-t TENANT] [TENANT]" },
-        { "reload", "reload" },
+        { "reload", "reload [-m TEXT]" },
 };
 
 START_TEST(usage) {

@@ -4,7 +4,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "store/reserve.h"
 
 #include "unit.h"
 
@@ -18,8 +25,10 @@ typedef struct Place {
         size_t n_results;
 } Place;
 
-static void on_degraded(void *data) {
-        ((Place *)data)->degraded++;
+static void on_change(void *data) {
+        Place *p = data;
+
+        p->degraded += commit_is_degraded(p->commit);
 }
 
 static void on_effect(void *data, int result) {
@@ -28,20 +37,24 @@ static void on_effect(void *data, int result) {
         p->results[p->n_results++] = result;
 }
 
-static Place *place(void) {
+static Place *place_in(const char *dir) {
         static const uint8_t boot[16] = { 1 };
         static Place p;
         TqError err = {};
         int fd;
 
-        (void)snprintf(p.path, sizeof(p.path), "%s/ledger.db", unit_dir());
+        (void)snprintf(p.path, sizeof(p.path), "%s/ledger.db", dir);
         fd = unit_dir_open();
         ck_assert_int_ge(sd_event_new(&p.loop), 0);
         ck_assert_int_eq(commit_new(p.loop, p.path, fd, &p.commit), 0);
-        commit_on_degraded(p.commit, on_degraded, &p);
+        commit_on_change(p.commit, on_change, &p);
         ck_assert_int_eq(commit_open(p.commit, boot, &err), 0);
         ck_assert_int_eq(commit_start(p.commit), 0);
         return &p;
+}
+
+static Place *place(void) {
+        return place_in(unit_dir());
 }
 
 static void leave(Place *p) {
@@ -246,6 +259,115 @@ START_TEST(large) {
 }
 END_TEST
 
+/* A full disk: a file system of its own, larger than the reserve by what a ledger needs. */
+static char mounted[PATH_MAX], filler[PATH_MAX + 8];
+
+/* NULL: none can be mounted. */
+static Place *full_place(void) {
+        static const char zeros[65536];
+        Place *p;
+        int fd;
+
+        (void)snprintf(mounted, sizeof(mounted), "%s/small", unit_dir());
+        ck_assert_int_eq(mkdir(mounted, 0700), 0);
+        /* Gone with this process. */
+        if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("tmpfs", mounted, "tmpfs", 0, "size=96m") < 0)
+                return NULL;
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        p = place_in(mounted);
+        (void)snprintf(filler, sizeof(filler), "%s/filler", mounted);
+        fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ck_assert_int_ge(fd, 0);
+        while (write(fd, zeros, sizeof(zeros)) > 0 || write(fd, zeros, 1) > 0)
+                ;
+        (void)close(fd);
+        return p;
+}
+
+/* More than the reserve, too, makes room for. */
+static void change_much(Place *p, size_t size) {
+        char *text = malloc(size + 1);
+
+        ck_assert_ptr_nonnull(text);
+        memset(text, 'x', size);
+        text[size] = '\0';
+        change(p, text);
+        free(text);
+        then(p);
+}
+
+/* Seconds of the real clock. */
+static void run_while_full(Place *p, time_t seconds) {
+        struct timespec now;
+        time_t end;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        for (end = now.tv_sec + seconds; commit_fault(p->commit) && now.tv_sec < end;) {
+                ck_assert_int_ge(sd_event_run(p->loop, 10000), 0);
+                (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        }
+}
+
+static void slow(TqTask *task) {
+        (void)task;
+        (void)usleep(2500000);
+}
+
+static void is_answered(TqTask *task, void *userdata) {
+        (void)task;
+        (void)userdata;
+}
+
+/* A probe that waits behind slow questions when the next one is due is not put down a second time:
+ * all goes on when there is room. */
+START_TEST(probes_behind_slow_questions) {
+        Place *p = full_place();
+        static TqTask questions[2];
+
+        if (!p)
+                unit_skip("can't mount a tmpfs");
+
+        change(p, "the disk is full");
+        turn(p);
+        for (int turns = 0; turns < 100 && !commit_fault(p->commit); turns++)
+                ck_assert_int_ge(sd_event_run(p->loop, 10000), 0);
+        ck_assert_ptr_nonnull(commit_fault(p->commit));
+        for (int i = 0; i < 2; i++) {
+                questions[i] = (TqTask){ .run = slow, .done = is_answered };
+                tq_list_init(&questions[i].link);
+                commit_ask(p->commit, &questions[i]);
+        }
+        change_much(p, TQ_RESERVE_BYTES);
+        turn(p);
+        run_while_full(p, 5);
+        ck_assert_ptr_nonnull(commit_fault(p->commit));
+        ck_assert_int_eq(unlink(filler), 0);
+        run_while_full(p, 6);
+        ck_assert_ptr_null(commit_fault(p->commit));
+        leave(p);
+}
+END_TEST
+
+/* Left at the moment when the disk becomes full: that is no fault that a person must mend, and what
+ * comes after what is not recorded is not recorded either. */
+START_TEST(leaving_a_full_disk) {
+        Place *p = full_place();
+
+        if (!p)
+                unit_skip("can't mount a tmpfs");
+        change_much(p, TQ_RESERVE_BYTES + 4 * 1024 * 1024);
+        turn(p);
+        change_much(p, 10);
+        commit_leave(p->commit);
+        ck_assert(!commit_is_degraded(p->commit));
+        ck_assert_int_eq(p->degraded, 0);
+        ck_assert_int_eq(unlink(filler), 0);
+        leave(p);
+        ck_assert_uint_eq(n_rows(p), 0);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *t = unit_case(s, "commit");
 
@@ -256,6 +378,10 @@ static void fill(Suite *s) {
         tcase_add_test(t, removed);
         tcase_add_test(t, leaving);
         tcase_add_test(t, large);
+        tcase_add_test(t, leaving_a_full_disk);
+        t = unit_case(s, "full");
+        tcase_set_timeout(t, 30);
+        tcase_add_test(t, probes_behind_slow_questions);
 }
 
 int main(void) {

@@ -17,7 +17,7 @@ START_TEST(one_row) {
         Events *e = events();
         const TqLedgerOp *op;
 
-        events_add(e, "pause", 3, 7, 42, "%s by user %u", "acme", 42U);
+        events_add(e, TQ_KIND_PAUSE, 3, 7, 42, "%s by user %u", "acme", 42U);
         ck_assert_uint_eq(fake_n_ops(), 1);
         op = fake_op(0);
         ck_assert_int_eq(op->type, TQ_LEDGER_EVENT);
@@ -33,8 +33,8 @@ END_TEST
 START_TEST(broken_text) {
         Events *e = events();
 
-        events_add(e, "note", 0, 0, EVENTS_NOBODY, "%.3s", "a\xC3\xA4\xC3\xA4");
-        events_add(e, "note", 0, 0, EVENTS_NOBODY, "%.2s", "a\xC3\xA4");
+        events_add(e, TQ_KIND_NOTE, 0, 0, EVENTS_NOBODY, "%.3s", "a\xC3\xA4\xC3\xA4");
+        events_add(e, TQ_KIND_NOTE, 0, 0, EVENTS_NOBODY, "%.2s", "a\xC3\xA4");
         ck_assert_str_eq(fake_op(0)->text, "a\xC3\xA4");
         ck_assert_str_ne(fake_op(1)->text, "a\xC3");
 }
@@ -47,11 +47,11 @@ START_TEST(budget) {
 
         events_budget_init(&b, 5);
         for (int i = 0; i < 120; i++)
-                events_add_within(e, &b, "refused", 0, 1, "file %d", i);
+                events_add_within(e, &b, TQ_KIND_REFUSED, 0, 1, "file %d", i);
         ck_assert_uint_eq(fake_n_ops(), 120);
         for (int i = 0; i < 7; i++)
-                events_add_within(e, &b, "refused", 0, 1, "more");
-        events_add_within(e, &b, "cancel", 9, 1, "more");
+                events_add_within(e, &b, TQ_KIND_REFUSED, 0, 1, "more");
+        events_add_within(e, &b, TQ_KIND_CANCEL, 9, 1, "more");
         ck_assert_uint_eq(fake_n_ops(), 120);
         events_flush(e);
         ck_assert_uint_eq(fake_n_ops(), 121);
@@ -63,10 +63,10 @@ START_TEST(budget) {
         ck_assert_uint_eq(fake_n_ops(), 121);
         /* Half a second brings one token back: 120 a minute. */
         fake_now += TQ_USEC_PER_SEC / 2 - 1;
-        events_add_within(e, &b, "refused", 0, 1, "too early");
+        events_add_within(e, &b, TQ_KIND_REFUSED, 0, 1, "too early");
         ck_assert_uint_eq(fake_n_ops(), 121);
         fake_now++;
-        events_add_within(e, &b, "refused", 0, 1, "in time");
+        events_add_within(e, &b, TQ_KIND_REFUSED, 0, 1, "in time");
         ck_assert_uint_eq(fake_n_ops(), 122);
         ck_assert_str_eq(fake_op(121)->text, "in time");
 }
@@ -80,14 +80,14 @@ START_TEST(budgets_are_apart) {
         events_budget_init(&a, 1);
         events_budget_init(&b, 2);
         for (int i = 0; i < 200; i++)
-                events_add_within(e, &a, "refused", 0, 1, "x");
+                events_add_within(e, &a, TQ_KIND_REFUSED, 0, 1, "x");
         ck_assert_uint_eq(fake_n_ops(), 120);
-        events_add_within(e, &b, "refused", 0, 1, "x");
-        events_add_within(e, NULL, "refused", 0, 1, "x");
+        events_add_within(e, &b, TQ_KIND_REFUSED, 0, 1, "x");
+        events_add_within(e, NULL, TQ_KIND_REFUSED, 0, 1, "x");
         ck_assert_uint_eq(fake_n_ops(), 122);
         ck_assert_uint_eq(fake_op(121)->tenant, 0);
         /* What administrators do is never counted instead. */
-        events_add(e, "reload", 1, 0, 0, "x");
+        events_add(e, TQ_KIND_RELOAD, 1, 0, 0, "x");
         ck_assert_uint_eq(fake_n_ops(), 123);
 }
 END_TEST

@@ -1,89 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/intake/intake.h"
-
+#include <sqlite3.h>
 #include <stdio.h>
 
-#include "fake/fake.h"
-#include "world.h"
+#include "engine_place.h"
 
 /* The life of a job through intake and dispatch: what is said to the supervisor, what is recorded,
  * and which of the two comes first. */
 
-#define HANDLE      7
 #define COPIES_MOST 5 /* of a job's texts, and one more */
 
-typedef struct Place {
-        sd_event *loop;
-        Events *events;
-        Tenants *tenants;
-        Settings *settings;
-        Recovery *recovery;
-        Feed *feed;
-        Dispatch *dispatch;
-        Intake *intake;
-        const Tenant *t;
-        uint64_t started, ended;
-} Place;
-
-static void on_started(void *data, uint64_t job) {
-        ((Place *)data)->started = job;
-}
-
-static void on_ended(void *data, uint64_t job) {
-        ((Place *)data)->ended = job;
-}
-
-static void on_room(void *data, uint32_t id) {
-        intake_room_made(((Place *)data)->intake, id);
-}
-
-static void on_change(void *data, const Tenant *t) {
-        dispatch_tell_tenant(((Place *)data)->dispatch, t);
-}
-
-static void applied(void) {
-        fake_answer(fake_said_type(TQ_MESSAGE_APPLY)->apply.cookie, 0, NULL, 0);
-}
-
 static Place *place(const char *limits_text, bool waits_when_full) {
-        static Place p;
-        DispatchHooks hooks = { &p, on_started, on_ended, on_room };
-        TqTenantMessage m = { .tenant = HANDLE,
-                              .uid = 1001,
-                              .owner = 3,
-                              .is_enabled = 1,
-                              .waits_when_full = waits_when_full,
-                              .name = "acme" };
-        TqHello host = {};
-        TqLink *link;
+        Place *p = place_closed(limits_text, waits_when_full);
 
-        m.limits = limits(limits_text);
-        m.queues[m.n_queues++] = queue_limits("small", "queue_depth=1");
-        tq_policy_init(&host.policy);
-        ck_assert_int_eq(tq_link_new(NULL, NULL, NULL, &link), 0);
-        ck_assert_int_ge(sd_event_new(&p.loop), 0);
-        ck_assert_int_eq(events_new(p.loop, fake_commit(), &p.events), 0);
-        ck_assert_int_eq(tenants_new(fake_commit(), p.events, &p.tenants), 0);
-        ck_assert_int_eq(feed_new(&p.feed), 0);
-        ck_assert_int_eq(
-                settings_new(link, fake_commit(), p.tenants, feed_scheduler(p.feed), &p.settings),
-                0);
-        ck_assert_int_eq(recovery_new(&p.recovery), 0);
-        ck_assert_int_eq(dispatch_new(p.loop, link, fake_commit(), p.tenants, p.settings,
-                                      p.recovery, p.feed, &hooks, &p.dispatch),
-                         0);
-        ck_assert_int_eq(intake_new(p.loop, link, fake_commit(), p.events, p.tenants, p.settings,
-                                    p.dispatch, &p.intake),
-                         0);
-        settings_on_change(p.settings, on_change, &p);
-        settings_hear_host(p.settings, &host);
-        ck_assert_int_eq(dispatch_tell_host(p.dispatch), 0);
-        ck_assert_int_eq(tenants_hear(p.tenants, &m, &p.t), 0);
-        ck_assert_int_eq(settings_hear(p.settings, p.t, &m), 0);
-        applied();
-        ck_assert_int_eq(dispatch_open(p.dispatch), 0);
-        fake_commit_all(0);
-        return &p;
+        ck_assert_int_eq(dispatch_open(p->dispatch), 0);
+        return p;
 }
 
 static void claim(uint64_t number, const char *file) {
@@ -336,6 +266,164 @@ START_TEST(launched_again) {
 }
 END_TEST
 
+static const char *open_ledger(void) {
+        static const uint8_t boot[16] = { 1 };
+        static char path[200];
+        TqLedgerOp op = {
+                .type = TQ_LEDGER_TENANT, .tenant = 1, .text = (char *)"acme", .uid = 1001
+        };
+
+        (void)snprintf(path, sizeof(path), "%s/ledger.db", unit_dir());
+        ck_assert_int_eq(tq_ledger_open(path, boot, &fake_ledger, NULL), 0);
+        ck_assert_int_eq(tq_ledger_apply(fake_ledger, &op, 1), 0);
+        return path;
+}
+
+/* As the process before has left it. */
+static void in_ledger(uint64_t job) {
+        static char spec[] = FILE_OF();
+        TqLedgerOp op = { .type = TQ_LEDGER_ACCEPT,
+                          .job = job,
+                          .tenant = 1,
+                          .accept = { .queue = "q",
+                                      .name = (char *)"x",
+                                      .runtime_usec = TQ_LIMIT_MAX,
+                                      .spec = spec,
+                                      .spec_size = sizeof(spec) - 1 } };
+
+        ck_assert_int_eq(tq_ledger_apply(fake_ledger, &op, 1), 0);
+}
+
+/* The process before has died over a job: the second time it is held, before it is read. Another
+ * one is not. */
+START_TEST(crashed_over) {
+        Place *p = place("concurrency=5", false);
+        const TqJob *live;
+
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        (void)open_ledger();
+        in_ledger(1);
+        in_ledger(2);
+        for (int i = 0; i < _i; i++)
+                dispatch_note_crash(p->dispatch, 1, 11);
+        ck_assert_int_eq(dispatch_load(p->dispatch), 0);
+        live = tq_scheduler_job(feed_scheduler(p->feed), 1);
+        ck_assert_int_eq(live->state, _i >= 2 ? TQ_JOB_HELD : TQ_JOB_STARTING);
+        ck_assert_int_eq(job_of(live)->is_held_by_admin, _i >= 2);
+        ck_assert_uint_eq(p->quarantined, _i >= 2 ? 1 : 0);
+        if (_i >= 2)
+                ck_assert_ptr_nonnull(strstr(job_of(live)->quarantine, "(signal 11, SEGV)"));
+        else
+                ck_assert_ptr_null(job_of(live)->quarantine);
+        ck_assert_int_eq(tq_scheduler_job(feed_scheduler(p->feed), 2)->state, TQ_JOB_STARTING);
+        ck_assert_uint_eq(fake_crumb.kind, TQ_CRUMB_NONE);
+        fake_ledger = tq_ledger_close(fake_ledger);
+}
+END_TEST
+
+/* That it can't be counted is no reason to die of it for ever. */
+START_TEST(crashed_over_unrecorded) {
+        Place *p = place("concurrency=5", false);
+        const char *path;
+        sqlite3 *db;
+
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        path = open_ledger();
+        in_ledger(1);
+        /* What is written fails, what is read does not. */
+        fake_ledger = tq_ledger_close(fake_ledger);
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(db,
+                                      "CREATE TRIGGER t BEFORE UPDATE ON jobs BEGIN SELECT "
+                                      "raise(ABORT, 'no'); END",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+        ck_assert_int_eq(tq_ledger_open(path, (const uint8_t[16]){ 1 }, &fake_ledger, NULL), 0);
+        dispatch_note_crash(p->dispatch, 1, 11);
+        ck_assert_int_eq(dispatch_load(p->dispatch), 0);
+        ck_assert_int_eq(tq_scheduler_job(feed_scheduler(p->feed), 1)->state, TQ_JOB_HELD);
+        ck_assert_uint_eq(p->quarantined, 1);
+        fake_ledger = tq_ledger_close(fake_ledger);
+}
+END_TEST
+
+/* Its launch crashes twice, and another's does not: held, recorded, told. */
+START_TEST(launch_crashes) {
+        Place *p = place("concurrency=5", false);
+        const TqJob *live;
+
+        start_first();
+        hear_attempt(TQ_MESSAGE_SPAWNED, 1, 1);
+        fake_commit_all(0);
+        attempt(TQ_MESSAGE_RELEASE, 1, 1);
+        hear_end(1, 1, TQ_END_CRASHED, 11);
+        fake_commit_all(0);
+        attempt(TQ_MESSAGE_ACK, 1, 1);
+        ck_assert_str_ne(p->t->launch_note, "");
+        fake_now += 1;
+        claim(2, FILE_OF());
+        ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_START)->start.job, 2);
+        fake_commit_all(0);
+        done(2, TQ_CLAIM_ACCEPTED);
+        hear_attempt(TQ_MESSAGE_SPAWNED, 2, 1);
+        fake_commit_all(0);
+        attempt(TQ_MESSAGE_RELEASE, 2, 1);
+        hear_end(2, 1, TQ_END_EXITED, 0);
+        fake_commit_all(0);
+        attempt(TQ_MESSAGE_ACK, 2, 1);
+        live = tq_scheduler_job(feed_scheduler(p->feed), 1);
+        ck_assert_int_eq(live->state, TQ_JOB_SCHEDULED);
+        fake_now += SEC;
+        fake_run(p->loop);
+        /* It is read from the ledger again, which is not this test's. */
+        ck_assert_int_eq(live->state, TQ_JOB_STARTING);
+        fake_commit_all(0);
+        hear_end(1, 2, TQ_END_CRASHED, 11);
+        ck_assert_int_eq(live->state, TQ_JOB_HELD);
+        ck_assert(job_of(live)->is_held_by_admin);
+        ck_assert_uint_eq(p->quarantined, 1);
+        ck_assert_int_eq(fake_op(0)->type, TQ_LEDGER_REQUEUE);
+        ck_assert_int_eq(fake_op(1)->type, TQ_LEDGER_QUARANTINE);
+        ck_assert_ptr_nonnull(strstr(fake_op(1)->text, "signal 11"));
+        ck_assert_str_eq(job_of(live)->quarantine, fake_op(1)->text);
+}
+END_TEST
+
+static void on_answer(void *data, Answer *a) {
+        *(Answer *)data = *a;
+}
+
+static Answer handed_in(const Place *p, uid_t uid, uint64_t number) {
+        Submission s = { .tenant = p->t,
+                         .uid = uid,
+                         .claim = number,
+                         .data = FILE_OF(),
+                         .size = strlen(FILE_OF()) };
+        Answer a = {};
+
+        intake_submit(p->intake, &s, on_answer, &a);
+        return a;
+}
+
+/* From whom is barred nothing is taken by the control socket, for as long as that was said; his
+ * files are, one by one. */
+START_TEST(barred) {
+        Place *p = place("concurrency=5", false);
+        uid_t uid = (uid_t)_i;
+
+        ck_assert_int_eq(intake_bar(p->intake, uid, fake_now + 1), 0);
+        ck_assert_int_eq(intake_bar(p->intake, uid, fake_now + 2), 0);
+        fake_now += 1;
+        ck_assert_int_eq(handed_in(p, uid, 0).error, TQ_CONTROL_REFUSED);
+        ck_assert_uint_gt(handed_in(p, uid + 1, 0).job, 0);
+        ck_assert_uint_gt(handed_in(p, uid, 4).job, 0);
+        fake_now += 1;
+        ck_assert_uint_gt(handed_in(p, uid, 0).job, 0);
+        ck_assert_uint_eq(fake_crumb.kind, TQ_CRUMB_NONE);
+}
+END_TEST
+
 /* What an older launch says of a job concerns nobody, and is not left unanswered. */
 START_TEST(of_another_attempt) {
         Place *p = place("concurrency=1", false);
@@ -387,6 +475,10 @@ static void fill(Suite *s) {
         tcase_add_test(t, at_the_door);
         tcase_add_test(t, launch_fails);
         tcase_add_loop_test(t, launched_again, 0, 2);
+        tcase_add_loop_test(t, crashed_over, 0, 4);
+        tcase_add_test(t, crashed_over_unrecorded);
+        tcase_add_test(t, launch_crashes);
+        tcase_add_loop_test(t, barred, 0, 2);
         tcase_add_test(t, of_another_attempt);
         tcase_add_test(t, runs_too_long);
 }

@@ -53,24 +53,36 @@ END_TEST
 START_TEST(deferred) {
         char queue[] = "etl";
         TqAfter after = { .job = 1 };
+        TqRetry retry = { .max_attempts = 3 };
         TqEvent e = { .type = TQ_EVENT_SUBMIT,
                       .job = 5,
                       .tenant = 2,
-                      .j = { .queue = queue, .after = &after, .n_after = 1 } };
+                      .j = { .queue = queue,
+                             .after = &after,
+                             .n_after = 1,
+                             .retry = &retry,
+                             .again_at = 77 } };
         TqEvent got;
         Recovery *r;
 
         ck_assert_int_eq(recovery_new(&r), 0);
         ck_assert_int_eq(recovery_defer(r, &e), 0);
         queue[0] = 'x'; /* it has a copy */
+        retry.max_attempts = 1;
         ck_assert(recovery_is_deferred(r, 5) && !recovery_is_deferred(r, 6));
         ck_assert(!recovery_let_go(r, 6, &got));
         ck_assert(recovery_let_go(r, 5, &got));
         ck_assert_str_eq(got.j.queue, "etl");
         ck_assert_uint_eq(got.tenant, 2);
+        ck_assert_uint_eq(got.j.retry->max_attempts, 3);
+        ck_assert_uint_eq(got.j.again_at, 77);
         /* It had been launched: what it waited for had come. */
         ck_assert_uint_eq(got.j.n_after, 0);
         ck_assert(!recovery_is_deferred(r, 5) && !recovery_let_go(r, 5, &got));
+        e.j.retry = NULL;
+        ck_assert_int_eq(recovery_defer(r, &e), 0);
+        ck_assert(recovery_let_go(r, 5, &got));
+        ck_assert_ptr_null(got.j.retry);
         ck_assert_int_eq(recovery_defer(r, &e), 0);
         ck_assert_ptr_null(recovery_free(r)); /* with one that still waits */
 }

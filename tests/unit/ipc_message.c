@@ -9,12 +9,16 @@ static size_t make(TqMessage *m, TqMessageType type, uint32_t n) {
         m->header = (TqMessageHeader){ .version = TQ_MESSAGE_VERSION,
                                        .type = (uint16_t)type,
                                        .blob_size = n };
-        if (type == TQ_MESSAGE_HELLO)
+        if (type == TQ_MESSAGE_HELLO) {
                 tq_policy_init(&m->hello.policy);
+                tq_retention_init(&m->hello.retention);
+        }
         if (type == TQ_MESSAGE_START)
                 m->start.job = m->start.attempt = 1;
         else if (type == TQ_MESSAGE_ENDED)
                 m->ended.job = m->ended.attempt = 1;
+        else if (type == TQ_MESSAGE_CRASHED)
+                m->crashed.sig = 11;
         else if (type == TQ_MESSAGE_SPAWNED || type == TQ_MESSAGE_ADOPTED ||
                  type == TQ_MESSAGE_STALLED)
                 m->attempt.job = m->attempt.attempt = 1;
@@ -128,7 +132,8 @@ static const struct {
         FILL(TQ_MESSAGE_TENANT, tenant.name), FILL(TQ_MESSAGE_TENANT, tenant.user),
         FILL(TQ_MESSAGE_TENANT, tenant.home), FILL(TQ_MESSAGE_TENANT, tenant.fault),
         FILL(TQ_MESSAGE_TENANT, tenant.pool), FILL(TQ_MESSAGE_CLAIM, claim.name),
-        FILL(TQ_MESSAGE_REFUSED, claim.name),
+        FILL(TQ_MESSAGE_REFUSED, claim.name), FILL(TQ_MESSAGE_ORDER, order.name),
+        FILL(TQ_MESSAGE_ORDER, order.to),
 };
 
 START_TEST(strings) {
@@ -209,6 +214,11 @@ START_TEST(enums) {
         ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
         m.ended.end.stage = 0;
         m.ended.end.oom_level = _TQ_LEVEL_MAX;
+        ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
+        size = make(&m, TQ_MESSAGE_ORDER, 0);
+        m.order.step = _TQ_ORDER_STEP_MAX - 1;
+        ck_assert_int_eq(tq_message_check(&m, size), 0);
+        m.order.step = _TQ_ORDER_STEP_MAX;
         ck_assert_int_eq(tq_message_check(&m, size), -EBADMSG);
         size = make(&m, TQ_MESSAGE_START_FAILED, 0);
         m.attempt.stage = _TQ_STAGE_MAX - 1;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "store/chain.h"
 #include "unit.h"
 
 /* A ledger in a directory of its own, for the tests of what is stored there: what is recorded in
@@ -102,13 +103,34 @@ static inline TqLedgerOp op_done(uint64_t job, unsigned attempt) {
 }
 
 static inline TqLedgerOp op_limit(uint32_t id, const char *queue, const char *name,
-                                  const char *value) {
-        TqLedgerOp op = { .type = TQ_LEDGER_LIMIT,
-                          .tenant = id,
-                          .time_usec = 6,
-                          .limit = { .name = (char *)name, .new_value = (char *)value } };
+                                  const char *value, uint64_t revision) {
+        TqLedgerOp op = {
+                .type = TQ_LEDGER_LIMIT,
+                .tenant = id,
+                .time_usec = 6,
+                .limit = { .name = (char *)name, .value = (char *)value, .revision = revision }
+        };
 
         (void)snprintf(op.limit.queue, sizeof(op.limit.queue), "%s", queue);
+        return op;
+}
+
+/* A row of the audit; of a limit, if it has a revision. */
+static inline TqLedgerOp op_audit(uint64_t time_usec, uint32_t id, const char *queue,
+                                  const char *name, const char *old_set, const char *new_value,
+                                  uint64_t revision) {
+        TqLedgerOp op = { .type = TQ_LEDGER_AUDIT,
+                          .kind = "limits",
+                          .tenant = id,
+                          .time_usec = time_usec,
+                          .text = (char *)"because",
+                          .audit = { .login_uid = UINT32_MAX,
+                                     .name = (char *)name,
+                                     .old_set = (char *)old_set,
+                                     .new_value = (char *)new_value,
+                                     .revision = revision } };
+
+        (void)snprintf(op.audit.queue, sizeof(op.audit.queue), "%s", queue);
         return op;
 }
 
@@ -128,9 +150,40 @@ static inline int tell_live(void *userdata, const TqLedgerLive *j) {
 }
 
 static inline int tell_limit(void *userdata, const TqLedgerLimit *x) {
-        tq_buffer_printf(userdata, "t%u %s|%s=%s r%ju\n", x->tenant, x->queue, x->name, x->value,
-                         (uintmax_t)x->revision);
+        tq_buffer_printf(userdata, "t%u %s|%s=%s r%ju", x->tenant, x->queue, x->name,
+                         x->value ? x->value : "unset", (uintmax_t)x->revision);
+        if (x->until_usec > 0)
+                tq_buffer_printf(userdata, " until%ju %s%ju then %s", (uintmax_t)x->until_usec,
+                                 x->has_boottime ? "boot" : "other",
+                                 (uintmax_t)x->until_boottime_usec, x->back ? x->back : "unset");
+        tq_buffer_printf(userdata, "\n");
         return 0;
+}
+
+static inline void on_broken_link(void *userdata, const char *text) {
+        tq_buffer_printf(userdata, "%s\n", text);
+}
+
+/* What is wrong with the chain, a line each; mark: as tq_chain_verify(). */
+static inline void expect_chain_of(const char *path, const uint8_t *mark, const char *want) {
+        TQ_BUFFER_CLEANUP TqBuffer got = {};
+        TqChainFound found;
+        sqlite3 *db;
+
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        ck_assert_int_eq(tq_chain_verify(db, mark, on_broken_link, &got, &found), SQLITE_OK);
+        (void)sqlite3_close(db);
+        ck_assert_str_eq(tq_buffer_string(&got), want);
+        ck_assert_uint_eq(found.problems == 0, want[0] == '\0');
+        if (mark)
+                ck_assert(found.has_mark);
+}
+
+/* Of one that is open. */
+static inline void expect_chain(Fixture *f, const uint8_t *mark, const char *want) {
+        f->l = tq_ledger_close(f->l);
+        expect_chain_of(f->path, mark, want);
+        reopen(f);
 }
 
 static inline void expect_live(Fixture *f, const char *want) {

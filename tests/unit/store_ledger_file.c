@@ -59,10 +59,10 @@ static const struct {
         { "CREATE TABLE x(y); PRAGMA application_id=12345", "not a ledger of tenantq" },
         { "CREATE TABLE x(y)", "not a ledger of tenantq" },
         { "PRAGMA application_id=12345", "not a ledger of tenantq" },
-        { "PRAGMA application_id=1416712497; PRAGMA user_version=5; CREATE TABLE x(y)",
-          "has schema version 5, this program knows 4" },
+        { "PRAGMA application_id=1416712497; PRAGMA user_version=99; CREATE TABLE x(y)",
+          "has schema version 99, this program knows " },
         { "PRAGMA application_id=1416712497; PRAGMA user_version=0; CREATE TABLE x(y)",
-          "has schema version 0, this program knows 4" },
+          "has schema version 0, this program knows " },
 };
 
 START_TEST(foreign) {

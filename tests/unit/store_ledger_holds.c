@@ -62,6 +62,52 @@ START_TEST(hold_ends) {
 }
 END_TEST
 
+static int tell_crashes(void *userdata, const TqLedgerLive *j) {
+        tq_buffer_printf(userdata, "%s%ju:%d,%u,%s", ((TqBuffer *)userdata)->size > 0 ? " " : "",
+                         (uintmax_t)j->id, j->hold, j->crashes,
+                         j->quarantine ? j->quarantine : "-");
+        return 0;
+}
+
+static void expect_crashes(Fixture *f, const char *want) {
+        TQ_BUFFER_CLEANUP TqBuffer got = {};
+
+        ck_assert_int_eq(tq_ledger_each_live(f->l, tell_crashes, &got), 0);
+        ck_assert_str_eq(tq_buffer_string(&got), want);
+}
+
+static TqLedgerOp op_crash(uint64_t job, TqLedgerOpType type) {
+        return (TqLedgerOp){ .type = type, .job = job, .text = (char *)"why" };
+}
+
+/* The second crash holds what waits; not what runs or has ended. A release begins anew, and so does
+ * a start. */
+START_TEST(crashes) {
+        FIXTURE f = fixture_new();
+
+        accept_four(&f);
+        ck_assert_int_eq(APPLY(f.l, op_running(2, 1), op_running(3, 1), op_done(3, 1)), 0);
+        for (uint64_t job = 1; job <= 3; job++)
+                ck_assert_int_eq(APPLY(f.l, op_crash(job, TQ_LEDGER_CRASH)), 0);
+        ck_assert_int_eq(APPLY(f.l, op_crash(99, TQ_LEDGER_CRASH)), 0);
+        expect_crashes(&f, "1:0,1,- 2:0,1,- 4:0,0,-");
+        reopen(&f);
+        ck_assert_int_eq(APPLY(f.l, op_crash(1, TQ_LEDGER_CRASH), op_crash(2, TQ_LEDGER_CRASH)), 0);
+        expect_crashes(&f, "1:2,2,why 2:0,2,- 4:0,0,-");
+        ck_assert_int_eq(APPLY(f.l, op_hold(1, TQ_HOLD_ADMIN)), 0);
+        expect_crashes(&f, "1:2,2,why 2:0,2,- 4:0,0,-");
+        ck_assert_int_eq(APPLY(f.l, op_hold(1, TQ_HOLD_NONE)), 0);
+        expect_crashes(&f, "1:0,0,- 2:0,2,- 4:0,0,-");
+        ck_assert_int_eq(APPLY(f.l, op_crash(4, TQ_LEDGER_CRASH), op_running(4, 1)), 0);
+        expect_crashes(&f, "1:0,0,- 2:0,2,- 4:0,0,-");
+        /* For a launch, the scheduler has counted. */
+        ck_assert_int_eq(
+                APPLY(f.l, op_crash(1, TQ_LEDGER_QUARANTINE), op_crash(2, TQ_LEDGER_QUARANTINE)),
+                0);
+        expect_crashes(&f, "1:2,0,why 2:0,2,- 4:0,0,-");
+}
+END_TEST
+
 START_TEST(switches) {
         FIXTURE f = fixture_new();
 
@@ -89,6 +135,7 @@ static void fill(Suite *s) {
 
         tcase_add_test(holds, hold);
         tcase_add_test(holds, hold_ends);
+        tcase_add_test(holds, crashes);
         tcase_add_test(holds, switches);
 }
 

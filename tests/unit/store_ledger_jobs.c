@@ -137,7 +137,8 @@ START_TEST(all_or_nothing) {
         FIXTURE f = fixture_new();
         TqLedgerOp ops[] = {
                 op_accept(8, 1, 80),
-                op_limit(1, "", "cpu", "2"),
+                op_limit(1, "", "cpu", "2", 1),
+                op_audit(1, 1, "", "cpu", NULL, "2", 1),
                 op_running(8, 1),
                 (TqLedgerOp){ .type = TQ_LEDGER_EVENT, .kind = "x", .time_usec = 1 },
                 op_accept(9, 1, 90),
@@ -202,7 +203,7 @@ END_TEST
 /* What op_done frees. */
 START_TEST(operations_own_their_strings) {
         TqLedgerOp a = { .type = TQ_LEDGER_ACCEPT }, l = { .type = TQ_LEDGER_LIMIT };
-        TqLedgerOp empty = {};
+        TqLedgerOp u = { .type = TQ_LEDGER_AUDIT }, empty = {};
 
         a.text = strdup("x");
         a.accept.name = strdup("x");
@@ -211,10 +212,19 @@ START_TEST(operations_own_their_strings) {
         a.accept.spec = strdup("x");
         tq_ledger_op_done(&a);
         l.limit.name = strdup("x");
-        l.limit.old_value = strdup("x");
-        l.limit.new_value = strdup("x");
-        l.limit.kernel = strdup("x");
+        l.limit.value = strdup("x");
+        l.limit.back = strdup("x");
         tq_ledger_op_done(&l);
+        u.audit.session = strdup("x");
+        u.audit.sudo_user = strdup("x");
+        u.audit.name = strdup("x");
+        u.audit.old_value = strdup("x");
+        u.audit.old_set = strdup("x");
+        u.audit.new_value = strdup("x");
+        u.audit.kernel = strdup("x");
+        u.audit.about = strdup("x");
+        tq_ledger_op_done(&u);
+        ck_assert_mem_eq(&u, &empty, sizeof(u));
         ck_assert_mem_eq(&a, &empty, sizeof(a));
         ck_assert_mem_eq(&l, &empty, sizeof(l));
         tq_ledger_op_done(&a);

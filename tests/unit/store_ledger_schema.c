@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "store_ledger.h"
 
 #include "store/ledger_schema.h"
@@ -97,6 +100,11 @@ START_TEST(migrated) {
         ck_assert_int_eq(query_number(f.path, "PRAGMA application_id"), TQ_LEDGER_APPLICATION_ID);
         ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM attempts"), 4);
         ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM events"), 1);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM audit WHERE revision = 5 AND"
+                                              " name = 'cpu' AND length(hash) = 32"),
+                         1);
+        ck_assert_int_eq(query_number(f.path, "SELECT id FROM chain WHERE what = 'last'"), 1);
+        ck_assert_int_eq(query_number(f.path, "SELECT revision FROM tenants WHERE id = 1"), 5);
 }
 END_TEST
 
@@ -149,6 +157,155 @@ START_TEST(migrated_looks_new) {
 }
 END_TEST
 
+#define LIMITS_10                                                                                  \
+        "CREATE TABLE limits("                                                                     \
+        "  revision INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL,"        \
+        "  tenant INTEGER NOT NULL REFERENCES tenants, queue TEXT NOT NULL, name TEXT NOT NULL,"   \
+        "  old_value TEXT, new_value TEXT, kernel TEXT, why TEXT) STRICT;"                         \
+        "CREATE INDEX limits_by_name ON limits(tenant, queue, name, revision);"
+
+/* What version 11 has added is not there, as before it. */
+static void make_version_10(const char *path) {
+        execute(path, "DROP TABLE audit; DROP TABLE chain; DROP TABLE limits; DROP TABLE "
+                      "policies; DROP TABLE files;" LIMITS_10
+                      "ALTER TABLE tenants DROP COLUMN revision; PRAGMA user_version=10");
+}
+
+/* Nor what versions 8 and 9 have. */
+static void make_version_7(const char *path) {
+        make_version_10(path);
+        execute(path, "DROP INDEX jobs_dead_by_queue; DROP TRIGGER standings_gone;"
+                      "DROP TABLE standings; DROP TABLE pools;"
+                      "DROP TABLE floors; ALTER TABLE tenants DROP COLUMN ending;"
+                      "ALTER TABLE tenants DROP COLUMN ending_to;"
+                      "ALTER TABLE tenants DROP COLUMN ending_uid;"
+                      "ALTER TABLE tenants DROP COLUMN ending_why;"
+                      "PRAGMA user_version=7");
+}
+
+static int no_row(void *userdata, const TqLedgerStanding *x) {
+        (void)userdata;
+        (void)x;
+        return -EEXIST;
+}
+
+static int no_pool(void *userdata, const TqPoolStanding *x) {
+        (void)userdata;
+        (void)x;
+        return -EEXIST;
+}
+
+/* Nothing is known of anybody, and what becomes known from now on stays. */
+START_TEST(migrated_from_7) {
+        TqLedgerOp op = { .type = TQ_LEDGER_STANDING, .tenant = 1, .standing = { .tag = 5 } };
+        FIXTURE f = fixture_new();
+
+        accept_four(&f);
+        f.l = tq_ledger_close(f.l);
+        make_version_7(f.path);
+        reopen(&f);
+        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 10 }, "4 3 2 1");
+        ck_assert_int_eq(tq_ledger_each_standing(f.l, 0, 0, no_row, NULL), 0);
+        ck_assert_int_eq(tq_ledger_each_pool(f.l, 0, 0, no_pool, NULL), 0);
+        ck_assert_int_eq(APPLY(f.l, op), 0);
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), TQ_LEDGER_VERSION);
+        ck_assert_int_eq(query_number(f.path, "SELECT tag_nsec FROM standings WHERE tenant = 1"),
+                         5);
+        execute(f.path, "DELETE FROM tenants WHERE id = 1");
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM standings"), 0);
+}
+END_TEST
+
+/* Each of a job's columns has a value of its own; `after` is the first of those behind the spec, as
+ * before version 10. */
+#define COLUMNS                                                                                    \
+        "id, claim, tenant, queue, name, state, priority, submitted_usec, submitter_uid,"          \
+        " start_after_usec, correlation_id, labels, stop, attempt, spec, outcome, level, stage,"   \
+        " code, verdict, ended_usec, held, deadline_usec, after, runtime_usec, stop_usec,"         \
+        " memory_bytes, retry, failures, retry_usec, dead, keep_usec, key, crashes, quarantine"
+
+START_TEST(migrated_from_9) {
+        FIXTURE f = fixture_new();
+
+        accept_four(&f);
+        f.l = tq_ledger_close(f.l);
+        make_version_10(f.path);
+        execute(f.path,
+                "UPDATE jobs SET claim = 101, queue = 'c3', name = 'c4', priority = 6,"
+                " submitted_usec = 107, submitter_uid = 108, start_after_usec = 109,"
+                " correlation_id = 'c10', labels = 'c11', stop = 'c12', attempt = 13,"
+                " spec = x'14', outcome = 'c15', level = 'c16', stage = 'c17', code = 18,"
+                " verdict = 'c19', ended_usec = 120, held = 1, deadline_usec = 122,"
+                " after = 'c23', runtime_usec = 124, stop_usec = 125, memory_bytes = 126,"
+                " retry = 'c27', failures = 28, retry_usec = 129, dead = 1, keep_usec = 131,"
+                " key = 'c32', crashes = 33, quarantine = 'c34' WHERE id = 2;"
+                "CREATE TABLE before AS SELECT " COLUMNS " FROM jobs;"
+                /* What was meant to say that its file is still in .claims. */
+                "UPDATE jobs SET keep_usec = 9223372036854775807 WHERE id = 3;"
+                "UPDATE before SET keep_usec = -1 WHERE id = 3;"
+                "DROP VIEW sums; ALTER TABLE jobs RENAME COLUMN spec TO spec_10;"
+                "ALTER TABLE jobs ADD COLUMN spec BLOB; UPDATE jobs SET spec = spec_10;"
+                "ALTER TABLE jobs DROP COLUMN spec_10;"
+                "CREATE VIEW sums AS SELECT 1; PRAGMA user_version=9");
+        reopen(&f);
+        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 10 }, "4 3 2 1");
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM before"), 4);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM (SELECT * FROM before EXCEPT"
+                                              " SELECT " COLUMNS " FROM jobs)"),
+                         0);
+        ck_assert_int_eq(query_number(f.path, "SELECT max(cid) = (SELECT cid FROM"
+                                              " pragma_table_info('jobs') WHERE name = 'spec')"
+                                              " FROM pragma_table_info('jobs')"),
+                         1);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM sums"), 0);
+}
+END_TEST
+
+/* Revisions of version 10 are the first rows of the chain, each with what it found set; what they
+ * left set is. */
+START_TEST(migrated_from_10) {
+        FIXTURE f = fixture_new();
+        TQ_TABLE_CLEANUP TqTable t = {};
+        TqLedgerNumbers n;
+
+        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_tenant(2, "globex")), 0);
+        f.l = tq_ledger_close(f.l);
+        make_version_10(f.path);
+        execute(f.path, "INSERT INTO limits VALUES"
+                        "(3, 30, 0, 1, '', 'cpu', '1', '2', 'k', 'first'),"
+                        "(4, 40, 7, 2, '', 'cpu', NULL, '9', NULL, NULL),"
+                        "(5, 50, 0, 1, 'etl', 'concurrency', NULL, '3', NULL, NULL),"
+                        "(8, 80, 0, 1, '', 'cpu', '2', '4', NULL, NULL),"
+                        "(9, 90, 0, 1, 'etl', 'concurrency', '3', NULL, NULL, NULL)");
+        reopen(&f);
+        expect_limits(&f, "t2 |cpu=9 r4\nt1 |cpu=4 r8\n");
+        ck_assert_int_eq(tq_ledger_numbers(f.l, &n), 0);
+        ck_assert_uint_eq(n.next_revision, 10);
+        ck_assert_int_eq(
+                tq_ledger_limits_at(
+                        f.l, &(TqLedgerFilter){ .tenant = 1, .before = 5, .other = TQ_LEDGER_NOW },
+                        &t),
+                0);
+        ck_assert_uint_eq(t.n_rows, 2);
+        ck_assert_str_eq(tq_table_text(&t, 0, "then"), "2");
+        ck_assert_str_eq(tq_table_text(&t, 0, "now"), "4");
+        ck_assert_str_eq(tq_table_text(&t, 1, "then"), "3");
+        ck_assert_ptr_null(tq_table_text(&t, 1, "now"));
+        ck_assert_int_eq(APPLY(f.l, op_audit(1, 1, "", "cpu", "4", "5", 10)), 0);
+        expect_chain(&f, NULL, "");
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) = 6 AND max(id) = 6 AND"
+                                              " sum(queue = 'etl') = 2 FROM audit"),
+                         1);
+        ck_assert_int_eq(query_number(f.path, "SELECT why = 'first' AND uid = 0 AND kernel = 'k'"
+                                              " AND old_set IS NULL AND old_value = '1' AND"
+                                              " time_usec = 30 FROM audit WHERE id = 1"),
+                         1);
+}
+END_TEST
+
 /* What a later version wrote is left as it is. */
 START_TEST(later_version) {
         FIXTURE f = fixture_new();
@@ -157,11 +314,12 @@ START_TEST(later_version) {
 
         accept_four(&f);
         f.l = tq_ledger_close(f.l);
-        execute(f.path, "PRAGMA user_version=5");
+        execute(f.path, "PRAGMA user_version=99");
         ck_assert_int_eq(tq_ledger_open(f.path, boot, &l, &err), -EBADMSG);
         ck_assert_ptr_null(l);
-        ck_assert_str_eq(err.text, "ledger: has schema version 5, this program knows 4");
-        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 5);
+        ck_assert_ptr_nonnull(
+                strstr(err.text, "ledger: has schema version 99, this program knows "));
+        ck_assert_int_eq(query_number(f.path, "PRAGMA user_version"), 99);
         ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM jobs"), 4);
 }
 END_TEST
@@ -186,6 +344,34 @@ START_TEST(migration_fails) {
 }
 END_TEST
 
+/* A file system that is full in the middle of it: RLIMIT_FSIZE, of the log that a step grows to. */
+START_TEST(migration_has_no_room) {
+        TQ_CLEANUP(fixture_done) Fixture f = version_1();
+        struct rlimit was;
+        TqLedger *l = NULL;
+        TqError err = {};
+
+        execute(f.path, "WITH RECURSIVE n(i) AS (VALUES(10) UNION ALL SELECT i + 1 FROM n WHERE"
+                        " i < 3000) INSERT INTO jobs(id, tenant, queue, name, state, priority,"
+                        " submitted_usec, submitter_uid, spec, outcome, ended_usec) SELECT i, 1,"
+                        " 'q', 'n', 'done', 0, 1, 0, zeroblob(1000), 'exit', 1 FROM n");
+        ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
+        ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+        ck_assert_int_eq(
+                setrlimit(RLIMIT_FSIZE, &(struct rlimit){ UINT64_C(4) << 20, was.rlim_max }), 0);
+        ck_assert_int_lt(tq_ledger_open(f.path, boot, &l, &err), 0);
+        ck_assert_ptr_null(l);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
+        ck_assert_msg(strstr(err.text, "bringing it to this version") != NULL, "%s", err.text);
+        ck_assert_int_lt(query_number(f.path, "PRAGMA user_version"), TQ_LEDGER_VERSION);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM jobs"), 2995);
+        reopen(&f);
+        expect_live(&f, live_1);
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM jobs"), 2995);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *versions = unit_case(s, "versions");
 
@@ -193,7 +379,11 @@ static void fill(Suite *s) {
         tcase_add_test(versions, migrated);
         tcase_add_test(versions, migrated_goes_on);
         tcase_add_test(versions, migrated_looks_new);
+        tcase_add_test(versions, migrated_from_7);
+        tcase_add_test(versions, migrated_from_9);
+        tcase_add_test(versions, migrated_from_10);
         tcase_add_test(versions, migration_fails);
+        tcase_add_test(versions, migration_has_no_room);
 }
 
 int main(void) {

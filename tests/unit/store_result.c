@@ -423,6 +423,45 @@ START_TEST(no_room) {
 }
 END_TEST
 
+/* What a tenantq-exec of the version before this one writes, byte by byte: an upgrade finds it in
+ * the slots of jobs that run. Another layout needs another version, and both are read. */
+static const uint8_t version_2[] = {
+        /* clang-format off */
+        0x31, 0x52, 0x71, 0x54, 0x02, 0x00, 0x01, 0x00, 0xf2, 0x28, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00,
+        0x00, 0x40, 0x1e, 0x18, 0x24, 0x0a, 0x06, 0x00, 0x87, 0xd6, 0x12, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x59, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x01, 0x00, 0x00, 0x00, 0x5c, 0x23, 0xd7, 0xc4,
+        /* clang-format on */
+};
+
+START_TEST(as_before) {
+        TqResult r = {};
+        int fd = openat(unit_dir_open(), "record", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+        ck_assert_uint_eq(sizeof(version_2), sizeof(TqResult));
+        ck_assert_int_eq(pwrite(fd, version_2, sizeof(version_2), 0), sizeof(version_2));
+        ck_assert_int_eq(tq_result_read(fd, &r), 0);
+        ck_assert_uint_eq(r.kind, TQ_END_EXITED);
+        ck_assert_uint_eq(r.job, 10482);
+        ck_assert_uint_eq(r.attempt, 3);
+        ck_assert_int_eq(r.code, 7);
+        ck_assert_uint_eq(r.started_usec, UINT64_C(1700000000000000));
+        ck_assert_uint_eq(r.run_usec, 1234567);
+        ck_assert_uint_eq(r.dropped_bytes, 89);
+        ck_assert_uint_eq(r.boot[7], 8);
+        ck_assert(tq_call_set_has(&r.calls, 41));
+        ck_assert_uint_eq(r.flags, TQ_RESULT_OUTPUT_FAILED);
+        (void)close(fd);
+}
+END_TEST
+
 /* A link in a slot's place is not followed. */
 START_TEST(link_in_the_way) {
         int dir_fd = unit_dir_open(), fd;
@@ -446,6 +485,7 @@ static void fill(Suite *s) {
         tcase_add_test(record, torn);
         tcase_add_test(record, half_written);
         tcase_add_test(record, other_version);
+        tcase_add_test(record, as_before);
         tcase_add_loop_test(record, bounds, 0, (int)TQ_ELEMENTSOF(bounds_rows));
         tcase_add_test(slots, slots_are_reused);
         tcase_add_test(slots, end_of_a_slot);

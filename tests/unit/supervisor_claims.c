@@ -523,9 +523,19 @@ END_TEST
 
 /* What a run before has left is kept by its number, told, and handed over in order. */
 START_TEST(found) {
-        static const char *const names[] = { "12.61901.acme",    "3.acme", "x.acme",   "4",
-                                             "0.acme",           "5.A!",   "6.x.acme", "7.61901.",
-                                             "8.4294967295.acme" };
+        static const char *const names[] = { "12.61901.acme",
+                                             "3.acme",
+                                             "x.acme",
+                                             "4",
+                                             "0.acme",
+                                             "5.A!",
+                                             "6.x.acme",
+                                             "7.61901.",
+                                             "8.4294967295.acme",
+                                             "9.1.acme.0",
+                                             "9.1.acme.3",
+                                             "9.1.acme.1.1",
+                                             "9.x.acme.1" };
         Place *p;
 
         NEED_ROOT();
@@ -557,6 +567,149 @@ START_TEST(found) {
 }
 END_TEST
 
+static void move_on(Place *p) {
+        claims_keep_all(p->claims);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+}
+
+static void rejected_in_quarantine(const Place *p, const char *name, const char *why) {
+        const TqMessage *m;
+        char text[512] = "";
+        int fd = openat(p->t->spool_fd, "rejected/a.reason", O_RDONLY | O_CLOEXEC);
+
+        m = fake_said_type(TQ_MESSAGE_REFUSED);
+        ck_assert_uint_eq(m->claim.is_quarantined, 1);
+        ck_assert_str_eq(m->claim.name, name);
+        if (fd >= 0) {
+                ck_assert_int_gt((int)read(fd, text, sizeof(text) - 1), 0);
+                (void)close(fd);
+                ck_assert_msg(strstr(text, why) != NULL, "%s", text);
+        }
+        ck_assert(!claims_has_kept(p->claims, p->t));
+        fake_said_nothing();
+}
+
+/* The engine dies over it: once more, and then it is the tenant's again, with the reason. Those
+ * that only were there are handed over as often as it takes. */
+START_TEST(engine_crashes) {
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        file_of(p, "a.job", UID, "bytes");
+        file_of(p, "b.job", UID, "bytes");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "a.job"), CLAIM_TAKEN);
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "b.job"), CLAIM_TAKEN);
+        (void)claimed(1, "a.job");
+        (void)claimed(2, "b.job");
+        ck_assert(!claims_blame(p->claims, 3, SIGSEGV));
+        ck_assert(claims_blame(p->claims, 1, SIGSEGV));
+        ck_assert(is_there(fake_own[OWN_CLAIMS], "1.61901.acme.1"));
+        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.61901.acme"));
+        move_on(p);
+        (void)claimed(1, "a.job");
+        /* The engine does not have it. */
+        ck_assert(!claims_blame(p->claims, 2, SIGSEGV));
+        ck_assert(claims_blame(p->claims, 1, SIGSEGV));
+        claims_keep_all(p->claims);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_REFUSED);
+        ck_assert(is_there(p->t->spool_fd, "rejected/a.job"));
+        ck_assert(!is_there(fake_own[OWN_CLAIMS], "1.61901.acme.2"));
+        ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_REFUSED)->claim.is_quarantined, 1);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        (void)claimed(2, "b.job");
+        answer(2, TQ_CLAIM_ACCEPTED, NULL);
+        ck_assert(!is_there(p->t->spool_fd, "rejected/b.job"));
+        leave(p);
+}
+END_TEST
+
+static void crash_over(Place *p, const char *name, uint64_t number) {
+        file_of(p, name, UID, "bytes");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, name), CLAIM_TAKEN);
+        (void)claimed(number, name);
+        ck_assert(claims_blame(p->claims, number, SIGSEGV));
+        move_on(p);
+        (void)claimed(number, name);
+        ck_assert(claims_blame(p->claims, number, SIGSEGV));
+        claims_keep_all(p->claims);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_REFUSED);
+        (void)fake_said_type(TQ_MESSAGE_REFUSED);
+}
+
+/* Who has many of them: the others wait, those that were claimed and those that were not. */
+START_TEST(engine_crashes_often) {
+        Place *p;
+
+        NEED_ROOT();
+        p = place();
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        crash_over(p, "a.job", 1);
+        crash_over(p, "b.job", 2);
+        file_of(p, "c.job", UID, "bytes");
+        file_of(p, "kept.job", UID, "bytes");
+        file_of(p, "left.job", UID, "bytes");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "c.job"), CLAIM_TAKEN);
+        (void)claimed(3, "c.job");
+        ck_assert(claims_blame(p->claims, 3, SIGSEGV));
+        move_on(p);
+        (void)claimed(3, "c.job");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "kept.job"), CLAIM_TAKEN);
+        (void)claimed(4, "kept.job");
+        ck_assert(claims_blame(p->claims, 3, SIGSEGV));
+        claims_keep_all(p->claims);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_REFUSED);
+        while (fake_said())
+                ;
+        for (int i = 0; i < 2; i++) {
+                claims_try_again(p->claims, p->t);
+                ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_LATER);
+                ck_assert_uint_eq(fake_said_type(TQ_MESSAGE_CLAIM_LATE)->claim_late.claim, 4);
+                ck_assert_int_eq(claims_claim(p->claims, p->t, "left.job"), CLAIM_LATER);
+                ck_assert(is_there(p->t->spool_fd, "left.job"));
+                fake_now += 600 * TQ_USEC_PER_SEC - 1;
+        }
+        claims_try_again(p->claims, p->t);
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+        ck_assert_str_eq(fake_said_type(TQ_MESSAGE_TENANT)->tenant.note, ""); /* no more is said */
+        (void)claimed(4, "kept.job");
+        ck_assert_int_eq(claims_claim(p->claims, p->t, "left.job"), CLAIM_TAKEN);
+        leave(p);
+}
+END_TEST
+
+/* One time may be forgotten by nobody: the next tenantqd reads it off its name. */
+START_TEST(engine_crashes_and_restart) {
+        static const struct {
+                const char *name;
+                int crashes;
+        } rows[] = { { "5.61901.acme.1", 1 },
+                     { "5.4294967295.acme.1", 1 },
+                     { "5.61901.acme.2", 2 } };
+        Place *p;
+        int fd;
+
+        NEED_ROOT();
+        p = place();
+        ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
+        fd = openat(fake_own[OWN_CLAIMS], rows[_i].name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ck_assert_int_eq(fchown(fd, UID, UID), 0);
+        (void)close(fd);
+        ck_assert_int_eq(claims_find(p->claims), 0);
+        if (rows[_i].crashes == 1) {
+                ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_TAKEN);
+                (void)claimed(5, "claim-5.job");
+                ck_assert(claims_blame(p->claims, 5, SIGABRT));
+                claims_keep_all(p->claims);
+        }
+        ck_assert_int_eq(claims_hand_over(p->claims, p->t), CLAIM_REFUSED);
+        rejected_in_quarantine(p, "claim-5.job", "crashed twice");
+        ck_assert(is_there(p->t->spool_fd, "rejected/claim-5.job"));
+        leave(p);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *c = unit_case(s, "claims");
 
@@ -574,6 +727,9 @@ static void fill(Suite *s) {
         tcase_add_test(c, asked_in_vain);
         tcase_add_test(c, credit);
         tcase_add_test(c, found);
+        tcase_add_test(c, engine_crashes);
+        tcase_add_test(c, engine_crashes_often);
+        tcase_add_loop_test(c, engine_crashes_and_restart, 0, 3);
 }
 
 int main(void) {

@@ -30,6 +30,7 @@ static Tenant *tenant(Tenants *ts, const char *name, const char *home) {
 
         ck_assert_ptr_nonnull(t);
         (void)snprintf(t->who.home, sizeof(t->who.home), "%s", home);
+        t->is_gone = false;
         ts->changes++;
         return t;
 }

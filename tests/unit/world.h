@@ -176,6 +176,7 @@ static inline const char *world_action(TqActionType type) {
                 [TQ_ACTION_ABORT] = "abort",   [TQ_ACTION_TERM] = "term",
                 [TQ_ACTION_KILL] = "kill",     [TQ_ACTION_REQUEUE] = "requeue",
                 [TQ_ACTION_SAMPLE] = "sample", [TQ_ACTION_FINISH] = "finish",
+                [TQ_ACTION_RETRY] = "retry",
         };
 
         return words[type];
@@ -195,7 +196,7 @@ static inline void expect_at(World *w, int line, bool attempts, const char *want
                         tq_buffer_printf(&got, ".%u", a->attempt);
                 if (attempts && a->type == TQ_ACTION_TERM)
                         tq_buffer_printf(&got, " (%s)", tq_verdict_stop_to_string(a->stop));
-                if (a->type == TQ_ACTION_FINISH)
+                if (a->type == TQ_ACTION_FINISH || a->type == TQ_ACTION_RETRY)
                         tq_buffer_printf(&got, " (%s)",
                                          tq_verdict_format(&a->verdict, verdict, sizeof(verdict)));
         }

@@ -218,6 +218,17 @@ refuses_without_io() {
         grep -F "${1%%[=@]*}" /tmp/refusal
 }
 
+# By the daemon's own configuration, as the manual prints it.
+ends_tenants() {
+        v_tenant former
+        tenantqctl run -t former -w -- true
+        t_eq "$(tenantqctl tenant rename -m 'new name' former renamed)" "former: called renamed now"
+        id -u chowned >/dev/null 2>&1 || useradd --no-create-home chowned
+        t_eq "$(tenantqctl tenant chown renamed chowned)" "renamed: user chowned's now"
+        t_eq "$(tenantqctl tenant remove renamed)" "renamed: removed"
+        [ ! -e "$V_SPOOL/renamed" ] || t_fail "its directory is there"
+}
+
 v_clean
 t_case "systemctl start: ready, with its status and privileges as they should be" eval 'systemctl start tenantq; starts'
 t_case "systemd-analyze verify has nothing to say" units_are_clean
@@ -230,6 +241,7 @@ t_case "the journal's entries have fields and ids" journal_has_fields
 t_case "limits that can't be enforced are refused by name, and nothing is changed" unenforceable_limits
 t_case "io_weight with io.cost" weight_with_io_cost
 t_case "the watchdog ends an engine that hangs, and no job" watchdog_bites
+t_case "another name, another owner, and the end of a tenant" ends_tenants
 t_case "stopping tenantq leaves jobs alone, stopping tenantq-jobs ends them" stopping
 t_case "a required controller that is missing" missing_controller
 v_clean

@@ -1,12 +1,17 @@
 #!/bin/bash
 # tests/vm/40-restart.sh - running jobs while tenantqd, the engine and systemd are restarted and killed.
 #
-# Twenty jobs of two tenants wait for a word (a FIFO each) and then end with a code of their own. After each disturbance
-# those that still wait must be the same processes in the same cgroups under the same limits; some get their word while
-# nobody looks, and their codes must be recorded all the same.
+# Jobs of two tenants wait for a word (a FIFO each) and then end with a code of their own. After each disturbance those
+# that still wait must be the same processes in the same cgroups under the same limits; some get their word while nobody
+# looks, and their codes must be recorded all the same.
+#
+# TENANTQ_TEST_JOBS: how many (default 20); TENANTQ_TEST_RESTARTS: how often all that is done first, without a pause
+# (default 6)
 
 . "$(dirname "$0")/machine.sh"
 
+N=${TENANTQ_TEST_JOBS:-20}
+RESTARTS=${TENANTQ_TEST_RESTARTS:-6}
 WORDS=/srv/words # where jobs see it
 STATE=$(mktemp -d) # of the cases, which are subshells: jobs (lines "NUMBER WORD CODE"), alive, pids, attrs
 
@@ -30,9 +35,11 @@ attrs() {
 begin() {
         local tenant i code word job
         mkdir "$WORDS"
-        v_tenant acme concurrency=10 cpu=1.5 memory=300M pids=200 io_write=50M
-        v_tenant globex concurrency=10 cpu_weight=50 cpus=0-1 memory=200M memory_low=8M io_riops@/dev/vda=5000
-        for i in {0..19}; do
+        sed -i "/^\\[scheduler\\]/a max_jobs=$((N + 12))" "$V_CONF/tenantq.conf"
+        systemctl restart tenantq
+        v_tenant acme concurrency=$((N / 2)) cpu=1.5 memory=300M pids=200 io_write=50M
+        v_tenant globex concurrency=$((N / 2)) cpu_weight=50 cpus=0-1 memory=200M memory_low=8M io_riops@/dev/vda=5000
+        for ((i = 0; i < N; i++)); do
                 tenant=acme
                 [ $((i % 2)) -eq 0 ] || tenant=globex
                 code=$((i * 7 % 100))
@@ -41,12 +48,12 @@ begin() {
                 job=$(tenantqctl run -t "$tenant" -- /bin/sh -c "read word <$word; exit $code")
                 echo "$job $word $code" >>"$STATE/jobs"
         done
-        t_wait 30 all_run
+        t_wait 60 all_run
         # The shells wait in open(2): from here on no process is made in the jobs.
         cp "$STATE/jobs" "$STATE/alive"
         take_pids >"$STATE/pids"
         attrs >"$STATE/attrs"
-        t_eq "$(wc -l <"$STATE/pids")" 20 "job cgroups"
+        t_eq "$(wc -l <"$STATE/pids")" "$N" "job cgroups"
         # tenantq-exec and the shell.
         t_eq "$(awk '{ print NF - 1 }' "$STATE/pids" | sort -u)" 2 "processes of a job"
 }
@@ -54,7 +61,32 @@ begin() {
 all_run() {
         local running
         running=$(tenantqctl ps | grep -c ' running ') || true
-        [ "$running" -eq 20 ]
+        [ "$running" -eq "$N" ]
+}
+
+# One after the other, a hundred if need be (T83): nothing of a job is touched, and no cgroup is gone or in the way when a
+# unit starts.
+again_and_again() {
+        local i main
+        : >"$STATE/released"
+        for ((i = 0; i < RESTARTS; i++)); do
+                main=$(v_main_pid)
+                case $((i % 6)) in
+                0) systemctl restart tenantq ;;
+                1) systemctl stop tenantq && systemctl start tenantq ;;
+                2) kill -KILL "$main" ;;
+                3) kill -KILL "$(v_engine_pid)" ;;
+                4) systemctl daemon-reload && systemctl restart systemd-journald ;;
+                5) systemctl daemon-reexec && systemctl restart tenantq ;;
+                esac
+                [ $((i % 6)) -ne 2 ] || t_wait 30 has_new_main_pid "$main"
+                # Both processes, before the next one is killed.
+                t_wait 60 eval 'v_answers && v_engine_pid >/dev/null'
+                t_eq "$(take_pids)" "$(cat "$STATE/pids")" "processes of the running jobs, after $((i + 1))"
+        done
+        undisturbed
+        ! journalctl -b -o cat -u tenantq -u tenantq-jobs | grep -E '219/CGROUP|status=219' || t_fail "219/CGROUP"
+        t_none launch-failed "launches that failed" tenantqctl events -n 1000
 }
 
 # Gives their word to the next so many jobs.
@@ -162,7 +194,7 @@ leaves_are() {
 nothing_leaks() {
         local i
         local -a jobs=()
-        release 20
+        release "$N"
         undisturbed
         t_wait 10 leaves_are 0
         t_eq "$(pgrep --count tenantq-exec || true)" 0 "tenantq-exec processes"
@@ -185,16 +217,17 @@ none_twice() {
         tenantqctl --json ps -a -n 1000 | python3 -c '
 import json, sys
 jobs = json.load(sys.stdin)["jobs"]
-assert len(jobs) == 30, len(jobs)
+assert len(jobs) == int(sys.argv[1]) + 10, len(jobs)
 again = [job["job"] for job in jobs if job["attempt"] != 1]
 assert not again, again
-'
+' "$N"
         ! v_log DEGRADED
 }
 
 v_start
 rm -rf "$WORDS"
-t_case "twenty jobs run" begin
+t_case "$N jobs run" begin
+t_case "restarts, stops and kills without a pause: $RESTARTS (T83)" again_and_again
 t_case "systemctl restart" restart
 t_case "systemctl stop, ends meanwhile, systemctl start" stop_and_start
 t_case "SIGKILL of tenantqd" kill_tenantqd

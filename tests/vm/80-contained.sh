@@ -110,7 +110,7 @@ while True:
         # The tenant's own limit slows all of its jobs, those that run already as well.
         job=$(tenantqctl run -t acme -- /usr/bin/python3 -c 'while True: b = bytearray(60 << 20)')
         t_wait 20 v_is_running "$job"
-        tenantqctl limits set acme memory_high=20M >/dev/null
+        tenantqctl limits set --force acme memory_high=20M >/dev/null
         t_eq "$(timeout 200 tenantqctl wait "$job" | sed 's/^[0-9]*: //')" "stalled (tenant)"
         tenantqctl limits unset acme memory_high >/dev/null
         tenantqctl limits set acme memory_high=20M >/dev/null

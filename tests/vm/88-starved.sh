@@ -49,7 +49,7 @@ cpu() {
         is_undisturbed "$pid"
         kill "$stream" 2>/dev/null || true
         wait "$stream" || true
-        tenantqctl limits set acme concurrency=0 >/dev/null
+        tenantqctl limits set --force acme concurrency=0 >/dev/null
         tenantqctl cancel acme >/dev/null
         t_wait 120 no_leaves
         tenantqctl limits unset acme cpu concurrency >/dev/null

@@ -67,3 +67,11 @@ void api_job_started(Api *a, uint64_t job) {
 void api_job_ended(Api *a, uint64_t job) {
         waiters_job_ended(a->context.waiters, job);
 }
+
+void api_recorded(Api *a, const TqLedgerOp *ops, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (ops[i].type == TQ_LEDGER_EVENT || ops[i].type == TQ_LEDGER_AUDIT) {
+                        waiters_news(a->context.waiters);
+                        return;
+                }
+}

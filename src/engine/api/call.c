@@ -109,19 +109,41 @@ const Tenant *call_next_tenant(const Call *c, size_t *position) {
         return (*position)++ == 0 ? c->tenant : NULL;
 }
 
-void call_event(const Call *c, const char *kind, uint32_t tenant, uint64_t job, const char *fmt,
-                ...) {
-        char text[1024];
-        va_list ap;
+int call_read_intent(Call *c) {
+        uint32_t flags;
+        int r = sd_bus_message_read(c->message, "su", &c->why, &flags);
 
-        va_start(ap, fmt);
-        (void)vsnprintf(text, sizeof(text), fmt, ap);
-        va_end(ap);
+        if (r < 0)
+                return r;
+        if (strlen(c->why) > AUDIT_WHY_MAX)
+                return call_error(c, TQ_CONTROL_INVALID, "the reason is longer than %d bytes",
+                                  AUDIT_WHY_MAX);
+        /* What is not known is not ignored: it may be what keeps something from being done. */
+        if (flags & ~TQ_CHANGE_TRIAL)
+                return -EINVAL;
+        c->is_trial = flags & TQ_CHANGE_TRIAL;
+        return 0;
+}
+
+int call_audit(const Call *c, AuditRow row) {
+        const Tenant *t = row.tenant > 0 ? tenants_get(c->api->tenants, row.tenant) : NULL;
+
+        row.uid = c->viewer.uid;
+        row.origin = &c->viewer.origin;
+        row.tenant_name = t ? t->name : NULL;
+        row.queue = c->queue;
+        row.why = c->why;
+        return audit_add(c->api->commit, &row);
+}
+
+int call_record(const Call *c, TqKind kind, uint32_t tenant, uint64_t job, const char *what) {
         if (c->viewer.is_admin)
-                events_add(c->api->events, kind, tenant, job, c->viewer.uid, "%s", text);
-        else
-                events_add_within(c->api->events, tenants_budget(c->api->tenants, tenant), kind,
-                                  job, c->viewer.uid, "%s", text);
+                return call_audit(
+                        c, (AuditRow){ .kind = kind, .tenant = tenant, .job = job, .about = what });
+        events_add_within(c->api->events, tenants_budget(c->api->tenants, tenant), kind, job,
+                          c->viewer.uid, "%s%sby user %u%s%.200s", what, what[0] ? " " : "",
+                          c->viewer.uid, c->why[0] ? ": " : "", c->why);
+        return 0;
 }
 
 const char *call_launch_text(const char *why) {

@@ -33,6 +33,7 @@ struct Connection {
         const char *refusal; /* it is only told this; NULL: it is served */
         ConnectionWait wait; /* turn NULL: it does not wait */
         bool is_over;        /* what it waited for has come */
+        TqBuffer text;       /* what it hands in in pieces */
         TqList ready, link;
 };
 
@@ -126,6 +127,14 @@ void connection_wake(Connection *c) {
         make_ready(c);
 }
 
+void connection_set_origin(Connection *c, const Origin *origin) {
+        c->viewer.origin = *origin;
+}
+
+TqBuffer *connection_text(Connection *c) {
+        return &c->text;
+}
+
 const Viewer *connection_viewer(const Connection *c) {
         return &c->viewer;
 }
@@ -154,6 +163,7 @@ static Connection *connection_free(Connection *c) {
         }
         if (wait.ended)
                 wait.ended(wait.data);
+        tq_buffer_done(&c->text);
         free(c);
         return NULL;
 }
@@ -248,6 +258,7 @@ static int identify(Connection *c, int fd) {
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
                 return tq_errno();
         c->viewer.uid = peer.uid;
+        c->viewer.origin = ORIGIN_UNKNOWN;
         c->viewer.is_admin = is_admin(c->connections->admin_gid, fd, &peer);
         c->is_stranger = !c->viewer.is_admin && !tenants_by_uid(c->connections->tenants, peer.uid);
         return admit(c);

@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "base/buffer.h"
 #include "engine/tenants/tenants.h"
 
 /* Those who speak to the control socket: who may connect, who he is, and whose turn it is. */
@@ -23,6 +24,10 @@ void connections_set_admins(Connections *cs, gid_t gid);
 /* Another socket; takes fd. */
 int connections_listen(Connections *cs, int fd);
 
+/* What its client says of who called it, from now on. */
+void connection_set_origin(Connection *c, const Origin *origin);
+/* A text that is handed in in pieces, since a call is bounded; it goes with the connection. */
+TqBuffer *connection_text(Connection *c);
 const Viewer *connection_viewer(const Connection *c);
 /* The caller's socket still holds answers. */
 bool connection_has_unread(const Connection *c);

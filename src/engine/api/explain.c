@@ -185,7 +185,7 @@ static void name_awaited(const TqJob *job, Sentence *s) {
                         PUT(s->blocker, "the next job with Name=%s", words[i]);
                 else
                         PUT(s->blocker, "job %" PRIu64 " (%s)", c->after.job,
-                            other ? tq_scheduler_state_to_string(other->state) : "?");
+                            other ? tq_scheduler_state_of(other) : "?");
                 if (other && waits_for(s->scheduler, other, job->id))
                         PUT(s->blocker, " that waits for this one");
         }
@@ -274,11 +274,22 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
         const TqTenant *t = job->tenant;
         const Tenant *et = tenants_get(s->api->tenants, t->id);
         const Job *ej = job_of(job);
+        char why[160];
 
         switch (r->wait) {
+        case TQ_WAIT_RECOVERY:
+                if (!commit_fault(s->api->commit))
+                        return false;
+                PUT(s->text, "%s", commit_explain(s->api->commit, why, sizeof(why)));
+                PUT(s->change, "%s%s",
+                    s->is_admin ? "" : "an administrator: ", commit_mend(s->api->commit));
+                break;
         case TQ_WAIT_HELD:
-                PUT(s->text, "%s",
-                    ej->is_held_by_admin ? "an administrator holds it" : "it is held");
+                if (ej->is_held_by_admin && ej->quarantine)
+                        PUT(s->text, "it is held in quarantine: %.400s", ej->quarantine);
+                else
+                        PUT(s->text, "%s",
+                            ej->is_held_by_admin ? "an administrator holds it" : "it is held");
                 if (ej->is_held_by_admin)
                         PUT_ADMIN(s, "tenantqctl release %" PRIu64, job->id);
                 else
@@ -293,6 +304,14 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
                 say_retry(ej->failed_why ? ej->failed_why : "", r, s);
+                break;
+        case TQ_WAIT_RETRY:
+                PUT(s->text,
+                    "%" PRIu64 " of its %" PRIu64 " attempts failed (%s); the next one comes at ",
+                    r->current, r->maximum, ej->failed_as ? ej->failed_as : "?");
+                say_time(s->text, sizeof(s->text), r->until_usec);
+                PUT(s->change, "tenantqctl cancel %" PRIu64 ", if it need not be tried again",
+                    job->id);
                 break;
         case TQ_WAIT_TENANT_DISABLED:
                 say_disabled(et, s);
@@ -400,7 +419,7 @@ static int add_reason(const Call *c, TqTable *t, const TqJob *job, const TqReaso
         if (error >= 0)
                 error = tq_table_set_text(t, 2, job->queue->name);
         if (error >= 0)
-                error = tq_table_set_text(t, 3, tq_scheduler_state_to_string(job->state));
+                error = tq_table_set_text(t, 3, tq_scheduler_state_of(job));
         if (has_position)
                 tq_table_set_integer(t, 4, (int64_t)ahead + 1);
         if (error >= 0)

@@ -5,44 +5,63 @@
 
 /* What holds of a tenant, or of one of its queues: from where, and what the kernel has of it. */
 
-static int add(TqTable *table, const char *queue, const char *name, const char *value,
-               const char *source, const char *kernel, const char *help) {
-        const char *cells[] = { queue, name, value, source, kernel, help };
+typedef struct Row {
+        const char *queue; /* NULL: the tenant's own */
+        const char *name, *value, *source, *kernel, *help;
+} Row;
+
+static int add(const Call *c, TqTable *table, const Row *row) {
+        const char *cells[] = { row->queue,  row->name,   row->value,
+                                row->source, row->kernel, row->help };
+        const Settings *s = c->api->settings;
+        uint32_t id = c->tenant->id;
+        LiveFacts live;
         int r = tq_table_add_row(table);
 
         for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(cells); i++)
                 r = tq_table_set_text(table, i, cells[i]);
-        return r;
+        if (r < 0)
+                return r;
+        tq_table_set_integer(table, 9, (int64_t)settings_revision(s, id));
+        if (!settings_live(s, id, row->queue ? row->queue : "", row->name, &live))
+                return 0;
+        tq_table_set_integer(table, 6, (int64_t)live.revision);
+        if (live.until_usec == 0)
+                return 0;
+        tq_table_set_integer(table, 7, (int64_t)live.until_usec);
+        return tq_table_set_text(table, 8, live.back);
 }
 
-static int add_queue(const Layers *l, const TqQueueLimit *q, TqTable *table) {
+static int add_queue(const Call *c, const Layers *l, const TqQueueLimit *q, TqTable *table) {
         const TqQueueLimit *live = layers_find_queue(l->live_queues, l->n_live_queues, q->name);
         char value[TQ_VALUE_MAX];
         int r = 0;
 
         for (int i = 0; r >= 0 && i < _TQ_KEY_MAX; i++)
                 if (q->set >> i & 1)
-                        r = add(table, q->name, tq_limits_keys[i].name,
-                                tq_limits_format_value((TqKey)i,
-                                                       tq_policy_queue_get(q, (TqKey)i, 0), value,
-                                                       sizeof(value)),
-                                live && live->set >> i & 1 ? "set" : "file", NULL,
-                                tq_limits_keys[i].help);
+                        r = add(c, table,
+                                &(Row){ .queue = q->name,
+                                        .name = tq_limits_keys[i].name,
+                                        .value = tq_limits_format_value(
+                                                (TqKey)i, tq_policy_queue_get(q, (TqKey)i, 0),
+                                                value, sizeof(value)),
+                                        .source = live && live->set >> i & 1 ? "set" : "file",
+                                        .help = tq_limits_keys[i].help });
         return r;
 }
 
-static int add_queues(const Layers *l, const char *queue, TqTable *table) {
+static int add_queues(const Call *c, const Layers *l, TqTable *table) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         int n = layers_queues(l, queues), r = 0;
 
         for (int i = 0; r >= 0 && i < n; i++)
-                if (queue[0] == '\0' || strcmp(queues[i].name, queue) == 0)
-                        r = add_queue(l, &queues[i], table);
+                if (c->queue[0] == '\0' || strcmp(queues[i].name, c->queue) == 0)
+                        r = add_queue(c, l, &queues[i], table);
         return r;
 }
 
 static int add_own(const Call *c, const Layers *l, TqTable *table) {
-        char value[TQ_VALUE_MAX], live[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
+        char value[TQ_VALUE_MAX], text[TQ_VALUE_MAX], kernel[1024], name[TQ_DEVICE_MAX * 2];
         const Settings *s = c->api->settings;
         uint32_t id = c->tenant->id;
         int r = 0;
@@ -51,29 +70,38 @@ static int add_own(const Call *c, const Layers *l, TqTable *table) {
                 const TqKeyRow *row = &tq_limits_keys[i];
 
                 if (row->scopes & TQ_SCOPE_TENANT && row->has_effect)
-                        r = add(table, NULL, row->name,
-                                layers_value(&l->effective, row->name, value, sizeof(value)),
-                                layers_source(l, settings_host(s), (TqKey)i),
-                                settings_kernel_value(s, id, row->name, kernel, sizeof(kernel)),
-                                row->help);
+                        r = add(c, table,
+                                &(Row){ .name = row->name,
+                                        .value = layers_value(&l->effective, row->name, value,
+                                                              sizeof(value)),
+                                        .source = layers_source(l, settings_host(s), (TqKey)i),
+                                        .kernel = settings_kernel_value(s, id, row->name, kernel,
+                                                                        sizeof(kernel)),
+                                        .help = row->help });
         }
         for (uint32_t i = 0; r >= 0 && i < l->effective.n_io; i++) {
                 const TqIoLimit *io = &l->effective.io[i];
 
                 (void)tq_limits_io_name(io, name, sizeof(name));
-                r = add(table, NULL, name,
-                        tq_limits_format_value((TqKey)io->key, io->value, value, sizeof(value)),
-                        layers_value(&l->live, name, live, sizeof(live)) ? "set" : "file",
-                        settings_kernel_value(s, id, name, kernel, sizeof(kernel)),
-                        tq_limits_keys[io->key].help);
+                r = add(c, table,
+                        &(Row){ .name = name,
+                                .value = tq_limits_format_value((TqKey)io->key, io->value, value,
+                                                                sizeof(value)),
+                                .source = layers_value(&l->live, name, text, sizeof(text)) ? "set"
+                                          : layers_value(&l->file, name, text, sizeof(text))
+                                                  ? "file"
+                                                  : "default",
+                                .kernel =
+                                        settings_kernel_value(s, id, name, kernel, sizeof(kernel)),
+                                .help = tq_limits_keys[io->key].help });
         }
         return r;
 }
 
 int verb_get_limits(Call *c) {
-        static const char *const columns[] = {
-                "queue", "limit", "value", "source", "kernel", "help"
-        };
+        static const char *const columns[] = { "queue",  "limit",          "value",    "source",
+                                               "kernel", "help",           "revision", "until_usec",
+                                               "then",   "tenant_revision" };
         const Layers *l = settings_layers(c->api->settings, c->tenant->id);
         TQ_TABLE_CLEANUP TqTable table = {};
         int r;
@@ -82,6 +110,6 @@ int verb_get_limits(Call *c) {
         if (r >= 0 && l && c->queue[0] == '\0')
                 r = add_own(c, l, &table);
         if (r >= 0 && l)
-                r = add_queues(l, c->queue, &table);
+                r = add_queues(c, l, &table);
         return r < 0 ? r : call_reply_table(c, &table);
 }

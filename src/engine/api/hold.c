@@ -44,29 +44,33 @@ static int record(Call *c, bool hold) {
         return 1;
 }
 
-/* Hold(job, hold, why) */
+/* Hold(job, hold, why, flags) */
 int verb_hold(Call *c) {
         uint32_t tenant = c->live->tenant->id;
         Job *job = job_of(c->live);
-        const char *why;
         int hold, r;
 
-        r = sd_bus_message_read(c->message, "bs", &hold, &why);
-        if (r < 0)
+        r = sd_bus_message_read(c->message, "b", &hold);
+        if (r >= 0)
+                r = call_read_intent(c);
+        if (r != 0)
                 return r;
         if (!hold && !c->viewer.is_admin && job->is_held_by_admin)
                 return call_error(c, TQ_CONTROL_DENIED, "an administrator holds job %" PRIu64,
                                   c->job);
+        if (c->is_trial && c->live->state > TQ_JOB_QUEUED)
+                return refuse(c, -EBUSY, hold);
+        if (c->is_trial)
+                return c->live->is_held == hold ? refuse(c, -EALREADY, hold) : call_reply_empty(c);
         r = dispatch_step(
                 c->api->dispatch,
                 &(TqEvent){ .type = hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE, .job = c->job });
         if (r < 0)
                 return refuse(c, r, hold);
-        call_event(c, hold ? "hold" : "release", tenant, c->job, "by user %u%s%.200s",
-                   c->viewer.uid, why[0] ? ": " : "", why);
+        (void)call_record(c, hold ? TQ_KIND_HOLD : TQ_KIND_RELEASE, tenant, c->job, "");
         /* A release may have ended it: its Deadline= is past. */
         job = job_of(tq_scheduler_job(dispatch_scheduler(c->api->dispatch), c->job));
         if (job)
-                job->is_held_by_admin = hold && c->viewer.is_admin;
+                job_set_hold(job, hold, c->viewer.is_admin);
         return record(c, hold);
 }

@@ -5,7 +5,7 @@
 /* ListEvents(before, rows): the newest first. */
 int verb_list_events(Call *c) {
         Question q = { .filter = { .tenant = -1, .max_bytes = TQ_PAGE_BYTES },
-                       .is_about_events = true,
+                       .about = ABOUT_EVENTS,
                        .is_paged = true };
         uint32_t limit;
         int r;

@@ -5,13 +5,15 @@
 #include "base/buffer.h"
 #include "base/format.h"
 #include "engine/api/verbs.h"
-#include "engine/intake/intake.h"
+#include "engine/ends/ends.h"
 
 static const char *state_of(const Settings *s, const Tenant *t, const TqTenant *view) {
         char fault[TQ_MESSAGE_TEXT_MAX];
 
         if (t->is_former)
                 return "former";
+        if (ends_state(t))
+                return ends_state(t);
         if (t->is_gone)
                 return "gone";
         if (settings_fault(s, t, fault, sizeof(fault)))
@@ -40,6 +42,10 @@ static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqB
         char fault[TQ_MESSAGE_TEXT_MAX];
         size_t n;
 
+        if (!t->is_former && ends_describe(c->api->ends, t, fault, sizeof(fault))) {
+                add(b, "%s", fault);
+                return;
+        }
         if (settings_fault(c->api->settings, t, fault, sizeof(fault))) {
                 add(b, "%s", fault);
                 return;

@@ -9,13 +9,14 @@
 #include "engine/api/verbs.h"
 
 /* One table says of each method who may call it and what it is about; one function decides. Root
- * and the administrators may do everything, a tenant's own user what concerns its tenant; somebody
- * else's job or tenant is answered as one that does not exist. */
+ * may do everything, the administrators all that needs no hand of root's, a tenant's own user what
+ * concerns its tenant; somebody else's job or tenant is answered as one that does not exist. */
 
 typedef enum Access {
         ACCESS_ALL,    /* whoever asks: the answer is about what he may see */
         ACCESS_TENANT, /* a tenant's user */
         ACCESS_ADMIN,
+        ACCESS_ROOT, /* what is done by root's hand */
 } Access;
 
 /* What the first argument names. */
@@ -26,39 +27,83 @@ typedef enum Subject {
         SUBJECT_TENANT, /* s: a tenant; empty: all that the caller may see */
         SUBJECT_OWN,    /* s: a tenant; empty: the caller's own */
         SUBJECT_TARGET, /* s: TENANT or TENANT/QUEUE */
+        SUBJECT_ALL,    /* s: the same; empty: all that the caller may see */
         SUBJECT_HOST,   /* s: the same, or "host" */
 } Subject;
+
+typedef enum When {
+        ALWAYS,    /* a submission is refused by the intake, in its own words */
+        WHEN_WELL, /* not while the ledger can't be written: it would pile up until it can */
+} When;
 
 typedef struct Method {
         const char *member, *in, *out;
         Access access;
         Subject subject;
         int (*verb)(Call *c);
+        When when;
 } Method;
 
 static const Method methods[] = {
-        { "Submit", "say", "tsssttt", ACCESS_ALL, SUBJECT_OWN, verb_submit },
-        { "ListJobs", "sbtu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_jobs },
-        { "ListActive", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_active },
-        { "GetJob", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_get_job },
-        { "WaitStart", "t", "", ACCESS_ALL, SUBJECT_JOB, verb_wait_start },
-        { "Wait", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_wait },
-        { "OpenLog", "ts", "h", ACCESS_ALL, SUBJECT_JOB, verb_open_log },
-        { "Cancel", "t", "", ACCESS_ALL, SUBJECT_LIVE, verb_cancel },
-        { "Abandon", "t", "", ACCESS_ADMIN, SUBJECT_LIVE, verb_abandon },
-        { "Hold", "tbs", "", ACCESS_ALL, SUBJECT_LIVE, verb_hold },
-        { "Explain", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_LIVE, verb_explain },
-        { "Queue", "s", TQ_TABLE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_queue },
-        { "Switch", "sss", "t", ACCESS_ADMIN, SUBJECT_HOST, verb_switch },
-        { "ListTenants", "", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_NONE, verb_list_tenants },
-        { "GetLimits", "s", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_TARGET, verb_get_limits },
-        { "SetLimits", "sasass", TQ_TABLE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TARGET,
-          verb_set_limits },
+        { "Submit", "say", "tsssttt", ACCESS_ALL, SUBJECT_OWN, verb_submit, ALWAYS },
+        { "TrySubmit", "say", "tsssttt", ACCESS_ALL, SUBJECT_OWN, verb_try_submit, ALWAYS },
+        { "ListJobs", "sbtu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_jobs,
+          ALWAYS },
+        { "ListActive", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_active,
+          ALWAYS },
+        { "ListDead", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_ALL, verb_list_dead,
+          ALWAYS },
+        { "ListAttempts", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_list_attempts,
+          ALWAYS },
+        { "Purge", "tsu", "", ACCESS_ALL, SUBJECT_JOB, verb_purge, WHEN_WELL },
+        { "Revive", "tsu", "tsssttt", ACCESS_ALL, SUBJECT_JOB, verb_revive, WHEN_WELL },
+        { "Rerun", "tsu", "tsssttt", ACCESS_ALL, SUBJECT_JOB, verb_rerun, WHEN_WELL },
+        { "GetJob", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_get_job, ALWAYS },
+        { "WaitStart", "t", "", ACCESS_ALL, SUBJECT_JOB, verb_wait_start, ALWAYS },
+        { "Wait", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_wait, ALWAYS },
+        { "OpenLog", "ts", "h", ACCESS_ALL, SUBJECT_JOB, verb_open_log, ALWAYS },
+        { "Cancel", "tsu", "", ACCESS_ALL, SUBJECT_LIVE, verb_cancel, ALWAYS },
+        { "Abandon", "tsu", "", ACCESS_ADMIN, SUBJECT_LIVE, verb_abandon, ALWAYS },
+        { "Hold", "tbsu", "", ACCESS_ALL, SUBJECT_LIVE, verb_hold, WHEN_WELL },
+        { "Explain", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_LIVE, verb_explain, ALWAYS },
+        { "Queue", "s", TQ_TABLE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_queue, ALWAYS },
+        { "Switch", "sssu", "t", ACCESS_ADMIN, SUBJECT_HOST, verb_switch, WHEN_WELL },
+        { "ListTenants", "", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_NONE, verb_list_tenants,
+          ALWAYS },
+        { "GetLimits", "s", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_TARGET, verb_get_limits,
+          ALWAYS },
+        { "SetLimits", "sasasstxu", TQ_TABLE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TARGET,
+          verb_set_limits, WHEN_WELL },
+        { "RollbackLimits", "ststxu", TQ_TABLE_SIGNATURE, ACCESS_ADMIN, SUBJECT_OWN,
+          verb_rollback_limits, WHEN_WELL },
+        { "DiffLimits", "stx", TQ_TABLE_SIGNATURE, ACCESS_ADMIN, SUBJECT_OWN, verb_diff_limits,
+          ALWAYS },
+        { "VerifyLimits", "s", TQ_TABLE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TENANT, verb_verify_limits,
+          ALWAYS },
+        { "StagePolicy", "bs", "", ACCESS_ADMIN, SUBJECT_NONE, verb_stage_policy, ALWAYS },
+        { "ApplyPolicy", "ssxssu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TENANT,
+          verb_apply_policy, WHEN_WELL },
+        { "ExportPolicy", "s", "s", ACCESS_ADMIN, SUBJECT_TENANT, verb_export_policy, ALWAYS },
+        { "ListPolicies", "tu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_NONE, verb_list_policies,
+          ALWAYS },
+        { "ShowPolicy", "t", "ts", ACCESS_ADMIN, SUBJECT_NONE, verb_show_policy, ALWAYS },
+        { "ListAudit", "sbtu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TENANT, verb_list_audit,
+          ALWAYS },
+        { "Introduce", "uss", "", ACCESS_ALL, SUBJECT_NONE, verb_introduce, ALWAYS },
         /* What was done to the host, by whom and why, is the administrator's to know. */
-        { "ListEvents", "tu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_NONE, verb_list_events },
-        { "ListPools", "", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_NONE, verb_list_pools },
-        { "Export", "", "s", ACCESS_TENANT, SUBJECT_NONE, verb_export },
-        { "Reload", "", "", ACCESS_ADMIN, SUBJECT_NONE, verb_reload },
+        { "ListEvents", "tu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_NONE, verb_list_events,
+          ALWAYS },
+        { "WaitNews", "t", "t", ACCESS_ADMIN, SUBJECT_NONE, verb_wait_news, ALWAYS },
+        { "ListPools", "", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_NONE, verb_list_pools, ALWAYS },
+        { "Export", "", "s", ACCESS_TENANT, SUBJECT_NONE, verb_export, ALWAYS },
+        /* All that everybody has submitted is in it. */
+        { "Backup", "", "h", ACCESS_ADMIN, SUBJECT_NONE, verb_backup, ALWAYS },
+        { "Reload", "su", "", ACCESS_ADMIN, SUBJECT_NONE, verb_reload, ALWAYS },
+        { "LookTenant", "ss", TQ_TABLE_SIGNATURE, ACCESS_ROOT, SUBJECT_TENANT, verb_look_tenant,
+          ALWAYS },
+        { "EndTenant", "ssssu", "", ACCESS_ROOT, SUBJECT_TENANT, verb_end_tenant, WHEN_WELL },
+        { "WaitTenant", "s", "", ACCESS_ROOT, SUBJECT_TENANT, verb_wait_tenant, ALWAYS },
+        { "KeepTenant", "ssu", "", ACCESS_ROOT, SUBJECT_TENANT, verb_keep_tenant, WHEN_WELL },
 };
 
 struct Methods {
@@ -75,6 +120,11 @@ static const Method *find(const char *member) {
 
 /* 0; else it is answered. */
 static int check_access(const Call *c, Access access) {
+        if (access == ACCESS_ROOT)
+                return c->viewer.uid == 0 ? 0
+                                          : call_error(c, TQ_CONTROL_DENIED,
+                                                       "only root may do this: its files are moved "
+                                                       "and removed by root's order");
         if (c->viewer.is_admin || access == ACCESS_ALL)
                 return 0;
         if (access == ACCESS_ADMIN)
@@ -103,9 +153,10 @@ static int find_job(Call *c, bool must_live) {
                 return 0;
         }
         if (must_live)
-                return call_error(
-                        c, TQ_CONTROL_NOT_FOUND,
-                        "no job %" PRIu64 " that has not ended (status shows how one did)", c->job);
+                return call_error(c, TQ_CONTROL_NOT_FOUND,
+                                  "job %" PRIu64
+                                  " has ended, or there is none (tenantqctl status says how)",
+                                  c->job);
         /* Of one that is not live, the ledger is asked within what the caller may see. */
         return live || (!c->viewer.is_admin && !tenants_by_uid(c->api->tenants, c->viewer.uid))
                        ? call_no_job(c)
@@ -148,7 +199,8 @@ static int find_target(Call *c, Subject subject) {
         int r;
 
         r = sd_bus_message_read(c->message, "s", &target);
-        if (r < 0 || (subject == SUBJECT_HOST && strcmp(target, "host") == 0))
+        if (r < 0 || (subject == SUBJECT_HOST && strcmp(target, "host") == 0) ||
+            (subject == SUBJECT_ALL && target[0] == '\0'))
                 return r < 0 ? r : 0;
         slash = strchr(target, '/');
         n = slash ? (size_t)(slash - target) : strlen(target);
@@ -175,6 +227,7 @@ static int find_subject(Call *c, Subject subject) {
         case SUBJECT_OWN:
                 return find_tenant(c, subject);
         case SUBJECT_TARGET:
+        case SUBJECT_ALL:
         case SUBJECT_HOST:
                 return find_target(c, subject);
         default:
@@ -195,7 +248,9 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Call c = { .api = bound->methods->context,
                    .connection = bound->connection,
                    .message = m,
+                   .why = "",
                    .viewer = *connection_viewer(bound->connection) };
+        char why[160];
         int r;
 
         (void)error;
@@ -204,6 +259,9 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = check_access(&c, method->access);
         if (r == 0)
                 r = find_subject(&c, method->subject);
+        if (r == 0 && method->when == WHEN_WELL && commit_fault(c.api->commit))
+                r = call_error(&c, TQ_CONTROL_REFUSED, "nothing was changed: %s",
+                               commit_explain(c.api->commit, why, sizeof(why)));
         return r == 0 ? method->verb(&c) : r;
 }
 

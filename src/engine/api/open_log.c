@@ -20,8 +20,8 @@ static void on_opened(void *userdata, int result, const char *blob, size_t size,
         if (result == -ENOENT)
                 (void)call_error(o->call, TQ_CONTROL_NOT_FOUND, "%s",
                                  o->has_ended ? "the job has no output: it never ran, or its "
-                                                "output was removed"
-                                              : "the job has no output yet");
+                                                "output was dropped, or removed"
+                                              : "the job has no output yet, or it is dropped");
         else if (result < 0 || *fd < 0)
                 (void)call_error(o->call, TQ_CONTROL_FAILED, "can't open the output: %s",
                                  strerror(result < 0 ? -result : EBADF));

@@ -20,31 +20,43 @@ typedef struct Asked {
 } Asked;
 
 static void on_run(TqTask *task) {
+        static int (*const ask[])(TqLedger *, const TqLedgerFilter *, TqTable *) = {
+                [ABOUT_JOBS] = tq_ledger_jobs,         [ABOUT_DEAD] = tq_ledger_dead,
+                [ABOUT_ATTEMPTS] = tq_ledger_attempts, [ABOUT_EVENTS] = tq_ledger_events,
+                [ABOUT_AUDIT] = tq_ledger_audit,       [ABOUT_LIMITS_AT] = tq_ledger_limits_at,
+                [ABOUT_POLICIES] = tq_ledger_policies,
+        };
         Asked *a = TQ_CONTAINER_OF(task, Asked, task);
 
         if (a->q.ids)
                 a->result = tq_ledger_jobs_of(a->ledger, a->q.ids, &a->n_looked,
                                               a->q.filter.max_bytes, &a->table);
         else
-                a->result = (a->q.is_about_events ? tq_ledger_events : tq_ledger_jobs)(
-                        a->ledger, &a->q.filter, &a->table);
+                a->result = ask[a->q.about](a->ledger, &a->q.filter, &a->table);
 }
 
 /* The ledger knows what was promised; what a job does at this moment, and why it waits, the
  * scheduler. */
-static void add_present(const TqScheduler *scheduler, TqTable *t) {
+static void add_present(const Dispatch *dispatch, bool is_full, TqTable *t) {
         ssize_t reason = tq_table_find(t, "wait_reason"), state = tq_table_find(t, "state");
+        ssize_t verdict = tq_table_find(t, "verdict");
+        const TqScheduler *scheduler = dispatch_scheduler(dispatch);
 
-        for (size_t row = 0; reason >= 0 && state >= 0 && row < t->n_rows; row++) {
+        for (size_t row = 0; reason >= 0 && state >= 0 && verdict >= 0 && row < t->n_rows; row++) {
                 uint64_t id = (uint64_t)tq_table_integer(t, row, "job", 0);
                 const TqJob *job = tq_scheduler_job(scheduler, id);
+                const char *judged = job || !is_full ? NULL : dispatch_verdict(dispatch, id);
                 TqWait why;
 
+                /* Its end is not in the ledger yet, and may not be for long. */
+                if (judged) {
+                        (void)tq_table_put_text(t, row, (size_t)state, "ending");
+                        (void)tq_table_put_text(t, row, (size_t)verdict, judged);
+                }
                 /* An ended job stays ended: the scheduler has forgotten it by then. */
                 if (!job)
                         continue;
-                (void)tq_table_put_text(t, row, (size_t)state,
-                                        tq_scheduler_state_to_string(job->state));
+                (void)tq_table_put_text(t, row, (size_t)state, tq_scheduler_state_of(job));
                 why = tq_scheduler_why(scheduler, job, tq_clock_boottime_usec());
                 if (why != TQ_WAIT_NONE)
                         (void)tq_table_put_text(t, row, (size_t)reason, tq_reason_to_string(why));
@@ -67,7 +79,10 @@ static void name_former(const Tenants *tenants, TqTable *t) {
 
 /* Where the rest begins; 0: there is none. A page that is full may be followed by an empty one. */
 static uint64_t next_page(const Asked *a) {
-        const char *key = a->q.is_about_events ? "event" : "job";
+        const char *key = a->q.about == ABOUT_EVENTS     ? "event"
+                          : a->q.about == ABOUT_AUDIT    ? "audit"
+                          : a->q.about == ABOUT_POLICIES ? "policy"
+                                                         : "job";
 
         /* One that is not in the ledger yet has no row. */
         if (a->q.ids)
@@ -82,14 +97,21 @@ static uint64_t next_page(const Asked *a) {
 static int answer(Asked *a) {
         const Call *c = a->call;
 
+        if (a->q.about == ABOUT_LIMITS_AT && (a->result == -ENOENT || a->result == -ESTALE))
+                return call_error(c, TQ_CONTROL_NOT_FOUND,
+                                  a->result == -ENOENT
+                                          ? "no such revision of %s (limits history %s)"
+                                          : "what came after that revision of %s is not known any "
+                                            "more: audit_age= of [history] (limits history %s)",
+                                  c->tenant->name, c->tenant->name);
         if (a->result < 0)
                 return call_error(c, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
-                                  strerror(-a->result));
+                                  tq_ledger_why(a->result));
         if (a->q.is_about_one && a->table.n_rows == 0)
                 return call_no_job(c);
         if (a->q.then)
                 return a->q.then(c, &a->table, a->q.number);
-        add_present(dispatch_scheduler(c->api->dispatch), &a->table);
+        add_present(c->api->dispatch, commit_fault(c->api->commit), &a->table);
         name_former(c->api->tenants, &a->table);
         return a->q.is_paged ? tq_control_reply_page(c->message, &a->table, next_page(a))
                              : tq_control_reply_table(c->message, &a->table);
@@ -119,6 +141,9 @@ static int submit(const Call *c, Connection *connection, const Question *q) {
                 return -ENOMEM;
         }
         a->q = *q;
+        /* The call itself may be gone when the worker asks. */
+        if (q->filter.queue)
+                a->q.filter.queue = kept->queue;
         a->call = kept;
         a->ledger = commit_ledger(c->api->commit);
         a->n_looked = q->n_ids;

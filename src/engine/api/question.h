@@ -4,12 +4,22 @@
 #include "engine/api/call.h"
 
 /* What the ledger is asked for a caller: by the worker, so that nothing waits for the disk. */
+typedef enum QuestionAbout {
+        ABOUT_JOBS,
+        ABOUT_DEAD, /* letters */
+        ABOUT_ATTEMPTS,
+        ABOUT_EVENTS,
+        ABOUT_AUDIT,
+        ABOUT_LIMITS_AT, /* revisions */
+        ABOUT_POLICIES,
+} QuestionAbout;
+
 typedef struct Question {
         TqLedgerFilter filter;
-        bool is_about_events; /* instead of jobs */
-        bool is_about_one;    /* none is an error */
-        bool is_paged;        /* the answer ends with where the next page begins */
-        uint64_t *ids;        /* these jobs only; owned */
+        QuestionAbout about;
+        bool is_about_one; /* none is an error */
+        bool is_paged;     /* the answer ends with where the next page begins */
+        uint64_t *ids;     /* these jobs only; owned */
         size_t n_ids;
         /* Instead of the reply; returns as a verb. number: as it was asked with. */
         int (*then)(const Call *c, const TqTable *t, uint32_t number);

@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/ids.h"
+#include "engine/api/change_rows.h"
+#include "engine/api/question.h"
 #include "engine/api/verbs.h"
 #include "engine/settings/change.h"
 
+/* What changes live limits: by assignments, or back to what they were at a revision. */
+
 static int reply(const Call *c, const Change *change) {
-        static const char *const columns[] = { "tenant", "queue",  "limit",    "old",
-                                               "new",    "kernel", "revision", "effective" };
         TQ_TABLE_CLEANUP TqTable table = {};
-        ChangeRow row;
-        int r;
+        int r = change_rows_begin(&table);
 
-        r = tq_table_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
-        for (size_t i = 0; r >= 0 && i < change_count(change); i++) {
-                const char *cells[6];
-
-                change_row(change, i, &row);
-                cells[0] = c->tenant->name;
-                cells[1] = c->queue[0] ? c->queue : NULL;
-                cells[2] = row.name;
-                cells[3] = row.old_value;
-                cells[4] = row.new_value;
-                cells[5] = row.kernel;
-                r = tq_table_add_row(&table);
-                for (size_t k = 0; r >= 0 && k < TQ_ELEMENTSOF(cells); k++)
-                        r = tq_table_set_text(&table, k, cells[k]);
-                if (r >= 0 && row.revision > 0)
-                        tq_table_set_integer(&table, 6, (int64_t)row.revision);
-                if (r >= 0)
-                        r = tq_table_set_text(&table, 7, row.effective);
-        }
+        if (r >= 0)
+                r = change_rows_add(&table, c->tenant, change);
         return r < 0 ? r : call_reply_table(c, &table);
 }
 
@@ -40,63 +29,212 @@ static void on_done(void *data, const Change *change, TqControlError error, cons
         (void)call_free(c);
 }
 
-static int read_list(sd_bus_message *m, Change *change,
-                     int (*add)(Change *, const char *, TqError *), TqError *err) {
+/* As a verb returns. `fill` says what is to be changed. */
+static int change(const Call *c, ChangeRequest *request,
+                  int (*fill)(Change *change, const Call *c, void *data, TqError *err),
+                  void *data) {
+        Call *kept = call_keep(c);
+        TqError err = {};
+        char text[512];
+        Change *new = NULL;
+        int r = -ENOMEM;
+
+        request->uid = c->viewer.uid;
+        request->origin = &c->viewer.origin;
+        if (kept)
+                r = change_new(c->api->settings, c->tenant, request, on_done, kept, &new);
+        if (r == -EBUSY) {
+                (void)call_free(kept);
+                return call_error(c, TQ_CONTROL_REFUSED,
+                                  "another change of %s is under way; try again", c->tenant->name);
+        }
+        if (r >= 0)
+                r = fill(new, c, data, &err);
+        if (r >= 0)
+                r = change_start(new, &err);
+        if (r >= 0)
+                return 1;
+        (void)change_free(new);
+        (void)call_free(kept);
+        return r == -ENOMEM ? r
+                            : call_error(c, change_error_of(r), "%s; nothing was changed",
+                                         tq_error_format(&err, text, sizeof(text)));
+}
+
+/* 0, or it is answered. */
+static int check_tenant(const Call *c) {
+        char title[TQ_TENANT_TITLE_MAX];
+
+        if (!c->tenant)
+                return call_error(c, TQ_CONTROL_NOT_FOUND, "expected a tenant");
+        if (c->tenant->is_former)
+                return call_error(c, TQ_CONTROL_REFUSED,
+                                  "%s: the name has another owner now; none of its jobs starts any "
+                                  "more",
+                                  tenants_title(c->tenant, title));
+        if (c->tenant->is_removed || c->tenant->ending == TQ_ENDING_DELETE)
+                return call_error(c, TQ_CONTROL_REFUSED, "%s is being removed", c->tenant->name);
+        return 0;
+}
+
+/* The end of what changes limits: why, for how long, if at what revision, flags. */
+static int read_request(sd_bus_message *m, ChangeRequest *ret) {
+        int64_t revision;
+        uint32_t flags;
+        int r = sd_bus_message_read(m, "stxu", &ret->why, &ret->for_usec, &revision, &flags);
+
+        if (r < 0)
+                return r;
+        if (revision < TQ_CHANGE_ANY_REVISION || flags & ~TQ_CHANGE_ALL ||
+            ret->for_usec > INT64_MAX / 4)
+                return -EINVAL;
+        ret->is_conditional = revision != TQ_CHANGE_ANY_REVISION;
+        ret->if_revision = ret->is_conditional ? (uint64_t)revision : 0;
+        ret->is_trial = flags & TQ_CHANGE_TRIAL;
+        ret->is_forced = flags & TQ_CHANGE_FORCE;
+        return 0;
+}
+
+/* Assignments --------------------------------------------------------------------------------- */
+
+typedef int (*Add)(Change *change, const char *queue, const char *word, TqError *err);
+
+/* [QUEUE/]KEY[@DEVICE][=VALUE]: a slash behind the key is part of a device or a value. */
+static int add_word(Change *change, const char *queue, const char *word, Add add, TqError *err) {
+        size_t n = strcspn(word, "/@=");
+        char name[TQ_QUEUE_NAME_MAX + 1];
+
+        if (word[n] != '/')
+                return add(change, queue, word, err);
+        if (queue[0] != '\0')
+                return tq_error(err, -EBADMSG, "%.80s: that it is about queue %s was said already",
+                                word, queue);
+        if (n >= sizeof(name))
+                return tq_error(err, -EBADMSG, "%.80s: not a queue's name", word);
+        memcpy(name, word, n);
+        name[n] = '\0';
+        if (!tq_ids_queue_is_valid(name))
+                return tq_error(err, -EBADMSG, "%s: not a queue's name", name);
+        return add(change, name, word + n + 1, err);
+}
+
+/* change NULL: they are passed over. */
+static int read_words(sd_bus_message *m, Change *change, const char *queue, Add add, TqError *err) {
         const char *item;
         int r, failed = 0;
 
         r = sd_bus_message_enter_container(m, 'a', "s");
         while (r >= 0 && (r = sd_bus_message_read(m, "s", &item)) > 0)
-                if (failed == 0)
-                        failed = add(change, item, err);
+                if (change && failed == 0)
+                        failed = add_word(change, queue, item, add, err);
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         return failed < 0 ? failed : r;
 }
 
-static int start(sd_bus_message *m, Change *change, TqError *err) {
-        const char *why;
-        int r;
+/* What is unset makes room for what is set: of limits with @device, and of queues. */
+static int read_lists(const Call *c, Change *change, bool sets, TqError *err) {
+        int r = read_words(c->message, sets ? change : NULL, c->queue, change_assign, err);
 
-        r = read_list(m, change, change_assign, err);
-        if (r >= 0)
-                r = read_list(m, change, change_unassign, err);
-        if (r >= 0)
-                r = sd_bus_message_read(m, "s", &why);
-        return r < 0 ? r : change_start(change, why, err);
+        return r < 0 ? r
+                     : read_words(c->message, sets ? NULL : change, c->queue, change_unassign, err);
 }
 
-/* SetLimits(target, assignments, names to unset, why) */
-int verb_set_limits(Call *c) {
-        TqError err = {};
-        Change *change;
-        char text[512];
-        Call *kept;
+static int fill_assignments(Change *change, const Call *c, void *data, TqError *err) {
+        const char *target;
         int r;
 
-        if (c->tenant->is_former)
-                return call_error(c, TQ_CONTROL_REFUSED,
-                                  "%s: the name has another owner now; none of its jobs starts any "
-                                  "more",
-                                  tenants_title(c->tenant, text));
-        if (commit_fault(c->api->commit))
-                return call_error(c, TQ_CONTROL_REFUSED, "the limits are as they were: %s",
-                                  commit_explain(c->api->commit, text, sizeof(text)));
-        kept = call_keep(c);
-        if (!kept)
-                return -ENOMEM;
-        r = change_new(c->api->settings, c->api->events, c->tenant, c->queue, c->viewer.uid,
-                       on_done, kept, &change);
-        if (r >= 0) {
-                r = start(c->message, change, &err);
+        (void)data;
+        for (int sets = 0; sets < 2; sets++) {
+                r = sd_bus_message_rewind(c->message, true);
                 if (r >= 0)
-                        return 1;
-                (void)change_free(change);
-                r = call_error(c, TQ_CONTROL_INVALID, "%s; nothing was changed",
-                               tq_error_format(&err, text, sizeof(text)));
-        } else if (r == -EBUSY)
-                r = call_error(c, TQ_CONTROL_REFUSED,
-                               "another change of %s is under way; try again", c->tenant->name);
-        (void)call_free(kept);
+                        r = sd_bus_message_read(c->message, "s", &target);
+                if (r >= 0)
+                        r = read_lists(c, change, sets, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* SetLimits(target, assignments, names to unset, why, for how long, if at which revision, flags) */
+int verb_set_limits(Call *c) {
+        ChangeRequest request = {};
+        int r = check_tenant(c);
+
+        if (r != 0)
+                return r;
+        r = read_lists(c, NULL, false, NULL);
+        if (r >= 0)
+                r = read_request(c->message, &request);
+        return r < 0 ? r : change(c, &request, fill_assignments, NULL);
+}
+
+/* Rollback ------------------------------------------------------------------------------------ */
+
+/* First what is unset: it makes room. */
+static int fill_rows(Change *change, const Call *c, void *data, TqError *err) {
+        const TqTable *t = data;
+        int r = 0;
+
+        (void)c;
+        for (int sets = 0; sets < 2; sets++)
+                for (size_t row = 0; r >= 0 && row < t->n_rows; row++) {
+                        const char *queue = tq_table_text(t, row, "queue");
+                        const char *then = tq_table_text(t, row, "then");
+
+                        if (sets == (then != NULL))
+                                r = change_put(change, queue ? queue : "",
+                                               tq_table_text(t, row, "limit"), then, err);
+                }
         return r;
+}
+
+static int reply_nothing(const Call *c) {
+        static const char *const columns[] = { "tenant" };
+        TQ_TABLE_CLEANUP TqTable table = {};
+        int r = tq_table_add_columns(&table, columns, 1);
+
+        return r < 0 ? r : call_reply_table(c, &table);
+}
+
+/* The ledger has said what was set then. */
+static int roll_back(const Call *c, const TqTable *t, uint32_t number) {
+        ChangeRequest request = {};
+        char about[64];
+        const char *tenant;
+        uint64_t to;
+        int r;
+
+        (void)number;
+        r = sd_bus_message_rewind(c->message, true);
+        if (r >= 0)
+                r = sd_bus_message_read(c->message, "st", &tenant, &to);
+        if (r >= 0)
+                r = read_request(c->message, &request);
+        if (r < 0)
+                return r;
+        if (t->n_rows == 0)
+                return reply_nothing(c);
+        (void)snprintf(about, sizeof(about), "back to revision %" PRIu64, to);
+        request.about = about;
+        return change(c, &request, fill_rows, (void *)t);
+}
+
+/* RollbackLimits(tenant, revision, as SetLimits) */
+int verb_rollback_limits(Call *c) {
+        Question q = { .about = ABOUT_LIMITS_AT, .then = roll_back };
+        ChangeRequest request = {};
+        int r = check_tenant(c);
+
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(c->message, "t", &q.filter.before);
+        if (r >= 0)
+                r = read_request(c->message, &request);
+        if (r < 0)
+                return r;
+        q.filter.tenant = call_scope(c);
+        q.filter.other = TQ_LEDGER_NOW;
+        return question_ask(c, &q);
 }

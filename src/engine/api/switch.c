@@ -39,14 +39,6 @@ static int reply_when_recorded(Call *kept, uint64_t n) {
         return 1;
 }
 
-static const char *target_of(const Call *c, char *buf, size_t size) {
-        char title[TQ_TENANT_TITLE_MAX];
-
-        (void)snprintf(buf, size, "%s%s%s", c->tenant ? tenants_title(c->tenant, title) : "host",
-                       c->queue[0] ? "/" : "", c->queue);
-        return buf;
-}
-
 /* Many jobs ------------------------------------------------------------------------------------ */
 
 /* All jobs there that wait are held or released; or all that have not ended are cancelled. */
@@ -54,8 +46,7 @@ typedef struct Mass {
         Call *call;
         bool hold;
         uint64_t n;
-        const char *word; /* of the event that is recorded in the end */
-        char *why;        /* NULL: none */
+        TqKind kind;
 } Mass;
 
 static bool is_there(const TqJob *job, const Mass *m) {
@@ -116,53 +107,65 @@ static void hold_one(void *data, const TqJob *job) {
         record_level(m->call, id, m->hold ? TQ_HOLD_ADMIN : TQ_HOLD_NONE);
         live = tq_scheduler_job(dispatch_scheduler(d), id);
         if (live)
-                job_of(live)->is_held_by_admin = m->hold;
+                job_set_hold(job_of(live), m->hold, true);
         m->n++;
 }
 
 static void on_all(void *data) {
         Mass *m = data;
         Call *c = m->call;
-        char target[256];
+        char what[64];
 
-        events_add(c->api->events, m->word, c->tenant ? c->tenant->id : 0, 0, c->viewer.uid,
-                   "%s by user %u: %" PRIu64 " jobs%s%s", target_of(c, target, sizeof(target)),
-                   c->viewer.uid, m->n, m->why ? ": " : "", m->why ? m->why : "");
+        if (c->is_trial) {
+                (void)call_reply_number(c, m->n);
+                (void)call_free(c);
+                free(m);
+                return;
+        }
+        (void)snprintf(what, sizeof(what), "done: %" PRIu64 " job%s", m->n, m->n == 1 ? "" : "s");
+        (void)call_record(c, m->kind, c->tenant ? c->tenant->id : 0, 0, what);
         if (reply_when_recorded(c, m->n) < 0) {
                 (void)call_error(c, TQ_CONTROL_FAILED, "out of memory");
                 (void)call_free(c);
         }
-        free(m->why);
         free(m);
 }
 
 static const struct {
-        const char *word;
+        TqKind kind;
         WalkFilter is_meant;
         WalkStep step;
         bool hold;
 } masses[] = {
-        { "hold", is_to_be_held, hold_one, true },
-        { "release", is_to_be_released, hold_one, false },
-        { "cancel", is_to_be_cancelled, cancel_one, false },
+        { TQ_KIND_HOLD, is_to_be_held, hold_one, true },
+        { TQ_KIND_RELEASE, is_to_be_released, hold_one, false },
+        { TQ_KIND_CANCEL, is_to_be_cancelled, cancel_one, false },
 };
 
-static int change_all(Call *c, size_t i, const char *why) {
+/* What was cancelled already is not once more. */
+static void count_one(void *data, const TqJob *job) {
+        Mass *m = data;
+
+        m->n += m->kind != TQ_KIND_CANCEL || job->state != TQ_JOB_STOPPING;
+}
+
+/* Recorded as it begins, since it is done in parts, and again with the number at its end. */
+static int change_all(Call *c, size_t i) {
         Mass *m = calloc(1, sizeof(*m));
         int r = -ENOMEM;
 
         if (!m)
                 return -ENOMEM;
-        *m = (Mass){ .call = call_keep(c),
-                     .hold = masses[i].hold,
-                     .word = masses[i].word,
-                     .why = why[0] != '\0' ? strdup(why) : NULL };
-        if (m->call && !m->why == (why[0] == '\0'))
+        *m = (Mass){ .call = call_keep(c), .hold = masses[i].hold, .kind = masses[i].kind };
+        if (m->call && !c->is_trial)
+                r = call_record(c, m->kind, c->tenant ? c->tenant->id : 0, 0, "all jobs there");
+        else if (m->call)
+                r = 0;
+        if (r >= 0)
                 r = walks_start(dispatch_walks(c->api->dispatch), masses[i].is_meant,
-                                masses[i].step, on_all, m);
+                                c->is_trial ? count_one : masses[i].step, on_all, m);
         if (r < 0) {
                 (void)call_free(m->call);
-                free(m->why);
                 free(m);
         }
         return r < 0 ? r : 1;
@@ -170,24 +173,30 @@ static int change_all(Call *c, size_t i, const char *why) {
 
 /* Switches ------------------------------------------------------------------------------------- */
 
-static int set_switches(Call *c, TqSwitches s, const char *word, const char *why) {
+static int record_switches(const Call *c, TqKind kind, TqSwitches before, TqSwitches s) {
+        return call_audit(c, (AuditRow){ .kind = kind,
+                                         .tenant = c->tenant ? c->tenant->id : 0,
+                                         .name = "state",
+                                         .old_value = switches_to_string(before),
+                                         .new_value = switches_to_string(s) });
+}
+
+static int set_switches(Call *c, TqKind kind, TqSwitches before, TqSwitches s) {
         uint32_t tenant = c->tenant ? c->tenant->id : 0;
         const TqTenant *view =
                 tenant ? tq_scheduler_tenant(dispatch_scheduler(c->api->dispatch), tenant) : NULL;
-        char target[256];
         Call *kept;
         int r;
 
-        /* The kind outlives the message: a word of ours, never one of the caller's. */
-        events_add(c->api->events, word, tenant, 0, c->viewer.uid, "%s by user %u%s%s",
-                   target_of(c, target, sizeof(target)), c->viewer.uid, why[0] ? ": " : "", why);
         r = dispatch_step(c->api->dispatch,
                           &(TqEvent){ .type = TQ_EVENT_SWITCH,
                                       .tenant = tenant,
                                       .j = { .queue = c->queue[0] ? c->queue : NULL },
                                       .switches = s });
         if (r >= 0)
-                r = switches_record(c->api->commit, tenant, c->queue, s, c->viewer.uid, why);
+                r = switches_record(c->api->commit, tenant, c->queue, s, c->viewer.uid, c->why);
+        if (r >= 0)
+                r = record_switches(c, kind, before, s);
         if (r < 0)
                 return r;
         if (tenant)
@@ -201,24 +210,35 @@ static int set_switches(Call *c, TqSwitches s, const char *word, const char *why
         return r;
 }
 
-/* Switch(target, word, why) → jobs */
+/* Switch(target, word, why, flags) → jobs */
 int verb_switch(Call *c) {
         const TqScheduler *scheduler = dispatch_scheduler(c->api->dispatch);
         const TqTenant *view = c->tenant ? tq_scheduler_tenant(scheduler, c->tenant->id) : NULL;
-        const char *word, *why;
-        TqSwitches s = {};
+        TqSwitches before = {}, s;
+        const char *word;
         int r;
 
-        r = sd_bus_message_read(c->message, "ss", &word, &why);
-        if (r < 0)
+        r = sd_bus_message_read(c->message, "s", &word);
+        if (r >= 0)
+                r = call_read_intent(c);
+        if (r != 0)
                 return r;
         for (size_t i = 0; i < TQ_ELEMENTSOF(masses); i++)
-                if (strcmp(masses[i].word, word) == 0)
-                        return change_all(c, i, why);
+                if (strcmp(tq_kinds[masses[i].kind].name, word) == 0)
+                        return change_all(c, i);
+        if (c->tenant && c->tenant->ending != TQ_ENDING_NONE && c->queue[0] == '\0')
+                return call_error(
+                        c, TQ_CONTROL_REFUSED,
+                        "%s: what is switched off follows from what is being done with it "
+                        "(tenants shows that)",
+                        c->tenant->name);
         if (view || !c->tenant)
-                s = switches_of(scheduler, view, c->queue);
-        if (switches_turn(word, &s, &word) < 0)
+                before = switches_of(scheduler, view, c->queue);
+        s = before;
+        if (switches_turn(word, &s) < 0)
                 return call_error(c, TQ_CONTROL_INVALID,
                                   "expected hold, release, cancel, pause, resume or drain");
-        return set_switches(c, s, word, why);
+        if (c->is_trial)
+                return call_reply_number(c, view ? view->waiting.jobs : 0);
+        return set_switches(c, tq_kinds_find(word), before, s);
 }

@@ -22,3 +22,15 @@ int verb_wait_start(Call *c) {
         return c->live->state < TQ_JOB_RUNNING ? waiters_wait(c->api->waiters, c, WAIT_START)
                                                : call_reply_empty(c);
 }
+
+/* WaitNews(serial): at once, unless that is the present one. */
+int verb_wait_news(Call *c) {
+        uint64_t serial;
+        int r = sd_bus_message_read(c->message, "t", &serial);
+
+        if (r < 0)
+                return r;
+        return serial != waiters_serial(c->api->waiters)
+                       ? call_reply_number(c, waiters_serial(c->api->waiters))
+                       : waiters_wait(c->api->waiters, c, WAIT_NEWS);
+}

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/api/callers.h"
 #include "engine/api/question.h"
 
@@ -17,12 +18,18 @@ typedef struct Wait {
 } Wait;
 
 struct Waiters {
-        TqMap jobs; /* job → any of its Waits */
+        TqMap jobs; /* job → any of its Waits; 0: those who wait for news */
+        uint64_t serial;
 };
 
 int waiters_new(Waiters **ret) {
-        *ret = calloc(1, sizeof(**ret));
-        return *ret ? 0 : -ENOMEM;
+        Waiters *w = calloc(1, sizeof(*w));
+
+        if (!w)
+                return -ENOMEM;
+        w->serial = tq_clock_realtime_usec();
+        *ret = w;
+        return 0;
 }
 
 static void leave_ring(Wait *wait) {
@@ -54,8 +61,9 @@ Waiters *waiters_free(Waiters *w) {
 
 static void on_turn(void *data, Connection *c) {
         Wait *wait = data;
-        int r = wait->kind == WAIT_END ? question_ask_later(wait->call, c)
-                                       : call_reply_empty(wait->call);
+        int r = wait->kind == WAIT_END    ? question_ask_later(wait->call, c)
+                : wait->kind == WAIT_NEWS ? call_reply_number(wait->call, wait->waiters->serial)
+                                          : call_reply_empty(wait->call);
 
         if (r < 0)
                 connection_end(c);
@@ -115,4 +123,13 @@ void waiters_job_started(Waiters *w, uint64_t job) {
 
 void waiters_job_ended(Waiters *w, uint64_t job) {
         tell(w, job, true);
+}
+
+uint64_t waiters_serial(const Waiters *w) {
+        return w->serial;
+}
+
+void waiters_news(Waiters *w) {
+        w->serial++;
+        tell(w, 0, true);
 }

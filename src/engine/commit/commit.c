@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "engine/commit/commit.h"
-
-#include <assert.h>
-#include <ctype.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/epoll.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "engine/commit/commit_private.h"
 
 /* What a turn of the loop decides is collected as changes of the ledger and effects; the changes
  * are committed in one transaction on the worker's thread, and only when that has succeeded are the
@@ -17,131 +12,15 @@
  * the larger the batches.
  *
  * A commit that fails is not tried again: after a failed fsync the kernel may have dropped the
- * pages, and a second attempt would "succeed" without them. Everything is degraded from then on. */
+ * pages, and a second attempt would "succeed" without them. Everything is degraded from then on.
+ *
+ * One exception is a full disk, which SQLite meets when it writes, before anything is synced: the
+ * transaction is rolled back, and is the same transaction when there is room. For that a reserve
+ * (store/reserve.h) is given back to the disk: jobs that run can end. Nothing is accepted or
+ * started until the reserve could be made again and a commit has succeeded. If not even the reserve
+ * is enough, the batch waits, and so does all that follows it, but for what hurries. */
 
 #define LARGE 1024 /* changes: some 20 ms */
-
-typedef struct Effect {
-        CommitEffect perform;
-        _Alignas(max_align_t) char data[COMMIT_DATA_MAX];
-} Effect;
-
-typedef struct Batch {
-        TqTask task;
-        Commit *commit;
-        TqLedgerOp *ops;
-        size_t n_ops, allocated_ops;
-        Effect *effects;
-        size_t n_effects, allocated_effects;
-        bool has_claims;  /* their renames must be durable first */
-        bool has_new_log; /* somebody had removed the ledger's */
-        int result;
-} Batch;
-
-struct Commit {
-        sd_event *event;
-        const char *path;
-        int claims_fd;
-        TqLedger *ledger;
-        TqLedgerNumbers numbers;
-        TqWorker *worker;
-        sd_event_source *worker_source, *post_source;
-        Batch *batch; /* of this turn */
-        bool is_committing, is_degraded, is_leaving;
-        int error; /* is_degraded: negative errno */
-        void (*degraded)(void *data);
-        void *degraded_data;
-};
-
-static Batch *batch_free(Batch *b) {
-        if (!b)
-                return NULL;
-        for (size_t i = 0; i < b->n_ops; i++)
-                tq_ledger_op_done(&b->ops[i]);
-        free(b->ops);
-        free(b->effects);
-        free(b);
-        return NULL;
-}
-
-static Batch *current(Commit *c) {
-        if (!c->batch) {
-                c->batch = calloc(1, sizeof(*c->batch));
-                if (c->batch)
-                        c->batch->commit = c;
-        }
-        return c->batch;
-}
-
-/* Room for one more item in a growing array. */
-static bool make_room(void **items, size_t n, size_t *allocated, size_t size) {
-        size_t more = TQ_MAX(*allocated * 2, (size_t)32);
-        void *bigger;
-
-        if (n < *allocated)
-                return true;
-        bigger = realloc(*items, more * size);
-        if (!bigger)
-                return false;
-        *items = bigger;
-        *allocated = more;
-        return true;
-}
-
-TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
-        Batch *b = current(c);
-        TqLedgerOp *op;
-
-        if (!b || !make_room((void **)&b->ops, b->n_ops, &b->allocated_ops, sizeof(*b->ops))) {
-                commit_degrade(c, -ENOMEM);
-                return NULL;
-        }
-        op = &b->ops[b->n_ops++];
-        *op = (TqLedgerOp){ .type = type,
-                            .time_usec = tq_clock_realtime_usec(),
-                            .boottime_usec = tq_clock_boottime_usec() };
-        return op;
-}
-
-int commit_copy(Commit *c, const char *text, char **ret) {
-        *ret = text ? strdup(text) : NULL;
-        if (*ret || !text)
-                return 0;
-        commit_degrade(c, -ENOMEM);
-        return -ENOMEM;
-}
-
-void *commit_then(Commit *c, CommitEffect effect, size_t size) {
-        Batch *b = current(c);
-        Effect *e;
-
-        assert(size <= COMMIT_DATA_MAX);
-        if (!b || !make_room((void **)&b->effects, b->n_effects, &b->allocated_effects,
-                             sizeof(*b->effects))) {
-                commit_degrade(c, -ENOMEM);
-                return NULL;
-        }
-        e = &b->effects[b->n_effects++];
-        e->perform = effect;
-        memset(e->data, 0, size);
-        return e->data;
-}
-
-void commit_sync_claims(Commit *c) {
-        if (c->batch)
-                c->batch->has_claims = true;
-}
-
-size_t commit_mark(const Commit *c) {
-        return c->batch ? c->batch->n_ops : 0;
-}
-
-void commit_rewind(Commit *c, size_t mark) {
-        while (c->batch && c->batch->n_ops > mark)
-                tq_ledger_op_done(&c->batch->ops[--c->batch->n_ops]);
-}
-
-/* Committing ---------------------------------------------------------------------------------- */
 
 static void record(Batch *b) {
         Commit *c = b->commit;
@@ -153,19 +32,18 @@ static void record(Batch *b) {
         if (b->result >= 0)
                 b->result = tq_ledger_check(c->ledger);
         b->has_new_log = b->result > 0;
-        if (b->result >= 0 && b->n_ops > 0)
+        if (b->result < 0 || b->n_ops == 0)
+                return;
+        b->result = tq_ledger_apply(c->ledger, b->ops, b->n_ops);
+        if (b->result != -ENOSPC)
+                return;
+        b->took_reserve = true;
+        if (tq_reserve_release(&c->reserve))
                 b->result = tq_ledger_apply(c->ledger, b->ops, b->n_ops);
 }
 
 static void on_run(TqTask *task) {
         record(TQ_CONTAINER_OF(task, Batch, task));
-}
-
-static void flush(Commit *c);
-
-static void perform(Batch *b, int result) {
-        for (size_t i = 0; i < b->n_effects; i++)
-                b->effects[i].perform(b->effects[i].data, TQ_MIN(result, 0));
 }
 
 static void on_done(TqTask *task, void *userdata) {
@@ -174,31 +52,53 @@ static void on_done(TqTask *task, void *userdata) {
 
         (void)userdata;
         c->is_committing = false;
+        if (b->took_reserve)
+                fault_full(c);
         if (b->has_new_log)
                 tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_MADE_AGAIN },
                              "the ledger's log (%s-wal) had gone; nothing of it is lost, and it "
                              "was made again",
                              c->path);
+        if (b->result == -ENOSPC && c->state == STATE_FULL) {
+                c->stalled = b;
+                batch_perform(b, -ENOSPC, true);
+                fault_probe_later(c);
+                return;
+        }
         if (b->result < 0)
                 commit_degrade(c, b->result);
-        perform(b, b->result);
+        else if (b->is_probe && !b->took_reserve)
+                fault_room(c);
+        else if (b->is_probe)
+                fault_probe_later(c);
+        batch_perform(b, b->result, false);
+        if (b->result >= 0 && c->recorded && !c->is_leaving)
+                c->recorded(c->recorded_data, b->ops, b->n_ops);
         (void)batch_free(b);
         if (!c->is_leaving)
-                flush(c);
+                commit_flush(c);
 }
 
-static void flush(Commit *c) {
-        Batch *b = c->batch;
-
-        if (!b || c->is_committing || !c->worker)
-                return;
-        c->batch = NULL;
+void commit_submit(Commit *c, Batch *b) {
         c->is_committing = true;
+        b->took_reserve = false;
+        b->result = c->state == STATE_DEGRADED ? -EIO : 0; /* record() leaves it at that */
         b->task = (TqTask){ .run = on_run, .done = on_done };
         tq_list_init(&b->task.link);
-        if (c->is_degraded)
-                b->result = -EIO; /* record() leaves it at that */
         tq_worker_submit(c->worker, &b->task, true);
+}
+
+void commit_flush(Commit *c) {
+        Batch *b = c->batch;
+
+        if (b && c->stalled)
+                batch_perform(b, -ENOSPC, true);
+        if (!b || c->is_committing || c->stalled || !c->worker)
+                return;
+        if (c->flushing && b->n_ops > 0 && c->state == STATE_WELL)
+                c->flushing(c->flushing_data);
+        c->batch = NULL;
+        commit_submit(c, b);
 }
 
 static int on_collect(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -213,8 +113,18 @@ static int on_collect(sd_event_source *source, int fd, uint32_t revents, void *u
 
 static int on_post(sd_event_source *source, void *userdata) {
         (void)source;
-        flush(userdata);
+        commit_flush(userdata);
         return 0;
+}
+
+void commit_on_recorded(Commit *c, CommitRecorded recorded, void *data) {
+        c->recorded = recorded;
+        c->recorded_data = data;
+}
+
+void commit_on_flush(Commit *c, void (*flushing)(void *data), void *data) {
+        c->flushing = flushing;
+        c->flushing_data = data;
 }
 
 bool commit_is_large(const Commit *c) {
@@ -245,63 +155,10 @@ int commit_replace_claims(Commit *c, int fd) {
         return r;
 }
 
-/* Degraded ------------------------------------------------------------------------------------ */
-
-/* What ended the recording, and what somebody can do. */
-typedef struct Degradation {
-        int error; /* 0: any other */
-        const char *what, *mend;
-} Degradation;
-
-static const Degradation *degradation_of(const Commit *c) {
-        static const Degradation all[] = {
-                { -ENOMEM, "memory ran out", "give tenantq memory, then restart it" },
-                { -ESTALE, "the ledger's file was removed or replaced",
-                  "bring it back, from a backup if need be, then restart tenantq" },
-                { 0, "the ledger could not be written", "mend the disk, then restart tenantq" },
-        };
-        const Degradation *d = all;
-
-        while (d->error != 0 && d->error != c->error)
-                d++;
-        return d;
-}
-
-void commit_on_degraded(Commit *c, void (*degraded)(void *data), void *data) {
-        c->degraded = degraded;
-        c->degraded_data = data;
-}
-
-void commit_degrade(Commit *c, int error) {
-        const Degradation *d;
-
-        if (c->is_degraded)
-                return;
-        c->is_degraded = true;
-        c->error = error;
-        d = degradation_of(c);
-        tq_log_about(LOG_CRIT, (TqLogAbout){ .id = TQ_LOG_DEGRADED },
-                     "DEGRADED: %s (%s). Nothing is accepted or started any more; running jobs go "
-                     "on. %c%s",
-                     d->what, strerror(-error), toupper(d->mend[0]), d->mend + 1);
-        if (c->degraded)
-                c->degraded(c->degraded_data);
-}
-
-const char *commit_fault(const Commit *c) {
-        return c->is_degraded ? degradation_of(c)->what : NULL;
-}
-
-const char *commit_explain(const Commit *c, char *buf, size_t size) {
-        const Degradation *d = degradation_of(c);
-
-        (void)snprintf(buf, size, "%s: %s", d->what, d->mend);
-        return buf;
-}
-
 /* Life ---------------------------------------------------------------------------------------- */
 
 int commit_new(sd_event *event, const char *path, int claims_fd, Commit **ret) {
+        TQ_FREE char *name = NULL;
         Commit *c = calloc(1, sizeof(*c));
 
         if (!c)
@@ -309,6 +166,11 @@ int commit_new(sd_event *event, const char *path, int claims_fd, Commit **ret) {
         c->event = event;
         c->path = path;
         c->claims_fd = claims_fd;
+        if (asprintf(&name, "%s-reserve", path) < 0 ||
+            tq_reserve_init(&c->reserve, name, TQ_RESERVE_BYTES) < 0) {
+                free(c);
+                return -ENOMEM;
+        }
         *ret = c;
         return 0;
 }
@@ -331,20 +193,51 @@ int commit_start(Commit *c) {
                                     on_collect, c);
         if (r >= 0)
                 r = sd_event_add_post(c->event, &c->post_source, on_post, c);
+        if (r >= 0)
+                r = sd_event_add_time(c->event, &c->probe_source, CLOCK_MONOTONIC, 0,
+                                      TQ_USEC_PER_SEC / 10, fault_on_probe, c);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->probe_source, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        r = tq_reserve_make(&c->reserve);
+        if (r == -ENOSPC) {
+                fault_full(c);
+                r = 0;
+        }
         return r;
 }
 
+/* False: it is not recorded, and so nothing after it may be. */
+static bool leave_batch(Commit *c, Batch *b, bool may_be) {
+        bool is_recorded;
+
+        if (!b)
+                return may_be;
+        b->result = -EIO;
+        if (may_be && c->ledger && c->state != STATE_DEGRADED) {
+                b->result = 0;
+                record(b);
+        }
+        is_recorded = b->result >= 0;
+        batch_perform(b, -ECANCELED, false);
+        (void)batch_free(b);
+        return is_recorded;
+}
+
 void commit_leave(Commit *c) {
+        bool may_be;
+
         c->is_leaving = true;
         c->worker_source = sd_event_source_disable_unref(c->worker_source);
         c->post_source = sd_event_source_disable_unref(c->post_source);
+        c->probe_source = sd_event_source_disable_unref(c->probe_source);
         c->worker = tq_worker_free(c->worker);
-        /* What came during the last commit. */
-        if (c->batch && c->ledger && !c->is_degraded)
-                record(c->batch);
-        if (c->batch)
-                perform(c->batch, -ECANCELED);
-        c->batch = batch_free(c->batch);
+        /* What there was no room for, then what came during the last commit. */
+        may_be = leave_batch(c, c->stalled, true);
+        c->stalled = NULL;
+        (void)leave_batch(c, c->batch, may_be);
+        c->batch = NULL;
         c->ledger = tq_ledger_close(c->ledger);
 }
 
@@ -353,6 +246,7 @@ Commit *commit_free(Commit *c) {
                 return NULL;
         if (!c->is_leaving)
                 commit_leave(c);
+        tq_reserve_done(&c->reserve);
         free(c);
         return NULL;
 }

@@ -71,22 +71,22 @@ static char *format(const char *fmt, va_list ap) {
 }
 
 /* One that there is no memory for is left out: without its text it would fail the whole commit. */
-static void add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
-                const char *fmt, va_list ap) {
+static void add(Events *e, TqKind kind, uint32_t tenant, uint64_t job, uid_t uid, const char *fmt,
+                va_list ap) {
         TQ_FREE char *text = format(fmt, ap);
         TqLedgerOp *op = text ? commit_op(e->commit, TQ_LEDGER_EVENT) : NULL;
 
         if (!op)
                 return;
-        op->kind = kind;
+        op->kind = tq_kinds[kind].name;
         op->tenant = tenant;
         op->job = job;
         op->uid = uid;
         op->text = TQ_TAKE_PTR(text);
 }
 
-void events_add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_t uid,
-                const char *fmt, ...) {
+void events_add(Events *e, TqKind kind, uint32_t tenant, uint64_t job, uid_t uid, const char *fmt,
+                ...) {
         va_list ap;
 
         va_start(ap, fmt);
@@ -96,17 +96,19 @@ void events_add(Events *e, const char *kind, uint32_t tenant, uint64_t job, uid_
 
 /* The counts of one budget as a row. */
 static void summarise(Events *e, EventBudget *b) {
-        char text[256];
+        char text[512];
         size_t at = 0;
 
-        for (size_t i = 0; i < EVENT_BUDGET_KINDS && b->beyond[i].kind; i++) {
+        for (size_t i = 0; i < EVENT_BUDGET_KINDS && b->beyond[i].n > 0; i++) {
                 at += (size_t)snprintf(text + at, at < sizeof(text) ? sizeof(text) - at : 0,
                                        "%s%llu more %s", at > 0 ? ", " : "",
-                                       (unsigned long long)b->beyond[i].n, b->beyond[i].kind);
-                b->beyond[i].kind = NULL;
+                                       (unsigned long long)b->beyond[i].n,
+                                       tq_kinds[b->beyond[i].kind].name);
+                b->beyond[i].n = 0;
         }
         tq_list_unlink(&b->link);
-        events_add(e, "repeated", b->tenant, 0, EVENTS_NOBODY, "%s (beyond " BUDGET ")", text);
+        events_add(e, TQ_KIND_REPEATED, b->tenant, 0, EVENTS_NOBODY, "%s (beyond " BUDGET ")",
+                   text);
 }
 
 void events_flush(Events *e) {
@@ -124,12 +126,12 @@ static int on_summary(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void count(Events *e, EventBudget *b, const char *kind) {
+static void count(Events *e, EventBudget *b, TqKind kind) {
         for (size_t i = 0; i < EVENT_BUDGET_KINDS; i++) {
-                if (b->beyond[i].kind && b->beyond[i].kind != kind)
+                if (b->beyond[i].n > 0 && b->beyond[i].kind != kind)
                         continue;
-                b->beyond[i].n = b->beyond[i].kind ? b->beyond[i].n + 1 : 1;
                 b->beyond[i].kind = kind;
+                b->beyond[i].n++;
                 break;
         }
         if (tq_list_is_empty(&b->link))
@@ -139,7 +141,7 @@ static void count(Events *e, EventBudget *b, const char *kind) {
                                                  TQ_USEC_PER_SEC, on_summary, e);
 }
 
-void events_add_within(Events *e, EventBudget *b, const char *kind, uint64_t job, uid_t uid,
+void events_add_within(Events *e, EventBudget *b, TqKind kind, uint64_t job, uid_t uid,
                        const char *fmt, ...) {
         uint64_t now = tq_clock_boottime_usec(), rate = 0;
         va_list ap;

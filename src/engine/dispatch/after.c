@@ -18,6 +18,9 @@ typedef struct Fate {
         TqLedgerFate fate;
 } Fate;
 
+#define TRIES     4 /* at once */
+#define LATE_USEC TQ_USEC_PER_SEC
+
 typedef struct Inquiry {
         TqTask task;
         TqList link; /* in its tenant's line */
@@ -26,6 +29,7 @@ typedef struct Inquiry {
         uint32_t tenant;
         Fate fates[TQ_JOB_AFTER_MAX];
         size_t n;
+        unsigned tries;
         int result;
 } Inquiry;
 
@@ -39,15 +43,28 @@ struct Afters {
         Commit *commit;
         Feed *feed;
         TqMap lines; /* tenant → Line, while there is anything in it */
+        TqList late; /* of Inquiry.link: asked again when the timer goes off */
+        sd_event_source *timer;
 };
 
-int afters_new(Commit *commit, Feed *feed, Afters **ret) {
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata);
+
+int afters_new(sd_event *event, Commit *commit, Feed *feed, Afters **ret) {
         Afters *a = calloc(1, sizeof(*a));
+        int r;
 
         if (!a)
                 return -ENOMEM;
         a->commit = commit;
         a->feed = feed;
+        tq_list_init(&a->late);
+        r = sd_event_add_time(event, &a->timer, CLOCK_BOOTTIME, 0, 0, on_late, a);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+        if (r < 0) {
+                (void)afters_free(a);
+                return r;
+        }
         *ret = a;
         return 0;
 }
@@ -68,6 +85,9 @@ Afters *afters_free(Afters *a) {
 
         if (!a)
                 return NULL;
+        (void)sd_event_source_disable_unref(a->timer);
+        TQ_LIST_FOREACH(node, &a->late)
+        (void)inquiry_free(TQ_LIST_ENTRY(node, Inquiry, link));
         while ((line = tq_map_next(&a->lines, &position))) {
                 TQ_LIST_FOREACH(node, &line->waiting)
                 (void)inquiry_free(TQ_LIST_ENTRY(node, Inquiry, link));
@@ -161,6 +181,7 @@ static int tell(Afters *a, const Inquiry *q, bool *ret_again) {
                         event.instead = f->job;
                 }
                 event.is_met = f->job > 0 && f->fate == TQ_FATE_WELL;
+                event.met_by = f->job;
                 r = feed_step(a->feed, &event);
                 if (r == -EAGAIN)
                         *ret_again = true;
@@ -253,6 +274,31 @@ static void ask(Afters *a, Inquiry *q) {
                 (void)inquiry_free(q);
 }
 
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        Afters *a = userdata;
+
+        (void)source;
+        (void)usec;
+        TQ_LIST_FOREACH(node, &a->late) {
+                tq_list_unlink(node);
+                ask(a, TQ_LIST_ENTRY(node, Inquiry, link));
+        }
+        return 0;
+}
+
+/* After the commit that says how it ended, or who comes next. One whose launch is still leaving
+ * after a restart may take its time. */
+static void ask_again(Afters *a, Inquiry *q) {
+        if (q->tries++ < TRIES) {
+                ask(a, q);
+                return;
+        }
+        tq_list_append(&a->late, &q->link);
+        if (sd_event_source_set_time_relative(a->timer, LATE_USEC) < 0 ||
+            sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT) < 0)
+                commit_degrade(a->commit, -ENOMEM);
+}
+
 static void on_done(TqTask *task, void *userdata) {
         Inquiry *q = TQ_CONTAINER_OF(task, Inquiry, task);
         Afters *a = q->afters;
@@ -270,7 +316,7 @@ static void on_done(TqTask *task, void *userdata) {
         if (q->result >= 0 && !is_leaving && !again)
                 (void)tell(a, q, &again);
         if (again)
-                ask(a, q); /* after the commit that says how, or who */
+                ask_again(a, q);
         else
                 (void)inquiry_free(q);
 }

@@ -8,7 +8,7 @@
 /* After=: which jobs are meant, and what became of those that have ended. */
 typedef struct Afters Afters;
 
-int afters_new(Commit *commit, Feed *feed, Afters **ret);
+int afters_new(sd_event *event, Commit *commit, Feed *feed, Afters **ret);
 Afters *afters_free(Afters *a);
 
 /* -EINVAL, -ENOMEM. */

@@ -40,16 +40,20 @@ Daytime *daytime_free(Daytime *d) {
         return NULL;
 }
 
-static uint64_t to_boottime(uint64_t realtime) {
+uint64_t daytime_to_boottime(uint64_t realtime) {
         uint64_t now = tq_clock_realtime_usec();
 
         return realtime <= now ? 0 : tq_add_u64(tq_clock_boottime_usec(), realtime - now);
 }
 
+uint64_t daytime_of(uint64_t boottime) {
+        return tq_add_u64(tq_clock_realtime_usec(), tq_sub_u64(boottime, tq_clock_boottime_usec()));
+}
+
 void daytime_fill(const Job *job, TqEvent *event) {
-        event->j.not_before = to_boottime(job->start_after_usec);
+        event->j.not_before = daytime_to_boottime(job->start_after_usec);
         event->j.has_start_by = job->has_deadline;
-        event->j.start_by = to_boottime(job->deadline_usec);
+        event->j.start_by = daytime_to_boottime(job->deadline_usec);
 }
 
 static bool names_a_time(const TqJob *job, const void *data) {

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/dispatch/dispatch.h"
 
+#include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/dispatch/daytime.h"
 #include "engine/dispatch/start.h"
 #include "engine/dispatch/load.h"
+#include "engine/dispatch/standings.h"
 #include "kernel/filter.h"
 
 /* An action that only prepares (START, ABORT) is sent at once: a launch waits at its barrier and
@@ -29,9 +33,11 @@ struct Dispatch {
         Walks *walks;
         Daytime *daytime;
         Afters *afters;
+        Standings *standings;
         Specs specs;
+        Crash crash;
         DispatchHooks hooks;
-        TqMap ending; /* job → the Dispatch: judged, but its verdict is not committed yet */
+        TqMap ending; /* job → its verdict as a text, owned: it is not committed yet */
         bool is_open;
         sd_event_source *timer, *post;
         uint64_t armed; /* what the timer is set to */
@@ -70,7 +76,9 @@ static void on_recorded(void *data, int result) {
 
 static void follow_by(Dispatch *d, TqMessageType type, const TqAction *a) {
         const Tenant *t = tenants_get(d->tenants, a->tenant);
-        Following *f = commit_then(d->commit, on_recorded, sizeof(*f));
+        bool hurries = type == TQ_MESSAGE_TERM || type == TQ_MESSAGE_KILL;
+        Following *f =
+                (hurries ? commit_then_hurry : commit_then)(d->commit, on_recorded, sizeof(*f));
 
         if (f)
                 *f = (Following){ .dispatch = d,
@@ -126,14 +134,60 @@ static void on_sample(void *data, const TqAction *a) {
         send(data, TQ_MESSAGE_SAMPLE, a->tenant, a->job, a->attempt);
 }
 
+/* The scheduler holds it. */
+static void quarantine(Dispatch *d, const TqAction *a) {
+        TqLedgerOp *op = record(d, TQ_LEDGER_QUARANTINE, a);
+        const char *name = sigabbrev_np(a->verdict.code);
+        Job *job = a->userdata;
+        char why[160];
+
+        (void)snprintf(why, sizeof(why),
+                       "its launch crashed again (tenantq-exec, signal %d, %s), and others' do not",
+                       a->verdict.code, name ? name : "?");
+        if (op)
+                (void)commit_copy(d->commit, why, &op->text);
+        job->is_held_by_admin = true;
+        tenants_note_launch(d->tenants, a->tenant, NULL); /* it was this job alone */
+        /* For whoever asks; without memory it is not said. */
+        free(job->quarantine);
+        job->quarantine = strdup(why);
+        d->hooks.quarantined(d->hooks.data, a->tenant, a->job, why);
+}
+
 static void on_requeue(void *data, const TqAction *a) {
         (void)record(data, TQ_LEDGER_REQUEUE, a);
         follow_by(data, TQ_MESSAGE_ACK, a);
+        if (a->is_quarantined)
+                quarantine(data, a);
+}
+
+static void name_call(TqVerdict *v) {
+        if (v->end.kind == TQ_END_CALL)
+                (void)tq_filter_call_name(v->end.code, v->call, sizeof(v->call));
+}
+
+static void on_retry(void *data, const TqAction *a) {
+        Dispatch *d = data;
+        TqLedgerOp *op = record(d, TQ_LEDGER_RETRY, a);
+        Job *job = a->userdata;
+        char verdict[160];
+
+        if (op) {
+                op->verdict = a->verdict;
+                name_call(&op->verdict);
+                op->failures = a->failures;
+                op->again_usec = daytime_of(a->again_at);
+                /* For whoever asks; without memory it is not said. */
+                free(job->failed_as);
+                job->failed_as = strdup(tq_verdict_format(&op->verdict, verdict, sizeof(verdict)));
+        }
+        follow_by(d, TQ_MESSAGE_ACK, a);
 }
 
 typedef struct Ending {
         Dispatch *dispatch;
         uint64_t job;
+        uint32_t tenant;
 } Ending;
 
 static void on_end_recorded(void *data, int result) {
@@ -141,8 +195,17 @@ static void on_end_recorded(void *data, int result) {
 
         if (result < 0)
                 return;
-        (void)tq_map_remove(&e->dispatch->ending, e->job);
-        e->dispatch->hooks.ended(e->dispatch->hooks.data, e->job);
+        free(tq_map_remove(&e->dispatch->ending, e->job));
+        e->dispatch->hooks.ended(e->dispatch->hooks.data, e->job, e->tenant);
+}
+
+static void note_ending(Dispatch *d, const TqAction *a) {
+        char verdict[160], *text = strdup(tq_verdict_format(&a->verdict, verdict, sizeof(verdict)));
+
+        if (text && tq_map_put(&d->ending, a->job, text) >= 0)
+                return;
+        free(text);
+        commit_degrade(d->commit, -ENOMEM);
 }
 
 static void on_finish(void *data, const TqAction *a) {
@@ -153,18 +216,16 @@ static void on_finish(void *data, const TqAction *a) {
 
         if (op) {
                 op->verdict = a->verdict;
-                if (a->verdict.end.kind == TQ_END_CALL)
-                        (void)tq_filter_call_name(a->verdict.end.code, op->verdict.call,
-                                                  sizeof(op->verdict.call));
+                op->is_dead = a->is_dead;
+                name_call(&op->verdict);
         }
         follow_by(d, TQ_MESSAGE_ACK, a);
         d->hooks.has_room(d->hooks.data, a->tenant);
         settings_job_ended(d->settings, tenants_get(d->tenants, a->tenant));
         e = commit_then(d->commit, on_end_recorded, sizeof(*e));
         if (e)
-                *e = (Ending){ .dispatch = d, .job = a->job };
-        if (tq_map_put(&d->ending, a->job, d) < 0)
-                commit_degrade(d->commit, -ENOMEM);
+                *e = (Ending){ .dispatch = d, .job = a->job, .tenant = a->tenant };
+        note_ending(d, a);
         /* The one whose launch failed: others that fail say so again. */
         if (job->failed_why)
                 tenants_note_launch(d->tenants, a->tenant, NULL);
@@ -247,6 +308,18 @@ static int note_failure(Dispatch *d, const TqJob *live, TqStage stage, int error
         return 0;
 }
 
+/* The end of a launch, as far as it may be the host's fault. */
+static int note_end(Dispatch *d, const TqJob *live, const TqEnd *end, const char *text,
+                    size_t size) {
+        bool has_crashed = end->kind == TQ_END_CRASHED;
+
+        if (!has_crashed &&
+            (end->kind != TQ_END_SPAWN_FAILED || !tq_verdict_is_before_job((TqStage)end->stage)))
+                return 0;
+        return note_failure(d, live, has_crashed ? TQ_STAGE_HELPER : (TqStage)end->stage,
+                            has_crashed ? EIO : end->code, text, size, true);
+}
+
 static int on_start_failed(void *userdata, const TqMessage *message, const char *blob, int *fd) {
         const TqAttemptMessage *m = &message->attempt;
         TqEnd end = { .kind = TQ_END_SPAWN_FAILED, .stage = m->stage, .code = m->error };
@@ -302,10 +375,8 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
                 return heard(feed_step(d->feed, &event));
         }
         live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
-        if (live && live->attempt == m->attempt && m->end.kind == TQ_END_SPAWN_FAILED &&
-            tq_verdict_is_before_job((TqStage)m->end.stage) &&
-            note_failure(d, live, (TqStage)m->end.stage, m->end.code, blob,
-                         message->header.blob_size, true) < 0)
+        if (live && live->attempt == m->attempt &&
+            note_end(d, live, &m->end, blob, message->header.blob_size) < 0)
                 return -ENOMEM;
         r = feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
                                            .job = m->job,
@@ -377,6 +448,8 @@ int dispatch_load(Dispatch *d) {
         /* Before the first time of day is reckoned. */
         int r = daytime_start(d->daytime, d->event);
 
+        if (r >= 0)
+                r = standings_load(d->standings);
         return r < 0 ? r
                      : load_run(&(Load){ .link = d->link,
                                          .commit = d->commit,
@@ -384,20 +457,46 @@ int dispatch_load(Dispatch *d) {
                                          .recovery = d->recovery,
                                          .feed = d->feed,
                                          .afters = d->afters,
-                                         .specs = &d->specs });
+                                         .specs = &d->specs,
+                                         .crash = &d->crash,
+                                         .quarantined = d->hooks.quarantined,
+                                         .data = d->hooks.data });
+}
+
+/* Recorded before anything of the job is looked at again. */
+void dispatch_note_crash(Dispatch *d, uint64_t job, int sig) {
+        const char *name = sigabbrev_np(sig);
+        TqLedgerOp op = { .type = TQ_LEDGER_CRASH, .job = job, .text = d->crash.why };
+        int r;
+
+        d->crash.job = job;
+        (void)snprintf(d->crash.why, sizeof(d->crash.why),
+                       "the engine crashed %s while it worked on this job (signal %d, %s)",
+                       TQ_CRASHES_MOST == 2 ? "twice" : "again and again", sig, name ? name : "?");
+        r = tq_ledger_apply(commit_ledger(d->commit), &op, 1);
+        d->crash.is_recorded = r >= 0;
+        if (r < 0)
+                tq_log(LOG_ERR,
+                       "that the engine crashed over job %" PRIu64 " can't be recorded: %s", job,
+                       strerror(-r));
 }
 
 int dispatch_open(Dispatch *d) {
         d->is_open = true;
-        return feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_OPEN });
+        return commit_fault(d->commit) ? 0
+                                       : feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_OPEN });
 }
 
-void dispatch_stop_starting(Dispatch *d) {
+void dispatch_leave(Dispatch *d) {
+        standings_leave(d->standings);
+}
+
+void dispatch_stop_starting(Dispatch *d, bool for_good) {
         size_t position = 0;
         const TqJob *job;
 
         (void)feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_CLOSE });
-        while ((job = tq_scheduler_next_job(feed_scheduler(d->feed), &position)))
+        while (for_good && (job = tq_scheduler_next_job(feed_scheduler(d->feed), &position)))
                 if (job->state == TQ_JOB_STARTING)
                         send(d, TQ_MESSAGE_ABORT, job->tenant->id, job->id, job->attempt);
 }
@@ -426,6 +525,10 @@ bool dispatch_is_ending(const Dispatch *d, uint64_t job) {
         return tq_map_get(&d->ending, job) || recovery_is_deferred(d->recovery, job);
 }
 
+const char *dispatch_verdict(const Dispatch *d, uint64_t job) {
+        return tq_map_get(&d->ending, job);
+}
+
 void dispatch_abandon(Dispatch *d, const TqJob *job) {
         send(d, TQ_MESSAGE_ABANDON, job->tenant->id, job->id, job->attempt);
 }
@@ -448,7 +551,8 @@ static void listen(Dispatch *d) {
                 { TQ_ACTION_START, on_start },     { TQ_ACTION_RUN, on_run },
                 { TQ_ACTION_ABORT, on_abort },     { TQ_ACTION_TERM, on_term },
                 { TQ_ACTION_KILL, on_kill },       { TQ_ACTION_SAMPLE, on_sample },
-                { TQ_ACTION_REQUEUE, on_requeue }, { TQ_ACTION_FINISH, on_finish },
+                { TQ_ACTION_REQUEUE, on_requeue }, { TQ_ACTION_RETRY, on_retry },
+                { TQ_ACTION_FINISH, on_finish },
         };
         static const struct {
                 TqMessageType type;
@@ -489,7 +593,9 @@ int dispatch_new(sd_event *event, TqLink *link, Commit *commit, Tenants *tenants
         if (r >= 0)
                 r = daytime_new(feed, d->walks, &d->daytime);
         if (r >= 0)
-                r = afters_new(commit, feed, &d->afters);
+                r = afters_new(event, commit, feed, &d->afters);
+        if (r >= 0)
+                r = standings_new(commit, feed, &d->standings);
         if (r >= 0)
                 r = sd_event_add_time(event, &d->timer, CLOCK_BOOTTIME, 0, 1000, on_timer, d);
         if (r >= 0)
@@ -511,6 +617,7 @@ Dispatch *dispatch_free(Dispatch *d) {
         const TqScheduler *scheduler;
         size_t position = 0;
         const TqJob *job;
+        char *verdict;
 
         if (!d)
                 return NULL;
@@ -523,6 +630,10 @@ Dispatch *dispatch_free(Dispatch *d) {
         (void)daytime_free(d->daytime);
         (void)walks_free(d->walks);
         (void)afters_free(d->afters);
+        (void)standings_free(d->standings);
+        position = 0;
+        while ((verdict = tq_map_next(&d->ending, &position)))
+                free(verdict);
         tq_map_done(&d->ending);
         free(d);
         return NULL;

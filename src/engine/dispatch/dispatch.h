@@ -16,9 +16,12 @@ typedef struct Dispatch Dispatch;
 /* Told when it has happened. Each is set. */
 typedef struct DispatchHooks {
         void *data;
-        void (*started)(void *data, uint64_t job);     /* and that is recorded */
-        void (*ended)(void *data, uint64_t job);       /* its verdict is recorded */
+        void (*started)(void *data, uint64_t job); /* and that is recorded */
+        /* Its verdict is recorded. */
+        void (*ended)(void *data, uint64_t job, uint32_t tenant);
         void (*has_room)(void *data, uint32_t tenant); /* perhaps: for jobs that wait to be taken */
+        /* It is held; not recorded yet. */
+        void (*quarantined)(void *data, uint32_t tenant, uint64_t job, const char *why);
 } DispatchHooks;
 
 /* Callers come after the ends of jobs and what the supervisor says. */
@@ -34,11 +37,16 @@ Dispatch *dispatch_free(Dispatch *d);
 int dispatch_tell_host(Dispatch *d);
 void dispatch_tell_tenant(Dispatch *d, const Tenant *t);
 
+/* The process before has crashed over that job. Before stock is taken. */
+void dispatch_note_crash(Dispatch *d, uint64_t job, int sig);
 /* Stock is taken: what the ledger knows is taken up, as recovery decides. Then jobs may start. */
 int dispatch_load(Dispatch *d);
 int dispatch_open(Dispatch *d);
-/* What stands at its barrier can't be recorded as running any more: it is undone. */
-void dispatch_stop_starting(Dispatch *d);
+/* Before the last commit: what is to be remembered is put down. */
+void dispatch_leave(Dispatch *d);
+/* Nothing starts until dispatch_open(). For good: what stands at its barrier can't be recorded as
+ * running any more, and is undone. */
+void dispatch_stop_starting(Dispatch *d, bool for_good);
 
 /* A job that is being taken. */
 Job *dispatch_job_new(Dispatch *d, uint64_t id, uint32_t tenant);
@@ -52,6 +60,8 @@ const TqRefusal *dispatch_refusal(const Dispatch *d);
 const TqScheduler *dispatch_scheduler(const Dispatch *d);
 /* Judged, but its verdict is not recorded yet; or deferred by an old launch. */
 bool dispatch_is_ending(const Dispatch *d, uint64_t job);
+/* The verdict of one that was judged, while it is not recorded; NULL: it is, or there is none. */
+const char *dispatch_verdict(const Dispatch *d, uint64_t job);
 void dispatch_abandon(Dispatch *d, const TqJob *job);
 Walks *dispatch_walks(Dispatch *d);
 Afters *dispatch_afters(Dispatch *d);

@@ -74,6 +74,10 @@ const TqRefusal *feed_refusal(const Feed *f) {
         return &f->actions.refusal;
 }
 
+const TqTenant *feed_next_changed(Feed *f) {
+        return tq_scheduler_next_changed(f->scheduler);
+}
+
 const TqScheduler *feed_scheduler(const Feed *f) {
         return f->scheduler;
 }

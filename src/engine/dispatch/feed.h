@@ -20,5 +20,7 @@ void feed_on_decision(Feed *f, void (*decided)(void *data), void *data);
 int feed_step(Feed *f, const TqEvent *event);
 /* Of the latest SUBMIT that was refused, or that comes near a limit. */
 const TqRefusal *feed_refusal(const Feed *f);
+/* As tq_scheduler_next_changed(). */
+const TqTenant *feed_next_changed(Feed *f);
 /* To look at. */
 const TqScheduler *feed_scheduler(const Feed *f);

@@ -7,6 +7,7 @@ Job *job_new(uint64_t id, Specs *specs, size_t *n_of_tenant) {
         if (job) {
                 job->id = id;
                 job->specs = specs;
+                job->caller = TQ_CRUMB_NOBODY;
                 job->n_of_tenant = n_of_tenant ? n_of_tenant : &specs->n_strangers;
         }
         return job;
@@ -28,6 +29,8 @@ Job *job_free(Job *job) {
         job_drop_spec(job);
         free(job->after);
         free(job->failed_why);
+        free(job->failed_as);
+        free(job->quarantine);
         free(job);
         return NULL;
 }
@@ -43,4 +46,12 @@ int job_keep_spec(Job *job, TqJobSpec *spec, bool must) {
         job->specs->n++;
         (*job->n_of_tenant)++;
         return 0;
+}
+
+void job_set_hold(Job *job, bool hold, bool is_admin) {
+        job->is_held_by_admin = hold && is_admin;
+        if (hold)
+                return;
+        free(job->quarantine);
+        job->quarantine = NULL;
 }

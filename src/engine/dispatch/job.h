@@ -3,6 +3,7 @@
 
 #include "core/jobspec.h"
 #include "core/scheduler.h"
+#include "ipc/crumb.h"
 
 /* A job's part that only the engine needs; TqJob.userdata. */
 
@@ -28,6 +29,10 @@ typedef struct Job {
         bool has_deadline;
         uint64_t start_after_usec, deadline_usec; /* start_after_usec 0: at once */
         char *failed_why; /* of the last launch that failed for now; NULL: none did */
+        char *quarantine; /* why an administrator holds it, as it were; NULL: that is not why */
+        uint64_t claim;   /* of its file, and */
+        uid_t caller;     /* who handed it in, if that was in this process; 0 and nobody */
+        char *failed_as;  /* the verdict of the last attempt that failed; NULL: none did */
 } Job;
 
 /* n_of_tenant: its tenant's count, or NULL. NULL: out of memory. */
@@ -38,6 +43,17 @@ Job *job_free(Job *job);
  * the job's or, unless it must, still the caller's; -ENOMEM. */
 int job_keep_spec(Job *job, TqJobSpec *spec, bool must);
 void job_drop_spec(Job *job);
+
+/* Somebody releases it, or holds it. */
+void job_set_hold(Job *job, bool hold, bool is_admin);
+
+/* That it is worked on. Before it is committed, the next process meets it as its claim again, or
+ * not at all. */
+static inline TqCrumb job_crumb(const Job *job) {
+        return (TqCrumb){
+                .kind = TQ_CRUMB_JOB, .number = job->id, .claim = job->claim, .uid = job->caller
+        };
+}
 
 /* Of a live job. */
 static inline Job *job_of(const TqJob *live) {

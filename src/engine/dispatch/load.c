@@ -21,7 +21,8 @@ static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
         event->j.runtime_usec = row->has_bounds ? row->runtime_usec : TQ_LIMIT_MAX;
         event->j.stop_usec = row->has_bounds ? row->stop_usec : TQ_JOB_STOP_USEC;
         event->j.memory_bytes = row->memory_bytes;
-        if (row->has_bounds ||
+        /* What has crashed us so often is read no more, whatever has become of it since. */
+        if (row->has_bounds || row->crashes >= TQ_CRASHES_MOST ||
             tq_jobfile_parse(row->spec, row->spec_size, &spec, NULL, NULL, NULL) < 0)
                 return;
         event->j.runtime_usec = tq_limits_get(&spec.limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
@@ -60,8 +61,30 @@ static void send(Load *t, TqMessageType type, const StockItem *item) {
 static int queue(Load *t, const TqLedgerLive *row, const TqEvent *event) {
         int r = feed_step(t->feed, event);
 
-        return r >= 0 && row->after ? afters_settle_now(t->afters, row->id, row->tenant, row->after)
-                                    : r;
+        return r >= 0 && row->after && row->attempt == 0
+                       ? afters_settle_now(t->afters, row->id, row->tenant, row->after)
+                       : r;
+}
+
+/* How often it may be tried, and when it is next. A clock that was set back makes it wait no longer
+ * than its file says. */
+static int read_retry(const TqLedgerLive *row, Job *job, TqEvent *event, TqRetry *ret) {
+        uint64_t now = tq_clock_boottime_usec(), most;
+        int r;
+
+        event->j.failures = row->failures;
+        if (!row->retry)
+                return 0;
+        r = tq_retry_parse(row->retry, ret);
+        if (r < 0)
+                return r;
+        event->j.retry = ret;
+        if (row->was_running || row->retry_usec == 0)
+                return 0;
+        most = tq_add_u64(now, tq_retry_delay(ret, row->failures, row->id));
+        event->j.again_at = TQ_MAX(TQ_MIN(daytime_to_boottime(row->retry_usec), most), UINT64_C(1));
+        job->failed_as = row->verdict ? strdup(row->verdict) : NULL;
+        return row->verdict && !job->failed_as ? -ENOMEM : 0;
 }
 
 static int follow(Load *t, const TqLedgerLive *row, TqEvent *event, const StockItem *item) {
@@ -75,6 +98,9 @@ static int follow(Load *t, const TqLedgerLive *row, TqEvent *event, const StockI
                 return adopt(t, row, event, &item->end);
         case RECOVERY_LOST:
                 memset(&unknown.counters, 0xFF, sizeof(unknown.counters));
+                /* Of another attempt than the ledger's: a launch that nobody recorded. */
+                if (item)
+                        send(t, item->has_ended ? TQ_MESSAGE_ACK : TQ_MESSAGE_ABORT, item);
                 return adopt(t, row, event, &unknown);
         case RECOVERY_DEFER:
                 r = recovery_defer(t->recovery, event);
@@ -101,11 +127,27 @@ static int leave(Load *t, const TqLedgerLive *row, Job *job, const StockItem *it
         return 0;
 }
 
-static int on_live(void *userdata, const TqLedgerLive *row) {
-        Load *t = userdata;
+/* Why it is held, and that it is. */
+static int read_quarantine(const Load *t, const TqLedgerLive *row, Job *job, TqEvent *event) {
+        bool is_culprit = t->crash->job == row->id;
+        const char *why = row->quarantine;
+
+        if (is_culprit && !t->crash->is_recorded && !row->was_running)
+                why = t->crash->why;
+        if (!why)
+                return 0;
+        if (is_culprit)
+                t->quarantined(t->data, row->tenant, row->id, why);
+        event->j.is_held = job->is_held_by_admin = true;
+        job->quarantine = strdup(why);
+        return job->quarantine ? 0 : -ENOMEM;
+}
+
+static int take_up(Load *t, const TqLedgerLive *row) {
         TQ_FREE StockItem *item = recovery_take(t->recovery, row->id);
         Job *job = job_new(row->id, t->specs, tenants_specs(t->tenants, row->tenant));
         TqAfter after[TQ_JOB_AFTER_MAX];
+        TqRetry retry;
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,
                 .tenant = row->tenant,
@@ -124,18 +166,35 @@ static int on_live(void *userdata, const TqLedgerLive *row) {
 
         if (!job)
                 return -ENOMEM;
-        /* What runs has waited already. */
-        r = row->was_running ? 0 : afters_keep(job, row->after, after, &event.j.n_after);
+        /* What has run has waited already. */
+        r = row->attempt > 0 ? 0 : afters_keep(job, row->after, after, &event.j.n_after);
         if (r >= 0) {
                 job->start_after_usec = row->start_after_usec;
                 job->has_deadline = row->has_deadline;
                 job->deadline_usec = row->deadline_usec;
                 job->is_held_by_admin = row->hold == TQ_HOLD_ADMIN;
+                r = read_quarantine(t, row, job, &event);
+        }
+        if (r >= 0) {
                 daytime_fill(job, &event);
                 read_bounds(row, &event);
-                r = follow(t, row, &event, item);
+                r = read_retry(row, job, &event, &retry);
         }
+        if (r >= 0)
+                r = follow(t, row, &event, item);
         return r < 0 ? leave(t, row, job, item, r) : 0;
+}
+
+static int on_live(void *userdata, const TqLedgerLive *row) {
+        Load *t = userdata;
+        TqCrumb *crumb = tq_link_crumb(t->link);
+        TqCrumb before = tq_crumb_leave(
+                crumb,
+                (TqCrumb){ .kind = TQ_CRUMB_JOB, .number = row->id, .uid = TQ_CRUMB_NOBODY });
+        int r = take_up(t, row);
+
+        tq_crumb_put_back(crumb, before);
+        return r;
 }
 
 int load_run(Load *t) {

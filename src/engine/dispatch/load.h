@@ -6,6 +6,14 @@
 #include "engine/tenants/tenants.h"
 #include "ipc/link.h"
 
+/* What the process before has died over. */
+typedef struct Crash {
+        uint64_t job;     /* 0: no job */
+        bool is_recorded; /* else it is held as long as we live: that it did must not be forgotten
+                           */
+        char why[160];
+} Crash;
+
 /* What is needed to take up the jobs of the ledger. */
 typedef struct Load {
         TqLink *link;
@@ -15,6 +23,9 @@ typedef struct Load {
         Feed *feed;
         Afters *afters;
         Specs *specs;
+        const Crash *crash;
+        void (*quarantined)(void *data, uint32_t tenant, uint64_t job, const char *why);
+        void *data;
 } Load;
 
 /* All jobs of the ledger that have not ended, and then what is left of the stock, which is

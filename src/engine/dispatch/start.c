@@ -49,6 +49,7 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
                            .owner = t->owner,
                            .private_network = job->spec->private_network,
                            .has_paths = job->spec->n_paths > 0,
+                           .keep_usec = job->spec->keep_usec,
                            .limits = job->spec->limits },
         };
         int r;
@@ -73,8 +74,10 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
 /* What fails here is no fault of the job, which stays as it is: -EPIPE: the supervisor is gone, and
  * so are we in a moment. */
 static void start(Starts *s, Job *job, uint32_t tenant, unsigned attempt) {
+        TqCrumb before = tq_crumb_leave(tq_link_crumb(s->link), job_crumb(job));
         int r = send_start(s, job, tenants_get(s->tenants, tenant), attempt);
 
+        tq_crumb_put_back(tq_link_crumb(s->link), before);
         if (r < 0 && r != -EPIPE)
                 commit_degrade(s->commit, r);
 }
@@ -98,6 +101,8 @@ static void on_spec_run(TqTask *task) {
 }
 
 static int parse(const SpecTask *st, Job *job) {
+        TqCrumb *crumb = tq_link_crumb(st->starts->link);
+        TqCrumb before = tq_crumb_leave(crumb, job_crumb(job));
         TqJobSpec spec = {};
         TqError err = {};
         int r;
@@ -106,6 +111,7 @@ static int parse(const SpecTask *st, Job *job) {
         if (r >= 0 && !job->spec)
                 r = job_keep_spec(job, &spec, true);
         tq_jobspec_done(&spec);
+        tq_crumb_put_back(crumb, before);
         return r;
 }
 

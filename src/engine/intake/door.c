@@ -130,14 +130,17 @@ static bool is_draining(const Door *d, const Tenant *t) {
                (view && view->is_draining);
 }
 
-static void reckon_credit(Door *d, Line *line) {
-        uint32_t credit = line->is_shut || is_draining(d, line->tenant) ? 0 : TQ_CREDIT_MOST;
+static void tell_credit(Door *d, Line *line, uint32_t credit) {
         TqMessage m = { .credit = { .tenant = line->tenant->handle, .credit = credit } };
 
         if (credit == line->credit || line->tenant->handle == 0)
                 return;
         line->credit = credit;
         (void)tq_link_send(d->link, TQ_MESSAGE_CREDIT, &m, NULL, 0, -EBADF);
+}
+
+static void reckon_credit(Door *d, Line *line) {
+        tell_credit(d, line, line->is_shut || is_draining(d, line->tenant) ? 0 : TQ_CREDIT_MOST);
 }
 
 /* Asking again ----------------------------------------------------------------------------------
@@ -281,6 +284,19 @@ void door_room_made_all(Door *d) {
                 door_room_made(d, t->id);
 }
 
+void door_forget(Door *d, uint32_t tenant) {
+        Line *line = find(d, tenant);
+
+        while (line && line->n > 0)
+                drop(line, TQ_LIST_ENTRY(line->waiting.next, Waiting, link));
+        if (!line)
+                return;
+        line->asked = 0;
+        set_retry(d, line, UINT64_MAX);
+        /* Whoever has the name next begins with all of it. */
+        tell_credit(d, line, TQ_CREDIT_MOST);
+}
+
 size_t door_count(const Door *d, uint32_t tenant) {
         const Line *line = find(d, tenant);
 
@@ -297,8 +313,8 @@ static void say(Door *d, Line *line, const TqRefusal *refusal) {
         if (commit_fault(d->commit) || (line->said_usec > 0 && now - line->said_usec < SAID_USEC))
                 return;
         line->said_usec = now;
-        events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id), "files-wait", 0,
-                          EVENTS_NOBODY, "%s",
+        events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id),
+                          TQ_KIND_FILES_WAIT, 0, EVENTS_NOBODY, "%s",
                           tq_admit_format(refusal, line->tenant->name, text, sizeof(text)));
 }
 

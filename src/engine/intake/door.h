@@ -40,5 +40,7 @@ void door_is_late(Door *d, const Tenant *t, uint64_t claim);
  * changed. */
 void door_room_made(Door *d, uint32_t tenant);
 void door_room_made_all(Door *d);
+/* What waits is nobody's any more. */
+void door_forget(Door *d, uint32_t tenant);
 /* How many wait. */
 size_t door_count(const Door *d, uint32_t tenant);

@@ -6,264 +6,220 @@
 
 #include "base/clock.h"
 #include "base/format.h"
-#include "base/log.h"
 #include "conf/jobfile.h"
-#include "kernel/cgroup.h"
+#include "engine/intake/keys.h"
 
-/* Parsing happens here, in the process that can do nothing else. A refusal that is for now may wait
- * at the door (door.c). */
+/* Parsing happens here, in the process that can do nothing else. What was parsed is taken (take.c);
+ * a refusal that is for now may wait at the door (door.c). */
 
-#define WARN_USEC (60 * TQ_USEC_PER_SEC)
+#define KEY_OF(uid) ((uint64_t)(uid) + 1) /* root is a user too */
 
 struct Intake {
+        Takes *takes;
+        Keys *keys;
         TqLink *link;
         Commit *commit;
         Events *events;
         Tenants *tenants;
         Settings *settings;
-        Dispatch *dispatch;
         Door *door;
-        TqMap warned; /* Tenant.id → uint64_t: when the journal was last told that a limit is near
-                       */
+        TqMap barred; /* KEY_OF(user) → uint64_t: until when, CLOCK_BOOTTIME */
 };
 
-static int refuse(Answer *ret, TqControlError error) {
-        ret->error = error;
-        return -EBADMSG;
-}
-
-/* Says what the tenant's jobs may ask for. */
-static void refuse_profile(const Layers *layers, const char *tenant, unsigned line, TqError *err) {
-        char stricter[128] = "";
-        size_t used = 0;
-
-        for (int i = 0; i < _TQ_RANK_MAX; i++) {
-                const char *name = tq_profile_rank_to_string((TqProfileRank)i);
-
-                if (strcmp(name, layers->profile) != 0 &&
-                    tq_profile_permits(layers->profile, layers->rank, name) &&
-                    used < sizeof(stricter))
-                        used += (size_t)snprintf(stricter + used, sizeof(stricter) - used, "%s%s",
-                                                 used > 0 ? ", " : "", name);
-        }
-        (void)tq_error_at(err, -EBADMSG, line, "Profile", "expected %s, which is tenant %s's%s%s",
-                          layers->profile, tenant,
-                          used > 0 ? ", or a stricter one: " : "; nothing stricter is left",
-                          stricter);
-}
-
-static int check(Intake *in, const Submission *s, const TqJobSpec *spec, Answer *ret) {
-        const TqHello *host = settings_host(in->settings);
-        char whose[TQ_TENANT_NAME_MAX + 16], why[160];
-        const Layers *layers = settings_layers(in->settings, s->tenant->id);
-        TqKey key;
-
-        if (commit_fault(in->commit)) {
-                (void)tq_error(&ret->err, -EROFS, "nothing is accepted: %s",
-                               commit_explain(in->commit, why, sizeof(why)));
-                return refuse(ret, TQ_CONTROL_REFUSED);
-        }
-        if (!layers) {
-                (void)tq_error(&ret->err, -EAGAIN, "the tenant's limits are not known yet");
-                return refuse(ret, TQ_CONTROL_REFUSED);
-        }
-        if (spec->profile[0] && !tq_profile_permits(layers->profile, layers->rank, spec->profile)) {
-                refuse_profile(layers, s->tenant->name, spec->profile_line, &ret->err);
-                return refuse(ret, TQ_CONTROL_INVALID);
-        }
-        (void)snprintf(whose, sizeof(whose), "tenant %s", s->tenant->name);
-        if (tq_limits_check_within(&spec->limits, &layers->effective, whose, &ret->err) >= 0 &&
-            tq_cgroup_check(&spec->limits, host->controllers, &ret->err) >= 0)
-                return 0;
-        key = tq_limits_find(ret->err.key);
-        ret->err.line = key >= 0 ? spec->limit_lines[key] : 0;
-        return refuse(ret, TQ_CONTROL_INVALID);
-}
-
-/* What the host must have left for the job to start: its own limit. A job that names none was
- * promised nothing: its tenant's slice bounds it. */
-static uint64_t promised_memory(const TqJobSpec *spec) {
-        uint64_t own = tq_limits_get(&spec->limits, TQ_KEY_MEMORY, TQ_LIMIT_MAX);
-
-        return own == TQ_LIMIT_MAX ? 0 : own;
-}
-
-/* A job that was recorded without its After= would start at once after a restart. */
-static int copy_texts(Commit *c, const TqJobSpec *spec, TqLedgerOp *op) {
-        int r = commit_copy(c, spec->name, &op->accept.name);
-
-        if (r >= 0)
-                r = commit_copy(c, spec->correlation_id, &op->accept.correlation_id);
-        if (r >= 0)
-                r = commit_copy(c, spec->labels, &op->accept.labels);
-        if (r >= 0)
-                r = commit_copy(c, spec->after, &op->accept.after);
-        return r;
-}
-
-static int record(Intake *in, const Submission *s, const TqJobSpec *spec, uint64_t id) {
-        TqLedgerOp *op = commit_op(in->commit, TQ_LEDGER_ACCEPT);
-
-        if (!op)
-                return -ENOMEM;
-        op->job = id;
-        op->tenant = s->tenant->id;
-        op->uid = s->uid;
-        op->accept.claim = s->claim;
-        op->accept.priority = spec->priority;
-        op->accept.start_after_usec = spec->start_after_usec;
-        (void)snprintf(op->accept.queue, sizeof(op->accept.queue), "%s", spec->queue);
-        if (copy_texts(in->commit, spec, op) < 0)
-                return -ENOMEM;
-        op->accept.spec = malloc(s->size + 1);
-        if (!op->accept.spec) {
-                commit_degrade(in->commit, -ENOMEM);
-                return -ENOMEM;
-        }
-        memcpy(op->accept.spec, s->data, s->size);
-        op->accept.spec_size = s->size;
-        op->accept.has_deadline = spec->has_deadline;
-        op->accept.deadline_usec = spec->deadline_usec;
-        op->accept.runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
-        op->accept.stop_usec = spec->stop_timeout_usec;
-        op->accept.memory_bytes = promised_memory(spec);
-        return 0;
-}
-
-static int schedule(Intake *in, const Submission *s, TqJobSpec *spec, uint64_t id, Answer *ret) {
-        Job *job = dispatch_job_new(in->dispatch, id, s->tenant->id);
-        TqAfter after[TQ_JOB_AFTER_MAX];
-        TqEvent event = {
-                .type = TQ_EVENT_SUBMIT,
-                .tenant = s->tenant->id,
-                .job = id,
-                .j = {
-                        .priority = spec->priority,
-                        .name = tq_scheduler_name(spec->name),
-                        .runtime_usec = tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX),
-                        .stop_usec = spec->stop_timeout_usec,
-                        .memory_bytes = promised_memory(spec),
-                        .spool_bytes = s->size,
-                        .after = after,
-                        .userdata = job,
-                },
-        };
-        char queue[TQ_QUEUE_NAME_MAX + 1], text[512];
-        const TqJob *live;
-        int r;
-
-        (void)snprintf(queue, sizeof(queue), "%s", spec->queue);
-        event.j.queue = queue;
-        if (job) {
-                job->start_after_usec = spec->start_after_usec;
-                job->has_deadline = spec->has_deadline;
-                job->deadline_usec = spec->deadline_usec;
-                dispatch_fill_times(job, &event);
-        }
-        r = job ? afters_keep(job, spec->after, after, &event.j.n_after) : -ENOMEM;
-        if (r >= 0)
-                r = job_keep_spec(job, spec, false);
-        if (r >= 0) {
-                r = dispatch_step(in->dispatch, &event);
-                ret->refusal = *dispatch_refusal(in->dispatch);
-        }
-        /* The step may have ended the job (its Deadline= is past): then `job` is gone too. */
-        live = tq_scheduler_job(dispatch_scheduler(in->dispatch), id);
-        if (live && job_of(live)->after)
-                afters_ask(dispatch_afters(in->dispatch), id, s->tenant->id, job_of(live)->after);
-        /* Out of memory after it was taken: it is started by the next event, or has ended, which a
-         * fault of the ledger may have kept from being noted. */
-        if (r >= 0 || live || dispatch_is_ending(in->dispatch, id) || commit_fault(in->commit))
-                return 0;
-        (void)job_free(job);
-        if (r == -EDQUOT)
-                (void)tq_error(&ret->err, r, "%s",
-                               tq_admit_format(&ret->refusal, s->tenant->name, text, sizeof(text)));
-        else
-                (void)tq_error_errno(&ret->err, r, "can't take the job");
-        return refuse(ret, TQ_CONTROL_LIMIT);
-}
-
-/* Told once a minute while it lasts: a warning is of use before the limit refuses. */
-static void warn(Intake *in, const Tenant *t, const TqRefusal *near) {
-        uint64_t now = tq_clock_boottime_usec(), *told;
+/* A job that was parsed and may be taken. 0; -EBADMSG: refused. */
+static int admit(Intake *in, const Submission *s, TqJobSpec *spec, Answer *ret) {
         char text[512];
 
-        if (near->kind != TQ_REFUSAL_NEAR)
-                return;
-        told = tq_map_get(&in->warned, t->id);
-        if (told && now - *told < WARN_USEC)
-                return;
-        if (!told) {
-                told = malloc(sizeof(*told));
-                if (!told || tq_map_put(&in->warned, t->id, told) < 0) {
-                        free(told);
-                        return;
-                }
-        }
-        *told = now;
-        (void)tq_admit_format(near, t->name, text, sizeof(text));
-        tq_log_about(LOG_WARNING, (TqLogAbout){ .tenant = t->name }, "%s", text);
-        events_add_within(in->events, tenants_budget(in->tenants, t->id), "limit-near", 0,
-                          EVENTS_NOBODY, "%s", text);
-}
-
-/* Takes a parsed job: recorded before it is scheduled, since the START that may follow at once is
- * undone should the commit fail. */
-static int take(Intake *in, const Submission *s, TqJobSpec *spec, Answer *ret) {
-        TqLedgerNumbers *numbers = commit_numbers(in->commit);
-        size_t mark = commit_mark(in->commit);
-        uint64_t id = numbers->next_job;
-        int r;
-
-        if (record(in, s, spec, id) < 0)
-                return refuse(ret, TQ_CONTROL_FAILED);
-        r = schedule(in, s, spec, id, ret);
-        if (r < 0) {
-                commit_rewind(in->commit, mark);
-                return r;
-        }
-        numbers->next_job++;
-        ret->job = id;
-        warn(in, s->tenant, &ret->refusal);
-        return 0;
-}
-
-static void describe(const Submission *s, const TqJobSpec *spec, DoorClaim *ret) {
-        TqAfter after[TQ_JOB_AFTER_MAX];
-        TqEvent times = {};
-
-        *ret = (DoorClaim){ .claim = s->claim,
-                            .spool_bytes = s->size,
-                            .memory_bytes = promised_memory(spec) };
-        (void)snprintf(ret->queue, sizeof(ret->queue), "%s", spec->queue);
-        dispatch_fill_times(&(Job){ .start_after_usec = spec->start_after_usec }, &times);
-        ret->not_before = times.j.not_before;
-        if (spec->after)
-                (void)afters_parse(spec->after, after, &ret->n_after);
-}
-
-int intake_submit(Intake *in, const Submission *s, Answer *ret) {
-        char text[512];
-        TqJobSpec spec;
-        int r;
-
-        r = tq_jobfile_parse(s->data, s->size, &spec, NULL, NULL, &ret->err);
-        if (r < 0)
-                return refuse(ret, TQ_CONTROL_INVALID);
-        describe(s, &spec, &ret->claim);
-        r = check(in, s, &spec, ret);
-        if (r >= 0 && s->claim > 0 &&
-            door_must_wait(in->door, s->tenant, &ret->claim, &ret->refusal)) {
+        if (s->claim > 0 && door_must_wait(in->door, s->tenant, &ret->claim, &ret->refusal)) {
                 ret->is_behind = true;
                 (void)tq_error(&ret->err, -EDQUOT, "%s",
                                tq_admit_format(&ret->refusal, s->tenant->name, text, sizeof(text)));
-                r = refuse(ret, TQ_CONTROL_LIMIT);
+                return take_refuse(ret, TQ_CONTROL_LIMIT);
         }
-        if (r >= 0)
-                r = take(in, s, &spec, ret);
+        return take_job(in->takes, s, spec, ret);
+}
+
+/* Should it be what ends us. */
+static TqCrumb work_on(const Intake *in, const Submission *s) {
+        return tq_crumb_leave(tq_link_crumb(in->link),
+                              (TqCrumb){ .kind = s->claim > 0 ? TQ_CRUMB_CLAIM : TQ_CRUMB_CALLER,
+                                         .number = s->claim,
+                                         .uid = s->uid });
+}
+
+/* Submissions with a Key= ---------------------------------------------------------------------- */
+
+/* One that waits until it is known whether it was handed in before. */
+typedef struct Keyed {
+        Intake *intake;
+        Submission submission;
+        TqJobSpec spec;
+        char *bytes;
+        char key[129];
+        IntakeAnswer answer;
+        void *data;
+} Keyed;
+
+static Keyed *keyed_free(Keyed *k) {
+        if (!k)
+                return NULL;
+        tq_jobspec_done(&k->spec);
+        free(k->bytes);
+        free(k);
+        return NULL;
+}
+
+/* What becomes of a key once the turn is committed in which its job was taken. */
+typedef struct Taken {
+        Intake *intake;
+        Keyed *keyed;
+        uint64_t job;
+} Taken;
+
+static void on_taken(void *data, int result) {
+        const Taken *t = data;
+        Keyed *k = t->keyed;
+
+        keys_settle(t->intake->keys, k->submission.tenant->id, k->key, result < 0 ? 0 : t->job);
+        (void)keyed_free(k);
+}
+
+static void know(Keyed *k, uint64_t job, int error) {
+        Intake *in = k->intake;
+        Answer a = { .job = job, .is_known = true };
+        Taken *t;
+
+        if (error == -ECANCELED) {
+                k->answer(k->data, NULL);
+                (void)keyed_free(k);
+                return;
+        }
+        if (error < 0) {
+                (void)tq_error_errno(&a.err, error, "the ledger can't be read");
+                (void)take_refuse(&a, TQ_CONTROL_FAILED);
+                a.job = 0;
+        }
+        if (job > 0 || error < 0) {
+                k->answer(k->data, &a);
+                (void)keyed_free(k);
+                return;
+        }
+        a = (Answer){};
+        take_describe(&k->submission, &k->spec, &a.claim);
+        /* What was permitted when it came may not be any more. */
+        if (take_check(in->takes, &k->submission, &k->spec, &a) < 0 ||
+            admit(in, &k->submission, &k->spec, &a) < 0) {
+                k->answer(k->data, &a);
+                keys_settle(in->keys, k->submission.tenant->id, k->key, 0);
+                (void)keyed_free(k);
+                return;
+        }
+        k->answer(k->data, &a);
+        t = commit_then(in->commit, on_taken, sizeof(*t));
+        if (t)
+                *t = (Taken){ .intake = in, .keyed = k, .job = a.job };
+}
+
+static void on_known(void *data, uint64_t job, int error) {
+        Keyed *k = data;
+        TqCrumb *crumb = tq_link_crumb(k->intake->link);
+        TqCrumb before = work_on(k->intake, &k->submission);
+
+        know(k, job, error);
+        tq_crumb_put_back(crumb, before);
+}
+
+/* Moves the spec. */
+static int ask_for_key(Intake *in, const Submission *s, TqJobSpec *spec, IntakeAnswer answer,
+                       void *data) {
+        const TqRetention *r = &settings_host(in->settings)->retention;
+        Keyed *k = calloc(1, sizeof(*k));
+
+        if (k)
+                k->bytes = malloc(s->size + 1);
+        if (!k || !k->bytes)
+                return keyed_free(k), -ENOMEM;
+        memcpy(k->bytes, s->data, s->size);
+        (void)snprintf(k->key, sizeof(k->key), "%s", spec->key);
+        k->intake = in;
+        k->submission = *s;
+        k->submission.data = k->bytes;
+        k->spec = *spec;
+        *spec = (TqJobSpec){};
+        k->answer = answer;
+        k->data = data;
+        if (keys_ask(in->keys, s->tenant->id, k->key,
+                     tq_sub_u64(tq_clock_realtime_usec(), r->key_window_usec), on_known, k) >= 0)
+                return 0;
+        return keyed_free(k), -ENOMEM;
+}
+
+static void submit(Intake *in, const Submission *s, IntakeAnswer answer, void *data) {
+        TqJobSpec spec;
+        Answer a = {};
+        int r;
+
+        r = tq_jobfile_parse(s->data, s->size, &spec, NULL, NULL, &a.err);
+        if (r < 0) {
+                (void)take_refuse(&a, TQ_CONTROL_INVALID);
+                answer(data, &a);
+                return;
+        }
+        take_describe(s, &spec, &a.claim);
+        r = take_check(in->takes, s, &spec, &a);
+        if (r >= 0 && spec.key && !s->is_copy && s->again == 0) {
+                r = ask_for_key(in, s, &spec, answer, data);
+                if (r >= 0)
+                        return;
+                (void)tq_error_errno(&a.err, r, "can't take the job");
+                (void)take_refuse(&a, TQ_CONTROL_FAILED);
+        } else if (r >= 0)
+                (void)admit(in, s, &spec, &a);
+        answer(data, &a);
         tq_jobspec_done(&spec);
-        return r;
+}
+
+/* Who handed in twice what crashed us is not listened to for a while: nobody else would be, either.
+ */
+static bool is_barred(Intake *in, uid_t uid) {
+        const uint64_t *until = tq_map_get(&in->barred, KEY_OF(uid));
+
+        return until && tq_clock_boottime_usec() < *until;
+}
+
+int intake_bar(Intake *in, uid_t uid, uint64_t until_usec) {
+        uint64_t *until = tq_map_get(&in->barred, KEY_OF(uid));
+        int r = 0;
+
+        if (!until) {
+                until = malloc(sizeof(*until));
+                r = until ? tq_map_put(&in->barred, KEY_OF(uid), until) : -ENOMEM;
+        }
+        if (r < 0) {
+                free(until);
+                return r;
+        }
+        *until = until_usec;
+        return 0;
+}
+
+void intake_submit(Intake *in, const Submission *s, IntakeAnswer answer, void *data) {
+        TqCrumb before;
+        Answer a = {};
+
+        if (s->claim == 0 && is_barred(in, s->uid)) {
+                (void)tq_error(&a.err, -EAGAIN,
+                               "the engine crashed twice while it read what user %u handed in: "
+                               "nothing more is taken from it here for some minutes (see "
+                               "tenantqctl events)",
+                               s->uid);
+                (void)take_refuse(&a, TQ_CONTROL_REFUSED);
+                answer(data, &a);
+                return;
+        }
+        before = work_on(in, s);
+        submit(in, s, answer, data);
+        tq_crumb_put_back(tq_link_crumb(in->link), before);
 }
 
 /* The spool ----------------------------------------------------------------------------------- */
@@ -294,8 +250,9 @@ static void note_refused(Intake *in, const TqClaimMessage *m, const char *reason
 
         (void)tq_format_utf8(m->name, name, sizeof(name));
         (void)tq_format_utf8(reason, text, sizeof(text));
-        events_add_within(in->events, t ? tenants_budget(in->tenants, t->id) : NULL, "refused", 0,
-                          m->uid, "%s: %s", name, text);
+        events_add_within(in->events, t ? tenants_budget(in->tenants, t->id) : NULL,
+                          m->is_quarantined ? TQ_KIND_QUARANTINE : TQ_KIND_REFUSED, 0, m->uid,
+                          "%s: %s", name, text);
 }
 
 static void reject(Intake *in, const TqClaimMessage *m, const char *reason) {
@@ -311,6 +268,33 @@ static void accept(Intake *in, uint64_t claim) {
                 *a = (Accepted){ .intake = in, .claim = claim };
 }
 
+/* A claim that is being answered. */
+typedef struct Claimed {
+        Intake *intake;
+        const Tenant *tenant;
+        TqClaimMessage message;
+} Claimed;
+
+static void on_answer(void *data, Answer *a) {
+        TQ_FREE Claimed *c = data;
+        Intake *in = c->intake;
+        uint64_t claim = c->message.claim;
+        char text[1024];
+
+        if (!a)
+                return;
+        if (a->job > 0)
+                accept(in, claim);
+        /* What could not be parsed will not be when there is room. */
+        else if (a->claim.claim > 0 &&
+                 door_may_wait(in->door, c->tenant, a->is_behind ? NULL : &a->claim, &a->refusal)) {
+                door_wait(in->door, c->tenant, &a->claim, &a->refusal);
+                return;
+        } else
+                reject(in, &c->message, tq_error_format(&a->err, text, sizeof(text)));
+        door_leave(in->door, c->tenant, claim);
+}
+
 static int on_claim(void *userdata, const TqMessage *message, const char *blob, int *fd) {
         const TqClaimMessage *m = &message->claim;
         Intake *in = userdata;
@@ -321,24 +305,18 @@ static int on_claim(void *userdata, const TqMessage *message, const char *blob, 
                 .data = blob,
                 .size = message->header.blob_size,
         };
-        Answer a = {};
-        char text[1024];
+        Claimed *c;
 
         (void)fd;
         if (!s.tenant) {
                 reject(in, m, "the tenant is not known");
                 return 0;
         }
-        if (intake_submit(in, &s, &a) >= 0)
-                accept(in, m->claim);
-        /* What could not be parsed will not be when there is room. */
-        else if (a.claim.claim > 0 &&
-                 door_may_wait(in->door, s.tenant, a.is_behind ? NULL : &a.claim, &a.refusal)) {
-                door_wait(in->door, s.tenant, &a.claim, &a.refusal);
-                return 0;
-        } else
-                reject(in, m, tq_error_format(&a.err, text, sizeof(text)));
-        door_leave(in->door, s.tenant, m->claim);
+        c = malloc(sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        *c = (Claimed){ .intake = in, .tenant = s.tenant, .message = *m };
+        intake_submit(in, &s, on_answer, c);
         return 0;
 }
 
@@ -346,11 +324,24 @@ static int on_claim(void *userdata, const TqMessage *message, const char *blob, 
  * Asked while stock is taken, when the worker does not run yet. */
 static int on_kept(void *userdata, const TqMessage *m, const char *blob, int *fd) {
         Intake *in = userdata;
+        int r;
 
         (void)blob;
         (void)fd;
-        if (tq_ledger_has_claim(commit_ledger(in->commit), m->number.cookie) > 0)
+        /* What is not known is not new: it would run twice. */
+        r = tq_ledger_has_claim(commit_ledger(in->commit), m->number.cookie);
+        if (r > 0)
                 answer_claim(in, m->number.cookie, TQ_CLAIM_ACCEPTED, NULL);
+        return TQ_MIN(r, 0);
+}
+
+static int on_stuck(void *userdata, const TqMessage *m, const char *blob, int *fd) {
+        TqLedgerOp *op = commit_op(((Intake *)userdata)->commit, TQ_LEDGER_KEEP);
+
+        (void)blob;
+        (void)fd;
+        if (op)
+                op->job = m->number.cookie;
         return 0;
 }
 
@@ -384,6 +375,10 @@ void intake_room_made_all(Intake *in) {
         door_room_made_all(in->door);
 }
 
+void intake_forget(Intake *in, uint32_t tenant) {
+        door_forget(in->door, tenant);
+}
+
 size_t intake_waiting(const Intake *in, uint32_t tenant) {
         return door_count(in->door, tenant);
 }
@@ -401,16 +396,20 @@ int intake_new(sd_event *event, TqLink *link, Commit *commit, Events *events, Te
                         .commit = commit,
                         .events = events,
                         .tenants = tenants,
-                        .settings = settings,
-                        .dispatch = dispatch };
+                        .settings = settings };
         r = door_new(event, link, commit, events, tenants, settings, dispatch_scheduler(dispatch),
                      &in->door);
+        if (r >= 0)
+                r = keys_new(commit, &in->keys);
+        if (r >= 0)
+                r = takes_new(commit, events, tenants, settings, dispatch, &in->takes);
         if (r < 0) {
-                free(in);
+                (void)intake_free(in);
                 return r;
         }
         tq_link_on(link, TQ_MESSAGE_CLAIM, on_claim, in);
         tq_link_on(link, TQ_MESSAGE_CLAIM_KEPT, on_kept, in);
+        tq_link_on(link, TQ_MESSAGE_CLAIM_STUCK, on_stuck, in);
         tq_link_on(link, TQ_MESSAGE_REFUSED, on_refused, in);
         tq_link_on(link, TQ_MESSAGE_CLAIM_LATE, on_late, in);
         *ret = in;
@@ -423,9 +422,11 @@ Intake *intake_free(Intake *in) {
 
         if (!in)
                 return NULL;
-        while ((told = tq_map_next(&in->warned, &position)))
+        (void)keys_free(in->keys);
+        (void)takes_free(in->takes);
+        while ((told = tq_map_next(&in->barred, &position)))
                 free(told);
-        tq_map_done(&in->warned);
+        tq_map_done(&in->barred);
         (void)door_free(in->door);
         free(in);
         return NULL;

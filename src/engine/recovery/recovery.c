@@ -18,6 +18,7 @@
 /* A queued job that waits for an old launch to leave. */
 typedef struct Deferred {
         TqEvent event;
+        TqRetry retry;
         char queue[TQ_QUEUE_NAME_MAX + 1];
 } Deferred;
 
@@ -96,6 +97,8 @@ int recovery_defer(Recovery *r, const TqEvent *event) {
         h->event = *event;
         (void)snprintf(h->queue, sizeof(h->queue), "%s", event->j.queue);
         /* It had been launched. */
+        if (event->j.retry)
+                h->retry = *event->j.retry;
         h->event.j.after = NULL;
         h->event.j.n_after = 0;
         error = tq_map_put(&r->deferred, event->job, h);
@@ -117,5 +120,7 @@ bool recovery_let_go(Recovery *r, uint64_t job, TqEvent *ret) {
         free(h);
         *ret = r->latest.event;
         ret->j.queue = r->latest.queue;
+        if (ret->j.retry)
+                ret->j.retry = &r->latest.retry;
         return true;
 }

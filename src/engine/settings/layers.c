@@ -153,3 +153,29 @@ const char *layers_queue_value(const Layers *l, const char *queue, TqKey key, ch
                 return NULL;
         return tq_limits_format_value(key, tq_policy_queue_get(q, key, 0), buf, size);
 }
+
+void layers_print(const TqLimits *l, const char *before, const char *between, TqBuffer *out) {
+        char value[TQ_VALUE_MAX], name[TQ_DEVICE_MAX * 2];
+
+        for (int i = 0; i < _TQ_KEY_MAX; i++)
+                if (tq_limits_keys[i].has_effect && tq_limits_has(l, (TqKey)i))
+                        tq_buffer_printf(out, "%s%s%s%s\n", before, tq_limits_keys[i].name, between,
+                                         tq_limits_format(l, (TqKey)i, value, sizeof(value)));
+        for (uint32_t i = 0; i < l->n_io; i++)
+                tq_buffer_printf(out, "%s%s%s%s\n", before,
+                                 tq_limits_io_name(&l->io[i], name, sizeof(name)), between,
+                                 tq_limits_format_value((TqKey)l->io[i].key, l->io[i].value, value,
+                                                        sizeof(value)));
+}
+
+void layers_print_queue(const TqQueueLimit *q, const char *before, const char *between,
+                        TqBuffer *out) {
+        char value[TQ_VALUE_MAX];
+
+        for (int i = 0; i < _TQ_KEY_MAX; i++)
+                if (q->set >> i & 1)
+                        tq_buffer_printf(out, "%s%s%s%s\n", before, tq_limits_keys[i].name, between,
+                                         tq_limits_format_value((TqKey)i,
+                                                                tq_policy_queue_get(q, (TqKey)i, 0),
+                                                                value, sizeof(value)));
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "core/policy.h"
 #include "ipc/message.h"
@@ -43,3 +44,9 @@ const char *layers_value(const TqLimits *l, const char *name, char *buf, size_t 
 /* The same of a queue. */
 const char *layers_queue_value(const Layers *l, const char *queue, TqKey key, char *buf,
                                size_t size);
+
+/* KEY, `between`, VALUE and a line feed for each that is set, in the order of the table; `before`
+ * stands in front of each. */
+void layers_print(const TqLimits *l, const char *before, const char *between, TqBuffer *out);
+void layers_print_queue(const TqQueueLimit *q, const char *before, const char *between,
+                        TqBuffer *out);

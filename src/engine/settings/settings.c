@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "engine/settings/settings_private.h"
@@ -27,15 +28,9 @@ int settings_new(TqLink *link, Commit *commit, Tenants *tenants, const TqSchedul
         s->tenants = tenants;
         s->scheduler = scheduler;
         tq_list_init(&s->in_want);
+        live_due_init(&s->due);
         *ret = s;
         return 0;
-}
-
-static void limit_fault_free(LimitFault *f) {
-        tq_list_unlink(&f->link);
-        free(f->queue);
-        free(f->name);
-        free(f);
 }
 
 Settings *settings_free(Settings *s) {
@@ -45,10 +40,10 @@ Settings *settings_free(Settings *s) {
         if (!s)
                 return NULL;
         while ((ts = tq_map_next(&s->all, &position))) {
-                TQ_LIST_FOREACH(node, &ts->faults)
-                limit_fault_free(TQ_LIST_ENTRY(node, LimitFault, link));
+                live_done(&ts->live);
                 free(ts);
         }
+        live_due_done(&s->due);
         tq_map_done(&s->all);
         free(s);
         return NULL;
@@ -82,7 +77,8 @@ TenantSettings *settings_ensure(Settings *s, const Tenant *t) {
         ts->settings = s;
         ts->tenant = t;
         tq_list_init(&ts->share);
-        tq_list_init(&ts->faults);
+        live_init(&ts->live, &s->due, ts);
+        ts->revision = t->revision;
         if (tq_map_put(&s->all, t->id, ts) < 0) {
                 free(ts);
                 return NULL;
@@ -106,7 +102,7 @@ bool settings_waits_when_full(const Settings *s, uint32_t tenant) {
 
 const char *settings_fault(const Settings *s, const Tenant *t, char *buf, size_t size) {
         const TenantSettings *ts = find(s, t->id);
-        const LimitFault *f;
+        const LiveLimit *l;
 
         if (tenants_fault(t, buf, size))
                 return buf;
@@ -116,12 +112,11 @@ const char *settings_fault(const Settings *s, const Tenant *t, char *buf, size_t
                 (void)snprintf(buf, size,
                                "jobs of its former owner still run; it starts when they have ended "
                                "(ps, cancel)");
-        else if (!tq_list_is_empty(&ts->faults)) {
-                f = TQ_LIST_ENTRY(tq_list_first(&ts->faults), LimitFault, link);
+        else if ((l = live_fault(&ts->live)))
                 (void)snprintf(buf, size,
                                "a limit of the ledger can't hold: %s; set or unset %s of %s%s%s",
-                               f->text, f->name, t->name, f->queue[0] ? "/" : "", f->queue);
-        } else if (ts->apply_fault[0] != '\0' || ts->share_fault[0] != '\0')
+                               l->fault, l->name, t->name, l->queue[0] ? "/" : "", l->queue);
+        else if (ts->apply_fault[0] != '\0' || ts->share_fault[0] != '\0')
                 (void)snprintf(buf, size, "%s",
                                ts->apply_fault[0] ? ts->apply_fault : ts->share_fault);
         else if (!ts->is_applied)
@@ -131,44 +126,6 @@ const char *settings_fault(const Settings *s, const Tenant *t, char *buf, size_t
         return buf;
 }
 
-bool settings_has_limit_fault(const TenantSettings *ts, const char *queue, const char *name) {
-        TQ_LIST_FOREACH(node, &ts->faults) {
-                const LimitFault *f = TQ_LIST_ENTRY(node, LimitFault, link);
-
-                if (strcmp(f->queue, queue) == 0 && strcmp(f->name, name) == 0)
-                        return true;
-        }
-        return false;
-}
-
-void settings_mend_limit(TenantSettings *ts, const char *queue, const char *name) {
-        TQ_LIST_FOREACH(node, &ts->faults) {
-                LimitFault *f = TQ_LIST_ENTRY(node, LimitFault, link);
-
-                if (strcmp(f->queue, queue) == 0 && strcmp(f->name, name) == 0)
-                        limit_fault_free(f);
-        }
-}
-
-static int add_limit_fault(TenantSettings *ts, const TqLedgerLimit *row, const char *text) {
-        LimitFault *f = calloc(1, sizeof(*f));
-
-        if (!f)
-                return -ENOMEM;
-        tq_list_init(&f->link);
-        f->queue = strdup(row->queue);
-        f->name = strdup(row->name);
-        (void)snprintf(f->text, sizeof(f->text), "%.120s=%.80s", row->name, row->value);
-        if (!f->queue || !f->name) {
-                limit_fault_free(f);
-                return -ENOMEM;
-        }
-        tq_list_append(&ts->faults, &f->link);
-        tq_log(LOG_ERR, "tenant %s: revision %llu of the ledger is not understood: %s",
-               ts->tenant->name, (unsigned long long)row->revision, text);
-        return 0;
-}
-
 static void say_disabled(const Tenant *t, const char *why) {
         tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_TENANT_DISABLED, .tenant = t->name },
                      "tenant %s is disabled: %s", t->name, why);
@@ -176,8 +133,9 @@ static void say_disabled(const Tenant *t, const char *why) {
 
 /* The scheduler's part ------------------------------------------------------------------------ */
 
-int settings_check_share(const TenantSettings *ts, const TqLimits *limits, TqError *err) {
-        uint64_t reserved = tq_limits_get(limits, TQ_KEY_RESERVED, 0), left;
+int settings_check_share(const TenantSettings *ts, const TqLimits *limits, int64_t ahead,
+                         TqError *err) {
+        uint64_t reserved = tq_limits_get(limits, TQ_KEY_RESERVED, 0), left = 0;
         const char *pool = ts->layers.pool;
         char text[TQ_FORMAT_MAX];
         int r;
@@ -187,7 +145,8 @@ int settings_check_share(const TenantSettings *ts, const TqLimits *limits, TqErr
         if (r == -ENOENT)
                 return tq_error(err, -EBADMSG, "pool=%s: tenantq.conf has no [pool %s]", pool,
                                 pool);
-        if (r == -EDQUOT)
+        left = ahead < 0 ? left + (uint64_t)-ahead : tq_sub_u64(left, (uint64_t)ahead);
+        if (tq_scheduler_slots(ts->settings->scheduler, pool, reserved) > left)
                 return tq_error_at(
                         err, -EBADMSG, 0, "reserved",
                         "asks for %s, but only %llu of the pool's slots are left to reserve",
@@ -228,7 +187,7 @@ void settings_describe(Settings *s, const Tenant *t, TenantEvent *ret) {
         had_fault = ts->share_fault[0] != '\0';
         ts->share_fault[0] = '\0';
         tq_list_unlink(&ts->share);
-        if (settings_check_share(ts, &ret->limits, &err) < 0)
+        if (settings_check_share(ts, &ret->limits, 0, &err) < 0)
                 (void)tq_error_format(&err, ts->share_fault, sizeof(ts->share_fault));
         /* What can't be had is not half given: the tenant waits until it is mended. */
         if (ts->share_fault[0] != '\0') {
@@ -251,7 +210,7 @@ static TenantSettings *first_that_can(const Settings *s) {
         TQ_LIST_FOREACH(node, &s->in_want) {
                 TenantSettings *ts = TQ_LIST_ENTRY(node, TenantSettings, share);
 
-                if (settings_check_share(ts, &ts->layers.effective, &err) == 0)
+                if (settings_check_share(ts, &ts->layers.effective, 0, &err) == 0)
                         return ts;
         }
         return NULL;
@@ -272,6 +231,16 @@ void settings_tell(Settings *s, const Tenant *t) {
                 tq_list_unlink(&ts->share);
                 s->changed(s->changed_data, ts->tenant);
         }
+}
+
+void settings_forget(Settings *s, const Tenant *t) {
+        TenantSettings *ts = find(s, t->id);
+
+        if (!ts)
+                return;
+        live_done(&ts->live);
+        ts->layers = (Layers){};
+        settings_tell(s, t);
 }
 
 void settings_job_ended(Settings *s, const Tenant *t) {
@@ -344,9 +313,9 @@ static void on_applied(void *userdata, int result, const char *blob, size_t size
                 go_on(ts);
 }
 
-int settings_ask_apply(TenantSettings *ts, const TqLimits *limits, TqLinkAnswered answered,
-                       void *data) {
-        TqMessage m = { .apply = { .tenant = ts->tenant->handle, .limits = *limits } };
+int settings_ask_apply(TenantSettings *ts, const TqLimits *limits, TqApplyHow how,
+                       TqLinkAnswered answered, void *data) {
+        TqMessage m = { .apply = { .tenant = ts->tenant->handle, .how = how, .limits = *limits } };
         int r = tq_link_ask(ts->settings->link, TQ_MESSAGE_APPLY, &m, answered, data);
 
         ts->is_applying = r >= 0;
@@ -375,7 +344,8 @@ void settings_apply(Settings *s, const Tenant *t) {
         }
         if (!t->is_ready || ts->apply_fault[0] != '\0')
                 settings_tell(s, t);
-        else if (settings_ask_apply(ts, &ts->layers.effective, on_applied, ts) == -ENOMEM)
+        else if (settings_ask_apply(ts, &ts->layers.effective, TQ_APPLY_NOW, on_applied, ts) ==
+                 -ENOMEM)
                 commit_degrade(s->commit, -ENOMEM);
 }
 
@@ -400,6 +370,23 @@ int settings_hear(Settings *s, const Tenant *t, const TqTenantMessage *m) {
         }
         settings_apply(s, t);
         return 0;
+}
+
+uint64_t settings_revision(const Settings *s, uint32_t tenant) {
+        const TenantSettings *ts = find(s, tenant);
+
+        return ts ? ts->revision : 0;
+}
+
+bool settings_live(const Settings *s, uint32_t tenant, const char *queue, const char *name,
+                   LiveFacts *ret) {
+        const TenantSettings *ts = find(s, tenant);
+        const LiveLimit *l = ts ? live_find(&ts->live, queue, name) : NULL;
+
+        if (!l)
+                return false;
+        *ret = (LiveFacts){ .revision = l->revision, .until_usec = l->until_usec, .back = l->back };
+        return true;
 }
 
 const char *settings_kernel_value(const Settings *s, uint32_t tenant, const char *name, char *buf,
@@ -429,6 +416,34 @@ const char *settings_kernel_value(const Settings *s, uint32_t tenant, const char
 
 /* Start-up ------------------------------------------------------------------------------------ */
 
+/* Of this boot as it was measured, of another one as the clock of the day tells. */
+static void set_end(LiveLimit *l, const TqLedgerLimit *row) {
+        uint64_t left = tq_sub_u64(row->until_usec, tq_clock_realtime_usec());
+
+        l->until_usec = row->until_usec;
+        l->until_boottime_usec =
+                row->has_boottime ? row->until_boottime_usec : tq_clock_boottime_usec() + left;
+}
+
+static int load_live(TenantSettings *ts, const TqLedgerLimit *row, const char *fault) {
+        LiveLimit *l = live_new(&ts->live, row->queue, row->name, row->value);
+
+        if (!l)
+                return -ENOMEM;
+        l->revision = row->revision;
+        set_end(l, row);
+        l->back = row->back ? strdup(row->back) : NULL;
+        if ((row->back && !l->back) ||
+            (fault && asprintf(&l->fault, "%.120s=%.80s", row->name, row->value) < 0)) {
+                (void)live_free(l);
+                return -ENOMEM;
+        }
+        if (fault)
+                tq_log(LOG_ERR, "tenant %s: revision %llu of the ledger is not understood: %s",
+                       ts->tenant->name, (unsigned long long)row->revision, fault);
+        return live_put(l);
+}
+
 static int load_limit(void *userdata, const TqLedgerLimit *row) {
         Settings *s = userdata;
         const Tenant *t = tenants_get(s->tenants, row->tenant);
@@ -437,12 +452,14 @@ static int load_limit(void *userdata, const TqLedgerLimit *row) {
         TqQueueLimit one = {};
         TqError err = {};
         char text[512];
-        int r;
+        int r = 0;
 
         if (!t)
                 return 0; /* of no tenant: nobody's */
         if (!ts)
                 return -ENOMEM;
+        if (!row->value)
+                return load_live(ts, row, NULL);
         r = is_queue ? tq_policy_queue_set(&one, row->name, row->value, 0, &err)
                      : tq_limits_set(&ts->layers.live, row->name, row->value, TQ_SCOPE_TENANT, true,
                                      0, &err);
@@ -451,7 +468,7 @@ static int load_limit(void *userdata, const TqLedgerLimit *row) {
                 if (r < 0)
                         (void)tq_error(&err, r, "more than %d queues with limits", TQ_QUEUE_LIMITS);
         }
-        return r < 0 ? add_limit_fault(ts, row, tq_error_format(&err, text, sizeof(text))) : 0;
+        return load_live(ts, row, r < 0 ? tq_error_format(&err, text, sizeof(text)) : NULL);
 }
 
 int settings_load(Settings *s) {

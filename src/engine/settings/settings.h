@@ -29,6 +29,8 @@ int settings_hear(Settings *s, const Tenant *t, const TqTenantMessage *m);
 void settings_apply(Settings *s, const Tenant *t);
 /* Says once more that the tenant may have changed. */
 void settings_tell(Settings *s, const Tenant *t);
+/* It was removed: nothing is reserved for it, and no limit of it is known. */
+void settings_forget(Settings *s, const Tenant *t);
 /* The last job of a former owner makes way for the present one. */
 void settings_job_ended(Settings *s, const Tenant *t);
 
@@ -48,6 +50,16 @@ const Layers *settings_layers(const Settings *s, uint32_t tenant);
 bool settings_waits_when_full(const Settings *s, uint32_t tenant);
 /* Why nothing of it starts; NULL: something may. */
 const char *settings_fault(const Settings *s, const Tenant *t, char *buf, size_t size);
+/* Of the last change of its live limits; 0: none. */
+uint64_t settings_revision(const Settings *s, uint32_t tenant);
+/* What is known of a live limit beside its value; false: it is not set live. Texts are borrowed. */
+typedef struct LiveFacts {
+        uint64_t revision;
+        uint64_t until_usec; /* CLOCK_REALTIME; 0: for good */
+        const char *back;    /* what is set then; NULL: nothing */
+} LiveFacts;
+bool settings_live(const Settings *s, uint32_t tenant, const char *queue, const char *name,
+                   LiveFacts *ret);
 /* What its slice holds for KEY or KEY@DEVICE; NULL: nothing. */
 const char *settings_kernel_value(const Settings *s, uint32_t tenant, const char *name, char *buf,
                                   size_t size);

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "engine/settings/live.h"
 #include "engine/settings/settings.h"
 #include "kernel/slice.h"
 
 /* What settings.c and change.c share. */
-
-/* A revision of the ledger that this version does not understand, or that is not possible any more.
- */
-typedef struct LimitFault {
-        TqList link;
-        char *queue, *name; /* as they were recorded */
-        char text[256];
-} LimitFault;
 
 typedef struct TenantSettings {
         Settings *settings;
@@ -28,8 +21,10 @@ typedef struct TenantSettings {
         char said_fault[TQ_MESSAGE_TEXT_MAX];  /* the one that was logged: it is tried again */
         char share_fault[TQ_MESSAGE_TEXT_MAX]; /* its pool or reservation can't be had */
         TqList share;                          /* among those with a share_fault */
-        TqList faults;                         /* of LimitFault */
-        void (*parked)(void *data);            /* a change that waits for the APPLY */
+        LiveLimits live;
+        uint64_t look_usec;         /* CLOCK_BOOTTIME; its slice is looked at from then */
+        uint64_t revision;          /* of the last change of its limits; 0: none */
+        void (*parked)(void *data); /* a change that waits for the APPLY */
         void *parked_data;
         TqSliceValue kernel[TQ_ATTRS_MAX]; /* what the slice holds */
         size_t n_kernel;
@@ -41,22 +36,25 @@ struct Settings {
         Tenants *tenants;
         const TqScheduler *scheduler;
         TqHello host;
-        TqMap all;         /* Tenant.id → TenantSettings */
-        TqList in_want;    /* of TenantSettings.share */
-        bool is_reserving; /* a change of a reservation is under way */
+        TqMap all;             /* Tenant.id → TenantSettings */
+        TqList in_want;        /* of TenantSettings.share */
+        const void *reserving; /* the change, or unit, that changes reservations; NULL: none */
+        size_t n_reserving;
+        const void *policy; /* the unit that is to become one; NULL: none */
+        LiveDue due;
         void (*changed)(void *data, const Tenant *t);
         void *changed_data;
 };
 
 TenantSettings *settings_ensure(Settings *s,
                                 const Tenant *t); /* made if need be; NULL: no memory */
-/* Whether its pool exists and has room for its reservation: -EBADMSG with err. */
-int settings_check_share(const TenantSettings *ts, const TqLimits *limits, TqError *err);
-/* Asks the supervisor to apply these, and notes the answer: then `answered` hears of it. -ENOMEM.
- */
-int settings_ask_apply(TenantSettings *ts, const TqLimits *limits, TqLinkAnswered answered,
-                       void *data);
+/* Whether its pool exists and has room for its reservation, when others are to have `ahead` slots
+ * more of it: -EBADMSG with err. */
+int settings_check_share(const TenantSettings *ts, const TqLimits *limits, int64_t ahead,
+                         TqError *err);
+/* Asks the supervisor to apply these (how: a TqApplyHow), and notes the answer: then `answered`
+ * hears of it. -ENOMEM. */
+int settings_ask_apply(TenantSettings *ts, const TqLimits *limits, TqApplyHow how,
+                       TqLinkAnswered answered, void *data);
 /* The slice holds what the answer says. */
 void settings_has_applied(TenantSettings *ts, const char *values, size_t size);
-bool settings_has_limit_fault(const TenantSettings *ts, const char *queue, const char *name);
-void settings_mend_limit(TenantSettings *ts, const char *queue, const char *name);

@@ -15,17 +15,23 @@ static const struct {
         { "resume", false, false, true },
 };
 
-int switches_turn(const char *word, TqSwitches *switches, const char **ret_word) {
+int switches_turn(const char *word, TqSwitches *switches) {
         for (size_t i = 0; i < TQ_ELEMENTSOF(words); i++) {
                 if (strcmp(words[i].word, word) != 0)
                         continue;
                 switches->is_paused = (switches->is_paused || words[i].pauses) && !words[i].resumes;
                 switches->is_draining =
                         (switches->is_draining || words[i].drains) && !words[i].resumes;
-                *ret_word = words[i].word;
                 return 0;
         }
         return -EINVAL;
+}
+
+const char *switches_to_string(TqSwitches switches) {
+        static const char *const words_of[2][2] = { { "open", "draining" },
+                                                    { "paused", "paused, draining" } };
+
+        return words_of[switches.is_paused][switches.is_draining];
 }
 
 int switches_record(Commit *commit, uint32_t tenant, const char *queue, TqSwitches switches,

@@ -6,8 +6,10 @@
 /* pause, resume and drain: what each does to the switches of its target, and how that is recorded.
  */
 
-/* -EINVAL: no such word. *ret_word is it, as a constant. */
-int switches_turn(const char *word, TqSwitches *switches, const char **ret_word);
+/* -EINVAL: no such word. */
+int switches_turn(const char *word, TqSwitches *switches);
+/* "open", "paused", "draining" or "paused, draining". */
+const char *switches_to_string(TqSwitches switches);
 
 /* tenant 0: the host; queue empty: all of it; why empty: none. -ENOMEM. */
 int switches_record(Commit *commit, uint32_t tenant, const char *queue, TqSwitches switches,

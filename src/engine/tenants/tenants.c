@@ -7,25 +7,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/parse.h"
 #include "base/buffer.h"
+#include "engine/tenants/tenants_private.h"
 #include "kernel/filter.h"
 
 /* Who the tenant is comes from the supervisor; its number is the ledger's and stays for ever. All
  * owners that a name has had stand in one ring; one of them has the name now, the others are former
  * ones, whose jobs wait until somebody cancels them. */
-
-struct Tenants {
-        Commit *commit;
-        Events *events;
-        TqMap ids;     /* Tenant.id → */
-        TqMap handles; /* Tenant.handle → */
-        TqMap names;   /* a hash of the name → who has it now */
-        TqMap uids;    /* uid → whom it owns now */
-        void (*on_former)(void *data, const Tenant *former);
-        void *former_data;
-};
 
 int tenants_new(Commit *commit, Events *events, Tenants **ret) {
         Tenants *ts = calloc(1, sizeof(*ts));
@@ -69,7 +58,7 @@ static Tenant *by_name(const Tenants *ts, const char *name) {
                 return t;
         /* Two names with one hash: root made both. */
         while ((t = tq_map_next(&ts->ids, &position)))
-                if (strcmp(t->name, name) == 0 && !t->is_former)
+                if (strcmp(t->name, name) == 0 && !t->is_former && !t->is_removed)
                         return t;
         return NULL;
 }
@@ -101,7 +90,7 @@ const Tenant *tenants_by_title(const Tenants *ts, const char *title) {
         if (tq_parse_u64_in(former + strlen(FORMER), 1, UINT32_MAX, &id) < 0)
                 return NULL;
         t = tq_map_get(&ts->ids, id);
-        return t && strcmp(tenants_title(t, own), title) == 0 ? t : NULL;
+        return t && !t->is_removed && strcmp(tenants_title(t, own), title) == 0 ? t : NULL;
 }
 
 const Tenant *tenants_get(const Tenants *ts, uint32_t id) {
@@ -119,11 +108,16 @@ const Tenant *tenants_by_uid(const Tenants *ts, uid_t uid) {
 }
 
 const Tenant *tenants_next(const Tenants *ts, size_t *position) {
-        return tq_map_next(&ts->ids, position);
+        const Tenant *t;
+
+        do
+                t = tq_map_next(&ts->ids, position);
+        while (t && t->is_removed);
+        return t;
 }
 
 size_t tenants_count(const Tenants *ts) {
-        return ts->ids.size;
+        return ts->ids.size - ts->n_removed;
 }
 
 EventBudget *tenants_budget(const Tenants *ts, uint32_t id) {
@@ -188,6 +182,70 @@ const char *tenants_fault(const Tenant *t, char *buf, size_t size) {
                 return NULL;
         return buf;
 }
+
+/* What is intended ------------------------------------------------------------------------------
+ */
+
+static int record_name(Tenants *ts, const Tenant *t) {
+        TqLedgerOp *op = commit_op(ts->commit, TQ_LEDGER_RENAME);
+
+        if (!op)
+                return -ENOMEM;
+        op->tenant = t->id;
+        return commit_copy(ts->commit, t->name, &op->text);
+}
+
+static int rename_one(Tenants *ts, Tenant *t, const char *name) {
+        (void)snprintf(t->name, sizeof(t->name), "%s", name);
+        t->ending = TQ_ENDING_NONE;
+        t->ending_to[0] = '\0';
+        return record_name(ts, t);
+}
+
+void tenants_take_name_off(Tenants *ts, const Tenant *t) {
+        if (tq_map_get(&ts->names, tq_scheduler_name(t->name)) == t)
+                (void)tq_map_remove(&ts->names, tq_scheduler_name(t->name));
+}
+
+int tenants_rename(Tenants *ts, Tenant *t, const char *name) {
+        int r;
+
+        tenants_take_name_off(ts, t);
+        r = rename_one(ts, t, name);
+        TQ_LIST_FOREACH(node, &t->same_name) {
+                Tenant *former = TQ_LIST_ENTRY(node, Tenant, same_name);
+
+                if (r >= 0)
+                        r = rename_one(ts, former, name);
+        }
+        return tq_map_put(&ts->names, tq_scheduler_name(name), t) == -ENOMEM ? -ENOMEM : r;
+}
+
+/* A crash may come between what was done to the directories and its record here: then the
+ * supervisor speaks of the new name, or of the new owner, while it is still intended. It is known
+ * by that who is meant, and recorded once more. */
+
+static void note_name(Tenants *ts, const char *name) {
+        size_t position = 0;
+        Tenant *t;
+
+        while (ts->has_renames && (t = tq_map_next(&ts->ids, &position)))
+                if (t->ending == TQ_ENDING_RENAME && strcmp(t->ending_to, name) == 0) {
+                        (void)tenants_rename(ts, t, name);
+                        return;
+                }
+}
+
+static bool is_to_be(const Tenant *t, uid_t uid, const char *user) {
+        char number[16];
+
+        (void)snprintf(number, sizeof(number), "%u", uid);
+        return t->ending == TQ_ENDING_CHOWN &&
+               (strcmp(t->ending_to, user) == 0 || strcmp(t->ending_to, number) == 0);
+}
+
+/* Finding who it is -----------------------------------------------------------------------------
+ */
 
 /* Whether a tenant of the ledger is whom the supervisor speaks of. A number whose name was not
  * known is the same with a name. */
@@ -268,10 +326,34 @@ static Tenant *find(const TqTenantMessage *m, Tenant *present) {
         /* Whose it is is only known of a directory that is in order. */
         if (!m->is_enabled || !present)
                 return present;
+        /* Also to one who had the name before. */
+        if (is_to_be(present, m->uid, m->user))
+                return present;
         t = find_owner(present, m, is_owner);
         if (!t)
                 t = find_owner(present, m, is_nameless);
         return !t && is_said_to_be(present, m) ? present : t;
+}
+
+static const char *owner(uid_t uid, const char *user, char *buf, size_t size) {
+        (void)snprintf(buf, size, "%s%s%u", user, user[0] ? ", " : "", uid);
+        return buf;
+}
+
+static int record_owner(const Tenants *ts, const Tenant *t, const TqTenantMessage *m,
+                        const Tenant *present) {
+        char before[96], now[96];
+
+        return audit_add(ts->commit,
+                         &(AuditRow){ .kind = TQ_KIND_NEW_OWNER,
+                                      .uid = EVENTS_NOBODY,
+                                      .tenant = t->id,
+                                      .tenant_name = t->name,
+                                      .name = "owner",
+                                      .old_value = owner(present->uid, present->user, before,
+                                                         sizeof(before)),
+                                      .new_value = owner(m->uid, m->user, now, sizeof(now)),
+                                      .about = "somebody has changed the owner of its directory" });
 }
 
 static Tenant *make(Tenants *ts, const TqTenantMessage *m, const Tenant *present) {
@@ -283,11 +365,8 @@ static Tenant *make(Tenants *ts, const TqTenantMessage *m, const Tenant *present
         numbers->next_tenant++;
         if (record(ts, t) < 0)
                 return NULL;
-        if (present)
-                events_add(ts->events, "new-owner", t->id, 0, EVENTS_NOBODY,
-                           "belongs to user %s%s%u now; before to %s%s%u", m->user,
-                           m->user[0] ? ", " : "", m->uid, present->user,
-                           present->user[0] ? ", " : "", present->uid);
+        if (present && record_owner(ts, t, m, present) < 0)
+                return NULL;
         return t;
 }
 
@@ -315,8 +394,11 @@ static int settle_user(Tenants *ts, Tenant *t, const TqTenantMessage *m) {
 /* A new owner, one that is known, or the same under another name or number because the
  * administrator says so. */
 static int identify(Tenants *ts, const TqTenantMessage *m, Tenant **ret) {
-        Tenant *present = by_name(ts, m->name), *t = find(m, present);
+        Tenant *present, *t;
 
+        note_name(ts, m->name);
+        present = by_name(ts, m->name);
+        t = find(m, present);
         if (!t)
                 t = make(ts, m, present);
         if (!t)
@@ -362,8 +444,8 @@ static void tell_new_notes(Tenants *ts, Tenant *t, const char *note) {
 
         while ((n = tenants_next_note(&note, &sentence)) > 0)
                 if (!has_sentence(t->note, sentence, n))
-                        events_add_within(ts->events, &t->budget, "note", 0, EVENTS_NOBODY, "%.*s",
-                                          (int)n, sentence);
+                        events_add_within(ts->events, &t->budget, TQ_KIND_NOTE, 0, EVENTS_NOBODY,
+                                          "%.*s", (int)n, sentence);
 }
 
 int tenants_hear(Tenants *ts, const TqTenantMessage *m, const Tenant **ret) {
@@ -404,8 +486,8 @@ void tenants_note_launch(Tenants *ts, uint32_t id, const char *text) {
                 (void)snprintf(t->launch_said, sizeof(t->launch_said), "%s", text);
                 tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_LAUNCH_FAILED, .tenant = t->name },
                              "tenant %s: jobs can't be launched for now: %s", t->name, text);
-                events_add_within(ts->events, &t->budget, "launch-failed", 0, EVENTS_NOBODY, "%s",
-                                  text);
+                events_add_within(ts->events, &t->budget, TQ_KIND_LAUNCH_FAILED, 0, EVENTS_NOBODY,
+                                  "%s", text);
         }
         (void)snprintf(t->launch_note, sizeof(t->launch_note), "%s", text);
 }
@@ -423,17 +505,19 @@ void tenants_note_calls(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd 
                                          tq_filter_call_name((int32_t)i, name, sizeof(name)));
         text = tq_buffer_string(&names);
         if (t && text && text[0] == ' ')
-                events_add(ts->events, "audit", t->id, job, EVENTS_NOBODY, "%s", text + 1);
+                events_add(ts->events, TQ_KIND_AUDIT, t->id, job, EVENTS_NOBODY, "%s", text + 1);
 }
 
-/* Only the job's row would tell of it: said where an operator looks. */
+/* Only the job's row would tell of it: said where an operator looks. Of what is dropped by a bound
+ * the supervisor tells, which knows when that is over. */
 void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end) {
         Tenant *t = tq_map_get(&ts->handles, handle);
         uint64_t now = tq_clock_boottime_usec();
+        bool fails = end->output_lost == TQ_LOSS_FAILED;
 
         if (!t)
                 return;
-        if (end->output_failed && !t->output_fails) {
+        if (fails && !t->output_fails) {
                 /* Once a minute: a job without output in between makes it new. */
                 if (now >= t->output_says_from) {
                         tq_log_about(LOG_ERR,
@@ -445,12 +529,12 @@ void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd
                                      t->name, job);
                         t->output_says_from = now + SAYS_USEC;
                 }
-                events_add_within(ts->events, &t->budget, "output-lost", job, EVENTS_NOBODY,
+                events_add_within(ts->events, &t->budget, TQ_KIND_OUTPUT_LOST, job, EVENTS_NOBODY,
                                   "%" PRIu64
                                   " bytes could not be written: is the disk of the logs full?",
                                   end->dropped_bytes);
         }
-        t->output_fails = end->output_failed;
+        t->output_fails = fails;
 }
 
 /* Start-up ------------------------------------------------------------------------------------ */
@@ -464,6 +548,12 @@ static int load_tenant(void *userdata, const TqLedgerTenant *row) {
 
         if (!t)
                 return -ENOMEM;
+        t->ending = row->ending;
+        t->ending_uid = row->ending_uid;
+        t->revision = row->revision;
+        (void)snprintf(t->ending_to, sizeof(t->ending_to), "%s", row->ending_to);
+        (void)snprintf(t->ending_why, sizeof(t->ending_why), "%s", row->ending_why);
+        ts->has_renames |= t->ending == TQ_ENDING_RENAME;
         if (!before)
                 return 0;
         before->is_former = true;

@@ -209,7 +209,8 @@ ClaimOutcome claim_file(Own *own, Tenants *tenants, Tenant *t, const char *name,
         if (is_just_made(&st))
                 return CLAIM_LATER;
         ret->why = objection(t, &st);
-        /* Judged by who had the directory before, it would be refused to the wrong one. */
+        /* Judged by who had the directory before, it would be refused to the wrong one; and in one
+         * that its tenant may not write any more it could not be kept. */
         if (ret->why)
                 return tenants_has_moved_on(t) ? CLAIM_LATER : CLAIM_REFUSED;
         ret->owner = st.st_uid;

@@ -6,13 +6,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/map.h"
-#include "base/parse.h"
-#include "core/ids.h"
+#include "supervisor/claims/claim_name.h"
+#include "supervisor/tenants/notes.h"
 
 /* A claim goes one way:
  *
@@ -26,12 +28,21 @@
  * whose directory belongs to somebody else by now is FOREIGN: its file stays in .claims, and is
  * looked at again when owner or submitters may be others.
  *
+ * How often the engine has crashed over a claim is part of its file's name, so that the next
+ * tenantqd knows it too; a tenant can't reach it there, which it could if it were an attribute of
+ * the file. Twice, and it is rejected. Who has many such files is not to crash the engine all day:
+ * after QUARANTINED_MOST within an hour all of the tenant's files wait, the rest of them where they
+ * are.
+ *
  * What is FLYING is bounded for all together, since its bytes may wait in the channel; what is
  * open, for each tenant, by the credit that the engine has given it. So nobody's files keep
  * another's from being claimed. */
 
-#define FLYING_MOST 256
-#define NAME_BYTES  (36 + TQ_TENANT_NAME_MAX)
+#define FLYING_MOST      256
+#define QUARANTINED_MOST 3
+#define QUARANTINED_USEC (3600 * TQ_USEC_PER_SEC)
+#define REST_USEC        (600 * TQ_USEC_PER_SEC)
+#define NOTE_REST        NOTES_OURS "quarantine"
 
 typedef enum ClaimState {
         STATE_FLYING,
@@ -45,8 +56,10 @@ typedef enum ClaimState {
 typedef struct Claimant {
         Tenant *tenant;
         unsigned n_open, credit;
-        TqList kept, late, foreign; /* of Claim.link, as they are to be handed over */
-        uint32_t judged_by;         /* judges_of() when one became foreign */
+        TqList kept, late, foreign;              /* of Claim.link, as they are to be handed over */
+        uint32_t judged_by;                      /* judges_of() when one became foreign */
+        unsigned n_quarantined;                  /* of its files since then, CLOCK_BOOTTIME usec: */
+        uint64_t quarantined_since, rests_until; /* 0: it does not rest */
 } Claimant;
 
 typedef struct Claim {
@@ -56,6 +69,8 @@ typedef struct Claim {
         ClaimState state;
         TqList link;             /* KEPT, LATE, FOREIGN */
         bool is_told;            /* that it is foreign */
+        unsigned crashes, named; /* of the engine over it; those that its file's name tells of */
+        int sig;                 /* of the last one; 0: that was told to another tenantqd */
         char name[NAME_MAX + 1]; /* in the tenant's directory */
 } Claim;
 
@@ -76,16 +91,11 @@ static int dir_of(const Claims *c) {
         return own_fd(c->own, OWN_CLAIMS);
 }
 
-/* "17.1001.acme": whose it was is known to the next tenantqd too. */
-static const char *file_of(const Claim *claim, char buf[NAME_BYTES]) {
-        const char *tenant = claim->claimant->tenant->name;
+static const char *file_of(const Claim *claim, char buf[CLAIM_NAME_BYTES]) {
+        ClaimName name = { claim->number, claim->uid, "", claim->named };
 
-        if (claim->uid == TQ_UID_UNKNOWN)
-                (void)snprintf(buf, NAME_BYTES, "%" PRIu64 ".%s", claim->number, tenant);
-        else
-                (void)snprintf(buf, NAME_BYTES, "%" PRIu64 ".%u.%s", claim->number, claim->uid,
-                               tenant);
-        return buf;
+        (void)snprintf(name.tenant, sizeof(name.tenant), "%s", claim->claimant->tenant->name);
+        return claim_name_format(&name, buf);
 }
 
 static Claimant *claimant_of(const Claims *c, const Tenant *t) {
@@ -204,13 +214,47 @@ bool claims_have_credit(const Claims *c, const Tenant *t) {
         return claims_have_room(c) && (!who || who->n_open < who->credit);
 }
 
+/* Said as long as it lasts. */
+static void rest(Claims *c, Claimant *who) {
+        uint64_t now = tq_clock_boottime_usec();
+        Tenant *t = who->tenant;
+
+        if (tq_sub_u64(now, who->quarantined_since) > QUARANTINED_USEC) {
+                who->quarantined_since = now;
+                who->n_quarantined = 0;
+        }
+        if (++who->n_quarantined < QUARANTINED_MOST)
+                return;
+        who->rests_until = tq_add_u64(now, REST_USEC);
+        tenants_report(t, TQ_LOG_QUARANTINED,
+                       "tenant %s: the engine crashed over %u of its files within an hour: further "
+                       "ones wait for ten minutes",
+                       t->name, who->n_quarantined);
+        (void)notes_set(c->tenants, t, NOTE_REST,
+                        "the engine crashed over several of its files (rejected/ has them): "
+                        "further ones wait for some minutes");
+}
+
+static bool rests(Claims *c, Claimant *who) {
+        if (!who || who->rests_until == 0)
+                return false;
+        if (tq_clock_boottime_usec() < who->rests_until)
+                return true;
+        who->rests_until = 0;
+        notes_clear(c->tenants, who->tenant, NOTE_REST);
+        return false;
+}
+
 ClaimOutcome claims_claim(Claims *c, Tenant *t, const char *name) {
-        Claim *claim = claim_new(c, t, c->next, t->who.uid, name, STATE_FLYING);
-        char file[NAME_BYTES];
+        char file[CLAIM_NAME_BYTES];
         ClaimOutcome outcome;
         bool stays = false;
         ClaimedFile got;
+        Claim *claim;
 
+        if (rests(c, claimant_of(c, t)))
+                return CLAIM_LATER;
+        claim = claim_new(c, t, c->next, t->who.uid, name, STATE_FLYING);
         if (!claim)
                 return CLAIM_LATER;
         c->next++;
@@ -263,14 +307,44 @@ static void tell_foreign(const Claims *c, Claim *claim, const ClaimedFile *got, 
                 ".claims");
 }
 
+/* Not once more: the engine would crash for ever, and take nobody's files. It is the tenant's
+ * again, for whoever mends that. */
+static ClaimOutcome quarantine(Claims *c, Claim *claim, const char *file) {
+        Tenant *t = claim->claimant->tenant;
+        char which[32] = "", why[192];
+
+        if (claim->sig > 0)
+                (void)snprintf(which, sizeof(which), " (signal %d)", claim->sig);
+        (void)snprintf(why, sizeof(why),
+                       "the program that reads job files crashed twice while it read this one%s; "
+                       "it is kept for whoever mends that",
+                       which);
+        if (!reject_move(c->rejects, t, dir_of(c), file, claim->name, why)) {
+                keep_late(c, claim);
+                return CLAIM_LATER;
+        }
+        tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_QUARANTINED, .tenant = t->name },
+                     "claim %s: %s: it is rejected", file, why);
+        reject_tell_quarantine(c->rejects, t, claim->number, claim->name, why);
+        rest(c, claim->claimant);
+        claim_free(c, claim);
+        return CLAIM_REFUSED;
+}
+
 /* Once more, from .claims. */
 static ClaimOutcome hand_over(Claims *c, Claim *claim) {
         Tenant *t = claim->claimant->tenant;
-        char file[NAME_BYTES];
+        char file[CLAIM_NAME_BYTES];
         ClaimOutcome outcome;
         ClaimedFile got;
 
         (void)file_of(claim, file);
+        if (claim->crashes >= TQ_CRASHES_MOST && !is_of_former(claim))
+                return quarantine(c, claim, file);
+        if (rests(c, claim->claimant)) {
+                keep_late(c, claim);
+                return CLAIM_LATER;
+        }
         got.owner = claim->uid;
         outcome = is_of_former(claim) ? CLAIM_FOREIGN : claim_file_again(c->own, t, file, &got);
         switch (outcome) {
@@ -344,10 +418,17 @@ bool claims_has_kept(const Claims *c, const Tenant *t) {
 /* From the engine -------------------------------------------------------------------------------
  */
 
+/* It is found again by the next start: its job's row must be there as long. */
+static void say_stuck(Claims *c, const Claim *claim) {
+        TqMessage m = { .number = { .cookie = claim->number } };
+
+        (void)tq_link_send(c->link, TQ_MESSAGE_CLAIM_STUCK, &m, NULL, 0, -EBADF);
+}
+
 static int on_done(void *userdata, const TqMessage *m, const char *blob, int *fd) {
         Claims *c = userdata;
         Claim *claim = tq_map_get(&c->all, m->claim_done.claim);
-        char file[NAME_BYTES];
+        char file[CLAIM_NAME_BYTES];
         Tenant *t;
 
         (void)fd;
@@ -358,7 +439,8 @@ static int on_done(void *userdata, const TqMessage *m, const char *blob, int *fd
         if (m->claim_done.outcome == TQ_CLAIM_WAITS)
                 set_state(c, claim, STATE_AT_DOOR);
         else if (m->claim_done.outcome == TQ_CLAIM_ACCEPTED) {
-                (void)unlinkat(dir_of(c), file, 0);
+                if (unlinkat(dir_of(c), file, 0) < 0 && errno != ENOENT)
+                        say_stuck(c, claim);
                 claim_free(c, claim);
         } else if (!t->is_enabled)
                 set_state(c, claim, STATE_KEPT); /* rejected/ is only made where all is in order */
@@ -409,6 +491,26 @@ void claims_number_from(Claims *c, uint64_t number) {
         c->next = TQ_MAX(c->next, number);
 }
 
+bool claims_blame(Claims *c, uint64_t number, int sig) {
+        Claim *claim = tq_map_get(&c->all, number);
+        char before[CLAIM_NAME_BYTES], after[CLAIM_NAME_BYTES];
+
+        if (!claim || claim->state != STATE_FLYING)
+                return false;
+        (void)file_of(claim, before);
+        claim->sig = sig;
+        claim->named = ++claim->crashes;
+        (void)file_of(claim, after);
+        tq_log_about(LOG_ERR, (TqLogAbout){ .tenant = claim->claimant->tenant->name },
+                     "the engine crashed while it read claim %s (signal %d)", after, sig);
+        if (renameat2(dir_of(c), before, dir_of(c), after, RENAME_NOREPLACE) >= 0)
+                return true;
+        tq_log(LOG_ERR, "claim %s can't be renamed (%s): the next tenantqd does not know of it",
+               before, strerror(errno));
+        claim->named--;
+        return true;
+}
+
 static int by_number(const void *a, const void *b) {
         const Claim *x = *(const Claim *const *)a, *y = *(const Claim *const *)b;
 
@@ -452,45 +554,46 @@ void claims_tell(Claims *c) {
         }
 }
 
-/* "17.1001.acme", or "17.acme": no tenant's name has a dot. */
-static bool parse_file(const char *entry, uint64_t *ret_number, uid_t *ret_uid,
-                       const char **ret_tenant) {
-        char text[NAME_BYTES], *first, *second;
-        uint64_t uid = TQ_UID_UNKNOWN;
-
-        if (strlen(entry) >= sizeof(text))
-                return false;
-        (void)snprintf(text, sizeof(text), "%s", entry);
-        first = strchr(text, '.');
-        if (!first)
-                return false;
-        *first++ = '\0';
-        second = strchr(first, '.');
-        if (second) {
-                *second++ = '\0';
-                if (tq_parse_u64_in(first, 0, TQ_UID_UNKNOWN - 1, &uid) < 0)
-                        return false;
-        }
-        *ret_uid = (uid_t)uid;
-        *ret_tenant = entry + ((second ? second : first) - text);
-        return tq_parse_u64_in(text, 1, INT64_MAX, ret_number) >= 0 &&
-               tq_ids_tenant_is_valid(*ret_tenant);
-}
-
 static int find_one(Claims *c, const char *entry) {
-        const char *tenant;
-        uint64_t number;
         char name[64];
-        uid_t uid;
+        ClaimName file;
+        Claim *claim;
         Tenant *t;
 
-        if (!parse_file(entry, &number, &uid, &tenant))
+        if (!claim_name_parse(entry, &file))
                 return 0;
-        claims_number_from(c, number + 1);
-        t = tenants_ensure(c->tenants, tenant);
+        claims_number_from(c, file.number + 1);
+        t = tenants_ensure(c->tenants, file.tenant);
         /* Its own name was lost with the process that knew it. */
-        (void)snprintf(name, sizeof(name), "claim-%" PRIu64 TQ_JOB_SUFFIX, number);
-        return t && claim_new(c, t, number, uid, name, STATE_KEPT) ? 0 : -ENOMEM;
+        (void)snprintf(name, sizeof(name), "claim-%" PRIu64 TQ_JOB_SUFFIX, file.number);
+        claim = t ? claim_new(c, t, file.number, file.uid, name, STATE_KEPT) : NULL;
+        if (!claim)
+                return -ENOMEM;
+        claim->crashes = claim->named = file.crashes;
+        return 0;
+}
+
+/* The end of a tenant, or another name or owner of it --------------------------------------------
+ */
+
+void claims_forget(Claims *c, const Tenant *t) {
+        size_t position = 0;
+        Claim *claim;
+
+        while ((claim = tq_map_next(&c->all, &position)))
+                if (claim->claimant->tenant == t) {
+                        claim_free(c, claim);
+                        position = 0;
+                }
+}
+
+void claims_give(Claims *c, const Tenant *t, uid_t from, uid_t to) {
+        size_t position = 0;
+        Claim *claim;
+
+        while ((claim = tq_map_next(&c->all, &position)))
+                if (claim->claimant->tenant == t && claim->uid == from)
+                        claim->uid = to;
 }
 
 int claims_find(Claims *c) {

@@ -28,10 +28,18 @@ void claims_try_again(Claims *c, const Tenant *t);
 /* Who owns the tenant or may submit for it may be others now: what was none of theirs is kept. */
 void claims_look_again(Claims *c, const Tenant *t);
 
+/* Whatever there is of it is not looked at any more: its files are about to go. */
+void claims_forget(Claims *c, const Tenant *t);
+/* What was user `from`'s is `to`'s, by root's order. */
+void claims_give(Claims *c, const Tenant *t, uid_t from, uid_t to);
+
 /* At start: what is in .claims is kept. Negative errno. */
 int claims_find(Claims *c);
 /* Taking stock: the engine is told which are kept, and says of each whether it was accepted. */
 void claims_tell(Claims *c);
+/* The engine has crashed over this one; before claims_keep_all(). After the last time that it may,
+ * it is refused instead of handed over. False: it is not one that the engine had. */
+bool claims_blame(Claims *c, uint64_t number, int sig);
 /* The engine is gone: what was open is kept for the next one, which says itself who has no room. */
 void claims_keep_all(Claims *c);
 /* The first number that is given out. */

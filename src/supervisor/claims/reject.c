@@ -191,13 +191,26 @@ bool reject_move(Rejects *rejects, Tenant *t, int from_fd, const char *name, con
         return true;
 }
 
-void reject_tell(const Rejects *rejects, const Tenant *t, uint64_t claim, const char *as,
-                 const char *reason) {
+static void tell(const Rejects *rejects, const Tenant *t, uint64_t claim, const char *as,
+                 const char *reason, bool is_quarantined) {
         /* Whose file it was is not known of each. */
-        TqMessage m = { .claim = { .claim = claim, .tenant = t->handle, .uid = TQ_UID_UNKNOWN } };
+        TqMessage m = { .claim = { .claim = claim,
+                                   .tenant = t->handle,
+                                   .uid = TQ_UID_UNKNOWN,
+                                   .is_quarantined = is_quarantined } };
 
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%s", as);
         (void)tq_link_send(rejects->link, TQ_MESSAGE_REFUSED, &m, reason, strlen(reason), -EBADF);
+}
+
+void reject_tell(const Rejects *rejects, const Tenant *t, uint64_t claim, const char *as,
+                 const char *reason) {
+        tell(rejects, t, claim, as, reason, false);
+}
+
+void reject_tell_quarantine(const Rejects *rejects, const Tenant *t, uint64_t claim, const char *as,
+                            const char *reason) {
+        tell(rejects, t, claim, as, reason, true);
 }
 
 bool reject_file(Rejects *rejects, Tenant *t, uint64_t claim, int from_fd, const char *name,

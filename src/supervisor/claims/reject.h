@@ -16,6 +16,9 @@ bool reject_move(Rejects *r, Tenant *t, int from_fd, const char *name, const cha
  * the engine knows. */
 void reject_tell(const Rejects *r, const Tenant *t, uint64_t claim, const char *as,
                  const char *reason);
+/* The same, of one that the engine crashed over. */
+void reject_tell_quarantine(const Rejects *r, const Tenant *t, uint64_t claim, const char *as,
+                            const char *reason);
 /* Both. */
 bool reject_file(Rejects *r, Tenant *t, uint64_t claim, int from_fd, const char *name,
                  const char *as, const char *reason);

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "supervisor/engine/engine_process.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "kernel/plan.h"
-#include "kernel/spawn.h"
+#include "supervisor/engine/culprits.h"
+#include "supervisor/engine/engine_launch.h"
+#include "supervisor/engine/starting.h"
 #include "supervisor/host/check.h"
 
 /* When the engine fails, the jobs go on, launches that were not released are ended, and a new one
@@ -36,100 +40,13 @@ struct EngineProcess {
         bool is_stopping;
         uint64_t started;
         unsigned failures;
+        int crumb_fd; /* what the engine works on (ipc/crumb.h) */
+        Culprits culprits;
+        Starting starting;
         sd_event_source *exit_source, *restart_source, *watchdog_source, *stop_source, *scan_source;
         uint64_t watchdog_usec;
         uint64_t ping;
 };
-
-/* Launching it ----------------------------------------------------------------------------------
- */
-
-/* A body by hand: of its environment it has only where stderr leads (systemd.exec(5)). */
-static void write_body(const Host *h, TqBuffer *ret) {
-        const char *stream = getenv("JOURNAL_STREAM"); /* NOLINT(concurrency-mt-unsafe) */
-        uint32_t counts[3] = { 2, stream ? 1 : 0, 0 };
-
-        tq_buffer_append(ret, counts, sizeof(counts));
-        tq_buffer_append(ret, "/", 2);
-        tq_buffer_printf(ret, "%s/tenantq-engine", h->helpers);
-        tq_buffer_append(ret, "", 1);
-        tq_buffer_printf(ret, "%s/ledger/ledger.db", h->config.state);
-        tq_buffer_append(ret, "", 1);
-        if (stream) {
-                tq_buffer_printf(ret, "JOURNAL_STREAM=%s", stream);
-                tq_buffer_append(ret, "", 1);
-        }
-}
-
-/* What it opens by name: its ledger, and where the journal listens. It is shown the programs of the
- * host, and nothing of anybody's. */
-static void write_paths(const Host *h, TqBuffer *ret) {
-        const struct {
-                TqPathKind kind;
-                const char *path;
-        } paths[] = {
-                { TQ_PATH_HIDDEN, "/home" },
-                { TQ_PATH_HIDDEN, "/root" },
-                { TQ_PATH_HIDDEN, "/run" },
-                { TQ_PATH_HIDDEN, h->config.spool },
-                { TQ_PATH_HIDDEN, h->config.state },
-                { TQ_PATH_HIDDEN, h->config.logs },
-                { TQ_PATH_HIDDEN, h->config.run },
-                { TQ_PATH_OPTIONAL, "/run/systemd/journal/socket" },
-                { TQ_PATH_READ_ONLY, h->helpers }, /* wherever somebody has built it */
-        };
-
-        for (size_t i = 0; i < TQ_ELEMENTSOF(paths); i++)
-                tq_plan_add_path(ret, paths[i].kind, "%s", paths[i].path);
-        tq_plan_add_path(ret, TQ_PATH_READ_WRITE, "%s/ledger", h->config.state);
-}
-
-/* It is started by tenantq-exec like a job, with another plan. */
-static int launch_engine(EngineProcess *e, int channel_fd) {
-        const Host *h = e->rooms.host;
-        /* If memory runs out, the engine can be started again; whoever watches over the jobs can't.
-         */
-        TqPlan plan = {
-                .flags = h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0,
-                .mode = TQ_PLAN_SERVICE,
-                .tmp_bytes = h->memory_bytes / 8,
-                .uid = h->users.engine_uid,
-                .gid = h->users.engine_gid,
-                .n_keep = 3,
-                .keep = { channel_fd, own_fd(e->rooms.own, OWN_SOCKET),
-                          own_fd(e->rooms.own, OWN_CLAIMS) },
-        };
-        TQ_BUFFER_CLEANUP TqBuffer body = {}, paths = {};
-        TQ_CLOSE int plan_fd = -EBADF;
-        const TqFilter *filter;
-        TqError err = {};
-        bool is_exec;
-        int r;
-
-        r = profiles_filter(h->profiles, "engine", TQ_FILTER_ALONE, &filter, &err);
-        if (r < 0)
-                return r;
-        write_body(h, &body);
-        write_paths(h, &paths);
-        if (tq_buffer_error(&body) < 0 || tq_buffer_error(&paths) < 0)
-                return -ENOMEM;
-        plan_fd = tq_plan_seal(&plan, &(TqPlanParts){
-                                              .filter = filter->code,
-                                              .n_filter = filter->n,
-                                              .body = body.data,
-                                              .body_size = body.size,
-                                              .paths = paths.data,
-                                              .paths_size = paths.size,
-                                      });
-        if (plan_fd < 0)
-                return plan_fd;
-        return tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
-                                    .cgroup_fd = -1,
-                                    .plan_fd = plan_fd,
-                                    .keep = plan.keep,
-                                    .n_keep = plan.n_keep },
-                        &e->pid, &e->pidfd, &is_exec);
-}
 
 /* What it is told -------------------------------------------------------------------------------
  */
@@ -144,6 +61,7 @@ static void say_hello(EngineProcess *e) {
                 .hello = { .controllers = slices_controllers(e->rooms.slices),
                            .admin_gid = h->users.admin_gid,
                            .defaults = h->config.defaults,
+                           .retention = h->config.retention,
                            .ceilings = h->config.ceilings },
         };
 
@@ -158,6 +76,7 @@ void engine_process_take_stock(EngineProcess *e) {
         if (!e->has_greeted || e->is_told || jobs_have_orphans(e->rooms.jobs))
                 return;
         e->is_told = true;
+        culprits_tell(&e->culprits, e->rooms.link);
         jobs_tell(e->rooms.jobs);
         claims_tell(e->rooms.claims);
         tell(e, TQ_MESSAGE_STOCK_TAKEN, &m);
@@ -172,7 +91,9 @@ static int on_next_claim(void *userdata, const TqMessage *m, const char *blob, i
         (void)blob;
         (void)fd;
         claims_number_from(e->rooms.claims, m->number.cookie);
+        engine_launch_note_ledger(e->rooms.host, e->rooms.own);
         e->has_greeted = true;
+        starting_end(&e->starting);
         engine_process_take_stock(e);
         return 0;
 }
@@ -295,6 +216,7 @@ static int reload(EngineProcess *e, TqError *err) {
         host_replace(h, &config_fd, config, &profiles);
         say_hello(e);
         reconfigure_tenants(e);
+        output_reconfigure(e->rooms.output);
         return 0;
 }
 
@@ -344,6 +266,47 @@ static void plan_restart(EngineProcess *e) {
                                          TQ_MIN(delay, RESTART_MAX_USEC), 1000, on_restart, e);
 }
 
+/* By itself; not because somebody wanted it to end. */
+static bool has_crashed(const siginfo_t *info) {
+        static const int signals[] = { SIGSEGV, SIGABRT, SIGBUS, SIGSYS, SIGFPE, SIGILL, SIGTRAP };
+
+        for (size_t i = 0; info->si_code != CLD_EXITED && i < TQ_ELEMENTSOF(signals); i++)
+                if (info->si_status == signals[i])
+                        return true;
+        return false;
+}
+
+/* Who handed in what it died over is found, so that it does not die of it for ever, and with it the
+ * service for all. */
+static void find_culprit(EngineProcess *e, const siginfo_t *info) {
+        TqCrumb crumb;
+        int r = tq_crumb_take(e->crumb_fd, &crumb);
+
+        if (r < 0)
+                tq_log(LOG_ERR, "what the engine worked on is not known: %s", strerror(-r));
+        if (r <= 0 || !has_crashed(info))
+                return;
+        /* A job that is not committed is met again as its claim. */
+        if (crumb.kind == TQ_CRUMB_CLAIM)
+                (void)claims_blame(e->rooms.claims, crumb.number, info->si_status);
+        else if (crumb.kind == TQ_CRUMB_JOB && crumb.claim > 0 &&
+                 claims_blame(e->rooms.claims, crumb.claim, info->si_status))
+                return;
+        if (crumb.kind == TQ_CRUMB_JOB) {
+                tq_log_about(LOG_ERR, (TqLogAbout){ .job = crumb.number },
+                             "the engine crashed while it worked on job %" PRIu64 " (signal %d)",
+                             crumb.number, info->si_status);
+                culprits_note_job(&e->culprits, crumb.number, info->si_status);
+        }
+        if (crumb.kind != TQ_CRUMB_CLAIM && crumb.uid != TQ_CRUMB_NOBODY) {
+                tq_log(LOG_ERR,
+                       "the engine crashed over what user %u handed in by the control socket "
+                       "(signal %d)",
+                       crumb.uid, info->si_status);
+                culprits_note_caller(&e->culprits, crumb.uid, info->si_status);
+        }
+}
+
 static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         EngineProcess *e = userdata;
         siginfo_t info = {};
@@ -356,6 +319,7 @@ static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, voi
         e->pidfd = tq_close(e->pidfd);
         tq_link_close(e->rooms.link);
         e->has_greeted = e->is_told = false;
+        starting_end(&e->starting);
         /* Nothing is taken until the next one is ready. */
         spool_set_open(e->rooms.spool, false);
         if (e->is_stopping)
@@ -367,6 +331,8 @@ static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, voi
         tq_log_about(LOG_ERR, (TqLogAbout){ .id = TQ_LOG_ENGINE_ENDED },
                      "the engine ended (%s %d); jobs go on, starting it again",
                      info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
+        ends_forget_questions(e->rooms.ends);
+        find_culprit(e, &info);
         claims_keep_all(e->rooms.claims);
         jobs_orphan(e->rooms.jobs);
         plan_restart(e);
@@ -397,7 +363,7 @@ int engine_process_start(EngineProcess *e) {
         r = tq_channel_pair(fds);
         if (r < 0)
                 return r;
-        r = launch_engine(e, fds[1]);
+        r = engine_launch(e->rooms.host, e->rooms.own, fds[1], e->crumb_fd, &e->pid, &e->pidfd);
         (void)tq_close(fds[1]);
         if (r < 0) {
                 (void)tq_close(fds[0]);
@@ -411,6 +377,8 @@ int engine_process_start(EngineProcess *e) {
                                     on_exit_status, e);
         if (r >= 0)
                 r = start_watchdog(e);
+        if (r >= 0 && !e->is_ready)
+                r = starting_begin(&e->starting, e->rooms.event, e->pid);
         if (r < 0)
                 return r;
         say_hello(e);
@@ -455,6 +423,13 @@ int engine_process_new(const EngineRooms *rooms, EngineProcess **ret) {
                 return -ENOMEM;
         e->rooms = *rooms;
         e->pidfd = -EBADF;
+        e->crumb_fd = tq_crumb_new();
+        if (e->crumb_fd < 0) {
+                int r = e->crumb_fd;
+
+                free(e);
+                return r;
+        }
         for (size_t i = 0; i < TQ_ELEMENTSOF(handlers); i++)
                 tq_link_on(rooms->link, handlers[i].type, handlers[i].handler, e);
         *ret = e;
@@ -464,12 +439,14 @@ int engine_process_new(const EngineRooms *rooms, EngineProcess **ret) {
 EngineProcess *engine_process_free(EngineProcess *e) {
         if (!e)
                 return NULL;
+        starting_end(&e->starting);
         (void)sd_event_source_disable_unref(e->exit_source);
         (void)sd_event_source_disable_unref(e->restart_source);
         (void)sd_event_source_disable_unref(e->watchdog_source);
         (void)sd_event_source_disable_unref(e->stop_source);
         (void)sd_event_source_disable_unref(e->scan_source);
         (void)tq_close(e->pidfd);
+        (void)tq_close(e->crumb_fd);
         free(e);
         return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "supervisor/claims/claims.h"
+#include "supervisor/ends/ends.h"
 #include "supervisor/jobs/jobs.h"
 #include "supervisor/spool/spool.h"
 
@@ -15,9 +15,11 @@ typedef struct EngineRooms {
         Own *own;
         const Slices *slices;
         Tenants *tenants;
+        Output *output;
         Jobs *jobs;
         Claims *claims;
         Spool *spool;
+        Ends *ends;
         TqLink *link;
 } EngineRooms;
 

@@ -112,6 +112,7 @@ void host_replace(Host *h, int *config_fd, const TqHostConfig *config, Profiles 
         h->config.outbound_connections = config->outbound_connections;
         memcpy(h->config.outbound_dns, config->outbound_dns, sizeof(h->config.outbound_dns));
         h->config.policy = config->policy;
+        h->config.retention = config->retention;
         h->config.has_max_jobs = config->has_max_jobs;
         h->config.has_memory = config->has_memory;
 }

@@ -40,7 +40,9 @@ static const Row rows[_OWN_MAX] = {
         [OWN_STATE] = BY_PATH(state),
         [OWN_RESULTS] = BELOW(OWN_STATE, "results"),
         [OWN_LOCK] = BELOW(OWN_STATE, "lock"),
+        [OWN_ORDERS] = BELOW(OWN_STATE, "orders"),
         [OWN_RUN] = BY_PATH(run),
+        [OWN_PAGES] = BELOW(OWN_RUN, "output"),
         [OWN_SOCKET] = BELOW(OWN_RUN, "control.sock"),
 };
 
@@ -78,7 +80,14 @@ int own_fd(const Own *o, OwnThing thing) {
 /* Opening -------------------------------------------------------------------------------------- */
 
 static int give(int fd, uid_t uid, gid_t gid, mode_t mode) {
-        return fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0 ? tq_errno() : 0;
+        struct stat st;
+        int r = fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0 ? tq_errno() : 0;
+
+        /* The logs may be where nothing can be written for now, if they are as they should be. */
+        if (r == -EROFS && fstat(fd, &st) >= 0 && st.st_uid == uid && st.st_gid == gid &&
+            (st.st_mode & 07777) == mode)
+                return 0;
+        return r;
 }
 
 static int open_by_path(const char *path, mode_t mode, TqError *err) {
@@ -147,6 +156,7 @@ static int open_one(Own *o, OwnThing thing, TqError *err) {
  * a file can lock it, for reading too: so it is one that only root can reach. */
 static int lock(Own *o, TqError *err) {
         const struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        struct flock other = all;
         const char *state = path_of(o, OWN_STATE);
         TQ_CLOSE int fd = -EBADF;
 
@@ -155,13 +165,16 @@ static int lock(Own *o, TqError *err) {
                 return tq_error_errno(err, tq_errno(), "%s/lock/tenantqd", state);
         /* Before: closing any descriptor of a file ends all of the process's locks of it. */
         o->lock_fd = tq_close(o->lock_fd);
-        if (fcntl(fd, F_SETLK, &all) < 0)
-                return errno == EAGAIN || errno == EACCES
-                               ? tq_error(
-                                         err, -EALREADY,
-                                         "another tenantqd is running (%s/lock/tenantqd is locked)",
-                                         state)
-                               : tq_error_errno(err, tq_errno(), "%s/lock/tenantqd", state);
+        if (fcntl(fd, F_SETLK, &all) < 0) {
+                if (errno != EAGAIN && errno != EACCES)
+                        return tq_error_errno(err, tq_errno(), "%s/lock/tenantqd", state);
+                if (fcntl(fd, F_GETLK, &other) < 0 || other.l_type == F_UNLCK)
+                        other.l_pid = 0;
+                return tq_error(err, -EALREADY,
+                                "another tenantqd is running, process %d (%s/lock/tenantqd is "
+                                "locked)",
+                                (int)other.l_pid, state);
+        }
         o->lock_fd = tq_take_fd(&fd);
         return 0;
 }
@@ -284,35 +297,53 @@ static int follow_one(Own *o, OwnThing thing, TqError *err) {
         return 1;
 }
 
+/* The first of them is told. */
+static int note_error(int r, const TqError *one, int result, TqError *err) {
+        if (r < 0 && result >= 0) {
+                *err = *one;
+                return r;
+        }
+        return result;
+}
+
+/* What can't be made keeps nothing else from it; but only who has the lock replaces the socket. */
 int own_mend(Own *o) {
+        bool has_lock = true;
+        int n = 0, result = 0;
         TqError err = {};
         char text[512];
-        int n = 0, r = 0;
 
         /* Who follows up may meet what is missing, and ask for it again. */
         if (o->is_mending)
                 return 0;
         o->is_mending = true;
-        for (int i = 0; r >= 0 && i < _OWN_MAX; i++) {
-                r = open_again(o, (OwnThing)i, &err);
-                /* Only who has the lock replaces the socket. */
+        for (int i = 0; i < _OWN_MAX; i++) {
+                TqError one = {};
+                int r = i == OWN_SOCKET && !has_lock ? 0 : open_again(o, (OwnThing)i, &one);
+
                 if (r >= 0 && i == OWN_LOCK)
-                        r = follow_one(o, OWN_LOCK, &err);
+                        r = follow_one(o, OWN_LOCK, &one);
+                if (i == OWN_LOCK)
+                        has_lock = r >= 0;
                 n += r > 0;
+                result = note_error(r, &one, result, &err);
         }
-        for (int i = 0; r >= 0 && i < _OWN_MAX; i++) {
-                r = follow_one(o, (OwnThing)i, &err);
+        for (int i = 0; i < _OWN_MAX; i++) {
+                TqError one = {};
+                int r = follow_one(o, (OwnThing)i, &one);
+
                 n += r > 0;
+                result = note_error(r, &one, result, &err);
         }
         o->is_mending = false;
         o->must_watch |= n > 0;
-        if (r < 0) {
-                tq_log(LOG_ERR, "can't be made again: %s",
-                       tq_error_format(&err, text, sizeof(text)));
-                return r;
-        }
         if (o->must_watch && o->event)
                 own_watch(o, o->event);
+        if (result < 0) {
+                tq_log(LOG_ERR, "can't be made again: %s",
+                       tq_error_format(&err, text, sizeof(text)));
+                return result;
+        }
         return n;
 }
 
@@ -411,14 +442,17 @@ static int watch_above(Own *o, OwnThing thing) {
 }
 
 void own_watch(Own *o, sd_event *event) {
-        int r = 0;
+        int r = 0, mounts;
 
         o->event = event;
         o->must_watch = false;
-        for (int i = 0; i < _OWN_MAX && r >= 0; i++)
-                r = watch_above(o, (OwnThing)i);
-        if (r >= 0)
-                r = watch_mounts(o);
+        for (int i = 0; i < _OWN_MAX; i++) {
+                int one = watch_above(o, (OwnThing)i);
+
+                r = r < 0 ? r : one;
+        }
+        mounts = watch_mounts(o);
+        r = r < 0 ? r : mounts;
         if (r < 0)
                 tq_log(LOG_ERR,
                        "our own directories can't be watched (%s): one that is removed is noticed "

@@ -16,7 +16,9 @@ typedef enum OwnThing {
         OWN_STATE,
         OWN_RESULTS, /* below the state */
         OWN_LOCK,    /* the same */
+        OWN_ORDERS,  /* the same */
         OWN_RUN,
+        OWN_PAGES,  /* below run: one for each tenant's output */
         OWN_SOCKET, /* listens; below run */
         _OWN_MAX,
 } OwnThing;

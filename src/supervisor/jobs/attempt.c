@@ -18,6 +18,7 @@ Attempt *attempt_new(Jobs *j, Tenant *t, uint64_t job, unsigned attempt) {
                 .pidfd = -EBADF,
                 .leaf_fd = -EBADF,
                 .barrier_fd = -EBADF,
+                .released_fd = -EBADF,
                 .events_fd = -EBADF,
                 .slot = -1,
         };
@@ -46,6 +47,7 @@ Attempt *attempt_free(Attempt *a) {
         (void)tq_close(a->pidfd);
         (void)tq_close(a->leaf_fd);
         (void)tq_close(a->barrier_fd);
+        (void)tq_close(a->released_fd);
         free(a);
         return NULL;
 }

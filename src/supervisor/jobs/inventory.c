@@ -81,7 +81,8 @@ static int list_leaf(Jobs *j, Tenant *t, int dir_fd, const char *name) {
         if (a->leaf_fd >= 0 || a->attempt != attempt)
                 return 0;
         a->leaf_fd = tq_fs_open_dir(dir_fd, name);
-        return a->leaf_fd < 0 ? a->leaf_fd : 0;
+        /* Gone since it was listed: it has ended. */
+        return a->leaf_fd < 0 && a->leaf_fd != -ENOENT ? a->leaf_fd : 0;
 }
 
 static int list_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
@@ -134,15 +135,20 @@ static void settle(Jobs *j, Attempt *a) {
                 /* What ran out before is not this process's to tell. */
                 a->slice_oom = tq_cgroup_oom_events(a->tenant->slice_fd);
                 stall_watch(a, false);
+                output_adopted(j->output, a->tenant);
+                a->has_output = true;
                 reap_adopt(a);
                 return;
         }
         if (a->slot >= 0)
                 (void)tq_result_slots_end(j->slots, (size_t)a->slot, &a->end);
         /* When the host is shut down, tenantqd is stopped before the jobs are: what they were sent
-         * then says nothing about them. */
-        if (a->is_of_earlier_boot && a->end.kind == TQ_END_SIGNALED &&
-            (a->end.code == SIGTERM || a->end.code == SIGKILL))
+         * then says nothing about them. Those that were killed with who watches over them have no
+         * record, but what they had used by then was kept when tenantqd left (jobs_leave()). */
+        if (a->is_of_earlier_boot &&
+            ((a->end.kind == TQ_END_SIGNALED &&
+              (a->end.code == SIGTERM || a->end.code == SIGKILL)) ||
+             (a->end.kind == TQ_END_UNKNOWN && a->end.counters.cpu_usec != TQ_UNKNOWN)))
                 a->end.kind = TQ_END_INTERRUPTED;
         a->has_ended = true;
 }
@@ -231,8 +237,15 @@ int jobs_move_results(Jobs *j) {
 /* Life ------------------------------------------------------------------------------------------
  */
 
+bool jobs_is_live(const Jobs *j, uint64_t job, unsigned attempt) {
+        const Attempt *a = attempt_find(j, job);
+
+        /* One that has ended writes no more, though the engine may not have recorded it yet. */
+        return a && a->attempt == attempt && !a->has_ended;
+}
+
 int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, const Slices *slices,
-             TqLink *link, void (*gone)(void *data), void *data, Jobs **ret) {
+             Output *output, TqLink *link, void (*gone)(void *data), void *data, Jobs **ret) {
         Jobs *j = calloc(1, sizeof(*j));
         int r;
 
@@ -243,6 +256,7 @@ int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, cons
                      .own = own,
                      .tenants = tenants,
                      .slices = slices,
+                     .output = output,
                      .link = link,
                      .gone = gone,
                      .data = data };

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "supervisor/tenants/tenants.h"
+#include "supervisor/output/output.h"
 
 /* Attempts: launches of jobs, from a process at its barrier to what became of it. */
 typedef struct Jobs Jobs;
 
 /* gone: told when the last launch that no engine knows has left. */
 int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, const Slices *slices,
-             TqLink *link, void (*gone)(void *data), void *data, Jobs **ret);
+             Output *output, TqLink *link, void (*gone)(void *data), void *data, Jobs **ret);
 Jobs *jobs_free(Jobs *j);
+
+/* Whether an attempt is known, and may still write its output. */
+bool jobs_is_live(const Jobs *j, uint64_t job, unsigned attempt);
 
 /* At start: leaves and result records → attempts. Negative errno. */
 int jobs_take_stock(Jobs *j);

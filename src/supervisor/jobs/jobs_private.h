@@ -17,6 +17,7 @@ struct Jobs {
         Own *own;
         Tenants *tenants;
         const Slices *slices;
+        Output *output;
         TqLink *link;
         void (*gone)(void *data);
         void *data;
@@ -43,10 +44,12 @@ typedef struct Attempt {
         uint64_t released;       /* CLOCK_BOOTTIME usec */
         uint64_t slice_oom;      /* of the tenant's slice at the start */
         bool has_ended;          /* waits for the engine's ACK only */
+        bool has_output;         /* that it may still write: output_ended() is to follow */
         TqEnd end;
         sd_event_source *exit_source;   /* pidfd */
         sd_event_source *events_source; /* cgroup.events, where there is nothing to wait for */
         int events_fd;
+        int released_fd;              /* the barrier's, once it was let go: whether that was read */
         sd_event_source *term_source; /* SIGTERM is being sent to its processes */
         TqProcs *term_procs;
         sd_event_source *remove_source; /* its cgroup could not be removed: tried again */

@@ -11,7 +11,6 @@
 #include "kernel/cgroup.h"
 #include "kernel/plan.h"
 #include "kernel/spawn.h"
-#include "store/joblog.h"
 #include "supervisor/jobs/jobs_private.h"
 
 /* From the engine's START to a process at its barrier. Who the job runs as, in which slice, under
@@ -123,26 +122,27 @@ static void remove_leaf(Tenant *t, const TqStartMessage *m) {
 }
 
 typedef struct Files {
-        int result, out, err, barrier_read, barrier_write;
+        int result, barrier_read, barrier_write;
+        OutputFiles output;
 } Files;
 
 static void close_files(Files *f) {
-        f->out = tq_close(f->out);
-        f->err = tq_close(f->err);
+        f->output.out = tq_close(f->output.out);
+        f->output.err = tq_close(f->output.err);
         f->barrier_read = tq_close(f->barrier_read);
         f->barrier_write = tq_close(f->barrier_write);
 }
 
-static int open_files(Tenant *t, const TqStartMessage *m, Files *f, TqStage *ret_stage) {
-        int fds[2];
+static int open_files(Jobs *j, Attempt *a, const TqStartMessage *m, Files *f, TqStage *ret_stage) {
+        int fds[2], r;
 
         *ret_stage = TQ_STAGE_LOG;
-        f->out = tq_joblog_create(t->log_fd, m->job, m->attempt, TQ_STREAM_OUT);
-        if (f->out < 0)
-                return f->out;
-        f->err = tq_joblog_create(t->log_fd, m->job, m->attempt, TQ_STREAM_ERR);
-        if (f->err < 0)
-                return f->err;
+        r = output_make(j->output, a->tenant, m, false, &f->output);
+        if (r == -ENOENT && tenants_mend_logs(j->tenants, a->tenant) >= 0)
+                r = output_make(j->output, a->tenant, m, true, &f->output);
+        if (r < 0)
+                return r;
+        a->has_output = true;
         *ret_stage = TQ_STAGE_PIPES;
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return tq_errno();
@@ -204,8 +204,9 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .exec_gid = h->users.exec_gid,
                 .result_fd = f->result,
                 .barrier_fd = f->barrier_read,
-                .out_fd = f->out,
-                .err_fd = f->err,
+                .out_fd = f->output.out,
+                .err_fd = f->output.err,
+                .page_fd = f->output.page_fd,
                 .log_max_bytes = h->config.log_max_bytes,
                 .n_rlimits = TQ_ELEMENTSOF(rlimits),
                 .mount_fd = template->mount_fd,
@@ -237,15 +238,16 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
 
 static int spawn(const Host *h, const Files *f, const Template *template, int plan_fd, Attempt *a,
                  TqStage *ret_stage) {
-        int keep[7] = { f->result, f->barrier_read, f->out, f->err, template->report_fd };
-        size_t n = 5;
+        const int some[] = { f->output.out,      f->output.err,        f->output.page_fd,
+                             template->mount_fd, template->network_fd, template->report_fd };
+        int keep[2 + TQ_ELEMENTSOF(some)] = { f->result, f->barrier_read };
+        size_t n = 2;
         bool is_exec;
         int r;
 
-        if (template->mount_fd >= 0)
-                keep[n++] = template->mount_fd;
-        if (template->network_fd >= 0)
-                keep[n++] = template->network_fd;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(some); i++)
+                if (some[i] >= 0)
+                        keep[n++] = some[i];
         r = tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
                                  .cgroup_fd = a->leaf_fd,
                                  .flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
@@ -289,12 +291,7 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
                                                &f->result);
         if (a->slot < 0)
                 return a->slot;
-        /* Renamed, it would go on being written to, where nobody looks. */
-        r = own_has_vanished(t->log_fd, own_fd(j->own, OWN_LOGS), t->name)
-                    ? -ENOENT
-                    : open_files(t, m, f, ret_stage);
-        if (r == -ENOENT && tenants_mend_logs(j->tenants, t) >= 0)
-                r = open_files(t, m, f, ret_stage);
+        r = open_files(j, a, m, f, ret_stage);
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_PLAN;
@@ -340,15 +337,17 @@ static void undo(Attempt *a, const TqStartMessage *m) {
         }
         if (a->slot >= 0)
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
-        if (had_leaf) {
-                tq_joblog_remove(t->log_fd, m->job, m->attempt);
-                remove_leaf(t, m);
+        if (a->has_output) {
+                output_remove(a->jobs->output, t, m->job, m->attempt);
+                output_ended(a->jobs->output, t, TQ_LOSS_NONE);
         }
+        if (had_leaf)
+                remove_leaf(t, m);
         (void)attempt_free(a);
 }
 
 static int on_start(void *userdata, const TqMessage *message, const char *blob, int *fd) {
-        Files f = { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
+        Files f = { -EBADF, -EBADF, -EBADF, { -EBADF, -EBADF, -EBADF } };
         const TqStartMessage *m = &message->start;
         TqStage stage = TQ_STAGE_TENANT;
         Jobs *j = userdata;
@@ -388,11 +387,10 @@ static int on_release(void *userdata, const TqMessage *m, const char *blob, int 
         (void)fd;
         if (!a || a->attempt != m->attempt.attempt || a->barrier_fd < 0)
                 return 0;
-        a->was_released = true;
         a->released = tq_clock_boottime_usec();
-        /* The reader is alive or the job has ended already; its end says which. */
-        (void)!write(a->barrier_fd, "", 1);
-        a->barrier_fd = tq_close(a->barrier_fd);
+        /* Without a reader it has ended already. Whether one has read this, its end asks. */
+        a->was_released = write(a->barrier_fd, "", 1) == 1;
+        a->released_fd = tq_take_fd(&a->barrier_fd);
         return 0;
 }
 

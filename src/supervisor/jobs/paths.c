@@ -50,7 +50,8 @@ static void look_at_homes(Homes *h, const Tenants *ts) {
         tq_buffer_reset(&h->places);
         h->is_full = false;
         for (const Tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t)) {
-                const char *home = t->who.home;
+                /* Of one that is gone, and has nothing that runs, nobody's job may see anything. */
+                const char *home = t->is_gone && t->n_attempts == 0 ? "" : t->who.home;
                 size_t length = strlen(home), n;
 
                 while (length > 0 && home[length - 1] == '/')

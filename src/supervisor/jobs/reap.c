@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -12,7 +13,6 @@
 #include "base/log.h"
 #include "kernel/cgroup.h"
 #include "kernel/spawn.h"
-#include "store/joblog.h"
 #include "supervisor/jobs/jobs_private.h"
 #include "supervisor/tenants/notes.h"
 
@@ -53,6 +53,25 @@ void reap_keep_counters(Attempt *a) {
         a->end.oom_level = level;
 }
 
+/* Whoever would have begun the program has been let go. Its end of the barrier is closed with it:
+ * what it has not read, nobody will. */
+static bool has_passed_barrier(const Attempt *a) {
+        int unread = 0;
+
+        if (!a->was_released)
+                return false;
+        return a->released_fd < 0 || ioctl(a->released_fd, FIONREAD, &unread) < 0 || unread == 0;
+}
+
+/* tenantq-exec crashed, or its half that would have become the program: as a rule before it was let
+ * go. What we have killed ourselves has not. */
+static bool has_crashed(const Attempt *a, const TqEnd *end) {
+        if (!a->has_status || a->is_aborted || has_passed_barrier(a))
+                return false;
+        return end->kind == TQ_END_SIGNALED ||
+               (end->kind == TQ_END_UNKNOWN && a->status_code != CLD_EXITED);
+}
+
 /* The record's word; where there is none, what we saw of tenantq-exec itself. */
 static void judge(Attempt *a) {
         Jobs *j = a->jobs;
@@ -62,11 +81,21 @@ static void judge(Attempt *a) {
                 end.counters = a->end.counters;
                 end.oom_level = a->end.oom_level;
         }
-        if (end.kind == TQ_END_UNKNOWN && a->has_status) {
-                if (a->status_code == CLD_EXITED && tq_spawn_error(a->status) > 0) {
+        if (has_crashed(a, &end)) {
+                end.code = end.kind == TQ_END_SIGNALED ? end.code : a->status;
+                end.kind = TQ_END_CRASHED;
+                end.started_usec = end.ended_usec = end.run_usec = 0;
+        } else if (end.kind == TQ_END_UNKNOWN && a->has_status) {
+                int error = a->status_code == CLD_EXITED ? tq_spawn_error(a->status) : 0;
+
+                /* It left without a word, and nobody had told it to. */
+                if (error == 0 && a->status_code == CLD_EXITED && !a->is_aborted &&
+                    !has_passed_barrier(a))
+                        error = EPROTO;
+                if (error > 0) {
                         end.kind = TQ_END_SPAWN_FAILED;
                         end.stage = TQ_STAGE_HELPER;
-                        end.code = tq_spawn_error(a->status);
+                        end.code = error;
                 } else if (!a->was_released)
                         end.kind = TQ_END_NEVER_STARTED;
                 else if (a->status_code != CLD_EXITED) {
@@ -76,7 +105,7 @@ static void judge(Attempt *a) {
                 }
         }
         if (end.started_usec == 0 && a->was_released && end.kind != TQ_END_NEVER_STARTED &&
-            end.kind != TQ_END_SPAWN_FAILED) {
+            end.kind != TQ_END_SPAWN_FAILED && end.kind != TQ_END_CRASHED) {
                 end.run_usec = tq_sub_u64(tq_clock_boottime_usec(), a->released);
                 end.ended_usec = tq_clock_realtime_usec();
                 end.started_usec = tq_sub_u64(end.ended_usec, end.run_usec);
@@ -87,12 +116,23 @@ static void judge(Attempt *a) {
 /* What was in the way of a launch, where more is known than stage and errno. */
 static void say_why(const Attempt *a, char *buf, size_t size) {
         const TqHostConfig *c = &a->jobs->host->config;
+        const char *signal_name = sigabbrev_np(a->end.code);
         char path[420];
 
         buf[0] = '\0';
+        if (a->end.kind == TQ_END_CRASHED) {
+                (void)snprintf(buf, size,
+                               "tenantq-exec ended by signal %d (%s) before it had begun the "
+                               "program",
+                               a->end.code, signal_name ? signal_name : "?");
+                return;
+        }
         if (a->end.kind != TQ_END_SPAWN_FAILED)
                 return;
-        if (a->end.stage == TQ_STAGE_NETWORK && a->end.code == EADDRNOTAVAIL)
+        if (a->end.stage == TQ_STAGE_HELPER && a->end.code == EPROTO)
+                (void)snprintf(buf, size, "tenantq-exec left with exit code %d and said nothing",
+                               a->status);
+        else if (a->end.stage == TQ_STAGE_NETWORK && a->end.code == EADDRNOTAVAIL)
                 (void)snprintf(buf, size,
                                "all %" PRIu32 " networks of outbound_addresses=%s are in use",
                                tq_outbound_networks(&c->outbound), c->outbound_addresses);
@@ -120,13 +160,13 @@ static void tell_end(const Attempt *a) {
 
 /* Nothing of the job has run, and it is tried again as often as it takes: no output is kept. */
 static bool is_silent(const TqEnd *end) {
-        return end->kind == TQ_END_NEVER_STARTED ||
+        return end->kind == TQ_END_NEVER_STARTED || end->kind == TQ_END_CRASHED ||
                (end->kind == TQ_END_SPAWN_FAILED && tq_verdict_is_before_job((TqStage)end->stage));
 }
 
 static void forget(Attempt *a) {
-        if (is_silent(&a->end) && a->tenant && a->tenant->log_fd >= 0)
-                tq_joblog_remove(a->tenant->log_fd, a->job, a->attempt);
+        if (is_silent(&a->end) && a->tenant)
+                output_remove(a->jobs->output, a->tenant, a->job, a->attempt);
         if (a->slot >= 0)
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
         (void)attempt_free(a);
@@ -182,7 +222,10 @@ static void remove_later(Attempt *a, int error) {
         a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
         if (a->remove_delay >= REMOVE_TOLD_USEC && !a->is_stuck) {
                 (void)obstacle(a, error, why, sizeof(why));
-                tq_log_about(LOG_ERR, (TqLogAbout){ TQ_LOG_CGROUP_STUCK, a->tenant->name, a->job },
+                tq_log_about(LOG_ERR,
+                             (TqLogAbout){ .id = TQ_LOG_CGROUP_STUCK,
+                                           .tenant = a->tenant->name,
+                                           .job = a->job },
                              "job %" PRIu64 " of %s: its cgroup can't be removed (%s)", a->job,
                              a->tenant->name, why);
                 note_name(a, file, sizeof(file));
@@ -210,6 +253,9 @@ static void end(Attempt *a) {
                 notes_clear(a->jobs->tenants, a->tenant, file);
         judge(a);
         a->has_ended = true;
+        if (a->has_output)
+                output_ended(a->jobs->output, a->tenant, (TqLoss)a->end.output_lost);
+        a->has_output = false;
         stall_unwatch(a);
         a->exit_source = sd_event_source_disable_unref(a->exit_source);
         a->events_source = sd_event_source_disable_unref(a->events_source);
@@ -221,6 +267,7 @@ static void end(Attempt *a) {
         a->pidfd = tq_close(a->pidfd);
         a->leaf_fd = tq_close(a->leaf_fd);
         a->barrier_fd = tq_close(a->barrier_fd);
+        a->released_fd = tq_close(a->released_fd);
         if (!a->is_orphan) {
                 tell_end(a);
                 return;

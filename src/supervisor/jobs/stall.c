@@ -19,47 +19,59 @@
 #define PAUSE_USEC (15 * TQ_USEC_PER_SEC)  /* it tells once a window, at most */
 #define LASTS_USEC (50 * TQ_USEC_PER_SEC)  /* from the end of the first window */
 
-/* By the files, where it is not known otherwise. */
-static bool is_slowed(const Attempt *a) {
+/* 1: there is one; 0: none, or none any more; negative errno: that can't be known now. */
+static int has_high(int dir_fd) {
         char text[32];
+        ssize_t n = tq_fs_read_at(dir_fd, "memory.high", text, sizeof(text));
 
-        return (tq_fs_read_at(a->leaf_fd, "memory.high", text, sizeof(text)) > 0 &&
-                strncmp(text, "max", 3) != 0) ||
-               (tq_fs_read_at(a->tenant->slice_fd, "memory.high", text, sizeof(text)) > 0 &&
-                strncmp(text, "max", 3) != 0);
+        return n == -ENOENT || n == -ENODEV ? 0 : n < 0 ? (int)n : strncmp(text, "max", 3) != 0;
 }
 
-/* Whose limit it is: the job's own if that was met, else its tenant's. */
-static TqLevel level_of(const Attempt *a) {
-        char text[256], *high;
+/* By the files, where it is not known otherwise. */
+static int is_slowed(const Attempt *a) {
+        int job = has_high(a->leaf_fd), tenant = job > 0 ? 0 : has_high(a->tenant->slice_fd);
 
-        if (tq_fs_read_at(a->leaf_fd, "memory.events.local", text, sizeof(text)) > 0 &&
-            (high = strstr(text, "high ")) && strtoull(high + 5, NULL, 10) > 0)
-                return TQ_LEVEL_JOB;
-        return TQ_LEVEL_TENANT;
+        return job > 0 || tenant > 0 ? 1 : TQ_MIN(job, tenant);
+}
+
+/* Whose limit it is: the job's own if that was met, else its tenant's; or negative errno. */
+static int level_of(const Attempt *a) {
+        char text[256];
+        const char *high;
+        ssize_t n = tq_fs_read_at(a->leaf_fd, "memory.events.local", text, sizeof(text));
+
+        if (n < 0)
+                return (int)n;
+        high = strstr(text, "high ");
+        return high && strtoull(high + 5, NULL, 10) > 0 ? TQ_LEVEL_JOB : TQ_LEVEL_TENANT;
 }
 
 static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         uint64_t now = tq_clock_boottime_usec();
+        int slowed, level = TQ_LEVEL_NONE;
         Attempt *a = userdata;
         TqMessage m;
 
         (void)source;
         (void)fd;
         /* Its cgroup is gone, or the limit: what it still lacks memory for is not memory.high. */
-        if (revents & EPOLLERR || a->has_ended || !is_slowed(a)) {
+        slowed = is_slowed(a);
+        if (revents & EPOLLERR || a->has_ended || slowed == 0) {
                 stall_unwatch(a);
                 return 0;
         }
         if (a->stalled_last == 0 || now - a->stalled_last > PAUSE_USEC)
                 a->stalled_since = now;
         a->stalled_last = now;
-        if (now - a->stalled_since < LASTS_USEC)
+        if (now - a->stalled_since >= LASTS_USEC)
+                level = level_of(a);
+        /* What can't be read is asked for when the kernel tells next. */
+        if (slowed < 0 || level <= TQ_LEVEL_NONE)
                 return 0;
         m = (TqMessage){ .attempt = { .job = a->job,
                                       .attempt = a->attempt,
                                       .tenant = a->tenant->handle,
-                                      .level = level_of(a) } };
+                                      .level = (TqLevel)level } };
         (void)tq_link_send(a->jobs->link, TQ_MESSAGE_STALLED, &m, NULL, 0, -EBADF);
         stall_unwatch(a);
         return 0;
@@ -73,7 +85,7 @@ void stall_watch(Attempt *a, bool is_known) {
         TQ_CLOSE int fd = -EBADF;
 
         if (a->stall_source || !(slices_controllers(a->jobs->slices) & TQ_CONTROLLER_MEMORY) ||
-            (!is_known && !is_slowed(a)))
+            (!is_known && is_slowed(a) == 0))
                 return;
         fd = openat(a->leaf_fd, "memory.pressure", O_RDWR | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || write(fd, TRIGGER, sizeof(TRIGGER)) < 0 ||

@@ -90,6 +90,15 @@ int slices_open(const Slices *s, const char *tenant) {
         return tq_fs_open_dir(s->fd, name_of(tenant, name, sizeof(name)));
 }
 
+int slices_remove(const Slices *s, const char *tenant) {
+        char name[TQ_TENANT_NAME_MAX + 8];
+
+        return unlinkat(s->fd, name_of(tenant, name, sizeof(name)), AT_REMOVEDIR) < 0 &&
+                               errno != ENOENT
+                       ? tq_errno()
+                       : 0;
+}
+
 /* Root's word, whatever the engine says. */
 static int bound(const Slices *s, const TqLimits *limits, TqLimits *ret, TqError *err) {
         int r;
@@ -112,6 +121,28 @@ int slices_apply(Slices *s, const char *tenant, const TqLimits *limits, const ch
                      : tq_slice_apply(s->fd, name_of(tenant, name, sizeof(name)), &bounded,
                                       s->controllers, device[0] ? device : NULL, ret_fd, ret_state,
                                       err);
+}
+
+int slices_check_use(const Slices *s, const char *tenant, const TqLimits *limits,
+                     const char *device, TqError *err) {
+        char name[TQ_TENANT_NAME_MAX + 8];
+        TqLimits bounded;
+        int r = bound(s, limits, &bounded, err);
+
+        return r < 0 ? r
+                     : tq_slice_check_use(s->fd, name_of(tenant, name, sizeof(name)), &bounded,
+                                          s->controllers, device[0] ? device : NULL, err);
+}
+
+int slices_look(const Slices *s, const char *tenant, const TqLimits *limits, const char *device,
+                char *ret, size_t size, TqError *err) {
+        char name[TQ_TENANT_NAME_MAX + 8];
+        TqLimits bounded;
+        int r = bound(s, limits, &bounded, err);
+
+        return r < 0 ? r
+                     : tq_slice_look(s->fd, name_of(tenant, name, sizeof(name)), &bounded,
+                                     s->controllers, device[0] ? device : NULL, ret, size, err);
 }
 
 int slices_check(const Slices *s, const TqLimits *limits, const char *device, TqError *err) {

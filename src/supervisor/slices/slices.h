@@ -19,6 +19,14 @@ int slices_open(const Slices *s, const char *tenant);
  * tenant's directory; empty: none. The caller closes *ret_fd. Negative errno with err. */
 int slices_apply(Slices *s, const char *tenant, const TqLimits *limits, const char *device,
                  int *ret_fd, TqSliceState *ret_state, TqError *err);
+/* Whether that would take from its jobs what they use (-EBUSY with err), and whether it holds them
+ * as it is: tq_slice_check_use(), tq_slice_look(). */
+int slices_check_use(const Slices *s, const char *tenant, const TqLimits *limits,
+                     const char *device, TqError *err);
+int slices_look(const Slices *s, const char *tenant, const TqLimits *limits, const char *device,
+                char *ret, size_t size, TqError *err);
+/* Removes a tenant's, if nothing is below it any more. */
+int slices_remove(const Slices *s, const char *tenant);
 /* Whether they could be applied, as far as that can be said without one. */
 int slices_check(const Slices *s, const TqLimits *limits, const char *device, TqError *err);
 /* 1: it had gone and is another one now, without slices; 0: it is there. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "base/crc32c.h"
 #include "supervisor/tenants/logs.h"
 #include "supervisor/tenants/table_private.h"
 
@@ -16,11 +18,35 @@ static uint64_t hash(const void *data, size_t size) {
         return TQ_MAX(h, UINT64_C(1));
 }
 
+/* Texts one behind the other, each with its end; an empty one is the last. */
+static void add_list(TqBuffer *b, const char *list) {
+        const char *at = list;
+
+        while (*at)
+                at += strlen(at) + 1;
+        tq_buffer_append(b, list, (size_t)(at - list) + 1);
+}
+
+/* What of its file the engine has nothing to do with, but that it changed. */
+static uint32_t sum_grants(const TqTenantConfig *c) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+
+        tq_buffer_printf(&text, "%s\n%d %d %d\n", c->user, c->allow_root, c->audit, c->network);
+        add_list(&text, c->read_write_paths);
+        add_list(&text, c->read_only_paths);
+        add_list(&text, c->device_allow);
+        for (size_t i = 0; i < c->n_submitters; i++)
+                tq_buffer_printf(&text, "%s\n", c->submitters[i]);
+        return tq_buffer_error(&text) < 0 ? 0 : tq_crc32c(text.data, text.size);
+}
+
 /* Nothing is said twice: each time the engine applies the tenant's limits anew. */
 void tenants_announce(Tenants *ts, Tenant *t) {
         TqMessage m;
         uint64_t said;
 
+        if (t->is_ending || t->is_silent)
+                return;
         memset(&m, 0, sizeof(m));
         m.tenant.tenant = t->handle;
         m.tenant.owner = t->owner;
@@ -32,6 +58,7 @@ void tenants_announce(Tenants *ts, Tenant *t) {
         m.tenant.is_enabled = t->is_enabled;
         m.tenant.is_gone = t->is_gone;
         m.tenant.waits_when_full = t->config.waits_when_full;
+        m.tenant.grants = sum_grants(&t->config);
         m.tenant.rank = (uint32_t)t->rank;
         (void)snprintf(m.tenant.profile, sizeof(m.tenant.profile), "%s", t->config.profile);
         m.tenant.limits = t->config.limits;

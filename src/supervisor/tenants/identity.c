@@ -158,6 +158,26 @@ static int claim_user(Tenants *ts, Tenant *t, uid_t uid) {
         return other ? 0 : tq_map_put(&ts->owners, uid, t);
 }
 
+int identity_may_become(Tenants *ts, const Tenant *t, uid_t uid, gid_t gid, char *why,
+                        size_t size) {
+        const Tenant *other = owner_of(ts, uid);
+
+        why[0] = '\0';
+        if (t->config.user[0] != '\0')
+                (void)snprintf(why, size,
+                               "tenants.d/%s.conf says user=%s: say there who it is, with "
+                               "former_owner=%s, and reload",
+                               t->name, t->config.user, t->config.user);
+        else if ((uid == 0 || gid == 0) && !t->config.allow_root)
+                (void)snprintf(why, size, "jobs of root need allow_root=yes in tenants.d/%s.conf",
+                               t->name);
+        else if (uid == ts->host->users.engine_uid || uid == ts->host->users.exec_uid)
+                (void)snprintf(why, size, "user %u is one of tenantq's own", uid);
+        else if (other && other != t)
+                (void)snprintf(why, size, "user %u already is tenant %s's", uid, other->name);
+        return why[0] != '\0' ? -EPERM : 0;
+}
+
 int identity_find(Tenants *ts, Tenant *t, const struct stat *st) {
         TQ_CLEANUP(identity_done) Identity found = {};
         int r;

@@ -94,7 +94,8 @@ Tenant *tenants_ensure(Tenants *ts, const char *name) {
 bool tenants_has_moved_on(const Tenant *t) {
         struct stat st;
 
-        return t->spool_fd < 0 || fstat(t->spool_fd, &st) < 0 || st.st_uid != t->seen.st_uid;
+        return t->spool_fd < 0 || fstat(t->spool_fd, &st) < 0 || st.st_uid != t->seen.st_uid ||
+               st.st_gid != t->seen.st_gid || st.st_mode != t->seen.st_mode;
 }
 
 bool tenants_may_submit(const Tenant *t, uid_t uid) {

@@ -33,7 +33,8 @@ Tenant *tenants_ensure(Tenants *ts, const char *name);
 /* previous NULL: the first; NULL: no more. */
 Tenant *tenants_next(const Tenants *ts, const Tenant *previous);
 
-/* Its directory is somebody else's than when it was looked at: that is about to be noticed. */
+/* Its directory is somebody else's, or of another mode, than when it was looked at: that is about
+ * to be noticed. */
 bool tenants_has_moved_on(const Tenant *t);
 /* How often who a tenant is, or what its file says, has become another. Never 0. */
 uint64_t tenants_changes(const Tenants *ts);

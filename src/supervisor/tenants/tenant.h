@@ -39,6 +39,8 @@ typedef struct Tenant {
         struct stat seen; /* its directory at the last check */
         bool is_enabled;  /* its directory is in order */
         bool is_gone;
+        bool is_ending;       /* what root ordered has begun: it is no tenant meanwhile */
+        bool is_silent;       /* nothing is said of it: it was removed, or renamed over */
         bool is_surroundings; /* its fault may pass without a change of its directory */
         bool is_applied;      /* its slice has its limits */
         bool has_memory_high; /* among them */

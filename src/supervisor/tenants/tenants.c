@@ -136,7 +136,7 @@ static void refresh(Tenants *ts, Tenant *t) {
 
         (void)snprintf(before, sizeof(before), "%s", t->fault);
         t->fault[0] = '\0';
-        t->is_gone = false;
+        t->is_gone = t->is_silent = false;
         t->is_surroundings = true;
         r = open_tenant(ts, t);
         if (r >= 0)
@@ -172,6 +172,57 @@ static void mark_gone(Tenants *ts, Tenant *t) {
         tenants_report(t, TQ_LOG_PLAIN, "tenant %s: the directory is gone; its running jobs go on",
                        t->name);
         tenants_announce(ts, t);
+}
+
+/* The end ---------------------------------------------------------------------------------------
+ */
+
+void tenants_begin_end(Tenants *ts, Tenant *t) {
+        if (t->is_ending)
+                return;
+        close_tenant(ts, t);
+        t->log_fd = tq_close(t->log_fd);
+        t->is_ending = true;
+        t->is_gone = true;
+        (void)tenants_fault(t, "an order of root's about it is being carried out");
+}
+
+void tenants_end_end(Tenants *ts, Tenant *t, bool was_removed) {
+        t->is_ending = false;
+        t->is_silent = was_removed;
+        t->is_configured = false;
+        t->seen = (struct stat){};
+        /* What jobs of the former one shared is nobody else's, though the user may be the same. */
+        t->owner += was_removed;
+        ts->changes++;
+        t->slice_fd = was_removed ? tq_close(t->slice_fd) : t->slice_fd;
+        t->is_applied = t->is_applied && !was_removed;
+        tenants_check(ts, t->name);
+}
+
+int tenants_rename(Tenants *ts, Tenant *t, const char *name) {
+        Tenant *other = tenants_by_name(ts, name);
+        int r;
+
+        if (other && other != t) {
+                if (!other->is_gone || other->n_attempts > 0)
+                        return -EEXIST;
+                /* Known once, and without anything of its own. */
+                (void)tq_map_remove(&ts->names, tq_scheduler_name(name));
+                other->name[0] = '\0';
+                other->is_silent = true;
+        }
+        if (tq_map_get(&ts->names, tq_scheduler_name(t->name)) == t)
+                (void)tq_map_remove(&ts->names, tq_scheduler_name(t->name));
+        (void)snprintf(t->name, sizeof(t->name), "%s", name);
+        r = tq_map_put(&ts->names, tq_scheduler_name(name), t);
+        t->slice_fd = tq_close(t->slice_fd);
+        t->is_applied = false;
+        t->is_configured = false;
+        t->is_surroundings = true;
+        ts->changes++;
+        tenants_check(ts, name);
+        return r == -EEXIST ? 0 : r;
 }
 
 /* A directory that is silently no tenant would be looked for in vain. Who makes events enough has
@@ -231,8 +282,9 @@ void tenants_check(Tenants *ts, const char *name) {
                 return;
         }
         t = tenants_ensure(ts, name);
-        if (t && (t->is_gone || !is_same_directory(&t->seen, &st) || !identity_is_fresh(ts, t) ||
-                  t->is_surroundings)) {
+        if (t && !t->is_ending &&
+            (t->is_gone || !is_same_directory(&t->seen, &st) || !identity_is_fresh(ts, t) ||
+             t->is_surroundings)) {
                 t->seen = st;
                 refresh(ts, t);
         }
@@ -284,10 +336,12 @@ static int mend_slices(Tenants *ts) {
         return r;
 }
 
-/* One that has no directory: what can be said without a cgroup. */
-static int check_limits(Tenants *ts, const TqLimits *limits, TqError *err) {
+/* What can be said without a cgroup. t NULL: of one that has no directory. */
+static int check_limits(Tenants *ts, const Tenant *t, const TqLimits *limits, TqError *err) {
         char device[TQ_IODEVICE_MAX];
 
+        if (t)
+                return slices_check(ts->slices, limits, t->device, err);
         if (tq_iodevice_of_file(own_fd(ts->own, OWN_SPOOL), device, sizeof(device), NULL) < 0)
                 device[0] = '\0';
         return slices_check(ts->slices, limits, device, err);
@@ -317,8 +371,8 @@ static int apply(Tenants *ts, Tenant *t, const TqLimits *limits, TqSliceState *r
         int fd, r;
 
         ret->n = 0;
-        if (!t)
-                return check_limits(ts, limits, err);
+        if (!t || t->is_ending)
+                return check_limits(ts, NULL, limits, err);
         r = slices_apply(ts->slices, t->name, limits, t->device, &fd, ret, err);
         if (r < 0 && mend_slices(ts) > 0) {
                 *err = (TqError){};
@@ -383,6 +437,27 @@ static void answer(Tenants *ts, uint64_t cookie, int result, const void *blob, s
         (void)tq_link_send(ts->link, TQ_MESSAGE_ANSWER, &m, blob, size, fd);
 }
 
+static int check_use(const Tenants *ts, const Tenant *t, const TqLimits *limits, TqError *err) {
+        return !t || t->is_ending ? 0
+                                  : slices_check_use(ts->slices, t->name, limits, t->device, err);
+}
+
+/* One that is not in order has no slice that must hold anything. */
+static void look(Tenants *ts, const Tenant *t, const TqApplyMessage *m) {
+        char text[TQ_MESSAGE_TEXT_MAX] = "", differs[TQ_MESSAGE_TEXT_MAX];
+        TqError err = {};
+        int r = 0;
+
+        differs[0] = '\0';
+        if (t && !t->is_ending && t->is_applied)
+                r = slices_look(ts->slices, t->name, &m->limits, t->device, differs,
+                                sizeof(differs), &err);
+        if (r < 0 && r != -ESTALE)
+                (void)tq_error_format(&err, text, sizeof(text));
+        answer(ts, m->cookie, r, r == -ESTALE ? differs : text,
+               strlen(r == -ESTALE ? differs : text), -EBADF);
+}
+
 static int on_apply(void *userdata, const TqMessage *m, const char *blob, int *fd) {
         Tenants *ts = userdata;
         Tenant *t = tenants_find(ts, m->apply.tenant);
@@ -393,7 +468,16 @@ static int on_apply(void *userdata, const TqMessage *m, const char *blob, int *f
 
         (void)blob;
         (void)fd;
-        r = apply(ts, t, &m->apply.limits, &state, &err);
+        state.n = 0;
+        if (m->apply.how == TQ_APPLY_LOOK) {
+                look(ts, t, &m->apply);
+                return 0;
+        }
+        r = m->apply.how == TQ_APPLY_TRY ? check_limits(ts, t, &m->apply.limits, &err) : 0;
+        if (r >= 0 && m->apply.how != TQ_APPLY_NOW)
+                r = check_use(ts, t, &m->apply.limits, &err);
+        if (r >= 0 && m->apply.how != TQ_APPLY_TRY)
+                r = apply(ts, t, &m->apply.limits, &state, &err);
         if (r < 0) {
                 (void)tq_error_errno(&err, r, "applying limits");
                 (void)tq_error_format(&err, text, sizeof(text));
@@ -401,7 +485,7 @@ static int on_apply(void *userdata, const TqMessage *m, const char *blob, int *f
                 return 0;
         }
         answer(ts, m->apply.cookie, 0, state.values, state.n * sizeof(state.values[0]), -EBADF);
-        if (t)
+        if (t && m->apply.how != TQ_APPLY_TRY)
                 ts->hooks.enabled(ts->hooks.data, t);
         return 0;
 }

@@ -20,6 +20,12 @@ int tenants_reconfigure(Tenants *ts);
 
 /* Asks the system who it is, if that may have changed; false: it has. */
 bool tenants_verify(Tenants *ts, Tenant *t);
+/* An order about it has begun: it is closed, and its directory is not looked at until it is over;
+ * removed: then whoever has the name is somebody new. */
+void tenants_begin_end(Tenants *ts, Tenant *t);
+void tenants_end_end(Tenants *ts, Tenant *t, bool was_removed);
+/* Its directories have another name now. */
+int tenants_rename(Tenants *ts, Tenant *t, const char *name);
 /* What it relies on has gone: noticed, made again or told as a fault. */
 void tenants_lose_slice(Tenants *ts, Tenant *t);
 int tenants_mend_logs(Tenants *ts, Tenant *t);

@@ -29,6 +29,10 @@ int sd_event_source_set_time(sd_event_source *source, uint64_t usec) {
         return real(source, 0);
 }
 
+int sd_event_source_set_time_relative(sd_event_source *source, uint64_t usec) {
+        return sd_event_source_set_time(source, usec);
+}
+
 static int on_once(sd_event_source *source, void *userdata) {
         (void)source;
         (void)userdata;

@@ -21,6 +21,8 @@ struct Commit {
         int error;
         void (*degraded)(void *data);
         void *degraded_data;
+        void (*flushing)(void *data);
+        void *flushing_data;
 };
 
 static Commit only = {
@@ -46,7 +48,9 @@ Commit *commit_free(Commit *c) {
 
 TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
         ck_assert_uint_lt(c->n_ops, MOST);
-        c->ops[c->n_ops] = (TqLedgerOp){ .type = type, .time_usec = tq_clock_realtime_usec() };
+        c->ops[c->n_ops] = (TqLedgerOp){ .type = type,
+                                         .time_usec = tq_clock_realtime_usec(),
+                                         .boottime_usec = tq_clock_boottime_usec() };
         return &c->ops[c->n_ops++];
 }
 
@@ -70,12 +74,20 @@ void *commit_then(Commit *c, CommitEffect effect, size_t size) {
         return c->effects[c->n_effects++].data;
 }
 
+void *commit_then_hurry(Commit *c, CommitEffect effect, size_t size) {
+        return commit_then(c, effect, size);
+}
+
 void commit_sync_claims(Commit *c) {
         (void)c;
 }
 
 size_t commit_mark(const Commit *c) {
         return c->n_ops;
+}
+
+size_t commit_piece(const Commit *c) {
+        return commit_mark(c) > 0 ? 16 : 64;
 }
 
 void commit_rewind(Commit *c, size_t mark) {
@@ -109,9 +121,19 @@ void commit_ask(Commit *c, TqTask *task) {
         c->tasks[c->n_tasks++] = task;
 }
 
-void commit_on_degraded(Commit *c, void (*degraded)(void *data), void *data) {
-        c->degraded = degraded;
+void commit_on_change(Commit *c, void (*changed)(void *data), void *data) {
+        c->degraded = changed;
         c->degraded_data = data;
+}
+
+void commit_on_flush(Commit *c, void (*flushing)(void *data), void *data) {
+        c->flushing = flushing;
+        c->flushing_data = data;
+}
+
+void fake_flush(void) {
+        if (only.flushing && only.n_ops > 0)
+                only.flushing(only.flushing_data);
 }
 
 void commit_degrade(Commit *c, int error) {
@@ -122,8 +144,17 @@ void commit_degrade(Commit *c, int error) {
                 c->degraded(c->degraded_data);
 }
 
+bool commit_is_degraded(const Commit *c) {
+        return c->error != 0;
+}
+
 const char *commit_fault(const Commit *c) {
         return c->error != 0 ? "a fault" : NULL;
+}
+
+const char *commit_mend(const Commit *c) {
+        (void)c;
+        return "mend it";
 }
 
 const char *commit_explain(const Commit *c, char *buf, size_t size) {

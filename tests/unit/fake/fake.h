@@ -31,6 +31,7 @@ typedef struct FakeMessage {
 } FakeMessage;
 
 extern int fake_link_error; /* what saying something returns, if it is an error */
+extern TqCrumb fake_crumb;  /* what the room works on */
 /* The next one that was said and not been asked for yet; NULL: nothing more was said. */
 const FakeMessage *fake_said(void);
 /* The same, which must be of that type. */
@@ -51,6 +52,8 @@ extern unsigned fake_no_copy;
 /* The changes since the last fake_commit_all(). */
 size_t fake_n_ops(void);
 const TqLedgerOp *fake_op(size_t i);
+/* As a commit that is about to begin: who has asked for it may add to it. */
+void fake_flush(void);
 /* Commits what there is, with that result, and performs the effects; also those of these. */
 void fake_commit_all(int result);
 /* Runs the tasks that were given to the worker; their run() only if they may have a ledger. */
