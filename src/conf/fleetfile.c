@@ -252,44 +252,6 @@ static int resolve_flag(const TqFleet *f, TqFleetFlag *flag, TqError *err) {
         return r;
 }
 
-static bool is_section(const char *line, size_t n, const char *flag) {
-        size_t size = strlen(flag);
-
-        size_t i = 1 + strspn(line + 1, " \t");
-
-        if (i + 5 > n || memcmp(line + i, "flag ", 5) != 0)
-                return false;
-        i += 5;
-        if (i + size > n || memcmp(line + i, flag, size) != 0)
-                return false;
-        i += size;
-        i += strspn(line + i, " \t");
-        return i < n && line[i] == ']';
-}
-
-int tq_fleetfile_turn(const char *text, const char *flag, bool on, TqBuffer *out) {
-        bool is_there = false, is_in = false;
-
-        for (const char *at = text; *at;) {
-                size_t n = strcspn(at, "\n"), blank = strspn(at, " \t");
-                const char *key = at + blank;
-                bool is_on_line = is_in && strncmp(key, "on", 2) == 0 &&
-                                  key[2 + strspn(key + 2, " \t")] == '=';
-
-                if (key[0] == '[')
-                        is_in = is_section(key, n - TQ_MIN(n, blank), flag);
-                if (!is_on_line)
-                        tq_buffer_append(out, at, n + (at[n] == '\n'));
-                if (key[0] == '[' && is_in) {
-                        is_there = true;
-                        tq_buffer_printf(out, "%son=%s\n", at[n] == '\n' ? "" : "\n",
-                                         on ? "yes" : "no");
-                }
-                at += n + (at[n] == '\n');
-        }
-        return is_there ? tq_buffer_error(out) : -ENOENT;
-}
-
 /* The text -------------------------------------------------------------------------------------
  */
 

@@ -62,3 +62,6 @@ const TqFleetLimit *tq_fleet_find_limit(const TqFleetTenant *t, const char *queu
 
 /* The text with that flag on, or off; the rest of it as it is. -ENOENT: it has no such flag. */
 int tq_fleetfile_turn(const char *text, const char *flag, bool on, TqBuffer *out);
+/* The text with what other says of the tenant and its queues in place of what it says of them
+ * itself. Both are valid. -ENOENT: other says nothing of it. */
+int tq_fleetfile_splice(const char *text, const char *other, const char *tenant, TqBuffer *out);

@@ -244,6 +244,26 @@ int verb_policy_show(const Options *o, int argc, char *argv[]) {
         return r;
 }
 
+/* Of one tenant: what the last version says of the others is said by the new one, too. */
+static int keep_others(const Options *o, const char *tenant, char **text) {
+        TQ_BUFFER_CLEANUP TqBuffer both = {};
+        TQ_FREE char *last = NULL;
+        uint64_t version = 0;
+        int r = get_version(o, 0, false, &version, &last);
+
+        if (r != 0 || !last)
+                return r;
+        r = tq_fleetfile_splice(last, *text, tenant, &both);
+        if (r == -ENOENT)
+                return fail(TQ_EXIT_NOT_FOUND, "version %" PRIu64 " says nothing of %s", o->to,
+                            tenant);
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        free(*text);
+        *text = strdup(tq_buffer_string(&both));
+        return *text ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+}
+
 int verb_policy_rollback(const Options *o, int argc, char *argv[]) {
         Wanted w = { .tenant = argc > 0 ? argv[0] : "", .is_trial = o->dry_run };
         TQ_TABLE_CLEANUP TqTable t = {};
@@ -256,6 +276,8 @@ int verb_policy_rollback(const Options *o, int argc, char *argv[]) {
                 return fail(TQ_EXIT_USAGE,
                             "--to: expected the version to go back to (policy history)");
         r = get_version(o, o->to, false, &version, &text);
+        if (r == 0 && text && argc > 0)
+                r = keep_others(o, argv[0], &text);
         if (r != 0 || !text)
                 return r;
         (void)snprintf(about, sizeof(about), "back to policy %" PRIu64, o->to);

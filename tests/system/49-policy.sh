@@ -108,6 +108,12 @@ all_or_nothing() {
         printf '[tenant globex]\nreserved=100\n[tenant acme]\nreserved=400\n' >"$P.bad"
         ctl policy apply -m x "$P.bad" >/dev/null
         t_eq "$(value acme reserved) $(value globex reserved)" "400 100"
+        # And back, though who takes them comes first.
+        printf '[tenant globex]\nreserved=450\n[tenant acme]\nreserved=50\n' >"$P.bad"
+        ctl policy apply -m x "$P.bad" >/dev/null
+        t_eq "$(value acme reserved) $(value globex reserved)" "50 450"
+        printf '[tenant acme]\nreserved=400\n[tenant globex]\nreserved=100\n' >"$P.bad"
+        ctl policy apply -m x "$P.bad" >/dev/null
 }
 
 back() {
@@ -116,6 +122,10 @@ back() {
         t_match "$(ctl policy rollback --to 1 --dry-run)" 'acme: reserved 400 -> unset \(not done: --dry-run\)'
         t_match "$(ctl policy rollback --to 1 -m oops globex)" 'globex: queue_depth unset -> 9'
         t_eq "$(value acme reserved)" 400 "the other tenant"
+        # What the new version says of the others is what the last one said.
+        t_match "$(ctl policy show)" 'reserved=400'
+        d_status 5 ctl policy rollback --to 1 -m oops nobody 2>"$D/said"
+        t_match "$(cat "$D/said")" 'version 1 says nothing of nobody'
         t_match "$(ctl policy rollback --to 1 -m oops)" 'acme: weight unset -> 20|acme: weight 7 -> 20'
         t_eq "$(value acme reserved)" null
         t_match "$(ctl policy history -n 1)" "$((before + 2)) .* back to policy 1 +oops"

@@ -168,6 +168,34 @@ START_TEST(turns) {
 }
 END_TEST
 
+#define OTHER                                                                                      \
+        "[tenant b]\nweight=1\n[tenant a]\n# of old\nweight=2\n[queue a/q]\nconcurrency=3\n[flag " \
+        "f]\n"
+
+static const struct {
+        const char *text, *tenant, *want; /* NULL: the other one says nothing of it */
+} spliced[] = {
+        { "# top\n[tenant a]\nweight=9\n[queue a/z]\nconcurrency=9\n[tenant b]\nweight=8\n", "a",
+          "# top\n[tenant a]\n# of old\nweight=2\n[queue a/q]\nconcurrency=3\n[tenant "
+          "b]\nweight=8\n" },
+        { "[tenant b]\nweight=8\n[queue b/q]\nconcurrency=7\n[flag g]\nweight=3", "b",
+          "[tenant b]\nweight=1\n[flag g]\nweight=3\n" },
+        { "[tenant aa]\nweight=8\n", "a",
+          "[tenant aa]\nweight=8\n[tenant a]\n# of old\nweight=2\n[queue a/q]\nconcurrency=3\n" },
+        { "[tenant c]\nweight=8\n", "c", NULL },
+        { "", "c", NULL },
+};
+
+START_TEST(splices) {
+        TQ_BUFFER_CLEANUP TqBuffer out = {};
+        int r = tq_fleetfile_splice(spliced[_i].text, OTHER, spliced[_i].tenant, &out);
+
+        ck_assert_int_eq(r, spliced[_i].want ? 0 : -ENOENT);
+        if (spliced[_i].want)
+                ck_assert_str_eq(tq_buffer_string(&out), spliced[_i].want);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *t = unit_case(s, "fleet");
 
@@ -177,6 +205,7 @@ static void fill(Suite *s) {
         tcase_add_test(t, found);
         unit_add_rows(t, flags, flagged);
         unit_add_rows(t, turns, turned);
+        unit_add_rows(t, splices, spliced);
 }
 
 int main(void) {

@@ -59,6 +59,8 @@ int change_want(Change *c, const char *queue, const char *name, const char *valu
 int change_drop_others(Change *c, TqError *err);
 /* Whether anything is to be changed. */
 bool change_is_any(const Change *c);
+/* Slots of its pool that it adds to what the tenant reserves; below 0: that it gives back. */
+int64_t change_wants_slots(const Change *c);
 /* Of one that is held: it is recorded, with all that are in the same turn; or taken back, and freed
  * without done(). */
 void change_commit(Change *c);

@@ -112,6 +112,16 @@ static int64_t slots_of(const Change *c, const TqLimits *limits) {
                                (uint64_t)INT32_MAX);
 }
 
+int64_t change_wants_slots(const Change *c) {
+        TqLimits after;
+
+        /* What is wrong with it is found when it is started. */
+        if (layers_resolve(&c->ts->layers, &c->ts->settings->host, &c->layers.live, &after, NULL) <
+            0)
+                return 0;
+        return slots_of(c, &after) - slots_of(c, &c->before);
+}
+
 void change_reserve(Change *c) {
         c->more_slots = slots_of(c, &c->after) - slots_of(c, &c->before);
         (void)slots_ahead(c, c->more_slots);

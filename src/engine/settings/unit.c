@@ -8,13 +8,15 @@
 
 /* Each change is checked and written to its tenant's slice, and then held, until the last one is:
  * then all are recorded in the turn, which is one commit. If one can't be made, those that are held
- * are taken back, and what the kernel held before is written again. */
+ * are taken back, and what the kernel held before is written again. Who gives slots back comes
+ * before who takes them, whatever their order. */
 
 typedef struct Item {
         Unit *unit;
         const Tenant *tenant;
         Change *change; /* NULL: it ended */
         bool is_held;
+        bool is_taking; /* it reserves more than before */
 } Item;
 
 typedef struct PoolSlots {
@@ -175,10 +177,18 @@ static void record(Unit *u) {
                 finish(u);
 }
 
+/* While others were checked. */
+static void look_for_removed(Unit *u) {
+        for (size_t i = 0; i < u->n; i++)
+                if (u->items[i]->change && u->items[i]->tenant->is_removed)
+                        note(u, u->items[i]->tenant, TQ_CONTROL_REFUSED, "was removed meanwhile");
+}
+
 /* Nothing is open any more. */
 static void decide(Unit *u) {
         if (u->is_starting || u->n_open > 0)
                 return;
+        look_for_removed(u);
         if (u->n_wrong > 0)
                 take_back(u);
         else if (u->n_left == 0)
@@ -215,23 +225,30 @@ static void on_done(void *data, const Change *c, TqControlError error, const cha
                 finish(u);
 }
 
+static void start(Item *item) {
+        Unit *u = item->unit;
+        TqError err = {};
+        char text[512];
+        int r = change_start(item->change, &err);
+
+        if (r >= 0)
+                return;
+        note(u, item->tenant, change_error_of(r),
+             r == -ENOMEM ? "out of memory" : tq_error_format(&err, text, sizeof(text)));
+        item->change = change_free(item->change);
+        u->n_open--;
+        u->n_left--;
+}
+
 void unit_start(Unit *u) {
         u->is_starting = true;
         u->n_open = u->n_left = u->n;
-        for (size_t i = 0; i < u->n; i++) {
-                Change *c = u->items[i]->change;
-                TqError err = {};
-                char text[512];
-                int r = change_start(c, &err);
-
-                if (r >= 0)
-                        continue;
-                note(u, u->items[i]->tenant, change_error_of(r),
-                     r == -ENOMEM ? "out of memory" : tq_error_format(&err, text, sizeof(text)));
-                u->items[i]->change = change_free(c);
-                u->n_open--;
-                u->n_left--;
-        }
+        for (size_t i = 0; i < u->n; i++)
+                u->items[i]->is_taking = change_wants_slots(u->items[i]->change) > 0;
+        for (int taking = 0; taking < 2; taking++)
+                for (size_t i = 0; i < u->n; i++)
+                        if (u->items[i]->is_taking == taking)
+                                start(u->items[i]);
         u->is_starting = false;
         decide(u);
 }
