@@ -14,7 +14,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  14
+#define TQ_MESSAGE_VERSION  15
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512  /* with its terminator */
 #define TQ_NOTES_BETWEEN    "\n" /* TqTenantMessage.note is one text; escaped, none has it */
@@ -74,6 +74,8 @@ typedef struct TqHello {
         uint8_t boot_id[16];
         uint32_t controllers;
         uint32_t admin_gid;
+        uint32_t host_sum;     /* CRC-32C of what else [host] says: paths, users, outbound, … */
+        uint32_t profiles_sum; /* of the administrator's; 0: there are none */
         TqLimits defaults;
         TqLimits ceilings;
         TqHostPolicy policy;

@@ -129,6 +129,16 @@ files() {
         t_match "$(rows 1)" '"acme", null, "grants", "[0-9a-f]{8}", "[0-9a-f]{8}", 0, "ticket 7"'
         d_tenant_file acme '[limits]' memory=512M concurrency=4 '[queue etl]' concurrency=2
         ctl reload -m 'ticket 6'
+        mkdir "$D/etc/profiles"
+        ctl profile show default | sed 's/^rank.*/rank = no-network/' >"$D/etc/profiles/ours"
+        ctl reload -m 'ticket 8'
+        t_match "$(rows 1)" 'null, null, "profiles/", null, "[0-9a-f]{8}", 0, "ticket 8"'
+        d_config 'log_max=1M'
+        ctl reload -m 'ticket 9'
+        t_match "$(rows 1)" 'null, null, "\[host\] others", "[0-9a-f]{8}", "[0-9a-f]{8}", 0, "ticket 9"'
+        rm -r "$D/etc/profiles"
+        d_config
+        ctl reload -m 'ticket 6'
         ctl reload -m 'nothing new'
         t_eq "$(rows 1 | grep -c 'ticket 6')" 1 "the last one, after a reload of the same"
         d_stop

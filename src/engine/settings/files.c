@@ -222,7 +222,10 @@ static void add_sections(const TqBuffer *printed, TqBuffer *out) {
 int files_hear_host(Files *f, const TqHello *host) {
         TQ_BUFFER_CLEANUP TqBuffer text = {}, printed = {};
 
-        tq_buffer_printf(&text, "[host] admin_group=%u\n", host->admin_gid);
+        tq_buffer_printf(&text, "[host] admin_group=%u\n[host] others=%08x\n", host->admin_gid,
+                         host->host_sum);
+        if (host->profiles_sum != 0)
+                tq_buffer_printf(&text, "profiles/=%08x\n", host->profiles_sum);
         layers_print(&host->defaults, "[defaults] ", "=", &text);
         layers_print(&host->ceilings, "[ceilings] ", "=", &text);
         tq_policyfile_print(&host->policy, &printed);

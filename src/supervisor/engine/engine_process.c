@@ -60,6 +60,8 @@ static void say_hello(EngineProcess *e) {
         TqMessage m = {
                 .hello = { .controllers = slices_controllers(e->rooms.slices),
                            .admin_gid = h->users.admin_gid,
+                           .host_sum = host_sum(&h->config),
+                           .profiles_sum = profiles_sum(h->profiles),
                            .defaults = h->config.defaults,
                            .retention = h->config.retention,
                            .ceilings = h->config.ceilings },

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
 
+#include "base/buffer.h"
+#include "base/crc32c.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "kernel/cgroup.h"
@@ -32,6 +34,28 @@ void host_policy(const TqHostConfig *config, TqHostPolicy *ret) {
         /* A tenth is for everything that is not a job. */
         if (!config->has_memory)
                 ret->memory_bytes = memory - memory / 10;
+}
+
+uint32_t host_sum(const TqHostConfig *c) {
+        const char *texts[] = { c->cgroup_root,
+                                c->required_controllers,
+                                c->spool,
+                                c->state,
+                                c->logs,
+                                c->run,
+                                c->engine_user,
+                                c->exec_user,
+                                c->outbound_addresses,
+                                c->outbound_dns };
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+
+        for (size_t i = 0; i < TQ_ELEMENTSOF(texts); i++)
+                tq_buffer_printf(&text, "%s\n", texts[i]);
+        for (const char *path = c->hidden_paths; *path; path += strlen(path) + 1)
+                tq_buffer_printf(&text, "%s\n", path);
+        tq_buffer_printf(&text, "%llu %llu\n", (unsigned long long)c->log_max_bytes,
+                         (unsigned long long)c->outbound_connections);
+        return tq_buffer_error(&text) < 0 ? 0 : tq_crc32c(text.data, text.size);
 }
 
 int host_check_pools(const TqHostConfig *config, unsigned controllers, TqError *err) {

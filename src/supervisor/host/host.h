@@ -26,6 +26,10 @@ int host_open(Host *h, const char *config_dir, const char *helpers, TqError *err
 /* What the configuration leaves open about the scheduler follows from the host. */
 void host_policy(const TqHostConfig *config, TqHostPolicy *ret);
 
+/* CRC-32C of what [host] says beside the administrators' group and what the scheduler has to know.
+ */
+uint32_t host_sum(const TqHostConfig *config);
+
 /* Those that are required are known, and among these bits. */
 int host_check_controllers(const TqHostConfig *config, unsigned available, TqError *err);
 /* Whether the host can give pools their CPUs with these controllers: -EBADMSG with err. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "base/crc32c.h"
 #include "base/format.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -20,6 +22,7 @@ typedef struct Row {
 struct Profiles {
         Row rows[PROFILES_MOST];
         size_t n;
+        uint32_t sum;
 };
 
 static Row *find(const Profiles *p, const char *name) {
@@ -27,6 +30,10 @@ static Row *find(const Profiles *p, const char *name) {
                 if (strcmp(p->rows[i].profile.name, name) == 0)
                         return (Row *)&p->rows[i];
         return NULL;
+}
+
+uint32_t profiles_sum(const Profiles *p) {
+        return p->sum;
 }
 
 /* Those of tenantq itself have no rank, and are no job's. */
@@ -54,6 +61,15 @@ static int add(Profiles *p, const char *name, const char *text, TqError *err) {
         return 0;
 }
 
+/* A name and a text are one row: neither can be taken for the other. */
+static int add_sum(Profiles *p, const char *name, const char *text) {
+        TQ_BUFFER_CLEANUP TqBuffer row = {};
+
+        tq_buffer_printf(&row, "%s\n%s", name, text);
+        p->sum ^= tq_crc32c(row.data, row.size);
+        return tq_buffer_error(&row);
+}
+
 /* One of the administrator's, by the same rules of trust as the rest of the configuration. */
 static int add_file(Profiles *p, int config_fd, const char *name, TqError *err) {
         TQ_FREE char *text = NULL;
@@ -62,6 +78,8 @@ static int add_file(Profiles *p, int config_fd, const char *name, TqError *err) 
 
         (void)snprintf(path, sizeof(path), "profiles/%s", name);
         r = tq_rootfile_read_text(config_fd, path, TQ_PROFILEFILE_MAX, &text, err);
+        if (r >= 0)
+                r = add_sum(p, name, text);
         if (r >= 0)
                 r = add(p, name, text, err);
         if (r >= 0)
