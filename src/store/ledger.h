@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "core/figures.h"
 #include "core/scheduler.h"
 #include "core/table.h"
 
@@ -38,6 +39,9 @@ typedef enum TqLedgerOpType {
         TQ_LEDGER_CRASH,      /* job, text: the engine did, over it; the last time that it may, the
                                  job is in quarantine, for that reason */
         TQ_LEDGER_QUARANTINE, /* job, while it waits, text: why */
+        TQ_LEDGER_ROLLOUT,    /* tenant, rollout.*: a change of its limits is looked after; the one
+                                 before is not any more */
+        TQ_LEDGER_ROLLED_OUT, /* tenant: nor is that */
         TQ_LEDGER_FILES,      /* tenant (0: the host), text: what its file says now */
         TQ_LEDGER_SWITCH,     /* tenant (0: the host), hold.queue, hold.switches, uid, text, time */
         TQ_LEDGER_STANDING,   /* tenant (0: the host), standing.*, time */
@@ -60,6 +64,17 @@ typedef enum TqLedgerEnding {
 const char *tq_ledger_ending_to_string(TqLedgerEnding e); /* NONE: "" */
 /* NULL, or what is none of the words: NONE. */
 TqLedgerEnding tq_ledger_ending_from_string(const char *word);
+
+/* A change of a tenant's limits that is looked after, and by how much it may make things worse. */
+typedef struct TqLedgerRollout {
+        uint64_t revision;
+        uint64_t begun_usec; /* CLOCK_REALTIME */
+        uint64_t span_usec;
+        uint64_t percent;
+        bool has_cpu, has_before;
+        uint64_t cpu_usec, throttled_usec;               /* of its slice, when it began */
+        uint64_t before_cpu_usec, before_throttled_usec; /* in the time before that */
+} TqLedgerRollout;
 
 /* One change. Owns text, spec and the other pointers (tq_ledger_op_done). */
 typedef struct TqLedgerOp {
@@ -108,6 +123,7 @@ typedef struct TqLedgerOp {
                         uint64_t until_boottime_usec;
                         char *back; /* then; NULL: unset */
                 } limit;
+                TqLedgerRollout rollout;
                 struct {
                         uint64_t version, tenants;
                         char *about, *spec;
@@ -258,6 +274,9 @@ int tq_ledger_each_limit(TqLedger *l, int (*row)(void *, const TqLedgerLimit *),
 /* text: borrowed. tenant 0: the host's. */
 int tq_ledger_each_file(TqLedger *l, int (*row)(void *, uint32_t tenant, const char *text),
                         void *userdata);
+int tq_ledger_each_rollout(TqLedger *l,
+                           int (*row)(void *, uint32_t tenant, const TqLedgerRollout *),
+                           void *userdata);
 int tq_ledger_each_switch(TqLedger *l, int (*row)(void *, const TqLedgerSwitch *), void *userdata);
 
 /* now_usec and boottime_usec: the present, by both clocks. */
@@ -272,6 +291,16 @@ int tq_ledger_each_pool(TqLedger *l, uint64_t now_usec, uint64_t boottime_usec,
 typedef enum TqLedgerFate { TQ_FATE_LIVE, TQ_FATE_WELL, TQ_FATE_FAILED } TqLedgerFate;
 int tq_ledger_fate(TqLedger *l, uint32_t tenant, uint64_t job, const char *name, uint64_t before,
                    uint64_t *ret_job, TqLedgerFate *ret);
+
+/* How a tenant's jobs fared from `from` to `at` ([0]) and from there until now ([1]), as far as its
+ * last jobs tell (TQ_LEDGER_FIGURES of them): CPU is not known here. Times: CLOCK_REALTIME, in
+ * microseconds. */
+#define TQ_LEDGER_FIGURES 1000
+int tq_ledger_figures(TqLedger *l, uint32_t tenant, uint64_t from, uint64_t at, uint64_t now,
+                      TqFigures ret[2]);
+/* What the limits that were set at that revision were before: columns queue, limit, then (NULL:
+ * unset). */
+int tq_ledger_before_revision(TqLedger *l, uint32_t tenant, uint64_t revision, TqTable *ret);
 
 /* The claim numbers in the ledger among the given ones: is it there? */
 int tq_ledger_has_claim(TqLedger *l, uint64_t claim);

@@ -230,6 +230,25 @@ static int apply_files(TqLedger *l, const TqLedgerOp *op) {
         return tq_ledger_run(s);
 }
 
+static int apply_rollout(TqLedger *l, const TqLedgerOp *op) {
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_ROLLOUT);
+
+        tq_ledger_bind_u64(s, 1, op->tenant);
+        tq_ledger_bind_u64(s, 2, op->rollout.revision);
+        tq_ledger_bind_u64(s, 3, op->rollout.begun_usec);
+        tq_ledger_bind_u64(s, 4, op->rollout.span_usec);
+        tq_ledger_bind_u64(s, 5, op->rollout.percent);
+        if (op->rollout.has_cpu) {
+                tq_ledger_bind_u64(s, 6, op->rollout.cpu_usec);
+                tq_ledger_bind_u64(s, 7, op->rollout.throttled_usec);
+        }
+        if (op->rollout.has_before) {
+                tq_ledger_bind_u64(s, 8, op->rollout.before_cpu_usec);
+                tq_ledger_bind_u64(s, 9, op->rollout.before_throttled_usec);
+        }
+        return tq_ledger_run(s);
+}
+
 static int apply_switch(TqLedger *l, const TqLedgerOp *op) {
         sqlite3_stmt *s = tq_ledger_statement(l, Q_SWITCH);
 
@@ -366,6 +385,12 @@ static int apply_one(TqLedger *l, const TqLedgerOp *op) {
                 return apply_crash(l, op);
         case TQ_LEDGER_QUARANTINE:
                 return apply_quarantine(l, op);
+        case TQ_LEDGER_ROLLOUT:
+                return apply_rollout(l, op);
+        case TQ_LEDGER_ROLLED_OUT:
+                s = tq_ledger_statement(l, Q_ERASE_ROLLOUT);
+                tq_ledger_bind_u64(s, 1, op->tenant);
+                return tq_ledger_run(s);
         case TQ_LEDGER_FILES:
                 return apply_files(l, op);
         case TQ_LEDGER_SWITCH:

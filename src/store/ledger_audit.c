@@ -147,12 +147,23 @@ static int check_revision(TqLedger *l, uint32_t tenant, uint64_t revision) {
         return is_pruned && revision < last ? -ESTALE : -ENOENT;
 }
 
-static int set_cells(sqlite3_stmt *s, TqTable *t) {
-        int r = tq_table_add_row(t);
+/* Of all rows the columns of the table, as texts. Finalizes s. */
+static int take_rows(sqlite3_stmt *s, TqTable *table, TqTable *ret) {
+        int rc = SQLITE_DONE, r = 0;
 
-        for (int i = 0; r >= 0 && i < 4; i++)
-                r = tq_table_set_text(t, (size_t)i, tq_ledger_text(s, i));
-        return r;
+        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+                r = tq_table_add_row(table);
+                for (size_t i = 0; r >= 0 && i < table->n_columns; i++)
+                        r = tq_table_set_text(table, i, tq_ledger_text(s, (int)i));
+        }
+        (void)sqlite3_finalize(s);
+        if (r >= 0)
+                r = tq_ledger_errno(rc);
+        if (r < 0)
+                return r;
+        *ret = *table;
+        *table = (TqTable){};
+        return 0;
 }
 
 /* What was set at a revision: as the first change behind it found it, else as it is set now. */
@@ -163,6 +174,24 @@ static int set_cells(sqlite3_stmt *s, TqTable *t) {
         " (SELECT b.id FROM audit b WHERE b.tenant = ?1 AND b.revision > " n                       \
         " AND b.name = a.name"                                                                     \
         " AND coalesce(b.queue, '') = a.queue ORDER BY b.revision LIMIT 1))"
+
+int tq_ledger_before_revision(TqLedger *l, uint32_t tenant, uint64_t revision, TqTable *ret) {
+        static const char sql[] = "SELECT queue, name, old_set FROM audit "
+                                  "WHERE tenant = ?1 AND revision = ?2 ORDER BY id";
+        static const char *const columns[] = { "queue", "limit", "then" };
+        TQ_TABLE_CLEANUP TqTable table = {};
+        sqlite3_stmt *s;
+        int rc, r = tq_table_add_columns(&table, columns, TQ_ELEMENTSOF(columns));
+
+        if (r < 0)
+                return r;
+        rc = sqlite3_prepare_v2(l->db, sql, -1, &s, NULL);
+        if (rc != SQLITE_OK)
+                return tq_ledger_errno(rc);
+        tq_ledger_bind_u64(s, 1, tenant);
+        tq_ledger_bind_u64(s, 2, revision);
+        return take_rows(s, &table, ret);
+}
 
 int tq_ledger_limits_at(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
         static const char sql[] =
@@ -191,14 +220,5 @@ int tq_ledger_limits_at(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
         tq_ledger_bind_u64(s, 1, tenant);
         tq_ledger_bind_u64(s, 2, f->before);
         tq_ledger_bind_u64(s, 3, f->other);
-        while (r >= 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
-                r = set_cells(s, &table);
-        (void)sqlite3_finalize(s);
-        if (r >= 0)
-                r = tq_ledger_errno(rc);
-        if (r < 0)
-                return r;
-        *ret = table;
-        table = (TqTable){};
-        return 0;
+        return take_rows(s, &table, ret);
 }

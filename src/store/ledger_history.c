@@ -57,8 +57,10 @@ int tq_ledger_apply_erase(TqLedger *l, const TqLedgerOp *op) {
 }
 
 int tq_ledger_apply_erased(TqLedger *l, const TqLedgerOp *op) {
-        static const TqLedgerQuery queries[] = { Q_ERASE_DAYS,     Q_ERASE_LIMITS,   Q_ERASE_FILES,
-                                                 Q_ERASE_SWITCHES, Q_ERASE_STANDING, Q_ERASED };
+        static const TqLedgerQuery queries[] = { Q_ERASE_DAYS,     Q_ERASE_LIMITS,
+                                                 Q_ERASE_FILES,    Q_ERASE_SWITCHES,
+                                                 Q_ERASE_STANDING, Q_ERASE_ROLLOUT,
+                                                 Q_ERASED };
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(queries); i++)

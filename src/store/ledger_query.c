@@ -44,6 +44,7 @@ static const char *const queries[_Q_MAX] = {
         [Q_ERASE_FILES] = "DELETE FROM files WHERE tenant = ?1",
         [Q_ERASE_SWITCHES] = "DELETE FROM switches WHERE tenant = ?1",
         [Q_ERASE_STANDING] = "DELETE FROM standings WHERE tenant = ?1",
+        [Q_ERASE_ROLLOUT] = "DELETE FROM rollouts WHERE tenant = ?1",
         [Q_ERASED] = "UPDATE tenants SET ending = 'removed', ending_to = NULL WHERE id = ?1",
         [Q_COUNT_DEAD] = "SELECT count(*) FROM jobs INDEXED BY jobs_dead "
                          "WHERE tenant = ?1 AND dead <> 0",
@@ -167,6 +168,21 @@ static const char *const queries[_Q_MAX] = {
         [Q_QUARANTINE] = "UPDATE jobs SET held = ?3, quarantine = ?2"
                          " WHERE id = ?1 AND state = 'queued'",
         [Q_FILES] = "INSERT OR REPLACE INTO files VALUES(?1, ?2)",
+        [Q_ROLLOUT] = "INSERT OR REPLACE INTO rollouts VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        /* The newest ones, and those before the first that still waits or runs and some behind it:
+         * where a long queue is being worked off. */
+        [Q_FIGURES] =
+                "SELECT j.submitted_usec, j.start_after_usec, j.state, j.held, j.after IS NOT NULL,"
+                " j.stop, a.attempt, a.released_usec, a.ended_usec, a.verdict, a.oom_kills"
+                " FROM jobs j LEFT JOIN attempts a ON a.job = j.id WHERE j.id IN"
+                " (SELECT id FROM (SELECT id FROM jobs INDEXED BY jobs_by_tenant WHERE tenant = ?1"
+                "   ORDER BY id DESC LIMIT ?2)"
+                "  UNION SELECT id FROM (SELECT id FROM jobs INDEXED BY jobs_by_tenant WHERE tenant"
+                "   = ?1 AND id <= (SELECT max(id) FROM (SELECT id FROM jobs"
+                "   INDEXED BY jobs_live_by_tenant WHERE tenant = ?1 AND state <> 'done' ORDER BY "
+                "id"
+                "   LIMIT ?3)) ORDER BY id DESC LIMIT ?2))"
+                " ORDER BY j.id DESC, a.attempt LIMIT 4 * ?2",
         [Q_SWITCH] = "INSERT OR REPLACE INTO switches(tenant, queue, paused, draining, time_usec,"
                      " uid, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         [Q_STANDING] = "INSERT OR REPLACE INTO standings(tenant, time_usec, boot, pool, presence,"

@@ -81,6 +81,16 @@
         "  value TEXT, revision INTEGER NOT NULL, until_usec INTEGER, until_boot BLOB,"            \
         "  back_value TEXT, PRIMARY KEY(tenant, queue, name)) STRICT, WITHOUT ROWID;"
 
+/* Changes of limits that are looked after (engine/settings/rollout.c), one of a tenant: from
+ * begun_usec for span_usec; the CPU time of its slice then and how long it had been throttled, and
+ * both of before that; NULL: not known. */
+#define ROLLOUTS                                                                                   \
+        "CREATE TABLE rollouts("                                                                   \
+        "  tenant INTEGER PRIMARY KEY, revision INTEGER NOT NULL, begun_usec INTEGER NOT NULL,"    \
+        "  span_usec INTEGER NOT NULL, percent INTEGER NOT NULL, cpu_usec INTEGER,"                \
+        "  throttled_usec INTEGER, before_cpu_usec INTEGER, before_throttled_usec INTEGER) "       \
+        "STRICT;"
+
 /* These texts are of released steps, too: who changes one writes the old one into those first. A
  * job's file comes last: what lies behind 64 KiB of it would be read from page to page. */
 #define JOBS_COLUMNS                                                                               \
@@ -136,7 +146,7 @@ const char tq_ledger_schema[] =
         "  draining INTEGER NOT NULL, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL, why TEXT,"
         "  PRIMARY KEY(tenant, queue)) STRICT, WITHOUT ROWID;"
 
-        DAYS SUMS STANDINGS FLOORS AUDIT LIMITS POLICIES FILES;
+        DAYS SUMS STANDINGS FLOORS AUDIT LIMITS POLICIES FILES ROLLOUTS;
 
 const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
@@ -203,4 +213,5 @@ const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "  lag(new_value) OVER (PARTITION BY tenant, queue, name ORDER BY revision), new_value,"
         "  NULL, kernel, NULL, why, x'' FROM limits_10 ORDER BY revision;"
         "DROP TABLE limits_10;",
+        ROLLOUTS,
 };

@@ -186,6 +186,34 @@ int tq_ledger_each_file(TqLedger *l, int (*row)(void *, uint32_t tenant, const c
                     &(FileHandler){ row }, userdata);
 }
 
+typedef struct RolloutHandler {
+        int (*row)(void *, uint32_t, const TqLedgerRollout *);
+} RolloutHandler;
+
+static int rollout_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        return ((RolloutHandler *)handler)
+                ->row(userdata, (uint32_t)sqlite3_column_int64(s, 0),
+                      &(TqLedgerRollout){
+                              .revision = tq_ledger_u64(s, 1),
+                              .begun_usec = tq_ledger_u64(s, 2),
+                              .span_usec = tq_ledger_u64(s, 3),
+                              .percent = tq_ledger_u64(s, 4),
+                              .has_cpu = sqlite3_column_type(s, 5) != SQLITE_NULL,
+                              .cpu_usec = tq_ledger_u64(s, 5),
+                              .throttled_usec = tq_ledger_u64(s, 6),
+                              .has_before = sqlite3_column_type(s, 7) != SQLITE_NULL,
+                              .before_cpu_usec = tq_ledger_u64(s, 7),
+                              .before_throttled_usec = tq_ledger_u64(s, 8),
+                      });
+}
+
+int tq_ledger_each_rollout(TqLedger *l,
+                           int (*row)(void *, uint32_t tenant, const TqLedgerRollout *),
+                           void *userdata) {
+        return each(l, "SELECT * FROM rollouts ORDER BY tenant", rollout_row,
+                    &(RolloutHandler){ row }, userdata);
+}
+
 typedef struct StandingHandler {
         const TqLedger *ledger;
         uint64_t now, boottime;
