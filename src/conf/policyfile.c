@@ -20,6 +20,8 @@ const TqPolicyKey tq_policyfile_keys[] = {
           "how far ahead of the others a tenant's use can be held against it" },
         { "scheduler", "memory_patience",
           "how long a job may be passed by smaller ones for want of memory" },
+        { "scheduler", "rollback_percent",
+          "when a change that is looked after (--watch) goes back: worse than so much of before" },
         { "pool", "slots", "slots that only the pool's tenants get: a number or a share" },
         { "pool", "cpus", "CPUs that only the pool's tenants run on" },
 };
@@ -51,6 +53,8 @@ static const struct {
           "a time span such as 1h", SPAN, false },
         { "memory_patience", offsetof(TqHostPolicy, memory_patience_usec), 0, UINT64_MAX / 4,
           "a time span such as 1min", SPAN, false },
+        { "rollback_percent", offsetof(TqHostPolicy, rollback_percent), 101, 100000,
+          "a whole number of percent from 101 to 100000", COUNT, false },
 };
 
 static int bad(TqError *err, unsigned line, const char *key, const char *expected) {

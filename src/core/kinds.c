@@ -35,6 +35,7 @@ const TqKindRow tq_kinds[_TQ_KIND_MAX] = {
         [TQ_KIND_REPEATED] = { "repeated", "how many more events of a tenant there were" },
         [TQ_KIND_RERUN] = { "rerun", "a job that has ended was handed in again" },
         [TQ_KIND_RESUME] = { "resume", "a pause and a drain are over" },
+        [TQ_KIND_ROLLOUT] = { "rollout", "a change of limits is looked after, or that is over" },
         [TQ_KIND_TENANT_CHOWN] = { "tenant-chown", "a tenant has another owner" },
         [TQ_KIND_TENANT_DELETE] = { "tenant-delete", "what there is of a tenant is being deleted" },
         [TQ_KIND_TENANT_KEEP] = { "tenant-keep", "a removal was taken back" },

@@ -30,6 +30,7 @@ typedef enum TqKind {
         TQ_KIND_REPEATED,
         TQ_KIND_RERUN,
         TQ_KIND_RESUME,
+        TQ_KIND_ROLLOUT,
         TQ_KIND_TENANT_CHOWN,
         TQ_KIND_TENANT_DELETE,
         TQ_KIND_TENANT_KEEP,

@@ -34,6 +34,7 @@ void tq_policy_init(TqHostPolicy *p) {
                 .half_life_usec = 3600 * TQ_USEC_PER_SEC,
                 .debt_usec = 3600 * TQ_USEC_PER_SEC,
                 .memory_patience_usec = 60 * TQ_USEC_PER_SEC,
+                .rollback_percent = 200,
         };
 }
 

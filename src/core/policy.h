@@ -43,6 +43,7 @@ typedef struct TqHostPolicy {
         uint64_t half_life_usec; /* of the usage that orders equals */
         uint64_t debt_usec;      /* of the whole host's time: how far a tenant may fall behind */
         uint64_t memory_patience_usec; /* after that, memory is kept for who has waited */
+        uint64_t rollback_percent;     /* of what was: a change that makes more of it goes back */
         uint32_t policy;               /* TqPolicy */
         uint32_t n_pools;              /* beside the shared one */
         TqPoolPolicy pools[TQ_POOLS_MAX - 1];

@@ -80,6 +80,8 @@ int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret);
 int ps_print(const Options *o, const TqTable *t, bool all);
 int limits_list(const Options *o, const char *target, TqTable *ret);
 int limits_print(const Options *o, const TqTable *t);
+/* The value of that option, NULL: none, which is 0. 0, or an exit code, and it is said. */
+int limits_read_span(const char *option, const char *text, uint64_t *ret);
 /* What became of a change, a line each. */
 void limits_print_change(const Options *o, const TqTable *t, bool is_trial);
 /* argv: target, KEY=VALUE. Prints errors only. */

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/format.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
@@ -35,7 +36,8 @@ int limits_print(const Options *o, const TqTable *t) {
 
 int verb_limits_get(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
-        int64_t revision;
+        int64_t revision, watched;
+        char text[TQ_FORMAT_MAX];
         int r;
 
         (void)argc;
@@ -52,9 +54,13 @@ int verb_limits_get(const Options *o, int argc, char *argv[]) {
         }
         r = limits_print(o, &t);
         revision = tq_table_integer(&t, 0, "tenant_revision", 0);
+        watched = tq_table_integer(&t, 0, "watched_usec", 0);
         if (r == 0 && revision > 0)
                 output_remark(o, "revision %" PRIi64 " of %.*s (limits history %.*s)", revision,
                               (int)strcspn(argv[0], "/"), argv[0], (int)strcspn(argv[0], "/"),
                               argv[0]);
+        if (r == 0 && watched > 0)
+                output_remark(o, "until %s it is looked after (--watch)",
+                              tq_format_timestamp((uint64_t)watched, text, sizeof(text)));
         return r;
 }

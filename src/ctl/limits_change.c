@@ -64,19 +64,28 @@ static int append_list(sd_bus_message *m, const Words *words) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* 0, or an exit code. */
-static int read_span(const Options *o, uint64_t *ret) {
+int limits_read_span(const char *option, const char *text, uint64_t *ret) {
         *ret = 0;
-        if (!o->span)
+        if (!text)
                 return 0;
-        if (tq_parse_span(o->span, ret) < 0 || *ret < TQ_USEC_PER_SEC || *ret > INT64_MAX / 4)
-                return fail(TQ_EXIT_USAGE, "--for \"%s\": expected a time span from 1s, such as 2h",
-                            o->span);
+        if (tq_parse_span(text, ret) < 0 || *ret < TQ_USEC_PER_SEC || *ret > INT64_MAX / 4)
+                return fail(TQ_EXIT_USAGE, "--%s \"%s\": expected a time span from 1s, such as 2h",
+                            option, text);
         return 0;
 }
 
+/* How long it is to hold, or to be looked after. */
+static int read_span(const Options *o, uint64_t *ret) {
+        if (o->span && o->watch)
+                return fail(TQ_EXIT_USAGE,
+                            "--for and --watch: what ends by itself needs nobody to take it back");
+        return o->watch ? limits_read_span("watch", o->watch, ret)
+                        : limits_read_span("for", o->span, ret);
+}
+
 static int append_request(const Options *o, sd_bus_message *m, uint64_t span, bool is_trial) {
-        uint32_t flags = (is_trial ? TQ_CHANGE_TRIAL : 0) | (o->force ? TQ_CHANGE_FORCE : 0);
+        uint32_t flags = (is_trial ? TQ_CHANGE_TRIAL : 0) | (o->force ? TQ_CHANGE_FORCE : 0) |
+                         (o->watch ? TQ_CHANGE_WATCH : 0);
         int64_t revision =
                 o->used & WITH(IF_REVISION) ? (int64_t)o->if_revision : TQ_CHANGE_ANY_REVISION;
 
@@ -188,9 +197,12 @@ int limits_take_back(const Options *o, char *argv[]) {
 int verb_limits_rollback(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
         CALL_CLEANUP Call c = {};
-        int r;
+        uint64_t span;
+        int r = read_span(o, &span);
 
         (void)argc;
+        if (r != 0)
+                return r;
         if (!(o->used & WITH(TO)))
                 return fail(TQ_EXIT_USAGE,
                             "--to: expected the revision to go back to (limits history %s)",
@@ -200,7 +212,7 @@ int verb_limits_rollback(const Options *o, int argc, char *argv[]) {
                 return r;
         r = sd_bus_message_append(c.request, "st", argv[0], o->to);
         if (r >= 0)
-                r = append_request(o, c.request, 0, o->dry_run);
+                r = append_request(o, c.request, span, o->dry_run);
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
         r = call_table(&c, &t);

@@ -39,6 +39,8 @@ const OptionRow options_rows[_OPTION_MAX] = {
                            "also if it takes from jobs what they have" },
         [OPTION_FOR] = { TEXT('\0', span), "for", "SPAN",
                          "how long; then what stood before holds again" },
+        [OPTION_WATCH] = { TEXT('\0', watch), "watch", "SPAN",
+                           "look after it for so long: what makes it worse is taken back" },
         [OPTION_IF_REVISION] = { NUMBER('\0', if_revision, 0, INT64_MAX), "if-revision", "N",
                                  "only if that is the tenant's last change" },
         [OPTION_TO] = { NUMBER('\0', to, 0, INT64_MAX), "to", "N", "the revision" },

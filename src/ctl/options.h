@@ -15,7 +15,7 @@ typedef struct List {
 typedef struct Options {
         const char *socket, *config, *tenant, *queue, *directory, *profile, *why, *archive;
         const char *columns, *sort; /* of a table */
-        const char *span, *mark, *kind;
+        const char *span, *watch, *mark, *kind;
         uint64_t if_revision, to;
         bool force;
         const char *swf, *workload, *since, *tenants, *svg, *policy;
@@ -42,6 +42,7 @@ typedef enum OptionId {
         OPTION_DRY_RUN,
         OPTION_FORCE,
         OPTION_FOR,
+        OPTION_WATCH,
         OPTION_IF_REVISION,
         OPTION_TO,
         OPTION_MARK,
@@ -90,7 +91,8 @@ extern const OptionRow options_rows[_OPTION_MAX];
 /* Those of a verb that prints a table. */
 #define OPTIONS_TABLE (WITH(JSON) | WITH(OUTPUT) | WITH(SORT) | WITH(NOHEADINGS))
 
-#define OPTIONS_CHANGE (WITH(WHY) | WITH(DRY_RUN) | WITH(FORCE) | WITH(IF_REVISION) | WITH(JSON))
+#define OPTIONS_CHANGE                                                                             \
+        (WITH(WHY) | WITH(DRY_RUN) | WITH(FORCE) | WITH(IF_REVISION) | WITH(WATCH) | WITH(JSON))
 
 /* Reads what stands before the first word that is no option, or (permute) everywhere, from argv[1];
  * leaves getopt's optind at the first word left. 0, or an exit code, and it is said. */

@@ -102,14 +102,17 @@ static int apply(const Options *o, const Wanted *w, TqTable *ret, uint64_t *ret_
         uint32_t flags = (w->is_trial ? TQ_CHANGE_TRIAL : 0) | (o->force ? TQ_CHANGE_FORCE : 0) |
                          (w->is_kept ? TQ_CHANGE_KEEP : 0);
         CALL_CLEANUP Call c = {};
-        int r = stage(o, &c, w->text);
+        uint64_t watch;
+        int r = limits_read_span("watch", o->watch, &watch);
 
+        if (r == 0)
+                r = stage(o, &c, w->text);
         if (r != 0)
                 return r;
         c.about = w->file;
-        if (sd_bus_message_append(c.request, "ssxssu", w->tenant, w->flag ? w->flag : "",
+        if (sd_bus_message_append(c.request, "ssxsstu", w->tenant, w->flag ? w->flag : "",
                                   w->flag ? (int64_t)w->last : INT64_C(-1), w->about,
-                                  o->why ? o->why : "", flags) < 0)
+                                  o->why ? o->why : "", watch, flags) < 0)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
         r = call_table(&c, ret);
         if (r == 0 && sd_bus_message_read(c.reply, "t", ret_version) < 0)

@@ -22,6 +22,7 @@
 #include "engine/settings/drift.h"
 #include "engine/settings/files.h"
 #include "engine/settings/expiry.h"
+#include "engine/settings/rollout.h"
 #include "engine/intake/intake.h"
 
 enum { FD_CHANNEL = 3, FD_LISTEN = 4, FD_CLAIMS = 5, FD_CRUMB = 6 };
@@ -35,6 +36,7 @@ typedef struct Engine {
         Settings *settings;
         Expiry *expiry;
         Drift *drift;
+        Rollouts *rollouts;
         Files *files;
         Recovery *recovery;
         Feed *feed;
@@ -184,6 +186,8 @@ static int load(Engine *e) {
         if (r >= 0)
                 r = settings_load(e->settings);
         if (r >= 0)
+                r = rollouts_load(e->rollouts);
+        if (r >= 0)
                 r = files_load(e->files);
         if (r >= 0)
                 r = files_hear_host(e->files, settings_host(e->settings));
@@ -313,6 +317,7 @@ static int on_stock_taken(void *userdata, const TqMessage *message, const char *
         e->is_open = true;
         history_start(e->history);
         expiry_start(e->expiry);
+        rollouts_start(e->rollouts);
         ends_start(e->ends);
         send_status(e);
         return tq_link_send(e->link, TQ_MESSAGE_READY, &m, NULL, 0, -EBADF);
@@ -401,6 +406,8 @@ static int make_rooms(Engine *e, const char *ledger_path) {
         if (r >= 0)
                 r = drift_new(e->link, e->settings, &e->drift);
         if (r >= 0)
+                r = rollouts_new(e->event, e->settings, e->drift, &e->rollouts);
+        if (r >= 0)
                 r = files_new(e->commit, e->tenants, &e->files);
         if (r >= 0)
                 r = recovery_new(&e->recovery);
@@ -432,6 +439,7 @@ static int make_rooms(Engine *e, const char *ledger_path) {
                                            .tenants = e->tenants,
                                            .settings = e->settings,
                                            .drift = e->drift,
+                                           .rollouts = e->rollouts,
                                            .files = e->files,
                                            .dispatch = e->dispatch,
                                            .intake = e->intake,
@@ -475,6 +483,7 @@ static void leave(Engine *e) {
         e->history = history_free(e->history);
         e->recovery = recovery_free(e->recovery);
         e->files = files_free(e->files);
+        e->rollouts = rollouts_free(e->rollouts);
         e->drift = drift_free(e->drift);
         e->expiry = expiry_free(e->expiry);
         e->settings = settings_free(e->settings);

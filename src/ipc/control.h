@@ -10,7 +10,8 @@
 #define TQ_CHANGE_TRIAL        1U /* only whether it could be done */
 #define TQ_CHANGE_FORCE        2U /* also if it takes from what runs */
 #define TQ_CHANGE_KEEP         4U /* a policy that changes nothing becomes a version all the same */
-#define TQ_CHANGE_ALL          7U
+#define TQ_CHANGE_WATCH        8U /* the time that is given is one to look after it */
+#define TQ_CHANGE_ALL          15U
 #define TQ_CHANGE_ANY_REVISION (-1)
 
 /* The control socket: peer-to-peer D-Bus, one object, one interface. Everything that is data

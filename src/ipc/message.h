@@ -188,7 +188,8 @@ typedef enum TqApplyHow {
         TQ_APPLY_NOW,
         TQ_APPLY_GENTLY, /* unless less would be left than what its jobs have: -EBUSY */
         TQ_APPLY_TRY,    /* nothing but whether that could be done gently */
-        TQ_APPLY_LOOK,   /* nothing but whether its slice holds them; -ESTALE: what differs */
+        TQ_APPLY_LOOK, /* nothing but whether its slice holds them; -ESTALE: what differs, behind a
+                          TqCgroupCpu */
         _TQ_APPLY_MAX,
 } TqApplyHow;
 

@@ -362,6 +362,11 @@ static uint64_t sum_io(const char *text, const char *word) {
         return sum;
 }
 
+void tq_cgroup_cpu(int fd, TqCgroupCpu *ret) {
+        ret->usage_usec = read_flat(fd, "cpu.stat", "usage_usec");
+        ret->throttled_usec = read_flat(fd, "cpu.stat", "throttled_usec");
+}
+
 void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
         char text[8192];
 

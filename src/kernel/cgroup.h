@@ -70,6 +70,16 @@ int tq_cgroup_is_populated(int fd);
 /* Kills everything in it and below, also what forks meanwhile (cgroup.kill, Linux 5.14). */
 int tq_cgroup_kill(int fd);
 
+/* CPU time of what is and was below it, and for how long that had to stand still for want of
+ * cpu.max; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
+typedef struct TqCgroupCpu {
+        uint64_t usage_usec, throttled_usec;
+} TqCgroupCpu;
+
+#define TQ_CGROUP_CPU_UNKNOWN ((TqCgroupCpu){ TQ_UNKNOWN, TQ_UNKNOWN })
+
+void tq_cgroup_cpu(int fd, TqCgroupCpu *ret);
+
 /* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
 void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);
 

@@ -530,7 +530,7 @@ static void look_for_more(int fd, const TqAttr *all, size_t n, Differences *d) {
 }
 
 int tq_slice_look(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
-                  const char *device, char *ret, size_t size, TqError *err) {
+                  const char *device, TqCgroupCpu *ret_cpu, char *ret, size_t size, TqError *err) {
         Differences d = { .text = ret, .size = size };
         TQ_CLOSE int fd = -EBADF;
         TqAttr all[TQ_ATTRS_MAX];
@@ -538,6 +538,7 @@ int tq_slice_look(int root_fd, const char *name, const TqLimits *limits, unsigne
         int r;
 
         ret[0] = '\0';
+        *ret_cpu = TQ_CGROUP_CPU_UNKNOWN;
         r = tq_cgroup_attrs(limits, controllers, device, true, all, &n, err);
         if (r < 0)
                 return r;
@@ -548,6 +549,7 @@ int tq_slice_look(int root_fd, const char *name, const TqLimits *limits, unsigne
         }
         if (fd < 0)
                 return tq_error_errno(err, fd, "%s", name);
+        tq_cgroup_cpu(fd, ret_cpu);
         for (size_t i = 0; i < n; i++)
                 look_at(root_fd, fd, &all[i], &d);
         look_for_more(fd, all, n, &d);

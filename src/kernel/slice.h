@@ -26,10 +26,11 @@ int tq_slice_init(const char *root_path, unsigned controllers, TqError *err);
  * -EBUSY with err: a limit would be lowered below what is used now. */
 int tq_slice_check_use(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
                        const char *device, TqError *err);
-/* What it holds and should not: FILE, what it holds, what it should hold, with tabs between them
- * and a line feed behind each. 0: nothing; -ESTALE: something, or it is not there. */
+/* What it has used, and what it holds and should not: FILE, what it holds, what it should hold,
+ * with tabs between them and a line feed behind each. 0: nothing; -ESTALE: something, or it is not
+ * there. */
 int tq_slice_look(int root_fd, const char *name, const TqLimits *limits, unsigned controllers,
-                  const char *device, char *ret, size_t size, TqError *err);
+                  const char *device, TqCgroupCpu *ret_cpu, char *ret, size_t size, TqError *err);
 
 /* Makes the slice `name` below root_fd if it is missing, writes all limits (unset ones as the
  * kernel's defaults), reads them back and opens it. device: as for tq_cgroup_attrs. On failure the

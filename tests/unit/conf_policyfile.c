@@ -103,6 +103,8 @@ static const struct {
         { "memory_patience", "0", AT(memory_patience_usec), 0 },
         { "memory_patience", "5min", AT(memory_patience_usec), 300 * SEC },
         { "memory_patience", "4611686018427387903us", AT(memory_patience_usec), UINT64_MAX / 4 },
+        { "rollback_percent", "101", AT(rollback_percent), 101 },
+        { "rollback_percent", "100000", AT(rollback_percent), 100000 },
 };
 
 /* The key's field, and no other. */
@@ -168,6 +170,10 @@ static const struct {
         { "memory_patience", TOO_LONG, SPAN },
         { "memory_patience", "max", SPAN },
         { "memory_patience", "-1s", SPAN },
+        { "rollback_percent", "100", "expected a whole number of percent from 101 to 100000" },
+        { "rollback_percent", "100001", "expected a whole number of percent from 101 to 100000" },
+        { "rollback_percent", "max", "expected a whole number of percent from 101 to 100000" },
+        { "rollback_percent", "150%", "expected a whole number of percent from 101 to 100000" },
         { "max_job", "4", "unknown key in [scheduler]; did you mean max_jobs?" },
         { "lane_runtim", "4", "unknown key in [scheduler]; did you mean lane_runtime?" },
         { "cpus", "4", "unknown key in [scheduler]" }, /* a pool's */
@@ -217,7 +223,7 @@ START_TEST(listed) {
                 pools += is_pool;
         }
         ck_assert_uint_eq(pools, 2);
-        ck_assert_uint_eq(tq_policyfile_n_keys, 10);
+        ck_assert_uint_eq(tq_policyfile_n_keys, 11);
 }
 END_TEST
 

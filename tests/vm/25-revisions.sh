@@ -154,10 +154,53 @@ print(e["TENANTQ_NEW"], e["TENANTQ_KIND"], e["TENANTQ_BY"])')" "0.4 limits 0"
         t_match "$(journalctl -x TENANTQ_TENANT=acme -n 1)" 'Subject: Somebody has changed something: limits'
 }
 
+# run_jobs NUMBER COMMAND…: and their ends.
+run_jobs() {
+        local i
+        local -a all=()
+        for ((i = 0; i < $1; i++)); do
+                all+=("$(tenantqctl run -t acme -- "${@:2}")")
+        done
+        tenantqctl wait "${all[@]}" >/dev/null || true
+}
+
+is_set() {
+        tenantqctl limits get --json acme | python3 -c 'import json, sys
+sys.exit([r["value"] for r in json.load(sys.stdin)["limits"] if r["limit"] == sys.argv[1]][0] != sys.argv[2])' "$1" "$2"
+}
+
+says() {
+        tenantqctl events -t acme --noheadings -o text | grep -Eq -- "$1"
+}
+
+watched() {
+        local busy='i=0; while [ $i -lt 60000 ]; do i=$((i + 1)); done'
+        tenantqctl limits set --force acme cpu=2 memory=512M concurrency=8 >/dev/null
+        run_jobs 6 /bin/sh -c "$busy"
+        tenantqctl limits set --watch 60s -m 'planted' acme cpu=0.1 >/dev/null
+        run_jobs 6 /bin/sh -c "$busy"
+        t_wait 60 is_set cpu 2
+        tenantqctl limits history -n 1 acme
+        t_match "$(tenantqctl limits history -n 1 acme)" 'taken back: (throttled for [0-9]+ % of the time that it wanted CPU, before that [0-9]+ %|95 % of the waits)'
+
+        # Each takes 40M; they have to do with 24M.
+        run_jobs 6 python3 -c 'b"x" * (40 << 20)'
+        tenantqctl limits set --watch 60s -m 'planted' acme memory=24M >/dev/null
+        run_jobs 6 python3 -c 'b"x" * (40 << 20)'
+        t_wait 60 is_set memory 512M
+        t_match "$(tenantqctl limits history -n 1 acme)" 'taken back: [0-9]+ of [0-9]+ were killed for want of memory, before that 0 of'
+
+        tenantqctl limits set --watch 10s -m 'planted, and good' acme cpu=1.5 >/dev/null
+        run_jobs 6 /bin/true
+        t_wait 30 says 'stays: '
+        is_set cpu 1.5
+}
+
 t_case "--for 20s on hogs: the share is back within a second" for_some_time
 t_case "the same, with tenantqd killed in between" for_some_time_killed
 t_case "less than its jobs use" less_than_is_used
 t_case "a cache of files is not used memory" cache_is_not_use
 t_case "drift is found, said and mended" drift
 t_case "the journal says who changed what" journal
+t_case "--watch: what throttles or kills goes back, what does not stays" watched
 t_summary

@@ -10,6 +10,7 @@ typedef struct Ends Ends;
 typedef struct Files Files;
 typedef struct History History;
 typedef struct Intake Intake;
+typedef struct Rollouts Rollouts;
 typedef struct Waiters Waiters;
 
 /* What the verbs have to do with. */
@@ -20,6 +21,7 @@ typedef struct ApiContext {
         Tenants *tenants;
         Settings *settings;
         Drift *drift;
+        Rollouts *rollouts;
         Files *files;
         Dispatch *dispatch;
         Intake *intake;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/api/verbs.h"
+#include "engine/settings/rollout.h"
 
 /* What holds of a tenant, or of one of its queues: from where, and what the kernel has of it. */
 
@@ -23,6 +24,8 @@ static int add(const Call *c, TqTable *table, const Row *row) {
         if (r < 0)
                 return r;
         tq_table_set_integer(table, 9, (int64_t)settings_revision(s, id));
+        if (rollouts_until(c->api->rollouts, id) > 0)
+                tq_table_set_integer(table, 10, (int64_t)rollouts_until(c->api->rollouts, id));
         if (!settings_live(s, id, row->queue ? row->queue : "", row->name, &live))
                 return 0;
         tq_table_set_integer(table, 6, (int64_t)live.revision);
@@ -99,9 +102,10 @@ static int add_own(const Call *c, const Layers *l, TqTable *table) {
 }
 
 int verb_get_limits(Call *c) {
-        static const char *const columns[] = { "queue",  "limit",          "value",    "source",
-                                               "kernel", "help",           "revision", "until_usec",
-                                               "then",   "tenant_revision" };
+        static const char *const columns[] = { "queue",           "limit",       "value",
+                                               "source",          "kernel",      "help",
+                                               "revision",        "until_usec",  "then",
+                                               "tenant_revision", "watched_usec" };
         const Layers *l = settings_layers(c->api->settings, c->tenant->id);
         TQ_TABLE_CLEANUP TqTable table = {};
         int r;

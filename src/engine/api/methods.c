@@ -81,7 +81,7 @@ static const Method methods[] = {
         { "VerifyLimits", "s", TQ_TABLE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TENANT, verb_verify_limits,
           ALWAYS },
         { "StagePolicy", "bs", "", ACCESS_ADMIN, SUBJECT_NONE, verb_stage_policy, ALWAYS },
-        { "ApplyPolicy", "ssxssu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TENANT,
+        { "ApplyPolicy", "ssxsstu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_TENANT,
           verb_apply_policy, WHEN_WELL },
         { "ExportPolicy", "s", "s", ACCESS_ADMIN, SUBJECT_TENANT, verb_export_policy, ALWAYS },
         { "ListPolicies", "tu", TQ_PAGE_SIGNATURE, ACCESS_ADMIN, SUBJECT_NONE, verb_list_policies,

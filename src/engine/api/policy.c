@@ -256,18 +256,20 @@ static int apply(Apply *a) {
 }
 
 /* ApplyPolicy(tenant or empty: all that it names, flag or empty: only what it names, the version
- * that must be the last one or -1, what it is part of, why, flags) → changes, and the version that
- * it is (0: none, nothing was changed) */
+ * that must be the last one or -1, what it is part of, why, how long it is looked after, flags) →
+ * changes, and the version that it is (0: none, nothing was changed) */
 int verb_apply_policy(Call *c) {
         TqBuffer *staged = connection_text(c->connection);
         const char *flag, *about, *why, *spec = tq_buffer_string(staged);
+        uint64_t watch_usec;
         int64_t last;
         uint32_t flags;
         Apply *a;
         int r;
 
-        r = sd_bus_message_read(c->message, "sxssu", &flag, &last, &about, &why, &flags);
-        if (r < 0 || flags & ~TQ_CHANGE_ALL)
+        r = sd_bus_message_read(c->message, "sxsstu", &flag, &last, &about, &why, &watch_usec,
+                                &flags);
+        if (r < 0 || flags & ~TQ_CHANGE_ALL || watch_usec > INT64_MAX / 4)
                 return r < 0 ? r : -EINVAL;
         if (strlen(why) > AUDIT_WHY_MAX || strlen(about) > AUDIT_WHY_MAX)
                 return call_error(c, TQ_CONTROL_INVALID, "the reason is longer than %d bytes",
@@ -295,6 +297,7 @@ int verb_apply_policy(Call *c) {
                                       .origin = &a->call->viewer.origin,
                                       .why = a->why,
                                       .about = a->about,
+                                      .watch_usec = watch_usec,
                                       .is_trial = flags & TQ_CHANGE_TRIAL,
                                       .is_forced = flags & TQ_CHANGE_FORCE };
         a->is_kept = flag[0] || flags & TQ_CHANGE_KEEP;

@@ -77,7 +77,8 @@ static int check_tenant(const Call *c) {
         return 0;
 }
 
-/* The end of what changes limits: why, for how long, if at what revision, flags. */
+/* The end of what changes limits: why, for how long it holds or is looked after, if at what
+ * revision, flags. */
 static int read_request(sd_bus_message *m, ChangeRequest *ret) {
         int64_t revision;
         uint32_t flags;
@@ -92,6 +93,12 @@ static int read_request(sd_bus_message *m, ChangeRequest *ret) {
         ret->if_revision = ret->is_conditional ? (uint64_t)revision : 0;
         ret->is_trial = flags & TQ_CHANGE_TRIAL;
         ret->is_forced = flags & TQ_CHANGE_FORCE;
+        if (flags & TQ_CHANGE_WATCH && ret->for_usec == 0)
+                return -EINVAL;
+        if (flags & TQ_CHANGE_WATCH) {
+                ret->watch_usec = ret->for_usec;
+                ret->for_usec = 0;
+        }
         return 0;
 }
 
@@ -172,22 +179,9 @@ int verb_set_limits(Call *c) {
 
 /* Rollback ------------------------------------------------------------------------------------ */
 
-/* First what is unset: it makes room. */
 static int fill_rows(Change *change, const Call *c, void *data, TqError *err) {
-        const TqTable *t = data;
-        int r = 0;
-
         (void)c;
-        for (int sets = 0; sets < 2; sets++)
-                for (size_t row = 0; r >= 0 && row < t->n_rows; row++) {
-                        const char *queue = tq_table_text(t, row, "queue");
-                        const char *then = tq_table_text(t, row, "then");
-
-                        if (sets == (then != NULL))
-                                r = change_put(change, queue ? queue : "",
-                                               tq_table_text(t, row, "limit"), then, err);
-                }
-        return r;
+        return change_put_rows(change, data, err);
 }
 
 static int reply_nothing(const Call *c) {

@@ -38,13 +38,14 @@ static int add(TqTable *t, const char *tenant, const DriftRow *row, const char *
 
 static void go_on(Verify *v);
 
-static void on_seen(void *data, const Tenant *t, int r, const DriftRow *rows, size_t n,
-                    const char *text) {
+static void on_seen(void *data, const Tenant *t, const DriftSight *sight) {
         Verify *v = data;
-        int q = r < 0 ? add(&v->table, t->name, NULL, text[0] ? text : strerror(-r)) : 0;
+        int r = sight->r < 0 ? add(&v->table, t->name, NULL,
+                                   sight->text[0] ? sight->text : strerror(-sight->r))
+                             : 0;
 
-        for (size_t i = 0; q >= 0 && i < n; i++)
-                q = add(&v->table, t->name, &rows[i], NULL);
+        for (size_t i = 0; r >= 0 && i < sight->n; i++)
+                r = add(&v->table, t->name, &sight->rows[i], NULL);
         if (v->is_asking)
                 v->is_seen = true;
         else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "engine/settings/change_private.h"
 
 /* Every assignment is checked before anything happens, the whole result is written to the tenant's
@@ -145,6 +146,9 @@ static void on_recorded(void *data, int result) {
         if (result >= 0) {
                 take_effect(c);
                 settings_tell(c->ts->settings, c->ts->tenant);
+                if (c->rollout.span_usec > 0)
+                        c->ts->settings->rollout_begun(c->ts->settings->rollout_data, c->ts->tenant,
+                                                       &c->rollout);
                 end(c, TQ_CONTROL_FAILED, NULL);
                 return;
         }
@@ -229,6 +233,34 @@ static int record_audit(Change *c, const Assignment *a) {
                              .why = c->request.why });
 }
 
+/* In the same commit: from when on, and by how much it may make things worse. */
+static int record_rollout(Change *c) {
+        const Settings *s = c->ts->settings;
+        TqLedgerOp *op = commit_op(s->commit, TQ_LEDGER_ROLLOUT);
+        char about[96], span[TQ_FORMAT_MAX];
+
+        if (!op)
+                return -ENOMEM;
+        c->rollout = (TqLedgerRollout){ .revision = c->revision,
+                                        .begun_usec = tq_clock_realtime_usec(),
+                                        .span_usec = c->request.watch_usec,
+                                        .percent = s->host.policy.rollback_percent };
+        op->tenant = c->ts->tenant->id;
+        op->rollout = c->rollout;
+        (void)snprintf(about, sizeof(about),
+                       "revision %" PRIu64 " is looked after for %s, at %" PRIu64 " %%",
+                       c->revision, tq_format_span(c->rollout.span_usec, span, sizeof(span)),
+                       c->rollout.percent);
+        return audit_add(s->commit, &(AuditRow){ .kind = TQ_KIND_ROLLOUT,
+                                                 .uid = c->request.uid,
+                                                 .origin = &c->origin,
+                                                 .tenant = c->ts->tenant->id,
+                                                 .tenant_name = c->ts->tenant->name,
+                                                 .policy = c->request.policy,
+                                                 .about = about,
+                                                 .why = c->request.why });
+}
+
 static int record_all(Change *c) {
         int r = 0;
 
@@ -242,7 +274,7 @@ static int record_all(Change *c) {
                 if (r >= 0)
                         r = record_audit(c, &c->items[i]);
         }
-        return r;
+        return r < 0 || c->request.watch_usec == 0 ? r : record_rollout(c);
 }
 
 static void record(Change *c) {

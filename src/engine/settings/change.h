@@ -25,6 +25,7 @@ typedef struct ChangeRequest {
         const char *why;        /* NULL or empty: none */
         const char *about;      /* what it is part of, for the audit; NULL: nothing */
         uint64_t for_usec;      /* how long it holds; 0: for good */
+        uint64_t watch_usec;    /* how long it is looked after; 0: it is not */
         bool is_conditional;    /* only if if_revision is the tenant's */
         uint64_t if_revision;   /* 0: nothing was ever changed */
         uint64_t policy;        /* that it is part of; 0: none */
@@ -50,6 +51,8 @@ int change_assign(Change *c, const char *queue, const char *assignment, TqError 
 int change_unassign(Change *c, const char *queue, const char *name, TqError *err);
 /* The same, value NULL: unset. */
 int change_put(Change *c, const char *queue, const char *name, const char *value, TqError *err);
+/* Of each row "limit" of "queue" (NULL: the tenant's own), "then". */
+int change_put_rows(Change *c, const TqTable *t, TqError *err);
 /* What is wanted, all of it, is noted first; then change_drop_others(); then each is wanted: as
  * change_put(), unless it holds already for good, whatever it comes of. */
 int change_note_wanted(Change *c, const char *queue, const char *name, const char *value,

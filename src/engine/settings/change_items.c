@@ -143,6 +143,22 @@ int change_put(Change *c, const char *queue, const char *name, const char *value
         return value ? set_value(c, queue, name, value, err) : unset_value(c, queue, name, err);
 }
 
+/* First what is unset: it makes room. */
+int change_put_rows(Change *c, const TqTable *t, TqError *err) {
+        int r = 0;
+
+        for (int sets = 0; sets < 2; sets++)
+                for (size_t row = 0; r >= 0 && row < t->n_rows; row++) {
+                        const char *queue = tq_table_text(t, row, "queue");
+                        const char *then = tq_table_text(t, row, "then");
+
+                        if (sets == (then != NULL))
+                                r = change_put(c, queue ? queue : "",
+                                               tq_table_text(t, row, "limit"), then, err);
+                }
+        return r;
+}
+
 /* What it is called, and what it would say. */
 static int resolve(const char *queue, const char *name, const char *value, char *shown, size_t size,
                    char *text, size_t text_size, TqError *err) {

@@ -28,9 +28,10 @@ struct Change {
         size_t n;
         char **wanted; /* QUEUE/NAME */
         size_t n_wanted;
-        int64_t more_slots; /* that it reserves */
-        uint64_t revision;  /* 0: none yet */
-        bool is_reserving;  /* it changes a reservation */
+        int64_t more_slots;      /* that it reserves */
+        uint64_t revision;       /* 0: none yet */
+        TqLedgerRollout rollout; /* once it is recorded; of no span: it is not looked after */
+        bool is_reserving;       /* it changes a reservation */
         ChangeDone done;
         void *data;
 };

@@ -7,6 +7,14 @@
 
 /* What settings.c and change.c share. */
 
+/* What a slice had used at some time, the last ones in turn (drift.c). */
+typedef struct CpuMark {
+        uint64_t usec; /* CLOCK_BOOTTIME */
+        TqCgroupCpu cpu;
+} CpuMark;
+
+#define CPU_MARKS 8
+
 typedef struct TenantSettings {
         Settings *settings;
         const Tenant *tenant;
@@ -22,7 +30,9 @@ typedef struct TenantSettings {
         char share_fault[TQ_MESSAGE_TEXT_MAX]; /* its pool or reservation can't be had */
         TqList share;                          /* among those with a share_fault */
         LiveLimits live;
-        uint64_t look_usec;         /* CLOCK_BOOTTIME; its slice is looked at from then */
+        uint64_t look_usec; /* CLOCK_BOOTTIME; its slice is looked at from then */
+        CpuMark cpu_marks[CPU_MARKS];
+        size_t n_cpu_marks;         /* that were ever made */
         uint64_t revision;          /* of the last change of its limits; 0: none */
         void (*parked)(void *data); /* a change that waits for the APPLY */
         void *parked_data;
@@ -42,6 +52,9 @@ struct Settings {
         size_t n_reserving;
         const void *policy; /* the unit that is to become one; NULL: none */
         LiveDue due;
+        /* One that is looked after was recorded (rollout.c). */
+        void (*rollout_begun)(void *data, const Tenant *t, const TqLedgerRollout *row);
+        void *rollout_data;
         void (*changed)(void *data, const Tenant *t);
         void *changed_data;
 };

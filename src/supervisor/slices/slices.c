@@ -135,14 +135,15 @@ int slices_check_use(const Slices *s, const char *tenant, const TqLimits *limits
 }
 
 int slices_look(const Slices *s, const char *tenant, const TqLimits *limits, const char *device,
-                char *ret, size_t size, TqError *err) {
+                TqCgroupCpu *ret_cpu, char *ret, size_t size, TqError *err) {
         char name[TQ_TENANT_NAME_MAX + 8];
         TqLimits bounded;
         int r = bound(s, limits, &bounded, err);
 
         return r < 0 ? r
                      : tq_slice_look(s->fd, name_of(tenant, name, sizeof(name)), &bounded,
-                                     s->controllers, device[0] ? device : NULL, ret, size, err);
+                                     s->controllers, device[0] ? device : NULL, ret_cpu, ret, size,
+                                     err);
 }
 
 int slices_check(const Slices *s, const TqLimits *limits, const char *device, TqError *err) {

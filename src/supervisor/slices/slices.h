@@ -24,7 +24,7 @@ int slices_apply(Slices *s, const char *tenant, const TqLimits *limits, const ch
 int slices_check_use(const Slices *s, const char *tenant, const TqLimits *limits,
                      const char *device, TqError *err);
 int slices_look(const Slices *s, const char *tenant, const TqLimits *limits, const char *device,
-                char *ret, size_t size, TqError *err);
+                TqCgroupCpu *ret_cpu, char *ret, size_t size, TqError *err);
 /* Removes a tenant's, if nothing is below it any more. */
 int slices_remove(const Slices *s, const char *tenant);
 /* Whether they could be applied, as far as that can be said without one. */

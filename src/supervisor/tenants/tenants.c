@@ -444,18 +444,19 @@ static int check_use(const Tenants *ts, const Tenant *t, const TqLimits *limits,
 
 /* One that is not in order has no slice that must hold anything. */
 static void look(Tenants *ts, const Tenant *t, const TqApplyMessage *m) {
-        char text[TQ_MESSAGE_TEXT_MAX] = "", differs[TQ_MESSAGE_TEXT_MAX];
+        struct {
+                TqCgroupCpu cpu;
+                char text[TQ_MESSAGE_TEXT_MAX];
+        } seen = { .cpu = TQ_CGROUP_CPU_UNKNOWN };
         TqError err = {};
         int r = 0;
 
-        differs[0] = '\0';
         if (t && !t->is_ending && t->is_applied)
-                r = slices_look(ts->slices, t->name, &m->limits, t->device, differs,
-                                sizeof(differs), &err);
+                r = slices_look(ts->slices, t->name, &m->limits, t->device, &seen.cpu, seen.text,
+                                sizeof(seen.text), &err);
         if (r < 0 && r != -ESTALE)
-                (void)tq_error_format(&err, text, sizeof(text));
-        answer(ts, m->cookie, r, r == -ESTALE ? differs : text,
-               strlen(r == -ESTALE ? differs : text), -EBADF);
+                (void)tq_error_format(&err, seen.text, sizeof(seen.text));
+        answer(ts, m->cookie, r, &seen, sizeof(seen.cpu) + strlen(seen.text), -EBADF);
 }
 
 static int on_apply(void *userdata, const TqMessage *m, const char *blob, int *fd) {
