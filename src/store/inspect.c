@@ -22,6 +22,10 @@ typedef struct Check {
         const char *sql;
 } Check;
 
+#define LAST_CHANGE(tenant, name, queue)                                                           \
+        "(SELECT max(id) FROM audit b WHERE b.revision IS NOT NULL AND b.tenant = " tenant         \
+        " AND b.name = " name " AND coalesce(b.queue, '') = " queue ")"
+
 static const Check checks[] = {
         { "reference", 1,
           "SELECT \"table\" || ' ' || coalesce(rowid, '?') || ': its row of ' || parent || ' is "
@@ -86,6 +90,21 @@ static const Check checks[] = {
           " ', and the tenant is at ' || (SELECT t.revision FROM tenants t WHERE t.id = l.tenant)"
           " FROM limits l WHERE revision > (SELECT t.revision FROM tenants t"
           " WHERE t.id = l.tenant)" },
+        /* What set it may be older than the audit is. */
+        { "limit", 11,
+          "SELECT 'limit ' || l.name || ' of tenant ' || l.tenant || ': it is ' ||"
+          " coalesce(l.value, 'unset') || ', and by the audit ' || coalesce(a.new_value, 'unset')"
+          " FROM limits l JOIN audit a ON a.id = " LAST_CHANGE(
+                  "l.tenant", "l.name", "l.queue") " WHERE a.new_value IS NOT l.value" },
+        { "limit", 11,
+          "SELECT 'limit ' || a.name || ' of tenant ' || a.tenant || ': it is not set, and by the "
+          "audit ' || a.new_value FROM (SELECT DISTINCT tenant, name, coalesce(queue, '') AS queue"
+          " FROM audit WHERE revision IS NOT NULL) k JOIN audit a ON a.id = " LAST_CHANGE(
+                  "k.tenant", "k.name",
+                  "k.queue") " JOIN tenants t ON t.id = k.tenant AND t.ending IS NOT 'removed'"
+                             " WHERE a.new_value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM limits l"
+                             " WHERE l.tenant = k.tenant AND l.name = k.name AND l.queue = "
+                             "k.queue)" },
         { "dead", 5,
           "SELECT 'job ' || id || ': a dead letter that has not ended' FROM jobs"
           " WHERE dead <> 0 AND state <> 'done'" },
