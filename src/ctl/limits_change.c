@@ -239,14 +239,9 @@ static char *word_of(const TqTable *t, size_t row, const char *value) {
         return word;
 }
 
-/* What it has for good beyond [defaults]; NULL: nothing. */
+/* What is said of it for good, live or by its file; NULL: nothing. */
 static const char *own_value(const TqTable *t, size_t row) {
-        const char *source = tq_table_text(t, row, "source");
-
-        if (!source || strcmp(source, "unset") == 0 || strcmp(source, "default") == 0)
-                return NULL;
-        return tq_table_text(t, row,
-                             tq_table_integer(t, row, "until_usec", 0) > 0 ? "then" : "value");
+        return tq_table_text(t, row, "for_good");
 }
 
 static bool has(const TqTable *t, const char *queue, const char *limit) {

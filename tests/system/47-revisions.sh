@@ -130,6 +130,11 @@ globex: weight 2 -> 5'
         t_match "$(ctl limits copy -m 'as acme' acme globex)" 'globex/etl: concurrency unset -> 2'
         t_eq "$(value globex concurrency) $(value globex queue_depth)" "4 null" "also what its file says"
         t_match "$(ctl limits copy acme globex)" '\(as it was\)'
+        # What is so for some time only is not copied, but what stands behind it, here of its file.
+        ctl limits unset acme weight >/dev/null
+        ctl limits set --for 1h acme weight=99 >/dev/null
+        t_match "$(ctl limits copy --dry-run acme globex)" 'globex: weight [0-9a-z]+ -> 7 '
+        ctl limits set acme weight=7 >/dev/null
         ctl limits rollback --to 0 globex >/dev/null
         ctl limits rollback --to 0 acme >/dev/null
 }

@@ -11,12 +11,36 @@ typedef struct Row {
         const char *name, *value, *source, *kernel, *help;
 } Row;
 
+static const char *value_in(const TqLimits *own, const TqQueueLimit *queues, size_t n,
+                            const Row *row, char *buf) {
+        const TqQueueLimit *q = row->queue ? layers_find_queue(queues, n, row->queue) : NULL;
+        TqKey key = tq_limits_find(row->name);
+
+        if (!row->queue)
+                return layers_value(own, row->name, buf, TQ_VALUE_MAX);
+        return q && q->set >> key & 1 ? tq_limits_format_value(key, tq_policy_queue_get(q, key, 0),
+                                                               buf, TQ_VALUE_MAX)
+                                      : NULL;
+}
+
+/* What is said of it when nothing is for some time any more, be it more than a ceiling allows.
+ * live: NULL if nothing is set live. */
+static const char *for_good(const Layers *l, const Row *row, const LiveFacts *live, char *buf) {
+        if (live && live->until_usec == 0)
+                return value_in(&l->live, l->live_queues, l->n_live_queues, row, buf);
+        if (live && live->back)
+                return live->back;
+        return value_in(&l->file, l->file_queues, l->n_file_queues, row, buf);
+}
+
 static int add(const Call *c, TqTable *table, const Row *row) {
         const char *cells[] = { row->queue,  row->name,   row->value,
                                 row->source, row->kernel, row->help };
         const Settings *s = c->api->settings;
         uint32_t id = c->tenant->id;
+        char buf[TQ_VALUE_MAX];
         LiveFacts live;
+        bool is_live;
         int r = tq_table_add_row(table);
 
         for (size_t i = 0; r >= 0 && i < TQ_ELEMENTSOF(cells); i++)
@@ -26,8 +50,11 @@ static int add(const Call *c, TqTable *table, const Row *row) {
         tq_table_set_integer(table, 9, (int64_t)settings_revision(s, id));
         if (rollouts_until(c->api->rollouts, id) > 0)
                 tq_table_set_integer(table, 10, (int64_t)rollouts_until(c->api->rollouts, id));
-        if (!settings_live(s, id, row->queue ? row->queue : "", row->name, &live))
-                return 0;
+        is_live = settings_live(s, id, row->queue ? row->queue : "", row->name, &live);
+        r = tq_table_set_text(table, 11,
+                              for_good(settings_layers(s, id), row, is_live ? &live : NULL, buf));
+        if (r < 0 || !is_live)
+                return r;
         tq_table_set_integer(table, 6, (int64_t)live.revision);
         if (live.until_usec == 0)
                 return 0;
@@ -102,10 +129,10 @@ static int add_own(const Call *c, const Layers *l, TqTable *table) {
 }
 
 int verb_get_limits(Call *c) {
-        static const char *const columns[] = { "queue",           "limit",       "value",
-                                               "source",          "kernel",      "help",
-                                               "revision",        "until_usec",  "then",
-                                               "tenant_revision", "watched_usec" };
+        static const char *const columns[] = { "queue",           "limit",        "value",
+                                               "source",          "kernel",       "help",
+                                               "revision",        "until_usec",   "then",
+                                               "tenant_revision", "watched_usec", "for_good" };
         const Layers *l = settings_layers(c->api->settings, c->tenant->id);
         TQ_TABLE_CLEANUP TqTable table = {};
         int r;
