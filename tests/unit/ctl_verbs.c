@@ -40,7 +40,8 @@ static const struct {
                  "[--dry-run] -- CMD "
                  "[ARG…]" },
         { "ps", "ps [-t TENANT] [-a] [-n ROWS] [TENANT]" },
-        { "limits set", "limits set [-m TEXT] [--dry-run] [--force] [--for SPAN] [--watch SPAN] [--if-revision N] "
+        { "limits set", "limits set [-m TEXT] [--dry-run] [--force] [--for SPAN] [--watch SPAN] "
+                        "[--if-revision N] "
                         "TENANT[/QUEUE]… KEY=VALUE…" },
         { "tenants", "tenants [-t TENANT] [TENANT]" },
         { "reload", "reload [-m TEXT]" },
