@@ -54,8 +54,8 @@ void tq_log_open(const char *prefix) {
 
 static bool send_to_journal(int priority, TqLogAbout about, const char *text) {
         char message[1100], level[16], id[64], tenant[160], job[64];
-        struct iovec fields[5 + TQ_LOG_FIELDS];
-        int n = 0;
+        struct iovec fields[5 + TQ_LOG_FIELDS + TQ_LOG_TRAIL];
+        int n = 0, most;
 
 #define FIELD(buf, ...)                                                                            \
         do {                                                                                       \
@@ -74,6 +74,9 @@ static bool send_to_journal(int priority, TqLogAbout about, const char *text) {
 #undef FIELD
         for (size_t i = 0; i < TQ_MIN(about.n_fields, (size_t)TQ_LOG_FIELDS); i++)
                 fields[n++] = (struct iovec){ (char *)about.fields[i], strlen(about.fields[i]) };
+        most = n + TQ_LOG_TRAIL;
+        for (const char *f = about.trail; f && *f && n < most; f += strlen(f) + 1)
+                fields[n++] = (struct iovec){ (char *)f, strlen(f) };
         return sd_journal_sendv(fields, n) >= 0;
 }
 

@@ -41,8 +41,10 @@ typedef struct TqLogAbout {
         uint64_t job;              /* 0: none */
         const char *const *fields; /* others: "TENANTQ_NAME=value" */
         size_t n_fields;           /* at most TQ_LOG_FIELDS */
+        const char *trail;         /* others, one behind the other: core/trail.h. NULL: none */
 } TqLogAbout;
 #define TQ_LOG_FIELDS 10
+#define TQ_LOG_TRAIL  66
 
 /* prefix stands before each line on stderr ("engine: "); borrowed. Looks once where stderr leads.
  */

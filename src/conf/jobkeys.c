@@ -142,11 +142,20 @@ static int set_stop_timeout(TqJobSpec *spec, const char *value, const char **ret
         return 0;
 }
 
+/* What it goes into has words only: a line of a log, a header, a query. */
 static int set_correlation(TqJobSpec *spec, const char *value, const char **ret_expected) {
-        *ret_expected = "1 to 128 bytes";
+        *ret_expected = "a word of 1 to 128 characters of ASCII, without blanks";
         if (value[0] == '\0' || strlen(value) > 128)
                 return -EINVAL;
+        for (const char *c = value; *c; c++)
+                if (*c <= ' ' || *c > '~')
+                        return -EINVAL;
         return set_string(&spec->correlation_id, value);
+}
+
+static int set_trace(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        *ret_expected = "a traceparent of W3C Trace Context: 00-, 32, 16 and 2 hexadecimal digits";
+        return tq_jobspec_trace_is_valid(value) ? set_string(&spec->trace_parent, value) : -EINVAL;
 }
 
 static int set_submission_key(TqJobSpec *spec, const char *value, const char **ret_expected) {
@@ -156,21 +165,117 @@ static int set_submission_key(TqJobSpec *spec, const char *value, const char **r
         return set_string(&spec->key, value);
 }
 
+/* What can be shown: escapes of a quoted word may say anything. */
+static bool is_shown(const char *text) {
+        for (const char *c = text; *c; c++)
+                if ((unsigned char)*c < ' ' || *c == 0x7F)
+                        return false;
+        return tq_parse_is_utf8(text, strlen(text));
+}
+
+/* Of keys that can be repeated: what the lines before have said, too. NULL: out of memory. */
+static const char *join(TqBuffer *all, const char *before, const char *value) {
+        tq_buffer_printf(all, "%s%s%s", before ? before : "", before ? " " : "", value);
+        return tq_buffer_string(all);
+}
+
+/* Keys as Prometheus takes them (Data model, "Metric names and labels"), those of its own left out.
+ */
+static int check_labels(char *const words[], size_t n, const char **ret_expected) {
+        for (size_t i = 0; i < n; i++) {
+                size_t length = strcspn(words[i], "=");
+
+                if (words[i][length] != '=')
+                        return -EINVAL;
+                *ret_expected = "KEY=VALUE words, with a KEY of A-Z a-z 0-9 _ that does not begin "
+                                "with a digit or __, and a VALUE without control characters";
+                if (!tq_jobspec_env_name_is_valid(words[i], length) ||
+                    strncmp(words[i], "__", 2) == 0 || !is_shown(words[i]))
+                        return -EINVAL;
+                *ret_expected = "each KEY once";
+                for (size_t j = 0; j < i; j++)
+                        if (strncmp(words[j], words[i], length + 1) == 0)
+                                return -EINVAL;
+                *ret_expected = "KEY=VALUE words";
+        }
+        return 0;
+}
+
 static int set_labels(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        TQ_BUFFER_CLEANUP TqBuffer all = {};
+        const char *text = join(&all, spec->labels, value);
         TQ_FREE char **words = NULL;
         size_t n;
         int r;
 
+        if (!text)
+                return -ENOMEM;
         *ret_expected = "KEY=VALUE words, at most 64 of them and 1024 bytes";
-        r = tq_parse_words(value, 64, &words, &n);
+        r = tq_parse_words(text, TQ_JOB_LABELS_MAX, &words, &n);
         if (r == -ENOMEM)
                 return r;
-        if (r < 0 || strlen(value) > 1024)
+        if (r < 0 || strlen(text) > 1024)
                 return -EINVAL;
-        for (size_t i = 0; i < n; i++)
-                if (words[i][strcspn(words[i], "=")] != '=' || words[i][0] == '=')
+        r = check_labels(words, n, ret_expected);
+        return r < 0 ? r : set_string(&spec->labels, text);
+}
+
+static int add_tie(TqJobSpec *spec, TqJobTie kind, const char *name) {
+        char **list = (char **)reallocarray((void *)spec->ties, spec->n_ties + 1, sizeof(*list));
+
+        if (!list)
+                return -ENOMEM;
+        spec->ties = list;
+        if (asprintf(&list[spec->n_ties], "%c%s", kind, name) < 0)
+                return -ENOMEM;
+        spec->n_ties++;
+        return 0;
+}
+
+static int set_parent(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        *ret_expected = "a job's number or name, or another text of 1 to 255 bytes";
+        if (value[0] == '\0' || strlen(value) > TQ_JOB_TIE_NAME_MAX)
+                return -EINVAL;
+        return add_tie(spec, TQ_JOB_TIE_PARENT, value);
+}
+
+static bool has_tie(const TqJobSpec *spec, TqJobTie kind, const char *name) {
+        for (size_t i = 0; i < spec->n_ties; i++)
+                if (spec->ties[i][0] == (char)kind && strcmp(spec->ties[i] + 1, name) == 0)
+                        return true;
+        return false;
+}
+
+static int add_ties(TqJobSpec *spec, TqJobTie kind, const char *value, const char **ret_expected) {
+        TQ_FREE char **words = NULL;
+        size_t n, before = 0;
+        int r;
+
+        *ret_expected = "names of 1 to 255 bytes without control characters, at most 32 in all";
+        r = tq_parse_words(value, TQ_JOB_TIES_MAX, &words, &n);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || n == 0)
+                return -EINVAL;
+        for (size_t i = 0; i < spec->n_ties; i++)
+                before += spec->ties[i][0] == (char)kind;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (words[i][0] == '\0' || strlen(words[i]) > TQ_JOB_TIE_NAME_MAX ||
+                    !is_shown(words[i]))
                         return -EINVAL;
-        return set_string(&spec->labels, value);
+                if (has_tie(spec, kind, words[i]))
+                        continue;
+                r = before++ < TQ_JOB_TIES_MAX ? add_tie(spec, kind, words[i]) : -EINVAL;
+        }
+        return r;
+}
+
+static int set_inputs(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        return add_ties(spec, TQ_JOB_TIE_INPUT, value, ret_expected);
+}
+
+static int set_outputs(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        return add_ties(spec, TQ_JOB_TIE_OUTPUT, value, ret_expected);
 }
 
 static int set_deadline(TqJobSpec *spec, const char *value, const char **ret_expected) {
@@ -191,9 +296,7 @@ static int set_after(TqJobSpec *spec, const char *value, const char **ret_expect
         int r;
 
         *ret_expected = "numbers or names of jobs, at most 64 in all";
-        tq_buffer_printf(&all, "%s%s%s", spec->after ? spec->after : "", spec->after ? " " : "",
-                         value);
-        text = tq_buffer_string(&all);
+        text = join(&all, spec->after, value);
         if (!text)
                 return -ENOMEM;
         r = tq_parse_words(text, TQ_JOB_AFTER_MAX, &words, &n);
@@ -376,8 +479,13 @@ const TqJobfileKey tq_jobfile_keys[] = {
           "jobs that have to have ended before: names or numbers" },
         { "Job", "RuntimeMaxSec", false, set_runtime, "how long each attempt may run" },
         { "Job", "TimeoutStopSec", false, set_stop_timeout, "from SIGTERM to SIGKILL" },
-        { "Job", "CorrelationId", false, set_correlation, "a text that stays with the job" },
-        { "Job", "Labels", false, set_labels, "words KEY=VALUE that stay with the job" },
+        { "Job", "CorrelationId", false, set_correlation, "a word that stays with the job" },
+        { "Job", "Labels", true, set_labels, "words KEY=VALUE that stay with the job" },
+        { "Job", "TraceParent", false, set_trace, "the span of a trace that it is a part of" },
+        { "Job", "Parent", false, set_parent,
+          "a note of what it comes of: a job's number or name, or another text" },
+        { "Job", "Inputs", true, set_inputs, "a note of what it takes: names" },
+        { "Job", "Outputs", true, set_outputs, "a note of what it makes: names" },
         { "Job", "Key", false, set_submission_key, "the same submission twice is one job" },
         { "Job", "OnLost", false, set_on_lost, "what becomes of an attempt whose end nobody saw" },
         { "Job", "Keep", false, set_keep, "how long it is kept in the history at least" },

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
+
 void tq_jobspec_done(TqJobSpec *spec) {
         free(spec->name);
         free((void *)spec->argv);
@@ -18,6 +20,10 @@ void tq_jobspec_done(TqJobSpec *spec) {
         free(spec->correlation_id);
         free(spec->key);
         free(spec->labels);
+        free(spec->trace_parent);
+        for (size_t i = 0; i < spec->n_ties; i++)
+                free(spec->ties[i]);
+        free((void *)spec->ties);
         free(spec->after);
         *spec = (TqJobSpec){};
 }
@@ -48,6 +54,17 @@ bool tq_jobspec_env_name_is_valid(const char *name, size_t n) {
         return n > 0;
 }
 
+/* n digits, not all of them 0. */
+static bool is_number(const char *text, size_t n) {
+        return strspn(text, "0123456789abcdef") == n && strspn(text, "0") < n;
+}
+
+bool tq_jobspec_trace_is_valid(const char *text) {
+        return strlen(text) == TQ_JOB_TRACE_SIZE && strncmp(text, "00-", 3) == 0 &&
+               is_number(text + 3, 32) && text[35] == '-' && is_number(text + 36, 16) &&
+               text[52] == '-' && strspn(text + 53, "0123456789abcdef") == 2;
+}
+
 static bool is_overridden(const TqJobSpec *spec, const char *assignment) {
         size_t n = strcspn(assignment, "=") + 1;
 
@@ -72,6 +89,28 @@ static void add_default(const TqJobSpec *spec, TqBuffer *strings, uint32_t *coun
                 return;
         tq_buffer_append(strings, assignment, text.size + 1);
         (*count)++;
+}
+
+/* What follows the job wherever it goes. */
+static void add_trail(const TqJobSpec *spec, TqBuffer *strings, uint32_t *count) {
+        TQ_FREE char **words = NULL;
+        size_t n = 0;
+        int r;
+
+        if (spec->correlation_id)
+                add_default(spec, strings, count, "TENANTQ_CORRELATION_ID", spec->correlation_id);
+        if (spec->trace_parent)
+                add_default(spec, strings, count, "TRACEPARENT", spec->trace_parent);
+        if (!spec->labels)
+                return;
+        r = tq_parse_words(spec->labels, TQ_JOB_LABELS_MAX, &words, &n);
+        if (r < 0)
+                strings->error = r;
+        for (size_t i = 0; i < n; i++) {
+                tq_buffer_append_string(strings, "TENANTQ_LABEL_");
+                tq_buffer_append(strings, words[i], strlen(words[i]) + 1);
+                (*count)++;
+        }
 }
 
 static void encode_paths(const TqJobSpec *spec, TqBuffer *strings) {
@@ -113,6 +152,7 @@ int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer 
         add_default(spec, &strings, &counts[1], "TENANTQ_ATTEMPT", number);
         add_default(spec, &strings, &counts[1], "TENANTQ_TENANT", who->tenant);
         add_default(spec, &strings, &counts[1], "TENANTQ_QUEUE", spec->queue);
+        add_trail(spec, &strings, &counts[1]);
         for (size_t i = 0; i < spec->n_environment; i++, counts[1]++)
                 tq_buffer_append(&strings, spec->environment[i], strlen(spec->environment[i]) + 1);
 

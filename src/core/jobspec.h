@@ -16,12 +16,23 @@ typedef enum TqJobPath {
         TQ_JOB_PATH_INACCESSIBLE = 'x', /* InaccessiblePaths= */
 } TqJobPath;
 
+/* How a job and a name belong together: a job, something that jobs make, or free text. */
+typedef enum TqJobTie {
+        TQ_JOB_TIE_PARENT = 'p', /* Parent=: what it comes of */
+        TQ_JOB_TIE_INPUT = 'i',  /* Inputs= */
+        TQ_JOB_TIE_OUTPUT = 'o', /* Outputs= */
+} TqJobTie;
+
 #define TQ_JOB_PATHS_MAX    64
 #define TQ_JOB_ARGS_MAX     4096
 #define TQ_JOB_ENV_MAX      1024
 #define TQ_JOB_NAME_MAX     128
 #define TQ_JOB_AFTER_MAX    64 /* jobs of After= */
 #define TQ_JOB_PRIORITY_MAX 100
+#define TQ_JOB_LABELS_MAX   64
+#define TQ_JOB_TIES_MAX     32 /* of one kind */
+#define TQ_JOB_TIE_NAME_MAX 255
+#define TQ_JOB_TRACE_SIZE   55                     /* of a TraceParent= */
 #define TQ_JOB_STOP_USEC    (10 * TQ_USEC_PER_SEC) /* TimeoutStopSec= unless given */
 
 /* One job as its file describes it: parsed, validated, nothing looked up. Owns all its strings. */
@@ -34,8 +45,11 @@ typedef struct TqJobSpec {
         size_t n_environment;
         char *working_directory; /* absolute, or NULL: the home, or / where that is none */
         char *correlation_id;
-        char *key;    /* Key=: the same submission of its tenant has the same; or NULL */
-        char *labels; /* as written: blank-separated KEY=VALUE */
+        char *key;          /* Key=: the same submission of its tenant has the same; or NULL */
+        char *labels;       /* as written: blank-separated KEY=VALUE */
+        char *trace_parent; /* W3C Trace Context; or NULL */
+        char **ties;        /* TqJobTie and, behind it, a name; each its own allocation */
+        size_t n_ties;
         int priority;
         uint64_t start_after_usec; /* CLOCK_REALTIME; 0: now */
         bool has_deadline;
@@ -64,6 +78,9 @@ bool tq_jobspec_env_is_reserved(const char *name, size_t n);
 /* [A-Za-z_][A-Za-z0-9_]* of n bytes. */
 bool tq_jobspec_env_name_is_valid(const char *name, size_t n);
 
+/* 00-TRACE-SPAN-FLAGS in lower-case hexadecimal, neither of them 0: W3C Trace Context, 3.2. */
+bool tq_jobspec_trace_is_valid(const char *text);
+
 typedef struct TqJobIdentity {
         uint64_t id;
         unsigned attempt;
@@ -76,5 +93,6 @@ typedef struct TqJobIdentity {
  * the tenant: `u32 argc, u32 envc, u32 paths`, then working directory (behind a '-': or / if it
  * can't be entered), arguments, environment and paths as terminated strings. The environment is:
  * PATH, HOME, USER, LOGNAME, SHELL, LANG, TENANTQ_JOB, TENANTQ_ATTEMPT, TENANTQ_TENANT,
- * TENANTQ_QUEUE, then the job's own, which stand over the first six. -ENOMEM. */
+ * TENANTQ_QUEUE, TENANTQ_CORRELATION_ID, TENANTQ_LABEL_…, TRACEPARENT, then the job's own, which
+ * stand over all that is not called TENANTQ_…. -ENOMEM. */
 int tq_jobspec_encode(const TqJobSpec *spec, const TqJobIdentity *who, TqBuffer *ret);

@@ -150,17 +150,20 @@ static void on_room(void *data, uint32_t tenant) {
 }
 
 /* What a tenant can bring about as often as it likes, if it knows how. */
-static void on_quarantined(void *data, uint32_t tenant, uint64_t job, const char *why) {
+static void on_quarantined(void *data, uint32_t tenant, const Job *job, const char *why) {
         Engine *e = data;
         const Tenant *t = tenants_get(e->tenants, tenant);
 
-        tq_log_about(
-                LOG_ERR,
-                (TqLogAbout){ .id = TQ_LOG_QUARANTINED, .tenant = t ? t->name : NULL, .job = job },
-                "job %" PRIu64 " of %s is held in quarantine: %s", job, t ? t->name : "?", why);
-        events_add_within(e->events, tenants_budget(e->tenants, tenant), TQ_KIND_QUARANTINE, job,
-                          EVENTS_NOBODY, "held: %s; tenantqctl release %" PRIu64 " tries it again",
-                          why, job);
+        tq_log_about(LOG_ERR,
+                     (TqLogAbout){ .id = TQ_LOG_QUARANTINED,
+                                   .tenant = t ? t->name : NULL,
+                                   .job = job->id,
+                                   .trail = job->trail },
+                     "job %" PRIu64 " of %s is held in quarantine: %s", job->id, t ? t->name : "?",
+                     why);
+        events_add_within(e->events, tenants_budget(e->tenants, tenant), TQ_KIND_QUARANTINE,
+                          job->id, EVENTS_NOBODY,
+                          "held: %s; tenantqctl release %" PRIu64 " tries it again", why, job->id);
 }
 
 /* Start-up ------------------------------------------------------------------------------------ */

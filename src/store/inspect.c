@@ -6,6 +6,7 @@
 
 #include "base/parse.h"
 #include "core/ids.h"
+#include "core/jobspec.h"
 #include "core/verdict.h"
 #include "store/chain.h"
 #include "store/ledger_schema.h"
@@ -30,7 +31,7 @@ static const Check checks[] = {
         { "reference", 1,
           "SELECT \"table\" || ' ' || coalesce(rowid, '?') || ': its row of ' || parent || ' is "
           "not "
-          "there' FROM pragma_foreign_key_check WHERE \"table\" <> 'attempts'"
+          "there' FROM pragma_foreign_key_check WHERE \"table\" NOT IN ('attempts', 'lineage')"
           " AND (\"table\" <> 'limits' OR rowid IS NOT NULL)" },
         { "tenant", 1,
           "SELECT 'tenant ' || id || ': its name is not valid' FROM tenants"
@@ -55,6 +56,16 @@ static const Check checks[] = {
           " WHERE NOT tq_is('queue', queue) OR NOT tq_is('utf8', name)"
           " OR NOT tq_is('utf8', labels) OR NOT tq_is('utf8', correlation_id)"
           " OR NOT tq_is('utf8', verdict)" },
+        { "text", 12,
+          "SELECT 'job ' || id || ': its trace is not valid' FROM jobs"
+          " WHERE NOT tq_is('trace', trace_parent)" },
+        { "lineage", 12,
+          "SELECT 'lineage of job ' || job || ': tenant ' || tenant || ' has no such job'"
+          " FROM lineage l WHERE NOT EXISTS"
+          " (SELECT 1 FROM jobs j WHERE j.id = l.job AND j.tenant = l.tenant)" },
+        { "lineage", 12,
+          "SELECT 'lineage of job ' || job || ': a kind or a name in it is not valid' FROM lineage"
+          " WHERE kind NOT IN ('parent', 'input', 'output') OR NOT tq_is('utf8', name)" },
         { "verdict", 1,
           "SELECT 'job ' || id || ': it has ended and has no verdict' FROM jobs"
           " WHERE state = 'done' AND (verdict IS NULL OR outcome IS NULL OR ended_usec IS NULL)" },
@@ -193,6 +204,7 @@ static void is(sqlite3_context *context, int n, sqlite3_value **values) {
                 { "stage", is_stage },
                 { "stop", is_stop },
                 { "utf8", is_text },
+                { "trace", tq_jobspec_trace_is_valid },
                 { "tenant", tq_ids_tenant_is_valid },
                 { "queue", tq_ids_queue_is_valid },
         };

@@ -96,7 +96,7 @@ typedef struct TqLedgerOp {
                 struct {
                         uint64_t claim; /* 0: not from the spool */
                         char queue[TQ_QUEUE_NAME_MAX + 1];
-                        char *name, *correlation_id, *labels;
+                        char *name, *correlation_id, *labels, *trace_parent;
                         int priority;
                         uint64_t start_after_usec; /* 0: at once */
                         bool has_deadline;
@@ -105,6 +105,8 @@ typedef struct TqLedgerOp {
                         char *after;
                         uint64_t keep_usec; /* 0: as all */
                         char *key;          /* NULL: none */
+                        char *ties;         /* TqJobTie and a name each, terminated; an empty one
+                                               behind the last. NULL: none */
                         char *retry;        /* as tq_retry_format() writes it; NULL: one attempt */
                         char *spec;
                         size_t spec_size;
@@ -212,9 +214,10 @@ typedef struct TqLedgerLive {
         uint64_t id;
         const char *queue;
         const char *name;
-        const char *after; /* as written; NULL: none */
-        const char *retry; /* NULL: one attempt */
-        const char *spec;  /* NULL with has_bounds: it need not be read */
+        const char *after;                                  /* as written; NULL: none */
+        const char *retry;                                  /* NULL: one attempt */
+        const char *correlation_id, *labels, *trace_parent; /* NULL: none */
+        const char *spec; /* NULL with has_bounds: it need not be read */
         size_t spec_size;
         uint32_t tenant;
         int priority;
@@ -381,7 +384,8 @@ typedef struct TqLedgerFilter {
         size_t max_bytes;  /* of texts, about; then the table is cut. 0: without bound */
         bool with_spec;    /* adds the column `spec` */
         bool revision_only;
-        uint64_t other; /* a revision, TQ_LEDGER_NOW: what is set now */
+        const char *name; /* of what lineage is asked; with a job of its own it is not */
+        uint64_t other;   /* a revision, TQ_LEDGER_NOW: what is set now */
 } TqLedgerFilter;
 
 int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
@@ -390,6 +394,11 @@ int tq_ledger_jobs(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
 int tq_ledger_jobs_of(TqLedger *l, const uint64_t *ids, size_t *n, size_t max_bytes, TqTable *ret);
 /* The same columns of dead letters: the newest first. */
 int tq_ledger_dead(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
+/* Where the job comes from and what came of it, or what `name` stands for, of the tenant: first
+ * that itself, then each direction (`from`, `to`) as a tree, row by row, with its depth. `kind`
+ * says by which key a row belongs to the one above; `more`, what is left out there: `above` (it was
+ * followed already), `deep`, `many` (branches), `full` (all that would come behind). -ENOENT. */
+int tq_ledger_lineage(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
 /* The attempts of a job, in their order, at most `limit` of the last ones. */
 int tq_ledger_attempts(TqLedger *l, const TqLedgerFilter *filter, TqTable *ret);
 /* What was done, by whom and why: the newest `limit` events below `before`. */

@@ -34,6 +34,8 @@ void tq_ledger_op_done(TqLedgerOp *op) {
                 free(op->accept.name);
                 free(op->accept.correlation_id);
                 free(op->accept.labels);
+                free(op->accept.trace_parent);
+                free(op->accept.ties);
                 free(op->accept.after);
                 free(op->accept.retry);
                 free(op->accept.key);
@@ -65,8 +67,24 @@ static void bind_counter(sqlite3_stmt *s, int i, uint64_t v) {
                 (void)sqlite3_bind_int64(s, i, (int64_t)TQ_MIN(v, (uint64_t)INT64_MAX));
 }
 
+static int insert_ties(TqLedger *l, const TqLedgerOp *op) {
+        int r = 0;
+
+        for (const char *tie = op->accept.ties; r >= 0 && *tie; tie += strlen(tie) + 1) {
+                sqlite3_stmt *s = tq_ledger_statement(l, Q_TIE);
+
+                tq_ledger_bind_u64(s, 1, op->job);
+                tq_ledger_bind_text(s, 2, tq_ledger_tie_to_string((TqJobTie)tie[0]));
+                tq_ledger_bind_text(s, 3, tie + 1);
+                tq_ledger_bind_u64(s, 4, op->tenant);
+                r = tq_ledger_run(s);
+        }
+        return r;
+}
+
 static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
         sqlite3_stmt *s = tq_ledger_statement(l, Q_ACCEPT);
+        int r;
 
         tq_ledger_bind_u64(s, 1, op->job);
         if (op->accept.claim > 0)
@@ -92,7 +110,10 @@ static int apply_accept(TqLedger *l, const TqLedgerOp *op) {
         if (op->accept.keep_usec > 0)
                 tq_ledger_bind_u64(s, 19, op->accept.keep_usec);
         tq_ledger_bind_text(s, 20, op->accept.key);
-        return tq_ledger_run(s);
+        tq_ledger_bind_text(s, 21, op->accept.trace_parent);
+        r = tq_ledger_run(s);
+        /* A claim that is there already is no job of this number. */
+        return r >= 0 && op->accept.ties && sqlite3_changes(l->db) > 0 ? insert_ties(l, op) : r;
 }
 
 /* The boot, and the time in it. */

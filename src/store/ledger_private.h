@@ -4,12 +4,14 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include "core/jobspec.h"
 #include "store/chain.h"
 #include "store/ledger.h"
 
 /* What the files of the ledger share: ledger.c (opening), ledger_query.c (statements),
  * ledger_apply.c and ledger_audit.c (changes), ledger_start.c (what a start takes up),
- * ledger_find.c (lookups), ledger_read.c (tables), ledger_history.c (forgetting). */
+ * ledger_find.c (lookups), ledger_read.c (tables), ledger_lineage.c (what came from what),
+ * ledger_history.c (forgetting). */
 
 typedef enum TqLedgerQuery {
         Q_BEGIN,
@@ -32,6 +34,11 @@ typedef enum TqLedgerQuery {
         Q_COUNT_DEAD,
         Q_COUNT_LIMITS,
         Q_ACCEPT,
+        Q_TIE,
+        Q_TIES,
+        Q_TIED_JOB,
+        Q_TIED_BEFORE,
+        Q_TIED_AFTER,
         Q_RUNNING_ATTEMPT,
         Q_RUNNING_JOB,
         Q_STOP,
@@ -146,6 +153,9 @@ int tq_ledger_apply_audit(TqLedger *l, const TqLedgerOp *op);
 int tq_ledger_apply_policy(TqLedger *l, const TqLedgerOp *op);
 int tq_ledger_apply_limit(TqLedger *l, const TqLedgerOp *op);
 int tq_ledger_apply_forget_audit(TqLedger *l, const TqLedgerOp *op);
+
+/* ledger_lineage.c: the word of a kind. */
+const char *tq_ledger_tie_to_string(TqJobTie kind);
 
 /* ledger_history.c */
 int tq_ledger_apply_forget(TqLedger *l, const TqLedgerOp *op);

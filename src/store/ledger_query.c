@@ -53,10 +53,20 @@ static const char *const queries[_Q_MAX] = {
                 "INSERT INTO jobs(id, claim, tenant, queue, name, state, priority, submitted_usec,"
                 " submitter_uid, start_after_usec, correlation_id, labels, spec, held, "
                 "deadline_usec,"
-                " after, runtime_usec, stop_usec, memory_bytes, retry, keep_usec, key) "
+                " after, runtime_usec, stop_usec, memory_bytes, retry, keep_usec, key,"
+                " trace_parent) "
                 "VALUES(?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14,"
-                " ?15, ?16, ?17, ?18, ?19, ?20) "
+                " ?15, ?16, ?17, ?18, ?19, ?20, ?21) "
                 "ON CONFLICT(claim) DO NOTHING",
+        [Q_TIE] = "INSERT INTO lineage(job, kind, name, tenant) VALUES(?1, ?2, ?3, ?4)",
+        [Q_TIES] = "SELECT name FROM lineage WHERE job = ?1 AND kind = ?2 ORDER BY name LIMIT ?3",
+        [Q_TIED_JOB] = "SELECT j.name, j.state, j.verdict, t.name, j.submitted_usec, j.tenant "
+                       "FROM jobs j JOIN tenants t ON t.id = j.tenant "
+                       "WHERE j.id = ?1 AND (?2 < 0 OR j.tenant = ?2)",
+        [Q_TIED_BEFORE] = "SELECT job FROM lineage WHERE tenant = ?1 AND name = ?2 AND kind = ?3"
+                          " AND job < ?4 ORDER BY job DESC LIMIT ?5",
+        [Q_TIED_AFTER] = "SELECT job FROM lineage WHERE tenant = ?1 AND name = ?2 AND kind = ?3"
+                         " AND job > ?4 AND job <= ?5 ORDER BY job LIMIT ?6",
         [Q_RUNNING_ATTEMPT] = "INSERT INTO attempts(job, attempt, boot, released_usec) "
                               "VALUES(?1, ?2, ?3, ?4)",
         [Q_RUNNING_JOB] = "UPDATE jobs SET state = 'running', attempt = ?2, held = 0, crashes = 0,"

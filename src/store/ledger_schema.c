@@ -91,9 +91,19 @@
         "  throttled_usec INTEGER, before_cpu_usec INTEGER, before_throttled_usec INTEGER) "       \
         "STRICT;"
 
+/* What a job comes of, takes and makes, by names: rows of those jobs only that say so. kind:
+ * `parent`, `input` or `output`. */
+#define LINEAGE                                                                                    \
+        "CREATE TABLE lineage("                                                                    \
+        "  job INTEGER NOT NULL REFERENCES jobs, kind TEXT NOT NULL, name TEXT NOT NULL,"          \
+        "  tenant INTEGER NOT NULL, PRIMARY KEY(job, kind, name)) STRICT, WITHOUT ROWID;"          \
+        "CREATE INDEX lineage_by_name ON lineage(tenant, name, kind, job);"                        \
+        "CREATE TRIGGER lineage_gone AFTER DELETE ON jobs BEGIN"                                   \
+        "  DELETE FROM lineage WHERE job = old.id; END;"
+
 /* These texts are of released steps, too: who changes one writes the old one into those first. A
  * job's file comes last: what lies behind 64 KiB of it would be read from page to page. */
-#define JOBS_COLUMNS                                                                               \
+#define JOBS_COLUMNS_10                                                                            \
         "  id INTEGER PRIMARY KEY, claim INTEGER UNIQUE, tenant INTEGER NOT NULL REFERENCES "      \
         "tenants,"                                                                                 \
         "  queue TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT "    \
@@ -109,6 +119,7 @@
         "0,"                                                                                       \
         "  retry_usec INTEGER, dead INTEGER NOT NULL DEFAULT 0, keep_usec INTEGER,"                \
         "  key TEXT, crashes INTEGER NOT NULL DEFAULT 0, quarantine TEXT"
+#define JOBS_COLUMNS JOBS_COLUMNS_10 ", trace_parent TEXT"
 #define JOBS_INDICES                                                                               \
         "CREATE INDEX jobs_by_tenant ON jobs(tenant, id);"                                         \
         "CREATE INDEX jobs_live ON jobs(id) WHERE state <> 'done';"                                \
@@ -146,7 +157,7 @@ const char tq_ledger_schema[] =
         "  draining INTEGER NOT NULL, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL, why TEXT,"
         "  PRIMARY KEY(tenant, queue)) STRICT, WITHOUT ROWID;"
 
-        DAYS SUMS STANDINGS FLOORS AUDIT LIMITS POLICIES FILES ROLLOUTS;
+        DAYS SUMS STANDINGS FLOORS AUDIT LIMITS POLICIES FILES ROLLOUTS LINEAGE;
 
 const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
@@ -189,7 +200,7 @@ const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "ALTER TABLE tenants ADD COLUMN ending_why TEXT;"
         "CREATE INDEX jobs_dead_by_queue ON jobs(tenant, queue, id) WHERE dead <> 0;" FLOORS,
         "DROP VIEW sums;"
-        "CREATE TABLE jobs_10(" JOBS_COLUMNS ", spec BLOB NOT NULL) STRICT;"
+        "CREATE TABLE jobs_10(" JOBS_COLUMNS_10 ", spec BLOB NOT NULL) STRICT;"
         "INSERT INTO jobs_10 SELECT id, claim, tenant, queue, name, state, priority,"
         "  submitted_usec, submitter_uid, start_after_usec, correlation_id, labels, stop, attempt,"
         "  outcome, level, stage, code, verdict, ended_usec, held, deadline_usec, after,"
@@ -213,5 +224,13 @@ const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "  lag(new_value) OVER (PARTITION BY tenant, queue, name ORDER BY revision), new_value,"
         "  NULL, kernel, NULL, why, x'' FROM limits_10 ORDER BY revision;"
         "DROP TABLE limits_10;",
-        ROLLOUTS,
+        "DROP VIEW sums;"
+        "CREATE TABLE jobs_12(" JOBS_COLUMNS ", spec BLOB NOT NULL) STRICT;"
+        "INSERT INTO jobs_12 SELECT id, claim, tenant, queue, name, state, priority,"
+        "  submitted_usec, submitter_uid, start_after_usec, correlation_id, labels, stop, attempt,"
+        "  outcome, level, stage, code, verdict, ended_usec, held, deadline_usec, after,"
+        "  runtime_usec, stop_usec, memory_bytes, retry, failures, retry_usec, dead, keep_usec,"
+        "  key, crashes, quarantine, NULL, spec FROM jobs;"
+        "DROP TABLE jobs;"
+        "ALTER TABLE jobs_12 RENAME TO jobs;" JOBS_INDICES SUMS LINEAGE ROLLOUTS,
 };

@@ -92,6 +92,9 @@ enum {
         LIVE_CRASHES,
         LIVE_QUARANTINE,
         LIVE_VERDICT,
+        LIVE_CORRELATION,
+        LIVE_LABELS,
+        LIVE_TRACE,
         LIVE_SPEC_SIZE,
         LIVE_SPEC,
 };
@@ -122,6 +125,9 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
                 .crashes = (unsigned)sqlite3_column_int(s, LIVE_CRASHES),
                 .quarantine = tq_ledger_text(s, LIVE_QUARANTINE),
                 .verdict = tq_ledger_text(s, LIVE_VERDICT),
+                .correlation_id = tq_ledger_text(s, LIVE_CORRELATION),
+                .labels = tq_ledger_text(s, LIVE_LABELS),
+                .trace_parent = tq_ledger_text(s, LIVE_TRACE),
                 .spec = sqlite3_column_blob(s, LIVE_SPEC),
                 .spec_size = (size_t)sqlite3_column_int64(s, LIVE_SPEC_SIZE),
         };
@@ -136,8 +142,8 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
         "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, j.attempt,"      \
         " j.stop, a.released_usec, a.boot, j.name, j.held, j.deadline_usec, j.after,"              \
         " j.runtime_usec, j.stop_usec, j.memory_bytes, j.retry, j.failures, j.retry_usec,"         \
-        " j.crashes, j.quarantine, a.verdict, length(j.spec), CASE WHEN j.stop_usec IS NULL THEN " \
-        "j.spec END "
+        " j.crashes, j.quarantine, a.verdict, j.correlation_id, j.labels, j.trace_parent,"         \
+        " length(j.spec), CASE WHEN j.stop_usec IS NULL THEN j.spec END "
 #define LIVE_ATTEMPT "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
 
 int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata) {

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -70,6 +71,64 @@ START_TEST(long_line) {
 }
 END_TEST
 
+static char sent[4096];
+
+/* Instead of libsystemd's: the fields, with a | behind each. */
+int sd_journal_sendv(const struct iovec *iov, int n);
+int sd_journal_sendv(const struct iovec *iov, int n) {
+        size_t at = 0;
+
+        for (int i = 0; i < n && at < sizeof(sent); i++)
+                at += (size_t)snprintf(sent + at, sizeof(sent) - at, "%.*s|", (int)iov[i].iov_len,
+                                       (const char *)iov[i].iov_base);
+        return 0;
+}
+
+static void to_journal(void) {
+        char stream[64];
+        struct stat st;
+
+        (void)to_file();
+        ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+        (void)snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+                       (uintmax_t)st.st_ino);
+        ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+        tq_log_open("engine: ");
+}
+
+START_TEST(journal) {
+        static const char *const fields[] = { "TENANTQ_A=b" };
+
+        to_journal();
+        tq_log(LOG_INFO, "plain");
+        ck_assert_str_eq(sent, "MESSAGE=plain|PRIORITY=6|");
+        tq_log_about(LOG_ERR,
+                     (TqLogAbout){ .tenant = "acme",
+                                   .job = 7,
+                                   .fields = fields,
+                                   .n_fields = 1,
+                                   .trail = "TENANTQ_LABEL=a=b\0TENANTQ_LABEL=c=d\0" },
+                     "said");
+        ck_assert_str_eq(sent, "MESSAGE=said|PRIORITY=3|TENANTQ_TENANT=acme|TENANTQ_JOB=7|"
+                               "TENANTQ_A=b|TENANTQ_LABEL=a=b|TENANTQ_LABEL=c=d|");
+}
+END_TEST
+
+/* However long a trail is, a line has so many fields. */
+START_TEST(journal_bounded) {
+        char trail[2 * (TQ_LOG_TRAIL + 5) + 1] = {};
+        size_t n = 0;
+
+        for (size_t i = 0; i < TQ_LOG_TRAIL + 5; i++)
+                trail[2 * i] = 'x';
+        to_journal();
+        tq_log_about(LOG_ERR, (TqLogAbout){ .trail = trail }, "said");
+        for (const char *c = sent; *c; c++)
+                n += *c == '|';
+        ck_assert_uint_eq(n, 2 + TQ_LOG_TRAIL);
+}
+END_TEST
+
 /* sd-id128(3): 32 digits, and no two the same. */
 START_TEST(ids) {
         ck_assert_ptr_null(tq_log_id_to_string(TQ_LOG_PLAIN));
@@ -91,6 +150,8 @@ static void fill(Suite *s) {
         tcase_add_test(c, lines);
         tcase_add_test(c, another_stream);
         tcase_add_test(c, long_line);
+        tcase_add_test(c, journal);
+        tcase_add_test(c, journal_bounded);
         tcase_add_test(c, ids);
 }
 

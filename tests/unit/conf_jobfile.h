@@ -7,6 +7,8 @@
 
 /* Job files out of texts, for the tests of what they say. */
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 static inline int parse_text(const char *text, TqJobSpec *spec, TqError *err) {
         return tq_jobfile_parse(text, strlen(text), spec, NULL, NULL, err);
 }

@@ -23,6 +23,64 @@ START_TEST(environment_full) {
 }
 END_TEST
 
+/* The bounds of a key whose lines add up, and of a name. */
+START_TEST(names_full) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        TqJobSpec spec = {};
+        TqError err = {};
+        char name[TQ_JOB_TIE_NAME_MAX + 2];
+
+        tq_buffer_append_string(&text, "[Job]\nExecStart=/bin/true\n");
+        memset(name, 'n', sizeof(name));
+        name[TQ_JOB_TIE_NAME_MAX] = '\0';
+        tq_buffer_printf(&text, "Inputs=%s\n", name);
+        for (int i = 1; i < TQ_JOB_TIES_MAX; i++)
+                tq_buffer_printf(&text, "Inputs=x%d\n", i);
+        /* Others, and the same once more, are not counted. */
+        tq_buffer_printf(&text, "Outputs=%s\nParent=%s\nInputs=%s x1\n", name, name, name);
+        ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, NULL), 0);
+        ck_assert_uint_eq(spec.n_ties, TQ_JOB_TIES_MAX + 2);
+        tq_jobspec_done(&spec);
+        tq_buffer_append_string(&text, "Inputs=y\n");
+        ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, &err), -EBADMSG);
+        ck_assert_str_eq(err.key, "Inputs");
+        ck_assert_uint_eq(err.line, 3 + TQ_JOB_TIES_MAX + 3);
+        for (int i = 0; i < 3; i++) {
+                static const char *const keys[] = { "Inputs", "Outputs", "Parent" };
+
+                name[TQ_JOB_TIE_NAME_MAX] = 'n';
+                name[TQ_JOB_TIE_NAME_MAX + 1] = '\0';
+                tq_buffer_reset(&text);
+                tq_buffer_printf(&text, "[Job]\nExecStart=/bin/true\n%s=%s\n", keys[i], name);
+                err = (TqError){};
+                ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, &err), -EBADMSG);
+                ck_assert_str_eq(err.key, keys[i]);
+        }
+}
+END_TEST
+
+START_TEST(labels_full) {
+        TQ_BUFFER_CLEANUP TqBuffer text = {};
+        TqJobSpec spec = {};
+        TqError err = {};
+
+        tq_buffer_append_string(&text, "[Job]\nExecStart=/bin/true\n");
+        for (int i = 0; i < TQ_JOB_LABELS_MAX; i++)
+                tq_buffer_printf(&text, "Labels=l%d=\n", i);
+        ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, NULL), 0);
+        tq_jobspec_done(&spec);
+        tq_buffer_append_string(&text, "Labels=x=\n");
+        ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, &err), -EBADMSG);
+        ck_assert_uint_eq(err.line, 3 + TQ_JOB_LABELS_MAX);
+        tq_buffer_reset(&text);
+        tq_buffer_printf(&text, "[Job]\nExecStart=/bin/true\nLabels=a=%01022d\n", 0);
+        ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, NULL), 0);
+        tq_jobspec_done(&spec);
+        tq_buffer_append_string(&text, "Labels=b=\n");
+        ck_assert_int_eq(parse_text(tq_buffer_string(&text), &spec, &err), -EBADMSG);
+}
+END_TEST
+
 START_TEST(arguments_full) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         TqJobSpec spec = {};
@@ -91,6 +149,8 @@ static void fill(Suite *s) {
         TCase *bounds = unit_case(s, "bounds");
 
         tcase_add_test(bounds, environment_full);
+        tcase_add_test(bounds, names_full);
+        tcase_add_test(bounds, labels_full);
         tcase_add_test(bounds, arguments_full);
         tcase_add_test(bounds, sizes);
         tcase_add_test(bounds, long_value_sets_nothing_else);

@@ -77,10 +77,35 @@ static const KeyRow key_rows[] = {
         { "Job", "TimeoutStopSec", "1h 1us", "expected a time span of at most 1h, such as 10s" },
         { "Job", "TimeoutStopSec", "infinity", "expected a time span of at most 1h" },
         { "Job", "CorrelationId", "req-7f3a", NULL },
-        { "Job", "CorrelationId", "", "expected 1 to 128 bytes" },
+        { "Job", "CorrelationId", "!~", NULL },
+        { "Job", "CorrelationId", "", "expected a word of 1 to 128 characters of ASCII" },
+        { "Job", "CorrelationId", "req 7", "expected a word of 1 to 128 characters of ASCII" },
+        { "Job", "CorrelationId", "caf\xC3\xA9",
+          "expected a word of 1 to 128 characters of ASCII" },
+        { "Job", "TraceParent", TRACE, NULL },
+        { "Job", "TraceParent", "", "expected a traceparent of W3C Trace Context" },
+        { "Job", "TraceParent", TRACE "-0", "expected a traceparent of W3C Trace Context" },
+        { "Job", "Parent", "17", NULL },
+        { "Job", "Parent", "the nightly run's", NULL },
+        { "Job", "Parent", "", "expected a job's number or name, or another text of 1 to 255" },
+        { "Job", "Inputs", "sales.csv \"my table\"", NULL },
+        { "Job", "Inputs", "", "expected names of 1 to 255 bytes without control characters" },
+        { "Job", "Inputs", "a \"\"", "expected names of 1 to 255 bytes without control" },
+        { "Job", "Inputs", "a\\x1bb", "expected names of 1 to 255 bytes without control" },
+        { "Job", "Inputs", "a\\xff", "expected names of 1 to 255 bytes without control" },
+        { "Job", "Outputs", "s3://bucket/x", NULL },
+        { "Job", "Outputs", "'", "expected names of 1 to 255 bytes without control characters" },
         { "Job", "Labels", "team=billing kind=export", NULL },
         { "Job", "Labels", "team", "expected KEY=VALUE words" },
         { "Job", "Labels", "=x", "expected KEY=VALUE words" },
+        { "Job", "Labels", "_a1=\"b c=\" B=", NULL },
+        { "Job", "Labels", "cost-center=x", "with a KEY of A-Z a-z 0-9 _" },
+        { "Job", "Labels", "1a=x", "with a KEY of A-Z a-z 0-9 _" },
+        { "Job", "Labels", "__a=x", "with a KEY of A-Z a-z 0-9 _" },
+        { "Job", "Labels", "a=\\n", "a VALUE without control characters" },
+        { "Job", "Labels", "a=\\xff", "a VALUE without control characters" },
+        { "Job", "Labels", "a=1 b=2 a=3", "expected each KEY once" },
+        { "Job", "Labels", "a=1 ab=2", NULL },
         { "Job", "OnLost", "fail", NULL },
         { "Job", "OnLost", "requeue", NULL },
         { "Job", "OnLost", "Requeue", "expected fail or requeue" },
@@ -214,6 +239,12 @@ static void check_twice(const KeyRow *row) {
         line = compose(&text, row);
         tq_buffer_printf(&text, "%s=%s\n", row->key, row->value);
         r = tq_jobfile_parse(text.data, text.size, &spec, NULL, NULL, &err);
+        /* The same labels once more are none. */
+        if (strcmp(row->key, "Labels") == 0) {
+                ck_assert_int_eq(r, -EBADMSG);
+                ck_assert_str_eq(err.text, "expected each KEY once");
+                return;
+        }
         if (find_key(row->section, row->key)->is_repeatable) {
                 ck_assert_msg(r == 0, "%s: %s", row->key, err.text);
                 tq_jobspec_done(&spec);

@@ -21,6 +21,12 @@ START_TEST(example) {
                                    "RuntimeMaxSec=1h 30min\n"
                                    "CorrelationId=req-7f3a\n"
                                    "Labels=team=billing kind=export\n"
+                                   "Labels=\"a=b c\"\n"
+                                   "TraceParent=" TRACE "\n"
+                                   "Inputs=x \"y z\" x\n"
+                                   "Parent=the first\n"
+                                   "Inputs=w\n"
+                                   "Outputs=x\n"
                                    "\n"
                                    "[Limits]\n"
                                    "cpu=2\n"
@@ -35,6 +41,7 @@ START_TEST(example) {
                                    "MaxAttempts=3\n"
                                    "Backoff=exponential\n"
                                    "RestartSec=30s\n";
+        static const char *const ties[] = { "ix", "iy z", "pthe first", "iw", "ox" };
         TQ_BUFFER_CLEANUP TqBuffer notes = {};
         TqJobSpec spec = {};
         TqError err = {};
@@ -56,7 +63,11 @@ START_TEST(example) {
         ck_assert_uint_eq(spec.start_after_usec, UINT64_C(1795226400) * SEC);
         ck_assert_uint_eq(spec.stop_timeout_usec, 10 * SEC);
         ck_assert_str_eq(spec.correlation_id, "req-7f3a");
-        ck_assert_str_eq(spec.labels, "team=billing kind=export");
+        ck_assert_str_eq(spec.labels, "team=billing kind=export \"a=b c\"");
+        ck_assert_str_eq(spec.trace_parent, TRACE);
+        ck_assert_uint_eq(spec.n_ties, TQ_ELEMENTSOF(ties));
+        for (size_t i = 0; i < TQ_ELEMENTSOF(ties); i++)
+                ck_assert_str_eq(spec.ties[i], ties[i]);
         ck_assert_uint_eq(spec.limits.set, UINT64_C(1) << TQ_KEY_CPU |
                                                    UINT64_C(1) << TQ_KEY_MEMORY |
                                                    UINT64_C(1) << TQ_KEY_RUNTIME);
@@ -80,6 +91,8 @@ START_TEST(defaults) {
         ck_assert_ptr_null(spec.working_directory);
         ck_assert_ptr_null(spec.correlation_id);
         ck_assert_ptr_null(spec.labels);
+        ck_assert_ptr_null(spec.trace_parent);
+        ck_assert_uint_eq(spec.n_ties, 0);
         ck_assert_uint_eq(spec.n_environment, 0);
         ck_assert_uint_eq(spec.start_after_usec, 0);
         ck_assert_uint_eq(spec.stop_timeout_usec, TQ_JOB_STOP_USEC);

@@ -112,6 +112,56 @@ START_TEST(encode_overrides) {
 }
 END_TEST
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* What follows the job: TRACEPARENT may be another by Environment=, the rest may not. */
+START_TEST(encode_trail) {
+        char *argv[] = { (char *)"/bin/a", NULL }, *environment[] = { (char *)"TRACEPARENT=x" };
+        TqJobSpec spec = { .argv = argv,
+                           .argc = 1,
+                           .correlation_id = (char *)"req-7",
+                           .labels = (char *)"team=billing \"Kind=a b\"  e=",
+                           .trace_parent = (char *)TRACE };
+        TqJobIdentity who = { .id = 7, .attempt = 1, .tenant = "acme" };
+
+#define BEFORE                                                                                     \
+        "-/", "/bin/a", DEFAULT_PATH, "HOME=/", "SHELL=/bin/sh", "LANG=C.UTF-8", "TENANTQ_JOB=7",  \
+                "TENANTQ_ATTEMPT=1", "TENANTQ_TENANT=acme",                                        \
+                "TENANTQ_QUEUE=", "TENANTQ_CORRELATION_ID=req-7"
+#define LABELS "TENANTQ_LABEL_team=billing", "TENANTQ_LABEL_Kind=a b", "TENANTQ_LABEL_e="
+        check_encoded(&spec, &who, (const char *[]){ BEFORE, "TRACEPARENT=" TRACE, LABELS, NULL },
+                      13);
+        spec.environment = environment;
+        spec.n_environment = 1;
+        check_encoded(&spec, &who, (const char *[]){ BEFORE, LABELS, "TRACEPARENT=x", NULL }, 13);
+}
+END_TEST
+
+static const struct {
+        const char *text;
+        bool is_valid;
+} traces[] = {
+        { TRACE, true },
+        { "00-00000000000000000000000000000001-1000000000000000-00", true },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff", true },
+        { "", false },
+        { "00", false },
+        { TRACE "-00", false },
+        { "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e47360-0f067aa0ba902b7-01", false },
+        { "00-00000000000000000000000000000000-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0x", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7 01", false },
+};
+
+START_TEST(trace) {
+        ck_assert_int_eq(tq_jobspec_trace_is_valid(traces[_i].text), traces[_i].is_valid);
+}
+END_TEST
+
 START_TEST(done) {
         TqJobSpec spec = {}, empty = {};
 
@@ -121,6 +171,10 @@ START_TEST(done) {
         spec.environment = calloc(1, sizeof(char *));
         spec.environment[0] = strdup("A=b");
         spec.n_environment = 1;
+        spec.trace_parent = strdup("x");
+        spec.ties = calloc(1, sizeof(char *));
+        spec.ties[0] = strdup("ix");
+        spec.n_ties = 1;
         tq_jobspec_done(&spec);
         ck_assert_mem_eq(&spec, &empty, sizeof(spec));
 }
@@ -132,6 +186,8 @@ static void fill(Suite *s) {
         unit_add_rows(tcase, names, name_rows);
         tcase_add_test(tcase, encode);
         tcase_add_test(tcase, encode_overrides);
+        tcase_add_test(tcase, encode_trail);
+        unit_add_rows(tcase, trace, traces);
         tcase_add_test(tcase, done);
 }
 

@@ -7,7 +7,7 @@
 /* The life of a job through intake and dispatch: what is said to the supervisor, what is recorded,
  * and which of the two comes first. */
 
-#define COPIES_MOST 5 /* of a job's texts, and one more */
+#define COPIES_MOST 6 /* of a job's texts, and one more */
 
 static Place *place(const char *limits_text, bool waits_when_full) {
         Place *p = place_closed(limits_text, waits_when_full);
@@ -126,7 +126,9 @@ START_TEST(copies_fail) {
         bool is_last = _i + 1 == COPIES_MOST;
 
         fake_no_copy = (unsigned)_i + 1;
-        claim(1, FILE_OF("Name=report\nAfter=other\nCorrelationId=7f3a\nLabels=a=b\n"));
+        claim(1, FILE_OF("Name=report\nAfter=other\nCorrelationId=7f3a\nLabels=a=b\n"
+                         "TraceParent=00-00000000000000000000000000000a00-00b0000000000000-01\n"
+                         "Parent=7\nInputs=x y\n"));
         ck_assert_uint_eq(fake_no_copy, is_last ? 1 : 0);
         ck_assert(!commit_fault(fake_commit()) == is_last);
         ck_assert(!tq_scheduler_job(feed_scheduler(p->feed), 1) == !is_last);
@@ -136,6 +138,13 @@ START_TEST(copies_fail) {
         ck_assert_str_eq(fake_op(0)->accept.after, "other");
         ck_assert_str_eq(fake_op(0)->accept.correlation_id, "7f3a");
         ck_assert_ptr_nonnull(fake_op(0)->accept.labels);
+        ck_assert_ptr_nonnull(fake_op(0)->accept.trace_parent);
+        ck_assert_mem_eq(fake_op(0)->accept.ties, "p7\0ix\0iy\0", 10);
+        ck_assert_mem_eq(job_of(tq_scheduler_job(feed_scheduler(p->feed), 1))->trail,
+                         "TENANTQ_CORRELATION_ID=7f3a\0"
+                         "TENANTQ_TRACE_ID=00000000000000000000000000000a00\0"
+                         "TENANTQ_LABEL=a=b\0",
+                         97);
 }
 END_TEST
 

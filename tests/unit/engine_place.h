@@ -35,10 +35,10 @@ static inline void place_room(void *data, uint32_t id) {
         intake_room_made(((Place *)data)->intake, id);
 }
 
-static inline void place_quarantined(void *data, uint32_t tenant, uint64_t job, const char *why) {
+static inline void place_quarantined(void *data, uint32_t tenant, const Job *job, const char *why) {
         ck_assert_uint_eq(tenant, 1);
         ck_assert_str_ne(why, "");
-        ((Place *)data)->quarantined = job;
+        ((Place *)data)->quarantined = job->id;
 }
 
 static inline void place_changed(void *data, const Tenant *t) {

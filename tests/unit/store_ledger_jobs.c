@@ -209,6 +209,8 @@ START_TEST(operations_own_their_strings) {
         a.accept.name = strdup("x");
         a.accept.correlation_id = strdup("x");
         a.accept.labels = strdup("x");
+        a.accept.trace_parent = strdup("x");
+        a.accept.ties = strdup("x");
         a.accept.spec = strdup("x");
         tq_ledger_op_done(&a);
         l.limit.name = strdup("x");

@@ -164,8 +164,15 @@ END_TEST
         "  old_value TEXT, new_value TEXT, kernel TEXT, why TEXT) STRICT;"                         \
         "CREATE INDEX limits_by_name ON limits(tenant, queue, name, revision);"
 
-/* What version 11 has added is not there, as before it. */
+/* What version 12 has added is not there, as before it. */
+static void make_version_11(const char *path) {
+        execute(path, "DROP TRIGGER lineage_gone; DROP TABLE lineage;"
+                      "ALTER TABLE jobs DROP COLUMN trace_parent; PRAGMA user_version=11");
+}
+
+/* Nor what version 11 has. */
 static void make_version_10(const char *path) {
+        make_version_11(path);
         execute(path, "DROP TABLE audit; DROP TABLE chain; DROP TABLE limits; DROP TABLE "
                       "policies; DROP TABLE files;" LIMITS_10
                       "ALTER TABLE tenants DROP COLUMN revision; PRAGMA user_version=10");
@@ -306,6 +313,35 @@ START_TEST(migrated_from_10) {
 }
 END_TEST
 
+/* Nothing is known of where jobs came from; from now on it is noted. */
+START_TEST(migrated_from_11) {
+        TqLedgerOp op = op_accept(5, 1, 50);
+        TQ_TABLE_CLEANUP TqTable t = {};
+        FIXTURE f = fixture_new();
+
+        accept_four(&f);
+        f.l = tq_ledger_close(f.l);
+        make_version_11(f.path);
+        execute(f.path, "UPDATE jobs SET quarantine = 'q', key = 'k', labels = 'l=' WHERE id = 2;"
+                        "CREATE TABLE before AS SELECT * FROM jobs");
+        reopen(&f);
+        expect_jobs(&f, (TqLedgerFilter){ .tenant = -1, .limit = 10 }, "4 3 2 1");
+        op.accept.trace_parent = (char *)"00-1";
+        op.accept.ties = (char *)"ix\0";
+        ck_assert_int_eq(APPLY(f.l, op), 0);
+        ck_assert_int_eq(tq_ledger_jobs(f.l, &(TqLedgerFilter){ .tenant = -1, .limit = 2 }, &t), 0);
+        ck_assert_str_eq(tq_table_text(&t, 0, "trace_parent"), "00-1");
+        ck_assert_ptr_null(tq_table_text(&t, 1, "trace_parent"));
+        f.l = tq_ledger_close(f.l);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM (SELECT " COLUMNS
+                                              " FROM before EXCEPT SELECT " COLUMNS " FROM jobs)"),
+                         0);
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM lineage WHERE job = 5"), 1);
+        execute(f.path, "DELETE FROM jobs WHERE id = 5");
+        ck_assert_int_eq(query_number(f.path, "SELECT count(*) FROM lineage"), 0);
+}
+END_TEST
+
 /* What a later version wrote is left as it is. */
 START_TEST(later_version) {
         FIXTURE f = fixture_new();
@@ -382,6 +418,7 @@ static void fill(Suite *s) {
         tcase_add_test(versions, migrated_from_7);
         tcase_add_test(versions, migrated_from_9);
         tcase_add_test(versions, migrated_from_10);
+        tcase_add_test(versions, migrated_from_11);
         tcase_add_test(versions, migration_fails);
         tcase_add_test(versions, migration_has_no_room);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/format.h"
+#include "core/trail.h"
 
 Call *call_keep(const Call *c) {
         Call *kept = malloc(sizeof(*kept));
@@ -16,6 +17,7 @@ Call *call_keep(const Call *c) {
         *kept = *c;
         kept->connection = NULL;
         kept->live = NULL;
+        kept->trail = tq_trail_copy(c->trail);
         (void)sd_bus_message_ref(kept->message);
         return kept;
 }
@@ -24,6 +26,7 @@ Call *call_free(Call *c) {
         if (!c)
                 return NULL;
         (void)sd_bus_message_unref(c->message);
+        free(c->trail);
         free(c);
         return NULL;
 }
@@ -138,8 +141,11 @@ int call_audit(const Call *c, AuditRow row) {
 
 int call_record(const Call *c, TqKind kind, uint32_t tenant, uint64_t job, const char *what) {
         if (c->viewer.is_admin)
-                return call_audit(
-                        c, (AuditRow){ .kind = kind, .tenant = tenant, .job = job, .about = what });
+                return call_audit(c, (AuditRow){ .kind = kind,
+                                                 .tenant = tenant,
+                                                 .job = job,
+                                                 .trail = job > 0 ? c->trail : NULL,
+                                                 .about = what });
         events_add_within(c->api->events, tenants_budget(c->api->tenants, tenant), kind, job,
                           c->viewer.uid, "%s%sby user %u%s%.200s", what, what[0] ? " " : "",
                           c->viewer.uid, c->why[0] ? ": " : "", c->why);

@@ -16,6 +16,7 @@ typedef struct Call {
         const Tenant *tenant;              /* NULL: of all that he may see, or the host */
         char queue[TQ_QUEUE_NAME_MAX + 1]; /* empty: all of the tenant */
         uint64_t job;
+        char *trail;       /* of its job, whatever becomes of that: core/trail.h; owned */
         const char *why;   /* behind call_read_intent() */
         bool is_trial;     /* the same: whether it could be done is all that is asked */
         const TqJob *live; /* NULL: it has ended, or never was; of one that was kept: unknown */

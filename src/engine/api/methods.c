@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/ids.h"
+#include "core/trail.h"
 #include "engine/api/verbs.h"
 
 /* One table says of each method who may call it and what it is about; one function decides. Root
@@ -150,6 +151,7 @@ static int find_job(Call *c, bool must_live) {
         if (live && tenants_may_see(c->api->tenants, &c->viewer,
                                     tenants_get(c->api->tenants, live->tenant->id))) {
                 c->live = live;
+                c->trail = tq_trail_copy(job_of(live)->trail);
                 return 0;
         }
         if (must_live)
@@ -262,7 +264,10 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r == 0 && method->when == WHEN_WELL && commit_fault(c.api->commit))
                 r = call_error(&c, TQ_CONTROL_REFUSED, "nothing was changed: %s",
                                commit_explain(c.api->commit, why, sizeof(why)));
-        return r == 0 ? method->verb(&c) : r;
+        if (r == 0)
+                r = method->verb(&c);
+        free(c.trail);
+        return r;
 }
 
 int methods_new(const ApiContext *context, Methods **ret) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/trail.h"
 
 /* Asked by the worker and answered with what the scheduler knows about the present. Lists come in
  * pages of bounded rows and bytes, so that no question keeps the worker from the next commit for
@@ -24,7 +25,7 @@ static void on_run(TqTask *task) {
                 [ABOUT_JOBS] = tq_ledger_jobs,         [ABOUT_DEAD] = tq_ledger_dead,
                 [ABOUT_ATTEMPTS] = tq_ledger_attempts, [ABOUT_EVENTS] = tq_ledger_events,
                 [ABOUT_AUDIT] = tq_ledger_audit,       [ABOUT_LIMITS_AT] = tq_ledger_limits_at,
-                [ABOUT_POLICIES] = tq_ledger_policies,
+                [ABOUT_POLICIES] = tq_ledger_policies, [ABOUT_LINEAGE] = tq_ledger_lineage,
         };
         Asked *a = TQ_CONTAINER_OF(task, Asked, task);
 
@@ -104,11 +105,22 @@ static int answer(Asked *a) {
                                           : "what came after that revision of %s is not known any "
                                             "more: audit_age= of [history] (limits history %s)",
                                   c->tenant->name, c->tenant->name);
+        if (a->q.about == ABOUT_LINEAGE && a->result == -ENOENT)
+                return a->q.filter.job > 0
+                               ? call_no_job(c)
+                               : call_error(c, TQ_CONTROL_NOT_FOUND,
+                                            "no job of %s is called that, or has that in Parent=, "
+                                            "Inputs= or Outputs=",
+                                            c->tenant->name);
         if (a->result < 0)
                 return call_error(c, TQ_CONTROL_FAILED, "the ledger can't be read: %s",
                                   tq_ledger_why(a->result));
         if (a->q.is_about_one && a->table.n_rows == 0)
                 return call_no_job(c);
+        if (a->q.then && a->q.is_about_one && !c->trail)
+                (void)tq_trail_new(tq_table_text(&a->table, 0, "correlation_id"),
+                                   tq_table_text(&a->table, 0, "labels"),
+                                   tq_table_text(&a->table, 0, "trace_parent"), &a->call->trail);
         if (a->q.then)
                 return a->q.then(c, &a->table, a->q.number);
         add_present(c->api->dispatch, commit_fault(c->api->commit), &a->table);

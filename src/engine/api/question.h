@@ -12,6 +12,7 @@ typedef enum QuestionAbout {
         ABOUT_AUDIT,
         ABOUT_LIMITS_AT, /* revisions */
         ABOUT_POLICIES,
+        ABOUT_LINEAGE,
 } QuestionAbout;
 
 typedef struct Question {

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/log.h"
+#include "core/trail.h"
 
 /* The journal is told after the commit: what it says is in the ledger. */
 typedef struct Line {
@@ -15,12 +16,14 @@ typedef struct Line {
         char text[1024];
         char *fields[TQ_LOG_FIELDS - 1]; /* NULL: no memory */
         size_t n_fields;
+        char *trail;
 } Line;
 
 static Line *line_free(Line *l) {
         for (size_t i = 0; i < l->n_fields; i++)
                 free(l->fields[i]);
         free(l->tenant);
+        free(l->trail);
         free(l);
         return NULL;
 }
@@ -108,7 +111,8 @@ static void on_recorded(void *data, int result) {
                                            .tenant = l->tenant,
                                            .job = l->job,
                                            .fields = fields,
-                                           .n_fields = l->n_fields },
+                                           .n_fields = l->n_fields,
+                                           .trail = l->trail },
                              "%s", l->text);
         (void)line_free(l);
 }
@@ -121,6 +125,7 @@ static void say_when_recorded(Commit *c, const AuditRow *row) {
                 return;
         l->tenant = is_said(row->tenant_name) ? strdup(row->tenant_name) : NULL;
         l->job = row->job;
+        l->trail = tq_trail_copy(row->trail);
         describe(l, row);
         data = commit_then(c, on_recorded, sizeof(Line *));
         if (data)

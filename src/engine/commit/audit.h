@@ -35,7 +35,8 @@ typedef struct AuditRow {
         uint32_t tenant; /* 0: the host */
         const char *tenant_name, *queue;
         uint64_t job;
-        const char *name; /* of a limit */
+        const char *trail; /* of that: core/trail.h. For the journal alone */
+        const char *name;  /* of a limit */
         const char *old_value, *old_set, *new_value, *kernel;
         uint64_t until_usec;       /* CLOCK_REALTIME; 0: for good */
         uint64_t revision, policy; /* 0: none */

@@ -151,7 +151,7 @@ static void quarantine(Dispatch *d, const TqAction *a) {
         /* For whoever asks; without memory it is not said. */
         free(job->quarantine);
         job->quarantine = strdup(why);
-        d->hooks.quarantined(d->hooks.data, a->tenant, a->job, why);
+        d->hooks.quarantined(d->hooks.data, a->tenant, job, why);
 }
 
 static void on_requeue(void *data, const TqAction *a) {
@@ -360,14 +360,15 @@ static int on_adopted(void *userdata, const TqMessage *m, const char *blob, int 
 static int on_ended(void *userdata, const TqMessage *message, const char *blob, int *fd) {
         const TqEndedMessage *m = &message->ended;
         Dispatch *d = userdata;
-        const TqJob *live;
+        const TqJob *live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
         TqEvent event;
         int r;
 
         (void)fd;
         if (!d->is_open)
                 return note_stock(d, m->job, m->attempt, m->tenant, &m->end);
-        tenants_note_output(d->tenants, m->tenant, m->job, &m->end);
+        tenants_note_output(d->tenants, m->tenant, m->job, live ? job_of(live)->trail : NULL,
+                            &m->end);
         tenants_note_calls(d->tenants, m->tenant, m->job, &m->end);
         /* The end of a launch that was aborted when stock was taken. */
         if (recovery_let_go(d->recovery, m->job, &event)) {

@@ -21,7 +21,7 @@ typedef struct DispatchHooks {
         void (*ended)(void *data, uint64_t job, uint32_t tenant);
         void (*has_room)(void *data, uint32_t tenant); /* perhaps: for jobs that wait to be taken */
         /* It is held; not recorded yet. */
-        void (*quarantined)(void *data, uint32_t tenant, uint64_t job, const char *why);
+        void (*quarantined)(void *data, uint32_t tenant, const Job *job, const char *why);
 } DispatchHooks;
 
 /* Callers come after the ends of jobs and what the supervisor says. */

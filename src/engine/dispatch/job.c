@@ -28,6 +28,7 @@ Job *job_free(Job *job) {
                 return NULL;
         job_drop_spec(job);
         free(job->after);
+        free(job->trail);
         free(job->failed_why);
         free(job->failed_as);
         free(job->quarantine);

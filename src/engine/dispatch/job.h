@@ -23,6 +23,7 @@ typedef struct Job {
         size_t *n_of_tenant; /* of specs->n: those of its tenant */
         TqJobSpec *spec;     /* NULL: in the ledger only */
         char *after;         /* After=, as it was written; NULL: none */
+        char *trail;         /* what its lines in the journal carry: core/trail.h; NULL: nothing */
         bool is_sent;        /* START is with the supervisor */
         bool is_held_by_admin;
         /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */

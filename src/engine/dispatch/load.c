@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/jobfile.h"
+#include "core/trail.h"
 #include "engine/dispatch/daytime.h"
 
 /* After a start each job of the ledger becomes one of the scheduler's, in the way that
@@ -118,8 +119,9 @@ static int follow(Load *t, const TqLedgerLive *row, TqEvent *event, const StockI
 static int leave(Load *t, const TqLedgerLive *row, Job *job, const StockItem *item, int error) {
         if (error == -ENOMEM || tq_scheduler_job(feed_scheduler(t->feed), row->id))
                 return error;
-        tq_log(LOG_ERR, "job %" PRIu64 " of the ledger can't be taken up (%s); it is left there",
-               row->id, strerror(-error));
+        tq_log_about(LOG_ERR, (TqLogAbout){ .job = row->id, .trail = job->trail },
+                     "job %" PRIu64 " of the ledger can't be taken up (%s); it is left there",
+                     row->id, strerror(-error));
         /* What may have run is left to a start that understands its row, with its record. */
         if (item && !row->was_running)
                 send(t, item->has_ended ? TQ_MESSAGE_ACK : TQ_MESSAGE_ABORT, item);
@@ -137,7 +139,7 @@ static int read_quarantine(const Load *t, const TqLedgerLive *row, Job *job, TqE
         if (!why)
                 return 0;
         if (is_culprit)
-                t->quarantined(t->data, row->tenant, row->id, why);
+                t->quarantined(t->data, row->tenant, job, why);
         event->j.is_held = job->is_held_by_admin = true;
         job->quarantine = strdup(why);
         return job->quarantine ? 0 : -ENOMEM;
@@ -168,6 +170,8 @@ static int take_up(Load *t, const TqLedgerLive *row) {
                 return -ENOMEM;
         /* What has run has waited already. */
         r = row->attempt > 0 ? 0 : afters_keep(job, row->after, after, &event.j.n_after);
+        if (r >= 0)
+                r = tq_trail_new(row->correlation_id, row->labels, row->trace_parent, &job->trail);
         if (r >= 0) {
                 job->start_after_usec = row->start_after_usec;
                 job->has_deadline = row->has_deadline;

@@ -24,7 +24,7 @@ typedef struct Load {
         Afters *afters;
         Specs *specs;
         const Crash *crash;
-        void (*quarantined)(void *data, uint32_t tenant, uint64_t job, const char *why);
+        void (*quarantined)(void *data, uint32_t tenant, const Job *job, const char *why);
         void *data;
 } Load;
 

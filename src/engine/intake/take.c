@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "core/trail.h"
 #include "kernel/cgroup.h"
 
 /* Whether a job that was parsed is permitted, and its being recorded and scheduled. */
@@ -96,6 +97,25 @@ static uint64_t promised_memory(const TqJobSpec *spec) {
         return own == TQ_LIMIT_MAX ? 0 : own;
 }
 
+static int copy_ties(Commit *c, const TqJobSpec *spec, char **ret) {
+        size_t size = 1;
+        char *end;
+
+        if (spec->n_ties == 0)
+                return 0;
+        for (size_t i = 0; i < spec->n_ties; i++)
+                size += strlen(spec->ties[i]) + 1;
+        *ret = end = malloc(size);
+        if (!end) {
+                commit_degrade(c, -ENOMEM);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < spec->n_ties; i++)
+                end = stpcpy(end, spec->ties[i]) + 1;
+        *end = '\0';
+        return 0;
+}
+
 /* A job that was recorded without its After= would start at once after a restart. */
 static int copy_texts(Commit *c, const TqJobSpec *spec, bool is_copy, TqLedgerOp *op) {
         int r = commit_copy(c, spec->name, &op->accept.name);
@@ -104,6 +124,10 @@ static int copy_texts(Commit *c, const TqJobSpec *spec, bool is_copy, TqLedgerOp
                 r = commit_copy(c, spec->correlation_id, &op->accept.correlation_id);
         if (r >= 0)
                 r = commit_copy(c, spec->labels, &op->accept.labels);
+        if (r >= 0)
+                r = commit_copy(c, spec->trace_parent, &op->accept.trace_parent);
+        if (r >= 0)
+                r = copy_ties(c, spec, &op->accept.ties);
         if (r >= 0)
                 r = commit_copy(c, spec->after, &op->accept.after);
         if (r >= 0 && !is_copy)
@@ -213,6 +237,9 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
         /* What has run has waited already. */
         r = job ? afters_keep(job, s->again > 0 ? NULL : spec->after, after, &event.j.n_after)
                 : -ENOMEM;
+        if (r >= 0)
+                r = tq_trail_new(spec->correlation_id, spec->labels, spec->trace_parent,
+                                 &job->trail);
         if (r >= 0)
                 r = job_keep_spec(job, spec, false);
         if (r >= 0) {

@@ -510,7 +510,8 @@ void tenants_note_calls(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd 
 
 /* Only the job's row would tell of it: said where an operator looks. Of what is dropped by a bound
  * the supervisor tells, which knows when that is over. */
-void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end) {
+void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const char *trail,
+                         const TqEnd *end) {
         Tenant *t = tq_map_get(&ts->handles, handle);
         uint64_t now = tq_clock_boottime_usec();
         bool fails = end->output_lost == TQ_LOSS_FAILED;
@@ -523,7 +524,8 @@ void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd
                         tq_log_about(LOG_ERR,
                                      (TqLogAbout){ .id = TQ_LOG_OUTPUT_LOST,
                                                    .tenant = t->name,
-                                                   .job = job },
+                                                   .job = job,
+                                                   .trail = trail },
                                      "tenant %s: output of job %" PRIu64
                                      " could not be written: is the disk of the logs full?",
                                      t->name, job);

@@ -71,6 +71,7 @@ size_t tenants_next_note(const char **note, const char **ret);
 /* A launch failed for the host's or the tenant's sake (text), or worked (NULL). */
 void tenants_note_launch(Tenants *ts, uint32_t id, const char *text);
 /* How the output of a job went that has ended. */
-void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end);
+void tenants_note_output(Tenants *ts, uint32_t handle, uint64_t job, const char *trail,
+                         const TqEnd *end);
 /* What calls it made beyond its profile, with which an audited job went on. */
 void tenants_note_calls(Tenants *ts, uint32_t handle, uint64_t job, const TqEnd *end);
