@@ -44,6 +44,7 @@ static const Column columns[] = {
         { "dead", "Dead letter", FORMAT_COUNT },
         { "correlation_id", "Correlation", FORMAT_NAME },
         { "labels", "Labels", FORMAT_NAME },
+        { "trace_parent", "Trace", FORMAT_NAME },
         { "key", "Key", FORMAT_NAME },
         { "submitter_uid", "Submitted by", FORMAT_TEXT },
         { "tenant_id", "Tenant's number", FORMAT_TEXT },

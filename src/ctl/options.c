@@ -21,6 +21,7 @@ const OptionRow options_rows[_OPTION_MAX] = {
         [OPTION_NAME] = { TEXT('\0', name), "name", "NAME", "what the job is called" },
         [OPTION_ENV] = { LIST('e', environment), "env", "NAME[=VALUE]",
                          "a variable of the job; without a value, the caller's" },
+        [OPTION_LABEL] = { LIST('\0', labels), "label", "KEY=VALUE", "a label of the job" },
         [OPTION_LIMIT] = { LIST('l', limits), "limit", "KEY=VALUE", "a limit of the job" },
         [OPTION_DIRECTORY] = { TEXT('C', directory), "directory", "DIR",
                                "the job's working directory" },
@@ -190,5 +191,6 @@ int options_parse(Options *o, int argc, char *argv[], bool permute) {
 void options_done(Options *o) {
         free((void *)o->limits.items);
         free((void *)o->environment.items);
+        free((void *)o->labels.items);
         free((void *)o->assignments.items);
 }

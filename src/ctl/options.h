@@ -20,7 +20,7 @@ typedef struct Options {
         bool force;
         const char *swf, *workload, *since, *tenants, *svg, *policy;
         const char *name;
-        List limits, environment, assignments;
+        List limits, environment, labels, assignments;
         uint64_t slots, seed, rows;
         bool json, no_headings, all, wait, follow, dry_run, cancel, help, version;
         uint64_t used; /* OptionSet: what was given */
@@ -31,6 +31,7 @@ typedef enum OptionId {
         OPTION_QUEUE,
         OPTION_NAME,
         OPTION_ENV,
+        OPTION_LABEL,
         OPTION_LIMIT,
         OPTION_DIRECTORY,
         OPTION_PROFILE,

@@ -97,15 +97,10 @@ static int check_limit(const char *assignment) {
 /* The caller's span (W3C Trace Context, "traceparent" as a variable), so that the job is seen as
  * its child; what is not well-formed is nobody's. */
 static void append_trace(TqBuffer *b) {
-        static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
         const char *trace = getenv("TRACEPARENT");
 
-        if (!trace || strlen(trace) != strlen(form))
-                return;
-        for (size_t i = 0; form[i]; i++)
-                if (form[i] == '-' ? trace[i] != '-' : !strchr("0123456789abcdef", trace[i]))
-                        return;
-        tq_buffer_printf(b, "Environment=TRACEPARENT=%s\n", trace);
+        if (trace && tq_jobspec_trace_is_valid(trace))
+                tq_buffer_printf(b, "TraceParent=%s\n", trace);
 }
 
 /* NAME=VALUE; of NAME alone the caller's value. */
@@ -125,6 +120,20 @@ static int append_variable(const char *word, TqBuffer *b) {
         append_quoted(b, tq_buffer_string(&whole));
         tq_buffer_append_string(b, "\n");
         return 0;
+}
+
+/* As it is, as far as it can be: so it is shown. What else is wrong with it, the parser says. */
+static void append_label(const char *word, TqBuffer *b) {
+        bool is_plain = true;
+
+        for (const char *c = word; *c; c++)
+                is_plain &= (unsigned char)*c > ' ' && !strchr("\"'\\\x7f", *c);
+        tq_buffer_append_string(b, "Labels=");
+        if (is_plain)
+                tq_buffer_append_string(b, word);
+        else
+                append_quoted(b, word);
+        tq_buffer_append_string(b, "\n");
 }
 
 static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
@@ -158,6 +167,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
         if (o->name)
                 tq_buffer_printf(ret, "Name=%s\n", o->name);
         append_trace(ret);
+        for (size_t i = 0; i < o->labels.n; i++)
+                append_label(o->labels.items[i], ret);
         for (size_t i = 0; r == 0 && i < o->environment.n; i++)
                 r = append_variable(o->environment.items[i], ret);
         if (r != 0)

@@ -10,8 +10,8 @@ const Verb verbs[] = {
         { "submit", 1, 1, BYTES, WITH(TENANT) | WITH(DRY_RUN) | WITH(JSON), "FILE",
           "hand in a job file (- for standard input)", verb_submit },
         { "run", 1, -1, BYTES,
-          WITH(TENANT) | WITH(WAIT) | WITH(QUEUE) | WITH(NAME) | WITH(ENV) | WITH(DIRECTORY) |
-                  WITH(LIMIT) | WITH(PROFILE) | WITH(DRY_RUN) | WITH(JSON),
+          WITH(TENANT) | WITH(WAIT) | WITH(QUEUE) | WITH(NAME) | WITH(ENV) | WITH(LABEL) |
+                  WITH(DIRECTORY) | WITH(LIMIT) | WITH(PROFILE) | WITH(DRY_RUN) | WITH(JSON),
           "-- CMD [ARG…]", "run a command as a job; --wait for its end and output", verb_run },
         { "ps", 0, 1, UTF8, WITH(ALL) | WITH(LINES) | WITH(TENANT) | OPTIONS_TABLE, "[TENANT]",
           "list jobs that wait or run; -a: ended ones too", verb_ps },
@@ -28,6 +28,9 @@ const Verb verbs[] = {
           "wait until jobs have ended; of one, exit with its code", verb_wait },
         { "rerun", 1, -1, UTF8, WITH(WHY) | WITH(DRY_RUN) | WITH(JSON), "JOB…",
           "hand a job that has ended in again, byte for byte, as a new one", verb_rerun },
+        { "lineage", 1, 1, UTF8, WITH(TENANT) | WITH(JSON), "JOB|NAME",
+          "show what a job or a name came from and what came of it, as job files say",
+          verb_lineage },
         { "dead list", 0, 1, UTF8, WITH(LINES) | WITH(TENANT) | OPTIONS_TABLE, "[TENANT[/QUEUE]]",
           "list dead letters: jobs that failed for good, the newest first", verb_dead_list },
         { "dead show", 1, 1, UTF8, WITH(JSON), "JOB", "show a dead letter and its attempts",

@@ -41,6 +41,7 @@ int verb_logs(const Options *o, int argc, char *argv[]);
 int verb_abandon(const Options *o, int argc, char *argv[]);
 int verb_cancel(const Options *o, int argc, char *argv[]);
 int verb_wait(const Options *o, int argc, char *argv[]);
+int verb_lineage(const Options *o, int argc, char *argv[]);
 int verb_dead_list(const Options *o, int argc, char *argv[]);
 int verb_dead_show(const Options *o, int argc, char *argv[]);
 int verb_dead_retry(const Options *o, int argc, char *argv[]);

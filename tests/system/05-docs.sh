@@ -169,6 +169,7 @@ in_program() {
         limit-columns) strings_of src/engine/api/get_limits.c 'columns\[\] = ' ;;
         change-columns) strings_of src/engine/api/change_rows.c 'columns\[\] = ' ;;
         explain-columns) strings_of src/engine/api/explain.c 'columns\[\] = ' ;;
+        lineage-columns) strings_of src/store/ledger_lineage.c 'columns\[\] = ' ;;
         queue-columns) strings_of src/engine/api/queue.c 'columns\[\] = ' ;;
         # The first line has the members of the object, the rows those of a tenant.
         simulate-fields) simulated | grep -v '^{"tenant"' | json_names ;;
@@ -406,8 +407,8 @@ message_ids_are_listed() {
 
 columns_are_listed() {
         local table
-        for table in job-columns event-columns audit-columns pool-columns tenant-columns limit-columns change-columns explain-columns queue-columns \
-                simulate-fields simulate-columns refusal-fields refusal-codes; do
+        for table in job-columns event-columns audit-columns pool-columns tenant-columns limit-columns change-columns explain-columns \
+                lineage-columns queue-columns simulate-fields simulate-columns refusal-fields refusal-codes; do
                 compare tenantqctl.1 "$table"
         done
 }
@@ -417,7 +418,7 @@ marks_are_known() {
         t_eq "$(sed -n 's/^\.\\" table: //p' src/man/* | LC_ALL=C sort | tr '\n' ';')" \
                 "$(printf '%s;' audit-columns change-columns event-columns exit-codes explain-columns "host-keys host" "host-keys tenant" \
                         job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits kinds levels \
-                        limit-columns limits message-ids options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
+                        limit-columns limits lineage-columns message-ids options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
                         queue-columns refusal-codes refusal-fields retention-keys simulate-columns simulate-fields stages states \
                         stops synonyms tenant-columns verbs waits workload-keys workload-shapes)" "marked tables"
         t_eq "$(grep -c '^\.\\" end table$' src/man/* | awk -F: '{ n += $2 } END { print n }')" \

@@ -33,7 +33,7 @@ completes() {
 
 verbs() {
         completes "events explain export" e
-        completes "ledger limits logs" l
+        completes "ledger limits lineage logs" l
         completes "copy diff get history log rollback set unset verify" limits ""
         completes "set" limits s
         completes "backup check export" ledger ""

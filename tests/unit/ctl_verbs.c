@@ -35,10 +35,11 @@ static const struct {
         const char *verb, *want;
 } usages[] = {
         { "submit", "submit [-t TENANT] [--dry-run] FILE" },
-        { "run", "run [-t TENANT] [-q QUEUE] [--name NAME] [-e NAME[=VALUE]]… [-l KEY=VALUE]… [-C "
-                 "DIR] [--profile NAME] [-w] "
+        { "run", "run [-t TENANT] [-q QUEUE] [--name NAME] [-e NAME[=VALUE]]… [--label KEY=VALUE]… "
+                 "[-l KEY=VALUE]… [-C DIR] [--profile NAME] [-w] "
                  "[--dry-run] -- CMD "
                  "[ARG…]" },
+        { "lineage", "lineage [-t TENANT] JOB|NAME" },
         { "ps", "ps [-t TENANT] [-a] [-n ROWS] [TENANT]" },
         { "limits set", "limits set [-m TEXT] [--dry-run] [--force] [--for SPAN] [--watch SPAN] "
                         "[--if-revision N] "

@@ -196,11 +196,33 @@ watched() {
         is_set cpu 1.5
 }
 
+# What follows a job is in what the journal says of it, while it waits and when it has ended: each label by itself.
+trail() {
+        local job trace=4bf92f3577b34da6a3ce929d0e0e4736
+        job=$(TRACEPARENT=00-$trace-00f067aa0ba902b7-01 tenantqctl run -t acme --label team=billing --label 'kind=a b' -- /bin/false)
+        tenantqctl wait "$job" >/dev/null || true
+        tenantqctl rerun -m 'once more' "$job" >/dev/null
+        t_match "$(journalctl -u tenantq TENANTQ_LABEL=team=billing -o cat -n 1)" "^rerun: acme job $job .*: once more\$"
+        t_eq "$(journalctl -u tenantq TENANTQ_JOB="$job" TENANTQ_TRACE_ID=$trace -o json -n 1 | python3 -c 'import json, sys
+print(json.load(sys.stdin)["TENANTQ_LABEL"])')" "['team=billing', 'kind=a b']"
+        tenantqctl pause acme
+        job=$(printf '%s\n' '[Job]' ExecStart=/bin/true CorrelationId=req-7 | tenantqctl submit -t acme -)
+        tenantqctl hold "$job"
+        t_match "$(journalctl -u tenantq TENANTQ_CORRELATION_ID=req-7 -o cat -n 1)" "^hold: acme job $job by user 0"
+        tenantqctl cancel "$job"
+        t_match "$(journalctl -u tenantq TENANTQ_CORRELATION_ID=req-7 -o cat -n 1)" "^cancel: acme job $job cancelled by user 0"
+        job=$(printf '%s\n' '[Job]' ExecStart=/bin/true | tenantqctl submit -t acme -)
+        tenantqctl cancel "$job"
+        t_eq "$(journalctl -u tenantq TENANTQ_JOB="$job" -o json -n 1 | grep -c 'TENANTQ_\(LABEL\|TRACE_ID\|CORRELATION_ID\)')" 0 "of a job that says nothing"
+        tenantqctl resume acme
+}
+
 t_case "--for 20s on hogs: the share is back within a second" for_some_time
 t_case "the same, with tenantqd killed in between" for_some_time_killed
 t_case "less than its jobs use" less_than_is_used
 t_case "a cache of files is not used memory" cache_is_not_use
 t_case "drift is found, said and mended" drift
 t_case "the journal says who changed what" journal
+t_case "what follows a job is in the journal" trail
 t_case "--watch: what throttles or kills goes back, what does not stays" watched
 t_summary

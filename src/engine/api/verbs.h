@@ -31,6 +31,8 @@ int verb_show_policy(Call *c);
 int verb_stage_policy(Call *c);
 int verb_rollback_limits(Call *c);
 int verb_verify_limits(Call *c);
+int verb_lineage_of_job(Call *c);
+int verb_lineage_of_name(Call *c);
 int verb_list_jobs(Call *c);
 int verb_list_pools(Call *c);
 int verb_list_tenants(Call *c);
