@@ -80,11 +80,15 @@ int tq_table_set_text(TqTable *t, size_t column, const char *text) {
         return tq_table_put_text(t, t->n_rows - 1, column, text);
 }
 
-void tq_table_set_integer(TqTable *t, size_t column, int64_t value) {
-        TqCell *cell = cell_at(t, t->n_rows - 1, column);
+void tq_table_put_integer(TqTable *t, size_t row, size_t column, int64_t value) {
+        TqCell *cell = cell_at(t, row, column);
 
         free(cell->text);
         *cell = (TqCell){ .type = TQ_CELL_INTEGER, .integer = value };
+}
+
+void tq_table_set_integer(TqTable *t, size_t column, int64_t value) {
+        tq_table_put_integer(t, t->n_rows - 1, column, value);
 }
 
 ssize_t tq_table_find(const TqTable *t, const char *name) {

@@ -39,6 +39,7 @@ void tq_table_set_integer(TqTable *t, size_t column, int64_t value);
 
 /* Sets a cell of any row. */
 int tq_table_put_text(TqTable *t, size_t row, size_t column, const char *text);
+void tq_table_put_integer(TqTable *t, size_t row, size_t column, int64_t value);
 
 /* Moves the rows of `from`, which has the same columns or finds none, behind those of t, up to
  * `max` in all; with a key (a column of numbers) without those whose key t has already. 0 or

@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/measure.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-#define LIVE_COLUMNS "job,tenant,queue,name,state,wait_reason,wait_usec"
-#define COLUMNS      LIVE_COLUMNS ",run_usec,cpu_usec,memory_peak_bytes,verdict"
+#define ANY_COLUMNS  "job,tenant,queue,name,state,wait_reason,wait_usec,run_usec,cpu_usec"
+#define LIVE_COLUMNS ANY_COLUMNS ",memory_bytes"
+#define COLUMNS      ANY_COLUMNS ",memory_peak_bytes,verdict"
 
 /* Where a list goes on. */
 typedef struct Ask {
@@ -44,9 +46,12 @@ static int list_live(const Options *o, Ask *ask, TqTable *ret) {
 
 int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
         Ask ask = { tenant, all };
+        int r = all ? call_pages(o, "ListJobs", ask_jobs, &ask, o->rows, ret)
+                    : list_live(o, &ask, ret);
 
-        return all ? call_pages(o, "ListJobs", ask_jobs, &ask, o->rows, ret)
-                   : list_live(o, &ask, ret);
+        if (r == 0)
+                measure_jobs(o, ret);
+        return r;
 }
 
 int ps_print(const Options *o, const TqTable *t, bool all) {

@@ -6,18 +6,44 @@
 #include "base/parse.h"
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
+#include "ctl/measure.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
 static const char *const columns[] = {
-        "job",           "name",          "tenant",         "queue",
-        "state",         "wait_reason",   "verdict",        "stop",
-        "priority",      "attempt",       "submitted_usec", "start_after_usec",
-        "deadline_usec", "after",         "started_usec",   "ended_usec",
-        "wait_usec",     "run_usec",      "cpu_usec",       "memory_peak_bytes",
-        "oom_kills",     "io_read_bytes", "io_write_bytes", "pids_peak",
-        "pids_denied",   "dropped_bytes", "correlation_id", "labels",
-        "trace_parent",  "submitter_uid", "retry_usec",     "key",
+        "job",
+        "name",
+        "tenant",
+        "queue",
+        "state",
+        "wait_reason",
+        "verdict",
+        "stop",
+        "priority",
+        "attempt",
+        "submitted_usec",
+        "start_after_usec",
+        "deadline_usec",
+        "after",
+        "started_usec",
+        "ended_usec",
+        "wait_usec",
+        "run_usec",
+        "cpu_usec",
+        "memory_bytes",
+        "memory_peak_bytes",
+        "oom_kills",
+        "io_read_bytes",
+        "io_write_bytes",
+        "pids_peak",
+        "pids_denied",
+        "dropped_bytes",
+        "correlation_id",
+        "labels",
+        "trace_parent",
+        "submitter_uid",
+        "retry_usec",
+        "key",
 };
 
 #define ATTEMPT_COLUMNS "attempt,started_usec,run_usec,cpu_usec,memory_peak_bytes,verdict"
@@ -86,6 +112,7 @@ int status_show_job(const Options *o, uint64_t job) {
                 r = call_table(&c, &attempts);
         if (r != 0)
                 return r;
+        measure_jobs(o, &t);
         if (o->json) {
                 print_json("tenantq.jobs.v1", (const TqTable *[]){ &t, &attempts },
                            (const char *[]){ "jobs", "attempts" }, 2);

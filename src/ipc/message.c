@@ -95,7 +95,8 @@ static bool attempt_is_sane(uint64_t job, uint32_t attempt) {
 static bool body_is_sane(const TqMessage *m) {
         switch ((TqMessageType)m->header.type) {
         case TQ_MESSAGE_HELLO:
-                return tq_limits_is_sane(&m->hello.defaults) &&
+                return is_terminated(m->hello.cgroup_root, sizeof(m->hello.cgroup_root)) &&
+                       tq_limits_is_sane(&m->hello.defaults) &&
                        tq_limits_is_sane(&m->hello.ceilings) &&
                        tq_policy_is_sane(&m->hello.policy) &&
                        tq_retention_is_sane(&m->hello.retention);

@@ -231,6 +231,11 @@ int tq_cgroup_attrs(const TqLimits *l, unsigned controllers, const char *device,
 
 /* Leaves -------------------------------------------------------------------------------------- */
 
+const char *tq_cgroup_leaf_name(uint64_t job, unsigned attempt, char *buf, size_t size) {
+        (void)snprintf(buf, size, "%" PRIu64 ".%u" TQ_LEAF_SUFFIX, job, attempt);
+        return buf;
+}
+
 int tq_cgroup_leaf_new(int slice_fd, const char *name, unsigned controllers, const TqAttr *attrs,
                        size_t n_attrs, int *ret_fd, TqStage *ret_stage, TqError *err) {
         TQ_CLOSE int fd = -EBADF;
@@ -302,8 +307,7 @@ int tq_cgroup_remove(int slice_fd, const char *name) {
         return remove_below(slice_fd, name, DEPTH_MAX, &left);
 }
 
-/* The number behind a word of a flat-keyed file ("populated 1"). */
-static bool find_number(const char *text, const char *word, uint64_t *ret) {
+bool tq_cgroup_find(const char *text, const char *word, uint64_t *ret) {
         size_t n = strlen(word);
 
         for (const char *line = text; line; line = strchr(line, '\n')) {
@@ -325,7 +329,7 @@ int tq_cgroup_is_populated(int fd) {
         n = tq_fs_read_at(fd, "cgroup.events", text, sizeof(text));
         if (n < 0)
                 return (int)n;
-        return find_number(text, "populated", &v) ? v != 0 : -EBADMSG;
+        return tq_cgroup_find(text, "populated", &v) ? v != 0 : -EBADMSG;
 }
 
 int tq_cgroup_kill(int fd) {
@@ -338,12 +342,12 @@ static uint64_t read_flat(int fd, const char *file, const char *word) {
         char text[4096];
         uint64_t v;
 
-        if (tq_fs_read_at(fd, file, text, sizeof(text)) < 0 || !find_number(text, word, &v))
+        if (tq_fs_read_at(fd, file, text, sizeof(text)) < 0 || !tq_cgroup_find(text, word, &v))
                 return TQ_UNKNOWN;
         return v;
 }
 
-static uint64_t read_single(int fd, const char *file) {
+uint64_t tq_cgroup_read_number(int fd, const char *file) {
         char text[64];
         uint64_t v;
 
@@ -353,8 +357,7 @@ static uint64_t read_single(int fd, const char *file) {
         return tq_parse_u64(text, &v) < 0 ? TQ_UNKNOWN : v;
 }
 
-/* Sums a word ("rbytes=") over the devices of io.stat. */
-static uint64_t sum_io(const char *text, const char *word) {
+uint64_t tq_cgroup_sum_io(const char *text, const char *word) {
         uint64_t sum = 0;
 
         for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
@@ -373,16 +376,16 @@ void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
         memset(ret, 0xFF, sizeof(*ret));
         ret->cpu_usec = read_flat(fd, "cpu.stat", "usage_usec");
         if (controllers & TQ_CONTROLLER_MEMORY) {
-                ret->memory_peak_bytes = read_single(fd, "memory.peak");
+                ret->memory_peak_bytes = tq_cgroup_read_number(fd, "memory.peak");
                 ret->oom_kills = read_flat(fd, "memory.events", "oom_kill");
         }
         if (controllers & TQ_CONTROLLER_IO &&
             tq_fs_read_at(fd, "io.stat", text, sizeof(text)) >= 0) {
-                ret->io_read_bytes = sum_io(text, "rbytes=");
-                ret->io_write_bytes = sum_io(text, "wbytes=");
+                ret->io_read_bytes = tq_cgroup_sum_io(text, "rbytes=");
+                ret->io_write_bytes = tq_cgroup_sum_io(text, "wbytes=");
         }
         if (controllers & TQ_CONTROLLER_PIDS) {
-                ret->pids_peak = read_single(fd, "pids.peak");
+                ret->pids_peak = tq_cgroup_read_number(fd, "pids.peak");
                 ret->pids_denied = read_flat(fd, "pids.events", "max");
         }
 }
@@ -390,7 +393,7 @@ void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
 uint64_t tq_cgroup_memory_held(int fd) {
         static const char *const reclaimable[] = { "active_file", "inactive_file",
                                                    "slab_reclaimable" };
-        uint64_t held = read_single(fd, "memory.current");
+        uint64_t held = tq_cgroup_read_number(fd, "memory.current");
 
         if (held == TQ_UNKNOWN)
                 return TQ_UNKNOWN;

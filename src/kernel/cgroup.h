@@ -18,6 +18,11 @@ enum {
         TQ_CONTROLLER_PIDS = 1 << 4,
 };
 
+/* What they are called: a tenant's slice "acme.slice", below it a job's leaf "10482.1.job". */
+#define TQ_SLICE_SUFFIX ".slice"
+#define TQ_LEAF_SUFFIX  ".job"
+const char *tq_cgroup_leaf_name(uint64_t job, unsigned attempt, char *buf, size_t size);
+
 /* One attribute to write. */
 typedef struct TqAttr {
         const char *controller;
@@ -79,6 +84,12 @@ typedef struct TqCgroupCpu {
 #define TQ_CGROUP_CPU_UNKNOWN ((TqCgroupCpu){ TQ_UNKNOWN, TQ_UNKNOWN })
 
 void tq_cgroup_cpu(int fd, TqCgroupCpu *ret);
+/* What stands in the text of a file: the number behind a word ("populated 1"; false: it is not
+ * there), and the sum behind a word ("rbytes=") over the devices of io.stat. */
+bool tq_cgroup_find(const char *text, const char *word, uint64_t *ret);
+uint64_t tq_cgroup_sum_io(const char *text, const char *word);
+/* Of a file that is one number; TQ_UNKNOWN: it is none, as "max". */
+uint64_t tq_cgroup_read_number(int fd, const char *file);
 
 /* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
 void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);

@@ -49,7 +49,7 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         " a.pids_denied, a.dropped_bytes, j.correlation_id, j.labels, j.trace_parent, j.key,"      \
         " j.submitter_uid,"                                                                        \
         " j.held, j.deadline_usec, j.after, j.failures, j.retry_usec, j.dead,"                     \
-        " j.tenant AS tenant_id, NULL AS wait_reason "
+        " j.tenant AS tenant_id, a.released_usec, NULL AS memory_bytes, NULL AS wait_reason "
 
 #define JOB_TABLES                                                                                 \
         "FROM jobs j JOIN tenants t ON t.id = j.tenant "                                           \

@@ -61,6 +61,26 @@ waits_for_many() {
         d_status 2 ctl wait nonsense
 }
 
+# Of what runs, from its cgroup; the daemon says where that is.
+measures() {
+        local job out
+        job=$(ctl run -t acme -q measured -- sh -c 'while :; do :; done')
+        t_wait 5 d_state_is "$job" running
+        sleep 1
+        t_eq "$(ctl --json tenants acme | d_json 'j["tenants"][0]["cgroup"]')" "$D_CGROUP/acme.slice" cgroup
+        out=$(ctl --json ps acme)
+        # A second of one CPU, or what others leave of it; not more than it ran.
+        t_eq "$(d_json "[50000 < r['cpu_usec'] <= r['run_usec'] * 1.1 for r in j['jobs'] if r['job'] == $job]" <<<"$out")" '[true]' "CPU time"
+        t_eq "$(d_json "[900000 < r['run_usec'] < 20000000 for r in j['jobs'] if r['job'] == $job]" <<<"$out")" '[true]' "elapsed"
+        t_match "$(ctl ps acme --noheadings -o job,run_usec,cpu_usec | tr -s ' ')" "(^|
+) ?$job [0-9.]+s [0-9.]+m?s" "ps, a line"
+        t_match "$(ctl status "$job")" 'CPU time: [0-9.]+m?s' "status of what runs"
+        # Whoever may not see the tenant is not told, and the tenant's own user reads it too.
+        t_eq "$(ctl_as 61001 61001 --json ps | d_json "[r['cpu_usec'] > 0 for r in j['jobs'] if r['job'] == $job]")" '[true]' "as its user"
+        ctl cancel "$job"
+        t_eq "$(verdict "$job")" cancelled
+}
+
 lists() {
         local gate job waiting
         gate=$(d_gate_make list)
@@ -280,6 +300,7 @@ d_case "submit" submits
 d_case "run, and its exit code and output" runs_and_waits
 d_case "wait" waits_for_many
 d_case "ps, status and tenants" lists
+d_case "ps of what runs: elapsed time, CPU time" measures
 d_case "logs" shows_logs
 d_case "where an error is" errors_have_a_place
 d_case "one of the tenants" lists_one_tenant

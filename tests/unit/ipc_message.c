@@ -133,7 +133,7 @@ static const struct {
         FILL(TQ_MESSAGE_TENANT, tenant.home), FILL(TQ_MESSAGE_TENANT, tenant.fault),
         FILL(TQ_MESSAGE_TENANT, tenant.pool), FILL(TQ_MESSAGE_CLAIM, claim.name),
         FILL(TQ_MESSAGE_REFUSED, claim.name), FILL(TQ_MESSAGE_ORDER, order.name),
-        FILL(TQ_MESSAGE_ORDER, order.to),
+        FILL(TQ_MESSAGE_ORDER, order.to),     FILL(TQ_MESSAGE_HELLO, hello.cgroup_root),
 };
 
 START_TEST(strings) {

@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "engine/api/verbs.h"
 #include "engine/ends/ends.h"
+#include "kernel/cgroup.h"
 
 static const char *state_of(const Settings *s, const Tenant *t, const TqTenant *view) {
         char fault[TQ_MESSAGE_TEXT_MAX];
@@ -71,6 +72,18 @@ static void add_faults(const Call *c, const Tenant *t, const TqTenant *view, TqB
         }
 }
 
+/* Where its slice is, so that whoever looks on reads there what it uses, and we have no part in it.
+ */
+static int add_cgroup(const Call *c, const Tenant *t, TqTable *table) {
+        const char *root = settings_host(c->api->settings)->cgroup_root;
+        char path[512], text[2048];
+
+        if (root[0] == '\0' || t->is_former || t->is_gone)
+                return 0;
+        (void)snprintf(path, sizeof(path), "%s/%s" TQ_SLICE_SUFFIX, root, t->name);
+        return tq_table_set_text(table, 9, tq_format_utf8(path, text, sizeof(text)));
+}
+
 static int add_tenant(const Call *c, const Tenant *t, TqTable *table) {
         const Layers *layers = settings_layers(c->api->settings, t->id);
         const TqTenant *view = tq_scheduler_tenant(dispatch_scheduler(c->api->dispatch), t->id);
@@ -102,15 +115,16 @@ static int add_tenant(const Call *c, const Tenant *t, TqTable *table) {
         tq_table_set_integer(table, 4, view ? (int64_t)view->running : 0);
         tq_table_set_integer(table, 5, view ? (int64_t)view->waiting.jobs : 0);
         r = tq_table_set_text(table, 7, faults.size > 0 ? tq_buffer_string(&faults) : NULL);
-        return r < 0 ? r
-                     : tq_table_set_text(table, 8,
-                                         layers && layers->profile[0] ? layers->profile : NULL);
+        if (r >= 0)
+                r = tq_table_set_text(table, 8,
+                                      layers && layers->profile[0] ? layers->profile : NULL);
+        return r < 0 ? r : add_cgroup(c, t, table);
 }
 
 int verb_list_tenants(Call *c) {
-        static const char *const columns[] = { "tenant",      "uid",     "user",
-                                               "state",       "running", "waiting",
-                                               "concurrency", "fault",   "profile" };
+        static const char *const columns[] = { "tenant",  "uid",     "user",        "state",
+                                               "running", "waiting", "concurrency", "fault",
+                                               "profile", "cgroup" };
         TQ_FREE const Tenant **list = NULL;
         TQ_TABLE_CLEANUP TqTable table = {};
         size_t n = 0;

@@ -69,6 +69,8 @@ static void say_hello(EngineProcess *e) {
 
         host_policy(&h->config, &m.hello.policy);
         memcpy(m.hello.boot_id, h->boot_id, sizeof(m.hello.boot_id));
+        if (strlen(h->config.cgroup_root) < sizeof(m.hello.cgroup_root))
+                memcpy(m.hello.cgroup_root, h->config.cgroup_root, strlen(h->config.cgroup_root));
         tell(e, TQ_MESSAGE_HELLO, &m);
 }
 

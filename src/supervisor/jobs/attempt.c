@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "supervisor/jobs/jobs_private.h"
@@ -54,9 +52,4 @@ Attempt *attempt_free(Attempt *a) {
 
 Attempt *attempt_find(const Jobs *j, uint64_t job) {
         return tq_map_get(&j->attempts, job);
-}
-
-const char *attempt_leaf(uint64_t job, unsigned attempt, char *buf, size_t size) {
-        (void)snprintf(buf, size, "%" PRIu64 ".%u.job", job, attempt);
-        return buf;
 }

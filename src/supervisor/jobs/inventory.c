@@ -16,9 +16,6 @@
  * launched them, and the engine compares them with its ledger. The work is proportional to what
  * runs. */
 
-#define JOB_SUFFIX   ".job"
-#define SLICE_SUFFIX ".slice"
-
 /* Cuts a suffix off; false if it isn't there. */
 static bool cut_suffix(const char *name, const char *suffix, char *ret, size_t size) {
         size_t n = strlen(name), m = strlen(suffix);
@@ -35,7 +32,7 @@ static bool parse_leaf(const char *name, uint64_t *ret_job, unsigned *ret_attemp
         char text[64], *dot;
         uint64_t attempt;
 
-        if (!cut_suffix(name, JOB_SUFFIX, text, sizeof(text)) || !(dot = strchr(text, '.')))
+        if (!cut_suffix(name, TQ_LEAF_SUFFIX, text, sizeof(text)) || !(dot = strchr(text, '.')))
                 return false;
         *dot = '\0';
         if (tq_parse_u64_in(text, 1, TQ_JOB_MAX, ret_job) < 0 ||
@@ -90,7 +87,7 @@ static int list_slice(Jobs *j, Tenant *ignored, int dir_fd, const char *name) {
         Tenant *t;
 
         (void)ignored;
-        if (!cut_suffix(name, SLICE_SUFFIX, tenant, sizeof(tenant)) ||
+        if (!cut_suffix(name, TQ_SLICE_SUFFIX, tenant, sizeof(tenant)) ||
             !tq_ids_tenant_is_valid(tenant))
                 return 0;
         t = tenants_ensure(j->tenants, tenant);

@@ -67,7 +67,6 @@ Attempt *attempt_new(Jobs *j, Tenant *t, uint64_t job, unsigned attempt);
 /* Takes it out of the table, if it is there. Returns NULL. */
 Attempt *attempt_free(Attempt *a);
 Attempt *attempt_find(const Jobs *j, uint64_t job); /* NULL: none */
-const char *attempt_leaf(uint64_t job, unsigned attempt, char *buf, size_t size);
 
 /* reap.c */
 void reap_listen(Jobs *j);

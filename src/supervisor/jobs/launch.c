@@ -105,7 +105,7 @@ static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, T
         r = tq_cgroup_attrs(&limits, slices_controllers(j->slices), t->device[0] ? t->device : NULL,
                             false, attrs, &n, &err);
         if (r >= 0) {
-                (void)attempt_leaf(m->job, m->attempt, name, sizeof(name));
+                (void)tq_cgroup_leaf_name(m->job, m->attempt, name, sizeof(name));
                 r = tq_cgroup_leaf_new(t->slice_fd, name, slices_controllers(j->slices), attrs, n,
                                        ret_fd, ret_stage, &err);
         }
@@ -117,7 +117,7 @@ static int make_leaf(Jobs *j, Tenant *t, const TqStartMessage *m, int *ret_fd, T
 static void remove_leaf(Tenant *t, const TqStartMessage *m) {
         char name[48];
 
-        (void)unlinkat(t->slice_fd, attempt_leaf(m->job, m->attempt, name, sizeof(name)),
+        (void)unlinkat(t->slice_fd, tq_cgroup_leaf_name(m->job, m->attempt, name, sizeof(name)),
                        AT_REMOVEDIR);
 }
 

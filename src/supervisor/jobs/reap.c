@@ -307,7 +307,7 @@ static void finish(Attempt *a) {
         }
         reap_keep_counters(a);
         r = tq_cgroup_remove(a->tenant->slice_fd,
-                             attempt_leaf(a->job, a->attempt, name, sizeof(name)));
+                             tq_cgroup_leaf_name(a->job, a->attempt, name, sizeof(name)));
         if (r >= 0 || r == -ENOENT || r == -ENODEV) {
                 end(a);
                 return;

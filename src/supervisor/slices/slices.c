@@ -80,7 +80,7 @@ Slices *slices_free(Slices *s) {
 }
 
 static const char *name_of(const char *tenant, char *buf, size_t size) {
-        (void)snprintf(buf, size, "%s.slice", tenant);
+        (void)snprintf(buf, size, "%s" TQ_SLICE_SUFFIX, tenant);
         return buf;
 }
 
