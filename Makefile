@@ -56,6 +56,8 @@ PIC := -fPIE
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm
 
+CTL_LIBS := $(shell pkg-config --libs smartcols ncursesw 2>/dev/null)
+
 # What the archives are linked with, for who links them into something else.
 libs:
 	@echo $(PKG_LIBS)
@@ -120,7 +122,7 @@ $(foreach p,engine supervisor ctl,$(eval $(call rooms_rule,$(p))))
 $(BUILD)/tenantqd: $(call objects,supervisor) $(ALL_BELOW)
 $(BUILD)/tenantq-engine: $(call objects,engine) $(ALL_BELOW)
 $(BUILD)/tenantqctl: $(call objects,ctl) $(ALL_BELOW)
-$(BUILD)/tenantqctl: PKG_LIBS += $(shell pkg-config --libs smartcols 2>/dev/null)
+$(BUILD)/tenantqctl: PKG_LIBS += $(CTL_LIBS)
 $(BUILD)/tenantqd $(BUILD)/tenantq-engine $(BUILD)/tenantqctl:
 	$(CC) $(HARDEN_LD) $(LDFLAGS) $(filter %.o %.a,$^) $(PKG_LIBS) -o $@
 
@@ -168,7 +170,7 @@ $(foreach t,$(filter-out %/engine_commit,$(call unit_programs,engine)),\
 	$(eval $(call room_test_rule,$(t),$(FAKES),$(BUILD)/libtq-engine.a)))
 $(foreach t,$(call unit_programs,supervisor),\
 	$(eval $(call room_test_rule,$(t),$(FAKES_BUT_COMMIT),$(BUILD)/libtq-supervisor.a)))
-$(call unit_programs,ctl): PKG_LIBS += $(shell pkg-config --libs smartcols 2>/dev/null)
+$(call unit_programs,ctl): PKG_LIBS += $(CTL_LIBS)
 $(foreach t,$(call unit_programs,ctl),$(eval $(call room_test_rule,$(t),,$(BUILD)/libtq-ctl.a)))
 # It says which allocation fails.
 $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))

@@ -55,6 +55,19 @@ static const Column columns[] = {
         { "waiting", "Waiting", FORMAT_COUNT },
         { "concurrency", "Concurrency", FORMAT_TEXT },
         { "fault", "Fault", FORMAT_PROSE },
+        { "cpu_bar", "", FORMAT_TEXT },
+        { "cpu_permille", "CPU", FORMAT_CORES },
+        { "cpu_max_permille", "Of", FORMAT_CORES },
+        { "throttled_permille", "Thr", FORMAT_SHARE },
+        { "memory_bar", "", FORMAT_TEXT },
+        { "memory_max_bytes", "Of", FORMAT_SIZE },
+        { "pids", "Tasks", FORMAT_COUNT },
+        { "cpu_pressure_permille", "P-cpu", FORMAT_SHARE },
+        { "memory_pressure_permille", "P-mem", FORMAT_SHARE },
+        { "io_pressure_permille", "P-io", FORMAT_SHARE },
+        { "io_bytes_per_sec", "I/O /s", FORMAT_SIZE },
+        { "io_read_bytes_per_sec", "Read /s", FORMAT_SIZE },
+        { "io_write_bytes_per_sec", "Written /s", FORMAT_SIZE },
         /* Pools. */
         { "pool", "Pool", FORMAT_NAME },
         { "slots", "Slots", FORMAT_COUNT },
@@ -130,6 +143,11 @@ const char *columns_format(Format format, const TqCell *cell, char *buf) {
                 (void)tq_format_span_short(v, buf, CELL_MAX);
         else if (format == FORMAT_SIZE)
                 (void)tq_format_size_short(v, buf, CELL_MAX);
+        else if (format == FORMAT_SHARE)
+                (void)snprintf(buf, CELL_MAX, "%" PRIu64 ".%u%%", v / 10, (unsigned)(v % 10));
+        else if (format == FORMAT_CORES)
+                (void)snprintf(buf, CELL_MAX, "%" PRIu64 ".%02u", (v + 5) / 1000,
+                               (unsigned)((v + 5) % 1000 / 10));
         else
                 (void)snprintf(buf, CELL_MAX, "%" PRIi64, cell->integer);
         return buf;

@@ -12,6 +12,8 @@ typedef enum Format {
         FORMAT_TIME,
         FORMAT_SPAN,
         FORMAT_SIZE,
+        FORMAT_SHARE, /* thousandths, as per cent */
+        FORMAT_CORES, /* thousandths of a processor */
 } Format;
 
 typedef struct Column {

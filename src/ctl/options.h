@@ -15,14 +15,14 @@ typedef struct List {
 typedef struct Options {
         const char *socket, *config, *tenant, *queue, *directory, *profile, *why, *archive;
         const char *columns, *sort; /* of a table */
-        const char *span, *watch, *mark, *kind;
+        const char *span, *watch, *mark, *kind, *delay;
         uint64_t if_revision, to;
         bool force;
         const char *swf, *workload, *since, *tenants, *svg, *policy;
         const char *name;
         List limits, environment, labels, assignments;
         uint64_t slots, seed, rows;
-        bool json, no_headings, all, wait, follow, dry_run, cancel, help, version;
+        bool json, no_headings, all, wait, follow, batch, dry_run, cancel, help, version;
         uint64_t used; /* OptionSet: what was given */
 } Options;
 
@@ -39,6 +39,8 @@ typedef enum OptionId {
         OPTION_ALL,
         OPTION_LINES,
         OPTION_FOLLOW,
+        OPTION_BATCH,
+        OPTION_DELAY,
         OPTION_WHY,
         OPTION_DRY_RUN,
         OPTION_FORCE,

@@ -15,7 +15,6 @@
  * on a terminal that is done twice: what is too long for its column is then cut or folded, with
  * which the library doesn't help (it cuts without a mark, and folds within words). */
 
-#define BETWEEN     "  "
 #define PROSE_LEAST 24 /* columns for a sentence, if a name can make room */
 
 typedef struct Printer {
@@ -25,7 +24,13 @@ typedef struct Printer {
         size_t n;
         const char *sort_name;
         bool is_descending;
+        int width; /* of a screen; 0: what is printed is no such */
 } Printer;
+
+/* On a screen there is less room. */
+static const char *between(const Printer *p) {
+        return p->width > 0 ? " " : "  ";
+}
 
 /* Characters, one for each byte that is none. */
 static int next_width(const char *s, size_t *ret_bytes) {
@@ -185,9 +190,7 @@ static int add_row(Printer *p, size_t row) {
 }
 
 /* What is unknown comes first, as the least. */
-static int compare(struct libscols_cell *a, struct libscols_cell *b, void *userdata) {
-        const TqCell *x = scols_cell_get_userdata(a), *y = scols_cell_get_userdata(b);
-        const Printer *p = userdata;
+static int compare_cells(const TqCell *x, const TqCell *y, bool is_descending) {
         int r;
 
         if (x->type != y->type)
@@ -196,7 +199,53 @@ static int compare(struct libscols_cell *a, struct libscols_cell *b, void *userd
                 r = strcmp(x->text, y->text);
         else
                 r = (x->integer > y->integer) - (x->integer < y->integer);
-        return p->is_descending ? -r : r;
+        return is_descending ? -r : r;
+}
+
+static int compare(struct libscols_cell *a, struct libscols_cell *b, void *userdata) {
+        return compare_cells(scols_cell_get_userdata(a), scols_cell_get_userdata(b),
+                             ((const Printer *)userdata)->is_descending);
+}
+
+typedef struct Order {
+        const TqCell *cells; /* of the first row */
+        size_t n_columns, column;
+        bool is_descending;
+} Order;
+
+static int compare_rows(const void *a, const void *b, void *userdata) {
+        size_t x = *(const size_t *)a, y = *(const size_t *)b;
+        const Order *o = userdata;
+        int r = compare_cells(&o->cells[x * o->n_columns + o->column],
+                              &o->cells[y * o->n_columns + o->column], o->is_descending);
+
+        return r != 0 ? r : (x > y) - (x < y);
+}
+
+int table_sort(TqTable *t, const char *by) {
+        ssize_t column = tq_table_find(t, by + (by[0] == '-'));
+        Order order = { t->cells, t->n_columns, (size_t)column, by[0] == '-' };
+        TQ_FREE size_t *rows = NULL;
+        TqCell *cells;
+
+        if (column < 0 || t->n_rows == 0)
+                return column < 0 ? -ENOENT : 0;
+        rows = calloc(t->n_rows, sizeof(*rows));
+        cells = calloc(t->n_rows, t->n_columns * sizeof(*cells));
+        if (!rows || !cells) {
+                free(cells);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < t->n_rows; i++)
+                rows[i] = i;
+        qsort_r(rows, t->n_rows, sizeof(*rows), compare_rows, &order);
+        for (size_t i = 0; i < t->n_rows; i++)
+                memcpy(&cells[i * t->n_columns], &t->cells[rows[i] * t->n_columns],
+                       t->n_columns * sizeof(*cells));
+        free(t->cells);
+        t->cells = cells;
+        t->allocated = t->n_rows * t->n_columns;
+        return 0;
 }
 
 /* The column that is sorted by is the last, unseen: it may be shown or not. */
@@ -210,11 +259,11 @@ static int sort(Printer *p) {
 /* The texts of a column as the width that it was given lets them be shown. */
 static int fit(Printer *p, size_t i) {
         struct libscols_column *c = scols_table_get_column(p->table, i);
-        bool is_prose = p->columns[i].format == FORMAT_PROSE;
+        bool is_prose = p->columns[i].format == FORMAT_PROSE && p->width == 0;
         int width = (int)scols_column_get_width(c), r = 0;
         char text[CELL_MAX + 4];
 
-        if (p->columns[i].format != FORMAT_NAME && !is_prose)
+        if (p->columns[i].format != FORMAT_NAME && p->columns[i].format != FORMAT_PROSE)
                 return 0;
         for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++) {
                 struct libscols_cell *cell =
@@ -255,9 +304,9 @@ static bool fits(const Printer *p) {
                 const struct libscols_column *c = scols_table_get_column(p->table, i);
 
                 if (!scols_column_is_hidden(c))
-                        total += scols_column_get_width(c) + strlen(BETWEEN);
+                        total += scols_column_get_width(c) + strlen(between(p));
         }
-        return total <= scols_table_get_termwidth(p->table) + strlen(BETWEEN);
+        return total <= scols_table_get_termwidth(p->table) + strlen(between(p));
 }
 
 /* And for sentences to be read. */
@@ -338,32 +387,45 @@ static int prepare(Printer *p, const Options *o, const char *columns) {
         return r;
 }
 
-static int print(Printer *p, const Options *o) {
-        int r = scols_table_set_column_separator(p->table, BETWEEN);
+static int make(Printer *p, const Options *o) {
+        int r = scols_table_set_column_separator(p->table, between(p));
 
         /* columns_format() has made the texts safe. */
         if (r >= 0)
                 r = scols_table_enable_noencoding(p->table, 1);
         if (r >= 0)
-                r = scols_table_enable_colors(p->table, output_has_color());
+                r = scols_table_enable_colors(p->table, p->width == 0 && output_has_color());
         if (r >= 0)
                 r = scols_table_enable_noheadings(p->table, o->no_headings);
         for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++)
                 r = add_row(p, row);
         if (r >= 0 && o->sort)
                 r = sort(p);
-        if (r >= 0)
-                r = lay_out(p);
-        return r < 0 ? r : scols_print_table(p->table);
+        return r < 0 ? r : lay_out(p);
 }
 
-int table_print(const Options *o, const TqTable *t, const char *columns) {
-        Printer p = { .t = t };
-        int r = prepare(&p, o, columns);
+/* *ret: not to standard output, but a text for a screen. */
+static int print(const Options *o, const TqTable *t, const char *columns, int width, char **ret) {
+        Printer p = { .t = t, .width = width };
+        int r = prepare(&p, o, columns), e = 0;
 
-        if (r == 0 && print(&p, o) < 0)
+        if (r == 0 && ret)
+                e = scols_table_set_termwidth(p.table, (size_t)width);
+        if (r == 0 && e >= 0)
+                e = make(&p, o);
+        if (r == 0 && e >= 0)
+                e = ret ? scols_print_table_to_string(p.table, ret) : scols_print_table(p.table);
+        if (e < 0)
                 r = fail(TQ_EXIT_FAILURE, "the table can't be printed: %s", strerror(errno));
         scols_unref_table(p.table);
         free(p.columns);
         return r;
+}
+
+int table_print(const Options *o, const TqTable *t, const char *columns) {
+        return print(o, t, columns, 0, NULL);
+}
+
+int table_format(const Options *o, const TqTable *t, const char *columns, int width, char **ret) {
+        return print(o, t, columns, width, ret);
 }

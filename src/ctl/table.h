@@ -12,6 +12,14 @@
  * are broken into lines. An exit code. */
 int table_print(const Options *o, const TqTable *t, const char *columns);
 
+/* The same as text for a screen of that width: a line for the headings and one for each row, so
+ * sentences are cut, too. The caller frees *ret. */
+int table_format(const Options *o, const TqTable *t, const char *columns, int width, char **ret);
+
+/* Sorts the rows as --sort says it ("COLUMN", "-COLUMN"); those that are equal stay as they stand.
+ * 0, -ENOENT: there is no such column, or -ENOMEM. */
+int table_sort(TqTable *t, const char *by);
+
 /* "…" behind as much of s as takes `width` columns of a terminal with it, in place; nothing if all
  * of it does. buf has room for two bytes more than s is long. */
 void table_cut(char *s, int width);

@@ -55,6 +55,8 @@ const Verb verbs[] = {
           "take no new jobs there until it is resumed; those that wait still run", verb_drain },
         { "resume", 1, -1, UTF8, WITH(WHY) | WITH(DRY_RUN), "TARGET…", "end a pause and a drain",
           verb_resume },
+        { "top", 0, 0, UTF8, WITH(BATCH) | WITH(LINES) | WITH(DELAY) | OPTIONS_TABLE, "",
+          "show what tenants use of the host, again and again; h: its keys", verb_top },
         { "tenants", 0, 1, UTF8, WITH(TENANT) | OPTIONS_TABLE, "[TENANT]",
           "list tenants and what is wrong with them", verb_tenants },
         { "tenant remove", 1, 1, UTF8,

@@ -56,6 +56,7 @@ int verb_tenant_rename(const Options *o, int argc, char *argv[]);
 int verb_ledger_backup(const Options *o, int argc, char *argv[]);
 int verb_ledger_check(const Options *o, int argc, char *argv[]);
 int verb_ledger_export(const Options *o, int argc, char *argv[]);
+int verb_top(const Options *o, int argc, char *argv[]);
 int verb_tenants(const Options *o, int argc, char *argv[]);
 int verb_limits_get(const Options *o, int argc, char *argv[]);
 int verb_limits_set(const Options *o, int argc, char *argv[]);

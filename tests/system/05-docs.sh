@@ -165,6 +165,8 @@ in_program() {
         exit-codes) sed -n 's/^#define TQ_EXIT_[A-Z_]* *\([0-9]*\).*/\1/p' include/tenantq/types.h ;;
         synonyms) sed -n 's/^ *{ "\([A-Za-z]*\)", TQ_KEY_[A-Z_]*, [A-Z_]* },$/\1/p' src/core/limits.c ;;
         tenant-columns) strings_of src/engine/api/list_tenants.c 'columns\[\] = ' ;;
+        # Bars are for a screen.
+        top-columns) strings_of src/ctl/top_read.c 'columns\[N_COLUMNS\] = ' | grep -v '_bar$' ;;
         pool-columns) strings_of src/engine/api/list_pools.c 'columns\[\] = ' ;;
         limit-columns) strings_of src/engine/api/get_limits.c 'columns\[\] = ' ;;
         change-columns) strings_of src/engine/api/change_rows.c 'columns\[\] = ' ;;
@@ -407,7 +409,7 @@ message_ids_are_listed() {
 
 columns_are_listed() {
         local table
-        for table in job-columns event-columns audit-columns pool-columns tenant-columns limit-columns change-columns explain-columns \
+        for table in job-columns event-columns audit-columns pool-columns tenant-columns top-columns limit-columns change-columns explain-columns \
                 lineage-columns queue-columns simulate-fields simulate-columns refusal-fields refusal-codes; do
                 compare tenantqctl.1 "$table"
         done
@@ -420,7 +422,7 @@ marks_are_known() {
                         job-columns "job-keys Job" "job-keys Retry" "job-keys Sandbox" job-limits kinds levels \
                         limit-columns limits lineage-columns message-ids options outcomes "policy-keys pool" "policy-keys scheduler" pool-columns \
                         queue-columns refusal-codes refusal-fields retention-keys simulate-columns simulate-fields stages states \
-                        stops synonyms tenant-columns verbs waits workload-keys workload-shapes)" "marked tables"
+                        stops synonyms tenant-columns top-columns verbs waits workload-keys workload-shapes)" "marked tables"
         t_eq "$(grep -c '^\.\\" end table$' src/man/* | awk -F: '{ n += $2 } END { print n }')" \
                 "$(cat src/man/* | grep -c '^\.\\" table: ')" "ends of tables"
 }

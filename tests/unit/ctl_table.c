@@ -202,6 +202,14 @@ START_TEST(formats) {
                 { "wait_usec", 1500000, "1.50s" },
                 { "memory_bytes", 1 << 20, "1.00M" },
                 { "running", 7, "7" },
+                { "cpu_permille", 0, "0.00" },
+                { "cpu_permille", 500, "0.50" },
+                { "cpu_permille", 994, "0.99" },
+                { "cpu_permille", 995, "1.00" },
+                { "cpu_permille", 12340, "12.34" },
+                { "throttled_permille", 0, "0.0%" },
+                { "throttled_permille", 7, "0.7%" },
+                { "throttled_permille", 1000, "100.0%" },
                 { "time_usec", 0, "-" },
                 { "not_known", -1, "-1" },
         };
@@ -217,6 +225,34 @@ START_TEST(formats) {
 }
 END_TEST
 
+static const struct {
+        const char *by;
+        int64_t want[4]; /* the jobs, one behind the other */
+        int result;
+} orders[] = {
+        { "job", { 1, 2, 10, 11 }, 0 },           { "-job", { 11, 10, 2, 1 }, 0 },
+        { "wait_usec", { 10, 1, 2, 11 }, 0 }, /* 2 and 11 waited as long: as they stood */
+        { "-wait_usec", { 2, 11, 1, 10 }, 0 },    { "tenant", { 11, 2, 10, 1 }, 0 },
+        { "nothing", { 2, 10, 1, 11 }, -ENOENT }, { "-", { 2, 10, 1, 11 }, -ENOENT },
+        { "", { 2, 10, 1, 11 }, -ENOENT },
+};
+
+START_TEST(sorted) {
+        TqTable t = example(), none = {};
+
+        add(&t, 11, "a", 1500000, "a fault");
+        ck_assert_int_eq(table_sort(&t, orders[_i].by), orders[_i].result);
+        ck_assert_uint_eq(t.n_rows, 4);
+        for (size_t i = 0; i < t.n_rows; i++)
+                ck_assert_int_eq(tq_table_integer(&t, i, "job", 0), orders[_i].want[i]);
+        /* It is a table as before: rows may be added. */
+        add(&t, 12, "d", 1, NULL);
+        ck_assert_str_eq(tq_table_text(&t, 4, "tenant"), "d");
+        tq_table_done(&t);
+        ck_assert_int_eq(table_sort(&none, "job"), -ENOENT);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *c = unit_case(s, "table");
 
@@ -226,6 +262,7 @@ static void fill(Suite *s) {
         tcase_add_test(c, to_terminal);
         unit_add_rows(c, unknown, wrong);
         tcase_add_test(c, formats);
+        unit_add_rows(c, sorted, orders);
 }
 
 int main(void) {

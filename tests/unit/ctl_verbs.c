@@ -40,10 +40,11 @@ static const struct {
                  "[--dry-run] -- CMD "
                  "[ARG…]" },
         { "lineage", "lineage [-t TENANT] JOB|NAME" },
-        { "ps", "ps [-t TENANT] [-a] [-n ROWS] [TENANT]" },
+        { "ps", "ps [-t TENANT] [-a] [-n N] [TENANT]" },
         { "limits set", "limits set [-m TEXT] [--dry-run] [--force] [--for SPAN] [--watch SPAN] "
                         "[--if-revision N] "
                         "TENANT[/QUEUE]… KEY=VALUE…" },
+        { "top", "top [-n N] [-b] [-d SPAN]" },
         { "tenants", "tenants [-t TENANT] [TENANT]" },
         { "reload", "reload [-m TEXT]" },
 };
