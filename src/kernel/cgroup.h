@@ -84,6 +84,7 @@ typedef struct TqCgroupCpu {
 #define TQ_CGROUP_CPU_UNKNOWN ((TqCgroupCpu){ TQ_UNKNOWN, TQ_UNKNOWN })
 
 void tq_cgroup_cpu(int fd, TqCgroupCpu *ret);
+
 /* What stands in the text of a file: the number behind a word ("populated 1"; false: it is not
  * there), and the sum behind a word ("rbytes=") over the devices of io.stat. */
 bool tq_cgroup_find(const char *text, const char *word, uint64_t *ret);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # tenantqctl top: as plain text, and in a terminal (tmux) with its keys. What cgroup v2 without controllers counts is CPU
-# time and pressure; figures of the rest are tried in the virtual machine (tests/vm/25-top.sh).
+# time and pressure; figures of the rest are tried in the virtual machine (tests/vm/26-top.sh).
 
 # shellcheck source=daemon.sh
 . "$(dirname "$0")/daemon.sh"
