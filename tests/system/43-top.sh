@@ -217,6 +217,22 @@ $other +greedy "
         screen_ended 0
 }
 
+# The name of a job is its tenant's to choose, the terminal is not: no text from right to left, no C1 controls.
+shows_names_escaped() {
+        local job
+        has_tmux
+        job=$(printf '[Job]\nName=x\xe2\x80\xaey\xc2\x85z\nExecStart=/bin/sleep 100\n' | ctl submit -t globex -)
+        t_wait 5 d_state_is "$job" running
+        screen_start 130 20 top -d 0.3 --sort tenant
+        t_shows 'globex +1 '
+        keys Down Enter
+        t_shows 'x\\xe2\\x80\\xaey\\xc2\\x85z'
+        keys q
+        screen_ended 0
+        ctl cancel "$job"
+        t_eq "$(verdict "$job")" cancelled
+}
+
 is_resized() {
         has_tmux
         screen_start 130 20 top -d 0.3
@@ -290,6 +306,7 @@ d_case "errors" says_what_is_wrong
 d_case "the daemon is restarted" outlives_a_restart
 d_case "keys" takes_keys
 d_case "what is selected" keeps_the_selection
+d_case "names" shows_names_escaped
 d_case "sizes" is_resized
 d_case "without a daemon" shows_that_the_daemon_is_away
 d_case "signals" restores_the_terminal
