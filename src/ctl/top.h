@@ -42,7 +42,8 @@ void top_done(Top *t);
 /* What that is made of: the columns, then of each tenant, a row of ListTenants, what was read now
  * compared with t->last. 0 or -ENOMEM. */
 int top_begin(const Top *t, TqTable *ret);
-int top_add(const Top *t, const TqTable *tenants, size_t row, const TopReading *now, TqTable *ret);
+int top_add(const Top *t, const TqTable *tenants, size_t row, const TopReading *now,
+            TqTable *table);
 
 /* top_screen.c: on the terminal, until that is enough. An exit code. */
 int top_screen(Top *t);
