@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
+#include "base/when.h"
 #include "core/ids.h"
 
 /* A setter returns 0, -EINVAL (with what it expected) or -ENOMEM. */
@@ -125,11 +127,15 @@ static int set_priority(TqJobSpec *spec, const char *value, const char **ret_exp
         return 0;
 }
 
-static const char timestamp_form[] = "a time as YYYY-MM-DD HH:MM[:SS] [UTC]";
+/* From when on the file is read: of a job that is taken, its submission. What counts later is the
+ * ledger's. */
+static int set_time(const char *value, uint64_t *ret, const char **ret_expected) {
+        *ret_expected = TQ_WHEN_FORM;
+        return tq_when_parse(value, tq_clock_realtime_usec(), true, ret) < 0 ? -EINVAL : 0;
+}
 
 static int set_start_after(TqJobSpec *spec, const char *value, const char **ret_expected) {
-        *ret_expected = timestamp_form;
-        return tq_parse_timestamp(value, &spec->start_after_usec) < 0 ? -EINVAL : 0;
+        return set_time(value, &spec->start_after_usec, ret_expected);
 }
 
 static int set_stop_timeout(TqJobSpec *spec, const char *value, const char **ret_expected) {
@@ -279,11 +285,8 @@ static int set_outputs(TqJobSpec *spec, const char *value, const char **ret_expe
 }
 
 static int set_deadline(TqJobSpec *spec, const char *value, const char **ret_expected) {
-        *ret_expected = timestamp_form;
-        if (tq_parse_timestamp(value, &spec->deadline_usec) < 0)
-                return -EINVAL;
         spec->has_deadline = true;
-        return 0;
+        return set_time(value, &spec->deadline_usec, ret_expected);
 }
 
 /* Numbers and names; each line adds some. */

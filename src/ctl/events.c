@@ -2,9 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/format.h"
-#include "base/parse.h"
 #include "core/kinds.h"
 #include "ctl/audit.h"
 #include "ctl/ctl.h"
@@ -200,21 +198,6 @@ static int follow(Logs *l) {
         return r;
 }
 
-static int read_since(const Options *o, uint64_t *ret) {
-        uint64_t span;
-
-        *ret = 0;
-        if (!o->since || tq_parse_timestamp(o->since, ret) >= 0)
-                return 0;
-        if (tq_parse_span(o->since, &span) < 0)
-                return fail(TQ_EXIT_USAGE,
-                            "--since \"%s\": expected a time span such as 2h, or a time such as "
-                            "\"2026-11-28 06:00\"",
-                            o->since);
-        *ret = tq_sub_u64(tq_clock_realtime_usec(), span);
-        return 0;
-}
-
 static int check_kind(const char *kind) {
         const char *nearest;
 
@@ -231,11 +214,10 @@ int verb_events(const Options *o, int argc, char *argv[]) {
         Logs l = { .o = o };
         int r = o->kind ? check_kind(o->kind) : 0;
 
-        if (r == 0)
-                r = read_since(o, &l.since_usec);
-
         (void)argc;
         (void)argv;
+        if (r == 0 && o->since)
+                r = options_since(o, &l.since_usec);
         if (r == 0 && o->follow)
                 return follow(&l);
         if (r == 0)

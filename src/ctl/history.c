@@ -3,8 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/parse.h"
 #include "ctl/simulate.h"
 
 /* The ledger's own history as a workload: what was submitted when, and how long it really ran. The
@@ -80,14 +78,13 @@ static int load_settings(const Options *o, TqWorkload *w) {
 }
 
 int history_load(const Options *o, TqWorkload *w) {
-        uint64_t span, since, before = 0;
+        uint64_t since, before = 0;
         bool is_last = false;
         int r;
 
-        if (tq_parse_span(o->since, &span) < 0 || span == 0)
-                return fail(TQ_EXIT_USAGE, "--since: expected a time span such as 7d");
-        since = tq_sub_u64(tq_clock_realtime_usec(), span);
-        r = load_settings(o, w);
+        r = options_since(o, &since);
+        if (r == 0)
+                r = load_settings(o, w);
         while (r == 0 && !is_last)
                 r = read_page(o, w, since, &before, &is_last);
         tq_workload_sort(w);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
+#include "base/when.h"
 #include "ctl/fail.h"
 
 #define FLAG(letter, field) letter, TYPE_FLAG, offsetof(Options, field), 0, 0
@@ -59,7 +61,8 @@ const OptionRow options_rows[_OPTION_MAX] = {
                          "a trace in the Standard Workload Format" },
         [OPTION_WORKLOAD] = { TEXT('\0', workload), "workload", "FILE",
                               "a synthetic workload (tenantq-workload(5))" },
-        [OPTION_SINCE] = { TEXT('\0', since), "since", "SPAN", "only what is not longer ago" },
+        [OPTION_SINCE] = { TEXT('\0', since), "since", "TIME",
+                           "only what is not older: a time, or how long ago (2h)" },
         [OPTION_SLOTS] = { NUMBER('\0', slots, 1, 1000000), "slots", "N",
                            "jobs at the same time (default 16)" },
         [OPTION_POLICY] = { TEXT('\0', policy), "policy", "POLICY",
@@ -189,6 +192,18 @@ int options_parse(Options *o, int argc, char *argv[], bool permute) {
                 r = id < 0 ? unknown_option(c, argv) : set(o, (OptionId)id, optarg);
         }
         return r;
+}
+
+int options_since(const Options *o, uint64_t *ret_usec) {
+        uint64_t now = tq_clock_realtime_usec(), span;
+
+        if (tq_when_parse(o->since, now, false, ret_usec) >= 0)
+                return 0;
+        if (tq_parse_span(o->since, &span) < 0)
+                return fail(TQ_EXIT_USAGE, "--since \"%s\": expected a time span such as 2h, or %s",
+                            o->since, TQ_WHEN_FORM);
+        *ret_usec = tq_sub_u64(now, span);
+        return 0;
 }
 
 void options_done(Options *o) {

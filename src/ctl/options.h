@@ -101,3 +101,6 @@ extern const OptionRow options_rows[_OPTION_MAX];
  * leaves getopt's optind at the first word left. 0, or an exit code, and it is said. */
 int options_parse(Options *o, int argc, char *argv[], bool permute);
 void options_done(Options *o);
+
+/* --since, which is given, as a time of the past. The same. */
+int options_since(const Options *o, uint64_t *ret_usec);

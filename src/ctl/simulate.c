@@ -65,9 +65,9 @@ static int load(const Options *o, TqWorkload *w) {
 
         if (sources != 1)
                 return fail(TQ_EXIT_USAGE,
-                            "expected one of --swf FILE, --workload FILE and --since SPAN");
+                            "expected one of --swf FILE, --workload FILE and --since TIME");
         if (o->tenant && !o->since)
-                return fail(TQ_EXIT_USAGE, "-t chooses from the history: expected --since SPAN");
+                return fail(TQ_EXIT_USAGE, "-t chooses from the history: expected --since TIME");
         r = o->swf        ? load_swf(o, w)
             : o->workload ? load_file(o, o->workload, true, w)
                           : history_load(o, w);

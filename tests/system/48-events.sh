@@ -29,8 +29,11 @@ chosen() {
         sleep 1.1
         ctl resume acme
         t_eq "$(ctl events --since 1s --noheadings -o kind)" resume "in the last second"
-        d_status 2 ctl events --since yesterday 2>"$D/said"
-        t_match "$(cat "$D/said")" '--since "yesterday": expected a time span such as 2h, or a time such as'
+        t_match "$(ctl events --since tomorrow)" 'no events'
+        t_eq "$(ctl events --since '1h ago' --noheadings -o kind -n 1)" resume "since an hour ago"
+        t_eq "$(ctl events --since yesterday --noheadings -o kind -n 1)" resume "since yesterday"
+        d_status 2 ctl events --since never 2>"$D/said"
+        t_match "$(cat "$D/said")" '--since "never": expected a time span such as 2h, or a time such as'
         job=$(ctl run -t globex -- /bin/true)
         ctl wait "$job" >/dev/null
         t_match "$(ctl events --kind drift)" 'no events'

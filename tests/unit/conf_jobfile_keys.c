@@ -12,7 +12,7 @@ typedef struct KeyRow {
         const char *section, *key, *value, *error;
 } KeyRow;
 
-#define TIME_FORM "expected a time as YYYY-MM-DD HH:MM[:SS] [UTC]"
+#define TIME_FORM "expected a time such as \"2026-11-28 12:00\", 23:00, tomorrow, +2h"
 
 static const KeyRow key_rows[] = {
         { "Job", "Name", "nightly-export", NULL },
@@ -56,9 +56,14 @@ static const KeyRow key_rows[] = {
         { "Job", "StartAfter", "2026-11-21 02:00", NULL },
         { "Job", "StartAfter", "2026-11-21 02:00:00 UTC", NULL },
         { "Job", "StartAfter", "2026-02-31", TIME_FORM },
-        { "Job", "StartAfter", "tomorrow", TIME_FORM },
+        { "Job", "StartAfter", "tomorrow", NULL },
+        { "Job", "StartAfter", "+2h", NULL },
+        { "Job", "StartAfter", "23:00", NULL },
+        { "Job", "StartAfter", "2h", TIME_FORM },
         { "Job", "StartAfter", "", TIME_FORM },
         { "Job", "Deadline", "2026-11-21 02:00", NULL },
+        { "Job", "Deadline", "+90", NULL },
+        { "Job", "Deadline", "24:00", TIME_FORM },
         { "Job", "Deadline", "soon", TIME_FORM },
         { "Job", "After", "17 nightly", NULL },
         { "Job", "After", "", "expected numbers or names of jobs, at most 64 in all" },
