@@ -85,8 +85,7 @@ static int set_limit(Parser *p, const char *key, const char *value, unsigned lin
         return 0;
 }
 
-/* Where a key is known, if it is. */
-static const char *section_of(const char *key) {
+const char *tq_jobfile_section(const char *key) {
         char name[32];
         TqKey limit;
 
@@ -100,13 +99,13 @@ static const char *section_of(const char *key) {
 }
 
 static bool is_of_another(const char *key) {
-        const char *section = section_of(key);
+        const char *section = tq_jobfile_section(key);
 
         return section && strcmp(section, "Limits") != 0;
 }
 
 static int unknown_key(const char *section, const char *key, unsigned line, TqError *err) {
-        const char *names[TQ_JOBFILE_KEYS_MAX], *nearest, *place = section_of(key);
+        const char *names[TQ_JOBFILE_KEYS_MAX], *nearest, *place = tq_jobfile_section(key);
         size_t n = 0;
 
         if (place)

@@ -11,3 +11,6 @@ typedef void (*TqJobfileNote)(void *userdata, unsigned line, const char *key, co
  * -E2BIG (with err) when too large; -ENOMEM. */
 int tq_jobfile_parse(const char *data, size_t size, TqJobSpec *ret, TqJobfileNote note,
                      void *userdata, TqError *err);
+
+/* The section in which a key is known, if it is: "Limits" for limits, with @device too; or NULL. */
+const char *tq_jobfile_section(const char *key);

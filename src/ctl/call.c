@@ -70,16 +70,19 @@ static int fail_about(const Call *c, int code, const char *message) {
         unsigned line = 0;
         int n = 0;
 
-        if (c->subject && !strstr(message, c->subject))
-                return fail(code, "%s: %s", c->subject, message);
         if (!c->about || code != TQ_EXIT_INVALID)
-                return fail(code, "%s", message);
+                return c->subject && !strstr(message, c->subject)
+                               ? fail(code, "%s: %s", c->subject, message)
+                               : fail(code, "%s", message);
         if (sscanf(message, "line %u: %n", &line, &n) != 1 || n == 0) /* NOLINT(cert-err34-c) */
                 n = 0;
         if (c->about[0] == '\0')
                 return fail(code, "%s", message + n);
-        return n > 0 ? fail(code, "%s:%u: %s", c->about, line, message + n)
-                     : fail(code, "%s: %s", c->about, message);
+        if (n > 0 && c->lines)
+                line = line < c->n_lines ? c->lines[line] : 0;
+        return n > 0 && line == 0 ? fail(code, "%s: %s", c->about, message + n)
+               : n > 0            ? fail(code, "%s:%u: %s", c->about, line, message + n)
+                                  : fail(code, "%s: %s", c->about, message);
 }
 
 bool call_failed_as(const Call *c, TqControlError e) {

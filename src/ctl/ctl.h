@@ -19,6 +19,9 @@ typedef struct Call {
         const Options *options;
         const char *subject; /* what it is about, of several; NULL: that is known */
         const char *about;   /* the file that is sent; empty: a text of our own; NULL: none */
+        /* That is made of the file: the file's line for each of the n_lines of it, 0: none. */
+        const unsigned *lines;
+        size_t n_lines;
         sd_bus *bus;
         sd_bus_message *request, *reply;
         /* Called from time to time while an answer is waited for; NULL: nothing is. */
@@ -100,10 +103,6 @@ int submit_bytes(const Options *o, const char *file, const char *data, size_t si
                  uint64_t *ret_job);
 /* run.c: a command line as a job */
 int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job);
-/* wait.c: waits, prints nothing, and gives the job's row. With was_there a daemon has answered just
- * now: one that doesn't is waited for. */
-int wait_for_job(const Options *o, uint64_t job, bool was_there, TqTable *ret);
-int wait_exit_code(const TqTable *t);
 /* status.c: a job with its attempts; host and pools */
 int pools_list(const Options *o, TqTable *ret);
 int status_show_job(const Options *o, uint64_t job);
@@ -116,5 +115,7 @@ const char *ledger_name(const char *file, char *buf, size_t size);
 int ledger_ask(const Options *o, int *ret_fd);
 /* ledger_export.c: prints what it has, or what it has of the tenants of a name. */
 int ledger_export(const Options *o, const char *file, const char *tenant);
-/* logs.c: copies what there is to stdout and stderr. */
+/* logs.c: copies to stdout and stderr what there is; or (unless data is wanted, --json) all that
+ * comes until the job, which we have handed in, has ended: its row, or none if we leave before. */
+int logs_attend(const Options *o, uint64_t job, TqTable *ret);
 int logs_copy(const Options *o, uint64_t job, bool was_there);

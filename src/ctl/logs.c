@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "core/table.h"
 #include "ctl/ctl.h"
+#include "ctl/interrupt.h"
 #include "ctl/verbs.h"
 
 /* A job's output, from descriptors that the daemon opens. On a terminal control characters are
@@ -54,39 +55,40 @@ static size_t print_safe(FILE *to, const char *data, size_t size) {
         return size - i;
 }
 
-/* What there is now. 0, or an exit code, and it is said. */
+/* What there is now, in pieces. 1: there may be more; 0; a negative exit code, and it is said. */
 static int copy(Stream *s) {
         bool is_terminal = isatty(fileno(s->to));
         char data[65536];
         ssize_t n;
 
+        if (s->fd < 0)
+                return 0;
         memcpy(data, s->held, s->n_held);
-        while ((n = read(s->fd, data + s->n_held, sizeof(data) - s->n_held)) > 0) {
+        n = read(s->fd, data + s->n_held, sizeof(data) - s->n_held);
+        if (n < 0)
+                return -fail(TQ_EXIT_FAILURE, "the output can't be read: %s", strerror(errno));
+        if (is_terminal) {
                 size_t size = s->n_held + (size_t)n;
 
-                if (!is_terminal) {
-                        (void)fwrite(data, 1, size, s->to);
-                        continue;
-                }
                 s->n_held = print_safe(s->to, data, size);
-                memmove(data, data + size - s->n_held, s->n_held);
-        }
-        if (n < 0)
-                n = tq_errno();
-        memcpy(s->held, data, s->n_held);
+                memcpy(s->held, data + size - s->n_held, s->n_held);
+        } else
+                (void)fwrite(data, 1, (size_t)n, s->to);
         (void)fflush(s->to);
-        return n < 0 ? fail(TQ_EXIT_FAILURE, "the output can't be read: %s", strerror((int)-n)) : 0;
+        return n > 0;
 }
 
 /* Nothing more comes. */
 static int finish(Stream *s) {
-        int r = copy(s);
+        int r;
 
+        while ((r = copy(s)) > 0)
+                ;
         for (size_t i = 0; i < s->n_held; i++)
                 (void)fprintf(s->to, "\\x%02x", (unsigned char)s->held[i]);
         s->n_held = 0;
         (void)fflush(s->to);
-        return r;
+        return -r;
 }
 
 /* Both of a job. */
@@ -125,29 +127,43 @@ int logs_copy(const Options *o, uint64_t job, bool was_there) {
         return r;
 }
 
-/* Following: the output is watched by its descriptors, which outlive the daemon; its end is asked
- * of the daemon, and of the next one when that goes away. */
+/* Following: the output is watched by its descriptors, which outlive the daemon; its start and its
+ * end are asked of the daemon, and of the next one when that goes away. */
 typedef struct Follow {
         const Options *options;
         uint64_t job;
+        bool is_own;    /* we have handed it in: it has not to have output, and ^C is about it */
+        bool was_there; /* a daemon: then the next one is waited for */
+        bool has_started, has_output, has_ended;
+        TqTable *ended; /* the job's row then */
         Streams streams;
         Call call;
         sd_event *event;
-        sd_event_source *retry;
+        sd_event_source *retry, *more;
         uint64_t since, delay; /* without a daemon: since when; until the next attempt */
 } Follow;
 
-static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata) {
-        Follow *f = userdata;
-        int r;
+/* A piece of each at a time: there are other things to be listened to. */
+static int pump(Follow *f) {
+        int out = copy(&f->streams.out), err = copy(&f->streams.err);
 
+        /* Nobody reads any more: main() says whether that is a fault. */
+        if (out < 0 || err < 0 || ferror(stdout))
+                return sd_event_exit(f->event, out < 0 ? -out : err < 0 ? -err : 0);
+        if (out > 0 || err > 0)
+                return sd_event_source_set_enabled(f->more, SD_EVENT_ONESHOT);
+        return f->has_ended ? sd_event_exit(f->event, finish_both(&f->streams)) : 0;
+}
+
+static int on_more(sd_event_source *source, void *userdata) {
+        (void)source;
+        return pump(userdata);
+}
+
+static int on_change(sd_event_source *source, const struct inotify_event *event, void *userdata) {
         (void)source;
         (void)event;
-        r = copy(&f->streams.out);
-        if (r == 0)
-                r = copy(&f->streams.err);
-        /* Nobody reads any more: main() says whether that is a fault. */
-        return r != 0 || ferror(stdout) ? sd_event_exit(f->event, r) : 0;
+        return pump(userdata);
 }
 
 static int ask(Follow *f);
@@ -176,33 +192,69 @@ static int try_later(Follow *f) {
                                           on_retry, f);
 }
 
-static int on_ended(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+/* A job that waits has no output yet, and one that never ran none at all. */
+static int on_started(Follow *f) {
+        CALL_CLEANUP Call c = { .options = f->options,
+                                .silent = f->is_own ? 1U << TQ_CONTROL_NOT_FOUND : 0 };
+        int r = open_streams(f->options, &c, f->job, &f->streams);
+
+        f->has_started = true;
+        if (r == TQ_EXIT_NOT_FOUND && f->is_own)
+                return ask(f);
+        if (r != 0)
+                return sd_event_exit(f->event, r);
+        r = sd_event_add_inotify_fd(f->event, NULL, f->streams.out.fd, IN_MODIFY, on_change, f);
+        if (r >= 0)
+                r = sd_event_add_inotify_fd(f->event, NULL, f->streams.err.fd, IN_MODIFY, on_change,
+                                            f);
+        if (r < 0)
+                return sd_event_exit(f->event, fail(TQ_EXIT_FAILURE, "can't watch the output: %s",
+                                                    strerror(-r)));
+        f->has_output = true;
+        r = ask(f);
+        return r < 0 ? r : pump(f);
+}
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const sd_bus_error *said = sd_bus_message_get_error(reply);
         Follow *f = userdata;
-        int r;
 
         (void)error;
         if (said && strncmp(said->name, "org.tenantq.", 12) != 0)
                 return try_later(f); /* the connection's end, not an answer */
-        r = finish_both(&f->streams);
-        return sd_event_exit(
-                f->event, said ? fail(tq_control_exit_code(said->name), "%s", said->message) : r);
+        if (said) {
+                (void)finish_both(&f->streams);
+                return sd_event_exit(f->event,
+                                     fail(tq_control_exit_code(said->name), "%s", said->message));
+        }
+        if (!f->has_started)
+                return on_started(f);
+        if (f->ended && tq_control_read_table(reply, f->ended) < 0)
+                return sd_event_exit(f->event,
+                                     fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read"));
+        f->has_ended = true;
+        return pump(f);
 }
 
 static int ask(Follow *f) {
+        const char *method = f->has_started ? "Wait" : "WaitStart";
         int r;
 
         if (f->call.bus)
                 (void)sd_bus_detach_event(f->call.bus);
         call_done(&f->call);
-        r = tq_control_connect(f->options->socket, &f->call.bus);
-        if (r < 0)
-                return try_later(f);
-        r = call_again(&f->call, "Wait");
+        if (f->was_there) {
+                r = tq_control_connect(f->options->socket, &f->call.bus);
+                if (r < 0)
+                        return try_later(f);
+                r = call_again(&f->call, method);
+        } else
+                r = call_open(f->options, &f->call, method);
         if (r != 0)
                 return sd_event_exit(f->event, r);
+        f->was_there = true;
         (void)sd_bus_message_append(f->call.request, "t", f->job);
-        r = sd_bus_call_async(f->call.bus, NULL, f->call.request, on_ended, f, UINT64_MAX);
+        r = sd_bus_call_async(f->call.bus, NULL, f->call.request, on_answer, f, UINT64_MAX);
         if (r >= 0)
                 r = sd_bus_attach_event(f->call.bus, f->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0) {
@@ -213,48 +265,55 @@ static int ask(Follow *f) {
 }
 
 static int follow(Follow *f) {
+        Interrupt *interrupt = NULL;
         int r;
 
+        f->streams = (Streams){ { .fd = -EBADF, .to = stdout }, { .fd = -EBADF, .to = stderr } };
         r = sd_event_default(&f->event);
         if (r >= 0)
-                r = sd_event_add_inotify_fd(f->event, NULL, f->streams.out.fd, IN_MODIFY, on_change,
-                                            f);
+                r = sd_event_add_defer(f->event, &f->more, on_more, f);
         if (r >= 0)
-                r = sd_event_add_inotify_fd(f->event, NULL, f->streams.err.fd, IN_MODIFY, on_change,
-                                            f);
-        if (r < 0)
-                return fail(TQ_EXIT_FAILURE, "can't watch the output: %s", strerror(-r));
-        (void)on_change(NULL, NULL, f);
-        r = ask(f);
+                r = sd_event_source_set_enabled(f->more, SD_EVENT_OFF);
+        if (r >= 0 && f->is_own)
+                r = interrupt_new(f->options, f->job, f->event, &interrupt);
+        if (r >= 0)
+                r = ask(f);
         if (r >= 0)
                 r = sd_event_loop(f->event);
         if (f->call.bus)
                 (void)sd_bus_detach_event(f->call.bus);
+        close_streams(&f->streams);
+        (void)interrupt_free(interrupt);
+        (void)sd_event_source_disable_unref(f->retry);
+        (void)sd_event_source_disable_unref(f->more);
+        call_done(&f->call);
+        (void)sd_event_unref(f->event);
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : r;
+}
+
+int logs_attend(const Options *o, uint64_t job, TqTable *ret) {
+        Follow f = { .options = o,
+                     .job = job,
+                     .is_own = true,
+                     .was_there = true,
+                     .has_started = o->json,
+                     .ended = ret };
+        int r = follow(&f);
+
+        /* It ran, and there was nothing to open: why is said, but it did what it was to do. */
+        if (r == 0 && !o->json && !f.has_output && ret->n_rows > 0 &&
+            tq_table_integer(ret, 0, "started_usec", 0) > 0)
+                (void)logs_copy(o, job, true);
+        return r;
 }
 
 int verb_logs(const Options *o, int argc, char *argv[]) {
         Follow f = { .options = o };
-        uint64_t job;
         int r;
 
         (void)argc;
-        r = parse_job(argv[0], &job);
+        r = parse_job(argv[0], &f.job);
         if (r != 0)
                 return r;
-        if (!o->follow)
-                return logs_copy(o, job, false);
-        f.job = job;
-        /* A job that waits has no output yet. */
-        r = call_about_job(o, &f.call, "WaitStart", job, NULL);
-        if (r == 0)
-                r = open_streams(o, &f.call, job, &f.streams);
-        if (r == 0) {
-                r = follow(&f);
-                close_streams(&f.streams);
-        }
-        (void)sd_event_source_disable_unref(f.retry);
-        call_done(&f.call);
-        (void)sd_event_unref(f.event);
-        return r;
+        return o->follow ? follow(&f) : logs_copy(o, f.job, false);
 }

@@ -30,7 +30,10 @@ const OptionRow options_rows[_OPTION_MAX] = {
         [OPTION_PROFILE] = { TEXT('\0', profile), "profile", "NAME",
                              "what system calls the job may make" },
         [OPTION_WAIT] = { FLAG('w', wait), "wait", NULL,
-                          "wait for the end; print the output, exit with its code" },
+                          "wait for the end; of one job, exit with its code" },
+        [OPTION_QUIET] = { FLAG('\0', quiet), "quiet", NULL, "with --wait: not the job's number" },
+        [OPTION_STDIN] = { FLAG('i', input), "stdin", NULL,
+                           "give it our standard input, which is read first" },
         [OPTION_ALL] = { FLAG('a', all), "all", NULL, "jobs that have ended too" },
         [OPTION_LINES] = { NUMBER('n', rows, 1, 10000), "lines", "N",
                            "at most so many rows (default 100); of top: readings" },
@@ -41,6 +44,7 @@ const OptionRow options_rows[_OPTION_MAX] = {
                            "from one reading to the next (default 1s)" },
         [OPTION_WHY] = { TEXT('m', why), "why", "TEXT", "why, kept with the change" },
         [OPTION_DRY_RUN] = { FLAG('\0', dry_run), "dry-run", NULL, "only say what would be done" },
+        [OPTION_TEST_ONLY] = { FLAG('\0', test_only), "test-only", NULL, "the same as --dry-run" },
         [OPTION_FORCE] = { FLAG('\0', force), "force", NULL,
                            "also if it takes from jobs what they have" },
         [OPTION_FOR] = { TEXT('\0', span), "for", "SPAN",
@@ -191,6 +195,7 @@ int options_parse(Options *o, int argc, char *argv[], bool permute) {
                                 id = i;
                 r = id < 0 ? unknown_option(c, argv) : set(o, (OptionId)id, optarg);
         }
+        o->dry_run |= o->test_only; /* by the name that other schedulers have for it */
         return r;
 }
 

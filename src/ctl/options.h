@@ -22,7 +22,8 @@ typedef struct Options {
         const char *name;
         List limits, environment, labels, assignments;
         uint64_t slots, seed, rows;
-        bool json, no_headings, all, wait, follow, batch, dry_run, cancel, help, version;
+        bool json, no_headings, all, wait, quiet, input, follow, batch, dry_run, test_only, cancel,
+                help, version;
         uint64_t used; /* OptionSet: what was given */
 } Options;
 
@@ -36,6 +37,8 @@ typedef enum OptionId {
         OPTION_DIRECTORY,
         OPTION_PROFILE,
         OPTION_WAIT,
+        OPTION_QUIET,
+        OPTION_STDIN,
         OPTION_ALL,
         OPTION_LINES,
         OPTION_FOLLOW,
@@ -43,6 +46,7 @@ typedef enum OptionId {
         OPTION_DELAY,
         OPTION_WHY,
         OPTION_DRY_RUN,
+        OPTION_TEST_ONLY,
         OPTION_FORCE,
         OPTION_FOR,
         OPTION_WATCH,

@@ -7,6 +7,7 @@
 #include "ctl/learned.h"
 #include "ctl/profile.h"
 #include "ctl/verbs.h"
+#include "ctl/wait.h"
 
 /* Two jobs: one that shows whether the tenant is audited, since without that nothing would be seen
  * and the profile would be wrong; then the command. Both of them run under the profile that is to

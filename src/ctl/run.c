@@ -7,7 +7,9 @@
 #include "base/parse.h"
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
+#include "ctl/jobtext.h"
 #include "ctl/verbs.h"
+#include "ctl/wait.h"
 
 /* A command line becomes a job file: there is one format and one way in. */
 
@@ -40,52 +42,9 @@ static int find_program(const char *name, TqBuffer *ret) {
         return fail(TQ_EXIT_USAGE, "%s: no such program in PATH", name);
 }
 
-/* A byte order mark, which a job file may not have anywhere. */
-static bool is_mark(const char *s) {
-        return strncmp(s, "\xEF\xBB\xBF", 3) == 0;
-}
-
-/* One word as ExecStart= reads it. */
-static void append_quoted(TqBuffer *b, const char *word) {
-        bool is_utf8 = tq_parse_is_utf8(word, strlen(word));
-
-        tq_buffer_append_string(b, "\"");
-        for (; *word; word++) {
-                unsigned char c = (unsigned char)*word;
-
-                if (c == '"' || c == '\\')
-                        tq_buffer_printf(b, "\\%c", c);
-                else if (c < 0x20 || c == 0x7F || (c >= 0x80 && !is_utf8))
-                        tq_buffer_printf(b, "\\x%02x", c);
-                else if (is_mark(word)) {
-                        tq_buffer_append_string(b, "\\xef\\xbb\\xbf");
-                        word += 2;
-                } else
-                        tq_buffer_append(b, word, 1);
-        }
-        tq_buffer_append_string(b, "\"");
-}
-
-/* What goes into a line as it is: it must be a line's worth. */
-static int check_plain(const char *what, const char *value) {
-        size_t n = strlen(value);
-        char shown[512];
-
-        for (size_t i = 0; i < n; i++)
-                if ((unsigned char)value[i] < 0x20 || value[i] == 0x7F || is_mark(value + i))
-                        n = 0;
-        if (n > 0 && tq_parse_is_utf8(value, n) && value[0] != ' ' && value[n - 1] != ' ')
-                return 0;
-        return fail(
-                TQ_EXIT_INVALID,
-                "%s \"%s\" can't stand in a job file: expected text without control characters, "
-                "in UTF-8, that does not begin or end with a blank",
-                what, tq_format_utf8(value, shown, sizeof(shown)));
-}
-
 static int check_limit(const char *assignment) {
         const char *equals = strchr(assignment, '=');
-        int r = check_plain("-l", assignment);
+        int r = jobtext_check_plain("-l", assignment);
 
         if (r != 0)
                 return r;
@@ -117,7 +76,7 @@ static int append_variable(const char *word, TqBuffer *b) {
         if (tq_buffer_error(&whole) < 0)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
         tq_buffer_append_string(b, "Environment=");
-        append_quoted(b, tq_buffer_string(&whole));
+        jobtext_append_quoted(b, tq_buffer_string(&whole));
         tq_buffer_append_string(b, "\n");
         return 0;
 }
@@ -132,8 +91,38 @@ static void append_label(const char *word, TqBuffer *b) {
         if (is_plain)
                 tq_buffer_append_string(b, word);
         else
-                append_quoted(b, word);
+                jobtext_append_quoted(b, word);
         tq_buffer_append_string(b, "\n");
+}
+
+/* All of standard input, as far as a job file can have it. */
+static int read_input(TqBuffer *ret) {
+        int r = input_read("-", TQ_JOB_FILE_MAX, ret);
+
+        if (r == -E2BIG)
+                return fail(TQ_EXIT_INVALID, "standard input: expected at most %d bytes",
+                            TQ_JOB_FILE_MAX);
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "standard input: %s", strerror(-r));
+        if (ret->size > 0 && memchr(ret->data, '\0', ret->size))
+                return fail(TQ_EXIT_INVALID, "standard input: expected text, without bytes of 0");
+        return tq_buffer_string(ret) ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+}
+
+/* The command as one that gets our standard input; else the shell would be what it is called. */
+static int append_input(const Options *o, const char *program, TqBuffer *ret) {
+        TQ_BUFFER_CLEANUP TqBuffer input = {};
+        int r = read_input(&input);
+
+        if (r == 0 && !o->name)
+                r = jobtext_check_plain("the command", strrchr(program, '/') + 1);
+        if (r != 0)
+                return r;
+        if (!o->name)
+                tq_buffer_printf(ret, "Name=%s\n", strrchr(program, '/') + 1);
+        tq_buffer_append_string(ret, "ExecStart=");
+        jobtext_append_input(ret, input.data);
+        return 0;
 }
 
 static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
@@ -142,22 +131,27 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
 
         r = find_program(argv[0], &program);
         if (r == 0 && o->queue)
-                r = check_plain("-q", o->queue);
+                r = jobtext_check_plain("-q", o->queue);
         if (r == 0 && o->name)
-                r = check_plain("--name", o->name);
+                r = jobtext_check_plain("--name", o->name);
         if (r == 0 && o->directory)
-                r = check_plain("-C", o->directory);
+                r = jobtext_check_plain("-C", o->directory);
         if (r == 0 && o->profile)
-                r = check_plain("--profile", o->profile);
+                r = jobtext_check_plain("--profile", o->profile);
         for (size_t i = 0; r == 0 && i < o->limits.n; i++)
                 r = check_limit(o->limits.items[i]);
         if (r != 0)
                 return r;
-        tq_buffer_append_string(ret, "[Job]\nExecStart=");
-        append_quoted(ret, tq_buffer_string(&program) ? program.data : "");
+        if (!tq_buffer_string(&program))
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        tq_buffer_append_string(ret, o->input ? "[Job]\n" : "[Job]\nExecStart=");
+        r = o->input ? append_input(o, program.data, ret) : 0;
+        if (r != 0)
+                return r;
+        jobtext_append_quoted(ret, program.data);
         for (int i = 1; i < argc; i++) {
                 tq_buffer_append_string(ret, " ");
-                append_quoted(ret, argv[i]);
+                jobtext_append_quoted(ret, argv[i]);
         }
         tq_buffer_append_string(ret, "\n");
         if (o->queue)
@@ -195,10 +189,12 @@ static bool has_variable(const TqJobSpec *spec, const char *word) {
 
 static const char *first_difference(const TqJobSpec *spec, const Options *o, int argc,
                                     char *argv[]) {
-        if (spec->argc != (size_t)argc)
+        size_t before = o->input ? 5 : 0; /* the shell's words */
+
+        if (spec->argc != (size_t)argc + before)
                 return "the command";
         for (int i = 1; i < argc; i++)
-                if (strcmp(spec->argv[i], argv[i]) != 0)
+                if (strcmp(spec->argv[before + (size_t)i], argv[i]) != 0)
                         return argv[i];
         if (o->queue && strcmp(spec->queue, o->queue) != 0)
                 return o->queue;
@@ -263,7 +259,7 @@ static void say_verdict(uint64_t job, const TqTable *ended, int code) {
 int verb_run(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable ended = {};
         uint64_t job = 0;
-        int r, code, copied = 0;
+        int r, code;
 
         r = run_submit(o, argc, argv, &job);
         if (r != 0)
@@ -271,21 +267,18 @@ int verb_run(const Options *o, int argc, char *argv[]) {
         if (!o->wait || o->dry_run)
                 return submit_print(o, job);
         /* The number first: whatever happens to us, the job can be found. */
-        (void)fprintf(stderr, "job %" PRIu64 "\n", job);
-        r = wait_for_job(o, job, true, &ended);
-        if (r != 0)
-                return r;
+        if (!o->quiet)
+                (void)fprintf(stderr, "job %" PRIu64 "\n", job);
+        r = logs_attend(o, job, &ended);
+        /* We left: nobody reads the output, or waits, any more. */
+        if (ended.n_rows == 0)
+                return r != 0 ? r : output_finish();
         if (o->json)
                 output_json(&ended, "tenantq.jobs.v1", "jobs");
-        else if (tq_table_integer(&ended, 0, "started_usec", 0) > 0)
-                copied = logs_copy(o, job, true);
-        /* Dropped for want of room, which was said: the job did what it was to do. */
-        if (copied == TQ_EXIT_NOT_FOUND)
-                copied = 0;
-        r = output_finish();
         code = wait_exit_code(&ended);
         say_verdict(job, &ended, code);
-        if (r == 0 && code == 0)
-                r = copied;
+        if (code == 0)
+                code = r;
+        r = output_finish();
         return r != 0 ? r : code;
 }

@@ -5,7 +5,9 @@
 
 #include "base/fs.h"
 #include "ctl/ctl.h"
+#include "ctl/script.h"
 #include "ctl/verbs.h"
+#include "ctl/wait.h"
 
 /* What the daemon says to a submission. */
 typedef struct Reply {
@@ -43,7 +45,8 @@ int submit_send(const Options *o, Call *c, uint64_t *ret_job) {
         if (reply.job == 0 && (!o->dry_run || reply.code[0] != '\0')) {
                 if (o->json)
                         print_refusal(&reply);
-                return fail(TQ_EXIT_LIMIT, "%s", reply.message);
+                return c->subject ? fail(TQ_EXIT_LIMIT, "%s: %s", c->subject, reply.message)
+                                  : fail(TQ_EXIT_LIMIT, "%s", reply.message);
         }
         if (reply.message[0] != '\0')
                 (void)fail(0, "warning: %s", reply.message);
@@ -62,33 +65,77 @@ int submit_print(const Options *o, uint64_t job) {
         return 0;
 }
 
+/* c: what errors are about. */
+static int send_bytes(const Options *o, Call *c, const char *data, size_t size, uint64_t *ret_job) {
+        int r;
+
+        r = call_open(o, c, o->dry_run ? "TrySubmit" : "Submit");
+        if (r != 0)
+                return r;
+        r = sd_bus_message_append(c->request, "s", o->tenant ? o->tenant : "");
+        if (r >= 0)
+                r = sd_bus_message_append_array(c->request, 'y', data, size);
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
+        return submit_send(o, c, ret_job);
+}
+
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
                  uint64_t *ret_job) {
         CALL_CLEANUP Call c = { .about = file };
+
+        return send_bytes(o, &c, data, size, ret_job);
+}
+
+/* A script becomes a job file first. */
+static int submit_script(const Options *o, Call *c, TqBuffer *data, uint64_t *ret_job) {
+        SCRIPT_CLEANUP Script script = {};
+        char message[1024];
+        TqError err = {};
+        int r = script_compose(c->about, data, &script, &err);
+
+        if (r == -ENOMEM)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        if (r < 0) {
+                tq_error_set_file(&err, c->about);
+                return fail(TQ_EXIT_INVALID, "%s", tq_error_format(&err, message, sizeof(message)));
+        }
+        c->lines = script.lines;
+        c->n_lines = script.n_lines;
+        return send_bytes(o, c, script.text.data, script.text.size, ret_job);
+}
+
+static int submit_file(const Options *o, const char *file, bool is_one, uint64_t *ret_job) {
+        CALL_CLEANUP Call c = { .about = file, .subject = is_one ? NULL : file };
+        TQ_BUFFER_CLEANUP TqBuffer data = {};
         int r;
 
-        r = call_open(o, &c, o->dry_run ? "TrySubmit" : "Submit");
-        if (r != 0)
-                return r;
-        r = sd_bus_message_append(c.request, "s", o->tenant ? o->tenant : "");
-        if (r >= 0)
-                r = sd_bus_message_append_array(c.request, 'y', data, size);
+        r = input_read(file, TQ_JOB_FILE_MAX, &data);
+        if (r == -E2BIG)
+                return fail(TQ_EXIT_INVALID, "%s: larger than %d bytes", file, TQ_JOB_FILE_MAX);
         if (r < 0)
-                return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
-        return submit_send(o, &c, ret_job);
+                return fail(TQ_EXIT_FAILURE, "%s: %s", file, strerror(-r));
+        return script_is(&data) ? submit_script(o, &c, &data, ret_job)
+                                : send_bytes(o, &c, data.data ? data.data : "", data.size, ret_job);
 }
 
 int verb_submit(const Options *o, int argc, char *argv[]) {
-        TQ_BUFFER_CLEANUP TqBuffer data = {};
-        uint64_t job = 0;
-        int r;
+        TQ_FREE uint64_t *jobs = calloc((size_t)argc, sizeof(*jobs));
+        int worst = jobs ? 0 : fail(TQ_EXIT_FAILURE, "out of memory"), r;
+        size_t n = 0;
 
-        (void)argc;
-        r = input_read(argv[0], TQ_JOB_FILE_MAX, &data);
-        if (r == -E2BIG)
-                return fail(TQ_EXIT_INVALID, "%s: larger than %d bytes", argv[0], TQ_JOB_FILE_MAX);
-        if (r < 0)
-                return fail(TQ_EXIT_FAILURE, "%s: %s", argv[0], strerror(-r));
-        r = submit_bytes(o, argv[0], data.data ? data.data : "", data.size, &job);
-        return r != 0 ? r : submit_print(o, job);
+        for (int i = 0; jobs && i < argc; i++) {
+                r = submit_file(o, argv[i], argc == 1, &jobs[n]);
+                if (r == 0) {
+                        if (o->dry_run && argc > 1 && !o->json)
+                                (void)printf("%s: ", argv[i]);
+                        (void)submit_print(o, jobs[n++]);
+                } else
+                        worst = r;
+        }
+        if (!o->wait || o->dry_run || n == 0)
+                return worst;
+        (void)fflush(stdout);
+        r = wait_for_jobs(o, jobs, n, true);
+        return worst != 0 ? worst : r;
 }

@@ -6,6 +6,7 @@
 #include "conf/jobfile.h"
 #include "ctl/ctl.h"
 #include "ctl/profile.h"
+#include "ctl/script.h"
 #include "ctl/verbs.h"
 
 /* The engine's own parser, without an engine. `file:line: message`, as compilers say it. */
@@ -13,12 +14,15 @@
 typedef struct Report {
         const char *file;
         bool json;
-        size_t n; /* findings so far, of all files */
+        size_t n;             /* findings so far, of all files */
+        const Script *script; /* that the job file is made of; or NULL */
 } Report;
 
 static void say(Report *r, unsigned line, const char *severity, const char *text) {
         char shown[2048], file[2048];
 
+        if (r->script)
+                line = TQ_MAX(line < r->script->n_lines ? r->script->lines[line] : 0, 1U);
         r->n++;
         if (!r->json) {
                 (void)printf("%s:%u: %s%s\n", tq_format_shown(r->file, file, sizeof(file)), line,
@@ -56,21 +60,40 @@ static void note_profile(Report *r, const TqJobSpec *spec) {
         on_note(r, spec->profile_line, "Profile:", text);
 }
 
-static int validate(Report *report) {
+/* Positive: it can't be read, and it is said. */
+static int parse(Report *report, Script *script, TqJobSpec *ret, TqError *err) {
         TQ_BUFFER_CLEANUP TqBuffer data = {};
+        TqBuffer *text = &data;
+        int r;
+
+        r = input_read(report->file, TQ_JOB_FILE_MAX, &data);
+        if (r == -E2BIG)
+                return tq_error(err, r, "larger than %d bytes", TQ_JOB_FILE_MAX);
+        if (r < 0)
+                return fail(TQ_EXIT_FAILURE, "%s: %s", report->file, strerror(-r));
+        if (script_is(&data)) {
+                r = script_compose(report->file, &data, script, err);
+                if (r < 0)
+                        return r;
+                report->script = script;
+                text = &script->text;
+        }
+        return tq_jobfile_parse(tq_buffer_string(text), text->size, ret, on_note, report, err);
+}
+
+static int validate(Report *report) {
+        SCRIPT_CLEANUP Script script = {};
         char text[1024];
         TqJobSpec spec = {};
         TqError err = {};
         unsigned line;
         int r;
 
-        r = input_read(report->file, TQ_JOB_FILE_MAX, &data);
-        if (r < 0 && r != -E2BIG)
-                return fail(TQ_EXIT_FAILURE, "%s: %s", report->file, strerror(-r));
-        r = r == -E2BIG ? tq_error(&err, r, "larger than %d bytes", TQ_JOB_FILE_MAX)
-                        : tq_jobfile_parse(tq_buffer_string(&data), data.size, &spec, on_note,
-                                           report, &err);
-        if (r >= 0) {
+        report->script = NULL;
+        r = parse(report, &script, &spec, &err);
+        if (r > 0)
+                return r;
+        if (r == 0) {
                 note_profile(report, &spec);
                 tq_jobspec_done(&spec);
                 return 0;

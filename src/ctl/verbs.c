@@ -7,12 +7,15 @@
 #include "ctl/ctl.h"
 
 const Verb verbs[] = {
-        { "submit", 1, 1, BYTES, WITH(TENANT) | WITH(DRY_RUN) | WITH(JSON), "FILE",
-          "hand in a job file (- for standard input)", verb_submit },
+        { "submit", 1, -1, BYTES,
+          WITH(TENANT) | WITH(WAIT) | WITH(DRY_RUN) | WITH(TEST_ONLY) | WITH(JSON), "FILE…",
+          "hand in job files or scripts (- for standard input)", verb_submit },
         { "run", 1, -1, BYTES,
-          WITH(TENANT) | WITH(WAIT) | WITH(QUEUE) | WITH(NAME) | WITH(ENV) | WITH(LABEL) |
-                  WITH(DIRECTORY) | WITH(LIMIT) | WITH(PROFILE) | WITH(DRY_RUN) | WITH(JSON),
-          "-- CMD [ARG…]", "run a command as a job; --wait for its end and output", verb_run },
+          WITH(TENANT) | WITH(WAIT) | WITH(QUIET) | WITH(STDIN) | WITH(QUEUE) | WITH(NAME) |
+                  WITH(ENV) | WITH(LABEL) | WITH(DIRECTORY) | WITH(LIMIT) | WITH(PROFILE) |
+                  WITH(DRY_RUN) | WITH(TEST_ONLY) | WITH(JSON),
+          "-- CMD [ARG…]", "run a command as a job; --wait: print its output until it ends",
+          verb_run },
         { "ps", 0, 1, UTF8, WITH(ALL) | WITH(LINES) | WITH(TENANT) | OPTIONS_TABLE, "[TENANT]",
           "list jobs that wait or run; -a: ended ones too", verb_ps },
         { "status", 0, 1, UTF8, WITH(LINES) | WITH(JSON), "[JOB|TENANT]",

@@ -34,10 +34,10 @@ END_TEST
 static const struct {
         const char *verb, *want;
 } usages[] = {
-        { "submit", "submit [-t TENANT] [--dry-run] FILE" },
+        { "submit", "submit [-t TENANT] [-w] [--dry-run] [--test-only] FILE…" },
         { "run", "run [-t TENANT] [-q QUEUE] [--name NAME] [-e NAME[=VALUE]]… [--label KEY=VALUE]… "
-                 "[-l KEY=VALUE]… [-C DIR] [--profile NAME] [-w] "
-                 "[--dry-run] -- CMD "
+                 "[-l KEY=VALUE]… [-C DIR] [--profile NAME] [-w] [--quiet] [-i] "
+                 "[--dry-run] [--test-only] -- CMD "
                  "[ARG…]" },
         { "lineage", "lineage [-t TENANT] JOB|NAME" },
         { "ps", "ps [-t TENANT] [-a] [-n N] [TENANT]" },
