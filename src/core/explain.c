@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/explain.h"
 
+#include <stdio.h>
+
 #include "core/facts.h"
-#include "core/turn.h"
 #include "core/line.h"
+#include "core/queue.h"
+#include "core/turn.h"
 
 /* Why a job waits. Each reason is the negation of one condition of starting, asked of the same
  * functions that choose the next job; dispatch_pool() asserts that what it starts has none. */
@@ -38,6 +41,11 @@ static uint64_t ahead_of(const TqTenant *t) {
         return n;
 }
 
+/* It stands in no line, but behind all of its level. */
+static bool is_imagined(const TqJob *job) {
+        return job->sequence == UINT64_MAX;
+}
+
 /* Who is first of those that wait: one that may start, if there is such. */
 static const TqJob *front_of(const TqScheduler *s, const TqQueue *q) {
         const TqJob *job = tq_facts_head(s, q);
@@ -48,6 +56,8 @@ static const TqJob *front_of(const TqScheduler *s, const TqQueue *q) {
 static bool is_behind(const TqScheduler *s, const TqJob *job, TqReason *r) {
         const TqJob *first = front_of(s, job->queue);
 
+        if (is_imagined(job) && (!job->level || tq_line_position(&job->queue->line, job, 1) == 0))
+                return false;
         /* A long job that only the lane passes has the lane as its reason. */
         if (!first || first == job || tq_line_first(&job->queue->line, false) == job)
                 return false;
@@ -172,6 +182,57 @@ size_t tq_scheduler_explain(const TqScheduler *s, const TqJob *job, uint64_t now
                 ret[n++] = r;
         }
         return n;
+}
+
+/* The last of the levels that come before it, or are its own. */
+static TqLineLevel *level_of(const TqLine *l, int priority) {
+        TqLineLevel *found = NULL;
+
+        TQ_LIST_FOREACH(node, &l->levels) {
+                TqLineLevel *level = TQ_LIST_ENTRY(node, TqLineLevel, link);
+
+                if (level->priority < priority)
+                        break;
+                found = level;
+        }
+        return found;
+}
+
+bool tq_scheduler_imagine(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
+                          TqImagined *ret) {
+        TqTenant *t = tq_map_get(&s->tenants, submit->tenant);
+        bool waits = submit->j.not_before > now_usec || submit->j.n_after > 0;
+        TqQueue *q;
+
+        if (!t)
+                return false;
+        *ret = (TqImagined){};
+        q = (TqQueue *)tq_queue_find(t, submit->j.queue);
+        if (!q) {
+                q = &ret->queue;
+                q->tenant = t;
+                q->rate.rate = TQ_LIMIT_MAX;
+                (void)snprintf(q->name, sizeof(q->name), "%s", submit->j.queue);
+                tq_list_init(&q->ready);
+                tq_line_init(&q->line);
+                tq_queue_set_limits(q, now_usec);
+        }
+        ret->job = (TqJob){
+                .tenant = t,
+                .queue = q,
+                .state = waits ? TQ_JOB_SCHEDULED : TQ_JOB_QUEUED,
+                .priority = submit->j.priority,
+                .level = level_of(&q->line, submit->j.priority),
+                .sequence = UINT64_MAX,
+                .is_short = submit->j.runtime_usec <= s->policy.lane_runtime_usec,
+                .not_before = submit->j.not_before,
+                .start_by = submit->j.has_start_by ? submit->j.start_by : TQ_NEVER,
+                .memory_bytes = submit->j.memory_bytes,
+                .after = { .items = ret->conditions,
+                           .n = submit->j.n_after,
+                           .n_unmet = submit->j.n_after },
+        };
+        return true;
 }
 
 void tq_scheduler_count(const TqScheduler *s, const TqQueue *queue, uint64_t now_usec,

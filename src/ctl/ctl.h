@@ -96,9 +96,10 @@ void tenants_keep(TqTable *t, const char *name); /* drops the rows of the others
 int tenants_print(const Options *o, const TqTable *t);
 
 /* submit.c; file: what an error is about, as in Call */
-/* The call that was made ready; its answer is that of a submission. */
+/* The call that was made ready; its answer is that of a submission. A trial is not printed. */
 int submit_send(const Options *o, Call *c, uint64_t *ret_job);
 int submit_print(const Options *o, uint64_t job);
+/* Prints what a trial says. */
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
                  uint64_t *ret_job);
 /* run.c: a command line as a job */

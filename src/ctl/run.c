@@ -262,9 +262,9 @@ int verb_run(const Options *o, int argc, char *argv[]) {
         int r, code;
 
         r = run_submit(o, argc, argv, &job);
-        if (r != 0)
+        if (r != 0 || o->dry_run)
                 return r;
-        if (!o->wait || o->dry_run)
+        if (!o->wait)
                 return submit_print(o, job);
         /* The number first: whatever happens to us, the job can be found. */
         if (!o->quiet)

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/fs.h"
+#include "base/format.h"
 #include "ctl/ctl.h"
 #include "ctl/script.h"
 #include "ctl/verbs.h"
@@ -55,14 +55,49 @@ int submit_send(const Options *o, Call *c, uint64_t *ret_job) {
 }
 
 int submit_print(const Options *o, uint64_t job) {
-        if (o->dry_run)
-                (void)puts(o->json ? "{\"schema\":\"tenantq.submit.v1\",\"job\":null}"
-                                   : "it would be accepted");
-        else
-                (void)printf(o->json ? "{\"schema\":\"tenantq.submit.v1\",\"job\":%" PRIu64 "}\n"
-                                     : "%" PRIu64 "\n",
-                             job);
+        (void)printf(o->json ? "{\"schema\":\"tenantq.submit.v1\",\"job\":%" PRIu64 "}\n"
+                             : "%" PRIu64 "\n",
+                     job);
         return 0;
+}
+
+/* What the job would wait for, behind the answer to a trial that is permitted; of a daemon that is
+ * older, or a job that was handed in before, there is none. */
+static void print_reasons(const Options *o, const Call *c) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        char word[64], text[1024];
+
+        if (tq_control_read_table(c->reply, &t) < 0)
+                return;
+        if (o->json) {
+                (void)putchar(',');
+                output_json_rows(&t, "reasons");
+                return;
+        }
+        for (size_t row = 0; row < t.n_rows; row++) {
+                const char *reason = tq_table_text(&t, row, "reason"),
+                           *said = tq_table_text(&t, row, "text");
+
+                (void)tq_format_shown(reason ? reason : "", word, sizeof(word));
+                (void)tq_format_shown(said ? said : "", text, sizeof(text));
+                if (strcmp(word, "none") == 0)
+                        (void)puts(text);
+                else
+                        (void)printf("%s  %s: %s\n", row == 0 ? "it would wait:\n" : "", word,
+                                     text);
+        }
+}
+
+static void print_trial(const Options *o, const Call *c) {
+        if (o->json)
+                (void)fputs("{\"schema\":\"tenantq.submit.v1\",\"job\":null", stdout);
+        else
+                (void)printf("%s%sit would be accepted\n", c->subject ? c->subject : "",
+                             c->subject ? ": " : "");
+        if (o->test_only)
+                print_reasons(o, c);
+        if (o->json)
+                (void)puts("}");
 }
 
 /* c: what errors are about. */
@@ -77,7 +112,10 @@ static int send_bytes(const Options *o, Call *c, const char *data, size_t size, 
                 r = sd_bus_message_append_array(c->request, 'y', data, size);
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
-        return submit_send(o, c, ret_job);
+        r = submit_send(o, c, ret_job);
+        if (r == 0 && o->dry_run)
+                print_trial(o, c);
+        return r;
 }
 
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
@@ -126,14 +164,12 @@ int verb_submit(const Options *o, int argc, char *argv[]) {
 
         for (int i = 0; jobs && i < argc; i++) {
                 r = submit_file(o, argv[i], argc == 1, &jobs[n]);
-                if (r == 0) {
-                        if (o->dry_run && argc > 1 && !o->json)
-                                (void)printf("%s: ", argv[i]);
+                if (r == 0 && !o->dry_run)
                         (void)submit_print(o, jobs[n++]);
-                } else
+                else if (r != 0)
                         worst = r;
         }
-        if (!o->wait || o->dry_run || n == 0)
+        if (!o->wait || n == 0)
                 return worst;
         (void)fflush(stdout);
         r = wait_for_jobs(o, jobs, n, true);

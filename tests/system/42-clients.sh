@@ -292,6 +292,76 @@ refuses_scripts() {
         t_match "$(cat "$D/stage/err")" "as a job file it takes 1[0-9]+ bytes: expected at most 65536"
 }
 
+# What would become of it ----------------------------------------------------------------------
+
+would() {
+        ctl run --test-only -t acme "$@" -- true
+}
+
+says_when_it_would_start() {
+        local before gate job at
+        before=$(ctl --json ps -a -n 1 | d_json 'j["jobs"][0]["job"]')
+        t_eq "$(would)" $'it would be accepted\nit would start at once'
+        t_eq "$(ctl run --dry-run -t acme -- true)" "it would be accepted"
+        say_hello one 'StartAfter=+2h' >"$D/stage/later"
+        at=$(date -d '+2 hours' '+%Y-%m-%d %H:%M')
+        t_match "$(ctl submit -t acme --test-only "$D/stage/later")" \
+                $'^it would be accepted\nit would wait:\n  start-after: its time is '"$(date -d '+2 hours' '+.*%H:%M')|$at"
+        in_range "$(ctl --json submit -t acme --test-only "$D/stage/later" | d_json 'j["reasons"][0]["until_usec"] // 1000000')" \
+                $(($(date +%s) + 7190)) $(($(date +%s) + 7200)) "when"
+        gate=$(d_gate_make would)
+        job=$(ctl run -t acme -q full -- sh -c "read x <$gate; true")
+        t_match "$(would -q full)" "^it would be accepted"$'\nit would wait:\n  queue-concurrency: the queue runs as many jobs .*: 1 of 1$'
+        ctl run -t acme -q full -- true >"$D/stage/second"
+        t_match "$(would -q full)" $'\n  behind: 1 jobs of its queue come before it$'
+        t_eq "$(would -q other)" $'it would be accepted\nit would start at once'
+        ctl pause acme
+        t_match "$(would -q other)" $'it would wait:\n  tenant-paused: tenant acme is paused$'
+        ctl resume acme
+        say_hello one "After=$job" >"$D/stage/after"
+        t_match "$(ctl submit -t acme --test-only "$D/stage/after" "$D/stage/one")" \
+                "^$D/stage/after: it would be accepted"$'\nit would wait:\n  after: whether .* looked up when it is handed in\n'"$D/stage/one: it would be accepted"$'\nit would start at once$'
+        say_hello one 'Deadline=1h ago' >"$D/stage/late"
+        t_match "$(ctl submit -t acme --test-only "$D/stage/late")" 'its Deadline= has passed: it would end unrun'
+        d_gate_open would
+        ctl wait "$job" "$(cat "$D/stage/second")"
+        t_eq "$(ctl --json ps -a -n 1 | d_json 'j["jobs"][0]["job"]')" $((before + 2)) "nothing was handed in"
+}
+
+would_be_refused() {
+        ctl limits set acme enqueue_rate=1/h >/dev/null
+        ctl run -t acme -w --quiet -- true
+        d_status 8 would >"$D/stage/would" 2>&1
+        t_match "$(cat "$D/stage/would")" 'enqueue_rate'
+        t_eq "$(ctl --json run --test-only -t acme -- true 2>/dev/null | d_json 'j["error"]["retry_after"] > 3000')" true "when to try again"
+        ctl limits unset acme enqueue_rate >/dev/null
+}
+
+# Times in the usual ways, as the daemon has taken them.
+takes_times() {
+        local job want
+        for want in '23:00' '+2h' 'tomorrow' "@$(($(date +%s) + 600))"; do
+                say_hello timed "StartAfter=$want" "Deadline=+2d" >"$D/stage/timed"
+                job=$(ctl submit -t acme "$D/stage/timed")
+                t_eq "$(d_field "$job" State)" scheduled "with $want"
+                ctl cancel "$job"
+        done
+        say_hello timed "StartAfter=@$(($(date +%s) + 1))" >"$D/stage/timed"
+        job=$(ctl submit -t acme "$D/stage/timed")
+        t_eq "$(verdict "$job")" "exit 0"
+        say_hello timed "StartAfter=soon" >"$D/stage/timed"
+        d_status 3 ctl submit -t acme "$D/stage/timed" 2>"$D/stage/err"
+        t_match "$(cat "$D/stage/err")" ':4: StartAfter: expected a time such as "2026-11-28 12:00", 23:00'
+        # An hour is one of when it was accepted, also for the daemon that reads it again.
+        say_hello timed "StartAfter=+1h" >"$D/stage/timed"
+        job=$(ctl submit -t acme "$D/stage/timed")
+        want=$(d_field "$job" "Not before")
+        sleep 1.1
+        d_restart
+        t_eq "$(d_field "$job" "Not before")" "$want"
+        ctl cancel "$job"
+}
+
 d_case "run -w: output while it runs" streams_while_it_runs
 d_case "run -w --quiet" is_quiet
 d_case "run -w goes on over a restart" survives_a_restart
@@ -305,6 +375,9 @@ d_case "submit --wait" submits_and_waits
 d_case "wait draws a bar" draws_a_bar
 d_case "scripts are jobs" takes_scripts
 d_case "what is wrong in a script" refuses_scripts
+d_case "--test-only says when it would start" says_when_it_would_start
+d_case "--test-only of what is refused" would_be_refused
+d_case "times in the usual ways" takes_times
 
 d_report
 t_summary

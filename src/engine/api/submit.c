@@ -19,7 +19,7 @@ int verb_submit(Call *c) {
         return submit(c, false);
 }
 
-/* TrySubmit(tenant, bytes): whether it would be taken. */
+/* TrySubmit(tenant, bytes): whether it would be taken, and what it would wait for. */
 int verb_try_submit(Call *c) {
         return submit(c, true);
 }

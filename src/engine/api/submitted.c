@@ -4,51 +4,87 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Answer: job (0: refused by a limit, or, without a code, a trial of one that would not be), code,
- * sentence, limit, current, maximum, seconds until it may be tried again (0: not by itself). With a
- * job, code and the rest say what it comes near to.
- */
-static int reply(const Call *c, const Tenant *t, uint64_t job, const TqRefusal *refusal) {
-        bool says_something = refusal->kind != TQ_REFUSAL_NONE;
-        char text[512] = "";
-        int r;
-
-        if (says_something)
-                (void)tq_admit_format(refusal, t->name, text, sizeof(text));
-        r = sd_bus_reply_method_return(c->message, "tsssttt", job,
-                                       says_something ? tq_admit_code(refusal) : "", text,
-                                       says_something ? tq_admit_limit(refusal) : "",
-                                       tq_admit_number(refusal, refusal->current),
-                                       tq_admit_number(refusal, refusal->maximum),
-                                       says_something ? tq_admit_retry_after(refusal) : 0);
-        return r < 0 ? r : 1;
-}
-
-/* It was handed in before. */
-static int reply_known(const Call *c, uint64_t job) {
-        char text[160];
-
-        (void)snprintf(text, sizeof(text),
-                       "the same Key= was handed in before: this is job %" PRIu64 "", job);
-        return sd_bus_reply_method_return(c->message, "tsssttt", job, "DUPLICATE_KEY", text, "",
-                                          UINT64_C(0), UINT64_C(0), UINT64_C(0));
-}
+#include "engine/api/explain.h"
 
 typedef struct Submitted {
         Call *call;
         const Tenant *tenant;
-        TqKind kind;    /* what it is recorded as; _TQ_KIND_INVALID: as nothing */
-        uint64_t about; /* the job that is handed in again */
+        TqKind kind;      /* what it is recorded as; _TQ_KIND_INVALID: as nothing */
+        uint64_t about;   /* the job that is handed in again */
+        bool has_reasons; /* what it would wait for is asked, too */
         uint64_t job;
         TqRefusal near;
 } Submitted;
+
+/* Job (0: refused by a limit, or, without a code, a trial of one that would not be), code,
+ * sentence, limit, current, maximum, seconds until it may be tried again (0: not by itself). With a
+ * job, code and the rest say what it comes near to. */
+typedef struct Reply {
+        uint64_t job;
+        const char *code, *text, *limit;
+        uint64_t current, maximum, retry_after;
+        TqTable reasons;
+} Reply;
+
+static void reply_with(const Submitted *s, const Reply *reply) {
+        sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(s->call->message, &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "tsssttt", reply->job, reply->code, reply->text,
+                                          reply->limit, reply->current, reply->maximum,
+                                          reply->retry_after);
+        if (r >= 0 && s->has_reasons)
+                r = tq_control_append_table(m, &reply->reasons);
+        if (r >= 0)
+                (void)sd_bus_send(NULL, m, NULL);
+        (void)sd_bus_message_unref(m);
+}
+
+static void reply(const Submitted *s, uint64_t job, const TqRefusal *refusal) {
+        char text[512] = "";
+
+        if (refusal->kind == TQ_REFUSAL_NONE) {
+                reply_with(s, &(Reply){ .job = job, .code = "", .text = "", .limit = "" });
+                return;
+        }
+        (void)tq_admit_format(refusal, s->tenant->name, text, sizeof(text));
+        reply_with(s, &(Reply){ .job = job,
+                                .code = tq_admit_code(refusal),
+                                .text = text,
+                                .limit = tq_admit_limit(refusal),
+                                .current = tq_admit_number(refusal, refusal->current),
+                                .maximum = tq_admit_number(refusal, refusal->maximum),
+                                .retry_after = tq_admit_retry_after(refusal) });
+}
+
+/* A trial that is permitted. */
+static void reply_would(const Submitted *s, const TqEvent *would) {
+        Reply r = { .code = "", .text = "", .limit = "" };
+
+        if (!s->has_reasons || explain_would(s->call, would, &r.reasons) >= 0)
+                reply_with(s, &r);
+        else
+                (void)call_error(s->call, TQ_CONTROL_FAILED, "out of memory");
+        tq_table_done(&r.reasons);
+}
+
+/* It was handed in before. */
+static void reply_known(const Submitted *s, uint64_t job) {
+        char text[160];
+
+        (void)snprintf(text, sizeof(text),
+                       "the same Key= was handed in before: this is job %" PRIu64 "", job);
+        reply_with(s, &(Reply){ .job = job, .code = "DUPLICATE_KEY", .text = text, .limit = "" });
+}
 
 static void on_recorded(void *data, int result) {
         Submitted *s = *(Submitted **)data;
         char why[160];
 
         if (result >= 0)
-                (void)reply(s->call, s->tenant, s->job, &s->near);
+                reply(s, s->job, &s->near);
         else if (result != -ECANCELED)
                 (void)call_error(s->call, TQ_CONTROL_REFUSED, "nothing was accepted: %s",
                                  commit_explain(s->call->api->commit, why, sizeof(why)));
@@ -56,12 +92,14 @@ static void on_recorded(void *data, int result) {
         free(s);
 }
 
-static int refuse(const Call *c, const Tenant *t, const Answer *a) {
+static void refuse(const Submitted *s, const Answer *a) {
         char text[1024];
 
         if (a->refusal.kind != TQ_REFUSAL_NONE)
-                return reply(c, t, 0, &a->refusal);
-        return call_error(c, a->error, "%s", tq_error_format(&a->err, text, sizeof(text)));
+                reply(s, 0, &a->refusal);
+        else
+                (void)call_error(s->call, a->error, "%s",
+                                 tq_error_format(&a->err, text, sizeof(text)));
 }
 
 static Submitted *submitted_free(Submitted *s) {
@@ -94,11 +132,11 @@ static void on_answer(void *data, Answer *a) {
                 return;
         }
         if (a && a->is_permitted)
-                (void)reply(s->call, s->tenant, 0, &a->refusal);
+                reply_would(s, &a->would);
         else if (a && a->job == 0)
-                (void)refuse(s->call, s->tenant, a);
+                refuse(s, a);
         else if (a && a->is_known)
-                (void)reply_known(s->call, a->job);
+                reply_known(s, a->job);
         (void)submitted_free(s);
 }
 
@@ -118,6 +156,7 @@ int submitted_take(const Call *c, const Submission *submission, TqKind kind) {
         s->tenant = t;
         s->kind = kind;
         s->about = c->job;
+        s->has_reasons = submission->is_trial && c->job == 0;
         intake_submit(c->api->intake, submission, on_answer, s);
         return 1;
 }

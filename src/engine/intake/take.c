@@ -289,17 +289,24 @@ static int try_job(const Takes *ts, const Submission *s, const TqJobSpec *spec, 
         TqEvent event = { .type = TQ_EVENT_SUBMIT,
                           .tenant = s->tenant->id,
                           .j = { .queue = spec->queue,
+                                 .priority = spec->priority,
+                                 .runtime_usec =
+                                         tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX),
                                  .spool_bytes = s->size,
                                  .memory_bytes = promised_memory(spec) } };
         TqAfter after[TQ_JOB_AFTER_MAX];
 
-        dispatch_fill_times(&(Job){ .start_after_usec = spec->start_after_usec }, &event);
+        dispatch_fill_times(&(Job){ .start_after_usec = spec->start_after_usec,
+                                    .has_deadline = spec->has_deadline,
+                                    .deadline_usec = spec->deadline_usec },
+                            &event);
         if (spec->after && s->again == 0)
                 (void)afters_parse(spec->after, after, &event.j.n_after);
         if (tq_scheduler_would_admit(dispatch_scheduler(ts->dispatch), &event,
                                      tq_clock_boottime_usec(), &ret->refusal) < 0)
                 return refuse_limit(s, -EDQUOT, ret);
         ret->is_permitted = true;
+        ret->would = event;
         return -EBADMSG;
 }
 

@@ -23,7 +23,8 @@ typedef struct Answer {
         bool is_behind;       /* another one of its queue waits */
         uint64_t job;         /* accepted, once this turn's changes are committed; or: */
         bool is_known;        /* it was before, by the same Key= */
-        bool is_permitted;    /* it was a trial, and would have been accepted */
+        bool is_permitted;    /* it was a trial, and would have been accepted: */
+        TqEvent would;        /* what would be handed in then, until the answer returns */
         TqControlError error; /* else why not: */
         TqError err;
         TqRefusal refusal; /* if a limit refuses it; also of an accepted one that is near */
