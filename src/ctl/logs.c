@@ -127,6 +127,8 @@ int logs_copy(const Options *o, uint64_t job, bool was_there) {
         return r;
 }
 
+#define LOOK_USEC (200 * TQ_USEC_PER_MSEC)
+
 /* Following: the output is watched by its descriptors, which outlive the daemon; its start and its
  * end are asked of the daemon, and of the next one when that goes away. */
 typedef struct Follow {
@@ -139,7 +141,7 @@ typedef struct Follow {
         Streams streams;
         Call call;
         sd_event *event;
-        sd_event_source *retry, *more;
+        sd_event_source *retry, *more, *look;
         uint64_t since, delay; /* without a daemon: since when; until the next attempt */
 } Follow;
 
@@ -192,6 +194,30 @@ static int try_later(Follow *f) {
                                           on_retry, f);
 }
 
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata) {
+        int r;
+
+        (void)usec;
+        r = sd_event_source_set_time_relative(source, LOOK_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return r < 0 ? r : pump(userdata);
+}
+
+static int watch(Follow *f) {
+        int r;
+
+        r = sd_event_add_inotify_fd(f->event, NULL, f->streams.out.fd, IN_MODIFY, on_change, f);
+        if (r >= 0)
+                r = sd_event_add_inotify_fd(f->event, NULL, f->streams.err.fd, IN_MODIFY, on_change,
+                                            f);
+        /* An administrator who is not root may not open the files, and who may not open a file may
+         * not watch it either, whatever descriptor of it he has. */
+        return r == -EACCES ? sd_event_add_time_relative(f->event, &f->look, CLOCK_MONOTONIC,
+                                                         LOOK_USEC, 0, on_look, f)
+                            : r;
+}
+
 /* A job that waits has no output yet, and one that never ran none at all. */
 static int on_started(Follow *f) {
         CALL_CLEANUP Call c = { .options = f->options,
@@ -203,10 +229,7 @@ static int on_started(Follow *f) {
                 return ask(f);
         if (r != 0)
                 return sd_event_exit(f->event, r);
-        r = sd_event_add_inotify_fd(f->event, NULL, f->streams.out.fd, IN_MODIFY, on_change, f);
-        if (r >= 0)
-                r = sd_event_add_inotify_fd(f->event, NULL, f->streams.err.fd, IN_MODIFY, on_change,
-                                            f);
+        r = watch(f);
         if (r < 0)
                 return sd_event_exit(f->event, fail(TQ_EXIT_FAILURE, "can't watch the output: %s",
                                                     strerror(-r)));
@@ -286,6 +309,7 @@ static int follow(Follow *f) {
         (void)interrupt_free(interrupt);
         (void)sd_event_source_disable_unref(f->retry);
         (void)sd_event_source_disable_unref(f->more);
+        (void)sd_event_source_disable_unref(f->look);
         call_done(&f->call);
         (void)sd_event_unref(f->event);
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(-r)) : r;

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/format.h"
-#include "ctl/wait.h"
 
 /* The jobs are looked up in the list that the daemon has of all, between the oldest and the newest
  * of them that have not ended. What that takes says when it is done again: it is by the way. */
@@ -113,16 +112,15 @@ void progress_note(Progress *p, size_t i, bool has_failed) {
 static void take_row(Progress *p, const TqTable *t, size_t row) {
         uint64_t job = (uint64_t)tq_table_integer(t, row, "job", 0);
         const char *state = tq_table_text(t, row, "state"), *name = tq_table_text(t, row, "name");
+        const char *verdict = tq_table_text(t, row, "verdict");
         char shown[160];
-        TqTable one = *t;
 
         for (size_t i = 0; i < p->n; i++) {
                 if (p->jobs[i] != job || p->states[i] >= SUCCEEDED)
                         continue;
-                if (state && strcmp(state, "done") == 0) {
-                        one.cells = t->cells + row * t->n_columns;
-                        progress_note(p, i, wait_exit_code(&one) != 0);
-                } else if (state && strcmp(state, "running") == 0) {
+                if (state && strcmp(state, "done") == 0)
+                        progress_note(p, i, !verdict || strcmp(verdict, "exit 0") != 0);
+                else if (state && strcmp(state, "running") == 0) {
                         p->states[i] = RUNS;
                         put(p->running, sizeof(p->running), "%s%" PRIu64 " %s",
                             p->running[0] ? ", " : "", job,

@@ -63,6 +63,23 @@ survives_a_restart() {
         t_eq "$(cat "$D/stage/restarted")" $'first\nsecond'
 }
 
+# Who is an administrator and not root has the output by the daemon's descriptors only.
+streams_to_admins() {
+        local gate job pid
+        gate=$(d_gate_make admin)
+        ctl_as 61099 "61099,$D_ADMIN_GID" run -t acme -w -- sh -c "echo first; read x <$gate; echo second; exit 2" >"$D/stage/admin" 2>"$D/stage/admin.err" &
+        pid=$!
+        t_wait 5 grep -q first "$D/stage/admin"
+        job=$(sed -n 's/^job //p' "$D/stage/admin.err")
+        ctl_as 61099 "61099,$D_ADMIN_GID" logs -f "$job" >"$D/stage/admin.logs" &
+        t_wait 5 grep -q first "$D/stage/admin.logs"
+        d_gate_open admin
+        d_status 2 wait "$pid"
+        wait $!
+        t_eq "$(cat "$D/stage/admin")" $'first\nsecond'
+        t_eq "$(cat "$D/stage/admin.logs")" $'first\nsecond'
+}
+
 gets_input() {
         t_eq "$(printf 'b\na "q" \\ $x\n' | ctl run -t acme -w -i -- sort 2>/dev/null)" $'a "q" \\ $x\nb'
         t_eq "$(printf 'no newline' | ctl run -t acme -w -i -- cat 2>/dev/null)" 'no newline'
@@ -365,6 +382,7 @@ takes_times() {
 d_case "run -w: output while it runs" streams_while_it_runs
 d_case "run -w --quiet" is_quiet
 d_case "run -w goes on over a restart" survives_a_restart
+d_case "an administrator follows" streams_to_admins
 d_case "run -i hands on standard input" gets_input
 d_case "SIGTERM detaches" detaches TERM 143
 d_case "SIGINT without a terminal detaches" detaches_by_int
