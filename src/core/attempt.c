@@ -179,11 +179,16 @@ static int wait_again(TqScheduler *s, TqJob *job, uint64_t now) {
 }
 
 /* An attempt that failed is not the end of the job, as its file says; unless the next one would
- * come after its Deadline=, with which there is nothing to wait for. */
+ * come after its Deadline=, with which there is nothing to wait for. A job that was requeued goes
+ * on whatever its file says, and however the attempt ended: that was promised. */
 static bool has_another(const TqJob *job, const TqVerdict *verdict, uint64_t now,
                         uint64_t *ret_at) {
         uint64_t delay;
 
+        if (job->stop == TQ_STOP_REQUEUED) {
+                *ret_at = tq_add_u64(now, TQ_RETRY_LEAST_USEC);
+                return true;
+        }
         if (!job->retry || job->stop == TQ_STOP_CANCELLED ||
             !tq_retry_applies(job->retry, verdict, job->failures + 1))
                 return false;
@@ -197,7 +202,8 @@ static void retry(TqJob *job, const TqVerdict *verdict, uint64_t at, TqActions *
 
         job->again = TQ_AGAIN_RETRY;
         a->again_at = job->again_at = at;
-        a->failures = ++job->failures;
+        /* A requeue is no failure. */
+        a->failures = job->failures += job->stop != TQ_STOP_REQUEUED;
         a->verdict = *verdict;
         /* What it was asked to stop for, and what its launches lacked, was that attempt's. */
         job->stop = TQ_STOP_NONE;

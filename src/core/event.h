@@ -24,6 +24,7 @@ typedef enum TqEventType {
         TQ_EVENT_HOLD,
         TQ_EVENT_RELEASE,
         TQ_EVENT_CANCEL,
+        TQ_EVENT_REQUEUE, /* one that runs begins anew; the next attempt is due at once */
         TQ_EVENT_STALLED, /* a running job gets nowhere for want of memory: level */
         TQ_EVENT_OPEN,    /* taking stock is over: jobs may start */
         TQ_EVENT_CLOSE,   /* what starts could not be recorded: nothing starts any more */
@@ -119,7 +120,7 @@ typedef enum TqActionType {
         TQ_ACTION_KILL,    /* kill the cgroup */
         TQ_ACTION_SAMPLE,  /* ask what it has used; the answer is TQ_EVENT_USED */
         TQ_ACTION_REQUEUE, /* record that it waits again */
-        TQ_ACTION_RETRY,   /* record how the attempt failed, then acknowledge; it waits again */
+        TQ_ACTION_RETRY,   /* record how the attempt ended, then acknowledge; it waits again */
         TQ_ACTION_FINISH,  /* record the verdict, then acknowledge; the job is no longer known here
                             */
         _TQ_ACTION_MAX,

@@ -183,7 +183,8 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
                 return 0;
         case TQ_JOB_STOPPING:
                 /* What it is stopped for might have been followed by another attempt. */
-                if (!job->retry || job->stop == TQ_STOP_CANCELLED)
+                if (job->stop == TQ_STOP_CANCELLED ||
+                    (!job->retry && job->stop != TQ_STOP_REQUEUED))
                         return -EALREADY;
                 job->stop = TQ_STOP_CANCELLED;
                 tq_state_act(actions, TQ_ACTION_TERM, job);
@@ -191,6 +192,40 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
         default:
                 return -EALREADY;
         }
+}
+
+int tq_job_check_requeue(const TqJob *job, uint64_t now) {
+        bool waits = job->again != TQ_AGAIN_NOT && job->again_at > now;
+
+        if (job->stop == TQ_STOP_CANCELLED)
+                return -ECANCELED;
+        if (job->state == TQ_JOB_SCHEDULED && waits)
+                return 0;
+        if ((job->state != TQ_JOB_RUNNING && job->state != TQ_JOB_STOPPING) ||
+            job->stop == TQ_STOP_REQUEUED)
+                return -EALREADY;
+        if (job->start_by <= now)
+                return -ETIME;
+        /* Its attempts are kept as long as it is: there must be an end. */
+        return job->attempt >= TQ_RETRY_ATTEMPTS_MAX ? -E2BIG : 0;
+}
+
+static int on_requeue(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
+        int r = tq_job_check_requeue(job, now);
+
+        if (r < 0)
+                return r;
+        if (tq_world_waits(job)) {
+                job->again_at = now;
+                return tq_state_place(s, job, now);
+        }
+        if (job->state == TQ_JOB_RUNNING)
+                tq_attempt_stop(s, job, TQ_STOP_REQUEUED, now, actions);
+        else {
+                job->stop = TQ_STOP_REQUEUED;
+                tq_state_act(actions, TQ_ACTION_TERM, job);
+        }
+        return 0;
 }
 
 static int on_hold(TqScheduler *s, TqJob *job, bool hold, uint64_t now) {
@@ -314,6 +349,8 @@ int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
                 return on_hold(s, job, true, now);
         case TQ_EVENT_RELEASE:
                 return on_hold(s, job, false, now);
+        case TQ_EVENT_REQUEUE:
+                return on_requeue(s, job, now, actions);
         default:
                 return on_cancel(s, job, now, actions);
         }

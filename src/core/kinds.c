@@ -33,6 +33,7 @@ const TqKindRow tq_kinds[_TQ_KIND_MAX] = {
         [TQ_KIND_RELEASE] = { "release", "held jobs may start" },
         [TQ_KIND_RELOAD] = { "reload", "the configuration files were read again" },
         [TQ_KIND_REPEATED] = { "repeated", "how many more events of a tenant there were" },
+        [TQ_KIND_REQUEUE] = { "requeue", "a job begins anew, or its next attempt is due at once" },
         [TQ_KIND_RERUN] = { "rerun", "a job that has ended was handed in again" },
         [TQ_KIND_RESUME] = { "resume", "a pause and a drain are over" },
         [TQ_KIND_ROLLOUT] = { "rollout", "a change of limits is looked after, or that is over" },

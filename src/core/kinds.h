@@ -28,6 +28,7 @@ typedef enum TqKind {
         TQ_KIND_RELEASE,
         TQ_KIND_RELOAD,
         TQ_KIND_REPEATED,
+        TQ_KIND_REQUEUE,
         TQ_KIND_RERUN,
         TQ_KIND_RESUME,
         TQ_KIND_ROLLOUT,

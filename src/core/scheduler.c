@@ -223,6 +223,10 @@ int tq_scheduler_would_admit(const TqScheduler *s, const TqEvent *submit, uint64
         return tq_admission_check(s, submit, now_usec, ret);
 }
 
+int tq_scheduler_would_requeue(const TqJob *job, uint64_t now_usec) {
+        return tq_job_check_requeue(job, now_usec);
+}
+
 const TqQueue *tq_scheduler_queue(const TqTenant *t, const char *name) {
         return tq_queue_find(t, name);
 }

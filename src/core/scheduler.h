@@ -19,9 +19,11 @@ TqScheduler *tq_scheduler_free(TqScheduler *s);
 /* Applies one event at CLOCK_BOOTTIME now_usec and appends what is to be done to *actions, in
  * order. 0; -ENOENT (no such tenant, pool or job: nothing changed); -EDQUOT (SUBMIT: a limit
  * refuses it, see actions->refusal); -EEXIST (SUBMIT of a known job); -EALREADY (CANCEL of one that
- * is already stopping, HOLD of a held one, RELEASE of one that is not); -EBUSY (HOLD of one that
- * has started); -EAGAIN (AFTER with is_none: one came meanwhile, look again); -ENOMEM (nothing
- * changed, except that a job may start later than it could). */
+ * is already stopping, HOLD of a held one, RELEASE of one that is not, REQUEUE of one that begins
+ * anyway); -ECANCELED (REQUEUE of one that is being cancelled), -ETIME (or whose start_by is past),
+ * -E2BIG (or that has had TQ_RETRY_ATTEMPTS_MAX attempts); -EBUSY (HOLD of one that has started);
+ * -EAGAIN (AFTER with is_none: one came meanwhile, look again); -ENOMEM (nothing changed, except
+ * that a job may start later than it could). */
 int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions);
 
 /* Takes at once, without TICK, SAMPLE and USED for each, all looks at running jobs that are due
@@ -53,6 +55,9 @@ int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const cha
  * be taken: 0, or -EDQUOT with *ret. Changes nothing. */
 int tq_scheduler_would_admit(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
                              TqRefusal *ret);
+
+/* Whether a job could be requeued: as REQUEUE would return. Changes nothing. */
+int tq_scheduler_would_requeue(const TqJob *job, uint64_t now_usec);
 
 /* What jobs are averaged by and After= waits for: a hash of a name. */
 uint64_t tq_scheduler_name(const char *name);

@@ -19,6 +19,7 @@ static const char *const outcomes[_TQ_OUTCOME_MAX] = {
         [TQ_OUTCOME_DEPENDENCY] = "dependency",
         [TQ_OUTCOME_SPAWN] = "spawn",
         [TQ_OUTCOME_INTERRUPTED] = "interrupted",
+        [TQ_OUTCOME_REQUEUED] = "requeued",
 };
 
 static const char *const levels[_TQ_LEVEL_MAX] = {
@@ -59,6 +60,7 @@ static const char *const stops[_TQ_STOP_MAX] = {
         [TQ_STOP_TIMEOUT_TENANT] = "timeout-tenant",
         [TQ_STOP_STALLED_JOB] = "stalled-job",
         [TQ_STOP_STALLED_TENANT] = "stalled-tenant",
+        [TQ_STOP_REQUEUED] = "requeued",
 };
 
 static const char *lookup(const char *const *words, size_t n, int i) {
@@ -104,6 +106,7 @@ TqVerdict tq_verdict_judge(const TqEnd *end, TqStopReason stop) {
                 [TQ_STOP_TIMEOUT_TENANT] = { TQ_OUTCOME_TIMEOUT, TQ_LEVEL_TENANT },
                 [TQ_STOP_STALLED_JOB] = { TQ_OUTCOME_STALLED, TQ_LEVEL_JOB },
                 [TQ_STOP_STALLED_TENANT] = { TQ_OUTCOME_STALLED, TQ_LEVEL_TENANT },
+                [TQ_STOP_REQUEUED] = { TQ_OUTCOME_REQUEUED, TQ_LEVEL_NONE },
         };
         TqVerdict v = { .code = end->code, .end = *end };
 

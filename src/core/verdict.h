@@ -18,6 +18,7 @@ typedef enum TqOutcome {
         TQ_OUTCOME_DEPENDENCY,  /* a job of its After= did not end well, or there is none such */
         TQ_OUTCOME_SPAWN,       /* never ran: stage and code (errno) say why */
         TQ_OUTCOME_INTERRUPTED, /* the host was shut down while it ran */
+        TQ_OUTCOME_REQUEUED,    /* of an attempt: somebody requeued its job */
         _TQ_OUTCOME_MAX,
         _TQ_OUTCOME_INVALID = -EINVAL,
 } TqOutcome;
@@ -161,6 +162,7 @@ typedef enum TqStopReason {
         TQ_STOP_TIMEOUT_TENANT,
         TQ_STOP_STALLED_JOB,
         TQ_STOP_STALLED_TENANT,
+        TQ_STOP_REQUEUED, /* another attempt follows, however this one ends */
         _TQ_STOP_MAX,
 } TqStopReason;
 

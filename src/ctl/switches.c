@@ -14,10 +14,10 @@ static const struct {
         const char *method; /* about one job; NULL: there is none */
         const char *done;   /* what is said of jobs */
 } words[] = {
-        { "cancel", "Cancel", "cancelled" }, { "abandon", "Abandon", "given up" },
-        { "hold", "Hold", "held" },          { "release", "Hold", "released" },
-        { "pause", NULL, "paused" },         { "resume", NULL, "resumed" },
-        { "drain", NULL, "drained" },
+        { "cancel", "Cancel", "cancelled" },  { "abandon", "Abandon", "given up" },
+        { "hold", "Hold", "held" },           { "release", "Hold", "released" },
+        { "requeue", "Requeue", "requeued" }, { "pause", NULL, "paused" },
+        { "resume", NULL, "resumed" },        { "drain", NULL, "drained" },
 };
 
 static int one_job(const Options *o, const char *number, size_t word) {
@@ -98,6 +98,10 @@ int verb_cancel(const Options *o, int argc, char *argv[]) {
 
 int verb_abandon(const Options *o, int argc, char *argv[]) {
         return each(o, argc, argv, "abandon", JOBS);
+}
+
+int verb_requeue(const Options *o, int argc, char *argv[]) {
+        return each(o, argc, argv, "requeue", JOBS);
 }
 
 int verb_hold(const Options *o, int argc, char *argv[]) {

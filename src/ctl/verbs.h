@@ -46,6 +46,7 @@ int verb_dead_list(const Options *o, int argc, char *argv[]);
 int verb_dead_show(const Options *o, int argc, char *argv[]);
 int verb_dead_retry(const Options *o, int argc, char *argv[]);
 int verb_dead_purge(const Options *o, int argc, char *argv[]);
+int verb_requeue(const Options *o, int argc, char *argv[]);
 int verb_rerun(const Options *o, int argc, char *argv[]);
 int verb_events(const Options *o, int argc, char *argv[]);
 int verb_export(const Options *o, int argc, char *argv[]);

@@ -23,6 +23,7 @@ typedef enum TqLedgerOpType {
         TQ_LEDGER_RUNNING, /* job, attempt, time: about to be released */
         TQ_LEDGER_STOP,    /* job, stop */
         TQ_LEDGER_REQUEUE, /* job: it provably never ran */
+        TQ_LEDGER_DUE,     /* job, again_usec: when its next attempt is due, if it waits for that */
         TQ_LEDGER_RETRY,   /* job, attempt, failures, again_usec, verdict of the attempt, time */
         TQ_LEDGER_DONE,    /* job, attempt, verdict, is_dead, time */
         TQ_LEDGER_REVIVE,  /* job: a dead letter waits again, with all its attempts before it */

@@ -168,6 +168,14 @@ static int end_attempt(TqLedger *l, const TqLedgerOp *op) {
         return tq_ledger_run(s);
 }
 
+static int apply_due(TqLedger *l, const TqLedgerOp *op) {
+        sqlite3_stmt *s = tq_ledger_statement(l, Q_DUE);
+
+        tq_ledger_bind_u64(s, 1, op->job);
+        tq_ledger_bind_u64(s, 2, op->again_usec);
+        return tq_ledger_run(s);
+}
+
 static int apply_retry(TqLedger *l, const TqLedgerOp *op) {
         sqlite3_stmt *s = tq_ledger_statement(l, Q_RETRY_JOB);
         int r;
@@ -376,6 +384,8 @@ static int apply_one(TqLedger *l, const TqLedgerOp *op) {
                 return tq_ledger_run(s);
         case TQ_LEDGER_REQUEUE:
                 return apply_to_job(l, Q_REQUEUE, op);
+        case TQ_LEDGER_DUE:
+                return apply_due(l, op);
         case TQ_LEDGER_RETRY:
                 return apply_retry(l, op);
         case TQ_LEDGER_REVIVE:

@@ -43,6 +43,7 @@ typedef enum TqLedgerQuery {
         Q_RUNNING_JOB,
         Q_STOP,
         Q_REQUEUE,
+        Q_DUE,
         Q_RETRY_JOB,
         Q_RETRY_ATTEMPT,
         Q_REVIVE,

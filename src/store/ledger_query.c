@@ -73,6 +73,8 @@ static const char *const queries[_Q_MAX] = {
                           " quarantine = NULL, retry_usec = NULL WHERE id = ?1",
         [Q_STOP] = "UPDATE jobs SET state = 'stopping', stop = ?2 WHERE id = ?1",
         [Q_REQUEUE] = "UPDATE jobs SET state = 'queued' WHERE id = ?1",
+        [Q_DUE] = "UPDATE jobs SET retry_usec = ?2"
+                  " WHERE id = ?1 AND state = 'queued' AND retry_usec IS NOT NULL",
         [Q_RETRY_JOB] = "UPDATE jobs SET state = 'queued', attempt = ?2, failures = ?3,"
                         " retry_usec = ?4, stop = NULL WHERE id = ?1",
         /* One that was never released has no row yet. */

@@ -14,8 +14,10 @@ static void model_any(Model *m) {
                 model_submit(m);
         else if (x < 140)
                 model_progress(m);
-        else if (x < 150)
+        else if (x < 148)
                 model_cancel(m);
+        else if (x < 152)
+                model_requeue(m);
         else if (x < 178)
                 model_step(m, (TqEvent){ .type = TQ_EVENT_TICK }, 0);
         else if (x < 184)
@@ -100,6 +102,7 @@ START_TEST(model) {
         ck_assert_uint_gt(m->finishes, 5000);
         ck_assert_uint_gt(m->requeues, 100);
         ck_assert_uint_gt(m->retries, 500);
+        ck_assert_uint_gt(m->restarts, 20);
         ck_assert_uint_gt(m->dead, 500);
         ck_assert_uint_gt(m->kills, 20);
         ck_assert_uint_gt(m->samples, 100);

@@ -73,6 +73,7 @@ typedef struct Model {
         uint64_t next_id, random, sequence, patience;
         bool is_open, is_paused, was_kept; /* was_kept: memory was limited before this event */
         unsigned starts, finishes, kills, requeues, retries, dead, samples, deadlines, dependencies;
+        unsigned restarts;
         uint64_t waited[_TQ_WAIT_MAX]; /* how often each reason was seen */
 } Model;
 

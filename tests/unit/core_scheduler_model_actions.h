@@ -27,16 +27,20 @@ static inline void model_start(Model *m, ModelJob *j) {
 static inline void model_term(Model *m, const TqAction *a, ModelJob *j) {
         unit_must(a->stop != TQ_STOP_NONE, "differs");
         /* Adopted after it had been asked to stop: asked again. Cancelled after that: there is no
-         * other attempt. */
+         * other attempt. Requeued: there is one in any case. */
         if (j->phase == STOPPING && a->stop == j->stop)
                 return;
         if (j->phase == STOPPING) {
-                unit_must(a->stop == TQ_STOP_CANCELLED && j->policy > 0, "asked twice");
+                unit_must(a->stop == TQ_STOP_REQUEUED || j->policy > 0 ||
+                                  j->stop == TQ_STOP_REQUEUED,
+                          "asked twice");
+                unit_must(a->stop == TQ_STOP_REQUEUED || a->stop == TQ_STOP_CANCELLED, "differs");
+                unit_must(j->stop != TQ_STOP_CANCELLED, "differs");
                 j->stop = a->stop;
                 return;
         }
         unit_must(j->phase == RUNNING, "differs");
-        if (a->stop != TQ_STOP_CANCELLED) {
+        if (a->stop != TQ_STOP_CANCELLED && a->stop != TQ_STOP_REQUEUED) {
                 unit_must(j->since + bound_of(m, j) <= m->now, "differs");
                 unit_must(a->stop == (m->tenants[j->tenant].runtime < j->runtime
                                               ? TQ_STOP_TIMEOUT_TENANT
@@ -72,6 +76,8 @@ static inline uint64_t next_attempt(const Model *m, const ModelJob *j, const TqV
         unsigned failures = j->failures + 1;
         uint64_t at;
 
+        if (holds_slot(j) && j->stop == TQ_STOP_REQUEUED)
+                return m->now + SEC / 10;
         if (!holds_slot(j) || j->policy == 0 || j->stop == TQ_STOP_CANCELLED ||
             failures >= j->retry.max_attempts || !is_named(j, v))
                 return 0;
@@ -84,8 +90,8 @@ static inline void model_retry(Model *m, const TqAction *a, ModelJob *j) {
 
         unit_must(at > 0, "job %ju is tried again", (uintmax_t)j->id);
         unit_must(a->again_at == at, "differs");
-        unit_must(a->failures == j->failures + 1, "differs");
-        j->failures++;
+        j->failures += j->stop != TQ_STOP_REQUEUED;
+        unit_must(a->failures == j->failures, "differs");
         j->attempt++;
         j->again = TQ_WAIT_RETRY;
         j->again_at = at;
@@ -94,6 +100,7 @@ static inline void model_retry(Model *m, const TqAction *a, ModelJob *j) {
         j->is_killed = false;
         model_wait(m, j);
         m->retries++;
+        m->restarts += a->verdict.outcome == TQ_OUTCOME_REQUEUED;
 }
 
 static inline bool is_dead(const ModelJob *j, const TqVerdict *v) {

@@ -196,7 +196,7 @@ static inline ModelJob model_job(Model *m) {
 static inline void model_adopted(Model *m, ModelJob *j) {
         j->is_held = false;
         j->start_by = TQ_NEVER;
-        j->stop = dice(m, 2) ? TQ_STOP_CANCELLED : TQ_STOP_NONE;
+        j->stop = dice(m, 2) ? TQ_STOP_NONE : dice(m, 2) ? TQ_STOP_CANCELLED : TQ_STOP_REQUEUED;
         j->since = m->now - dice(m, SEC);
         j->kill_at = m->now + j->grace;
         j->attempt = 1 + (unsigned)dice(m, 3);
@@ -281,7 +281,8 @@ static inline void model_cancel(Model *m) {
         id = j->id;
         before = j->phase;
         is_refused = j->is_aborted ||
-                     (before == STOPPING && (j->policy == 0 || j->stop == TQ_STOP_CANCELLED));
+                     (before == STOPPING && (j->stop == TQ_STOP_CANCELLED ||
+                                             (j->policy == 0 && j->stop != TQ_STOP_REQUEUED)));
         model_step(m, (TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }, is_refused ? -EALREADY : 0);
         if (is_refused)
                 return;
@@ -291,6 +292,29 @@ static inline void model_cancel(Model *m) {
                 unit_must(j->is_aborted, "not so");
         else
                 unit_must(j->phase == STOPPING && j->stop == TQ_STOP_CANCELLED, "differs");
+}
+
+static inline void model_requeue(Model *m) {
+        ModelJob *j = any_job(m, false);
+        bool is_later, runs;
+        int want;
+
+        if (!j)
+                return;
+        is_later = j->phase == WAITING && j->again != TQ_WAIT_NONE && j->again_at > m->now;
+        runs = j->phase == RUNNING || j->phase == STOPPING;
+        want = j->stop == TQ_STOP_CANCELLED           ? -ECANCELED
+               : is_later                             ? 0
+               : !runs || j->stop == TQ_STOP_REQUEUED ? -EALREADY
+               : j->start_by <= m->now                ? -ETIME
+                                                      : 0;
+        if (is_later) {
+                j->again_at = m->now;
+                model_wait(m, j);
+        }
+        model_step(m, (TqEvent){ .type = TQ_EVENT_REQUEUE, .job = j->id }, want);
+        if (want == 0 && runs)
+                unit_must(j->phase == STOPPING && j->stop == TQ_STOP_REQUEUED, "differs");
 }
 
 static inline void model_hold(Model *m) {
@@ -367,6 +391,7 @@ static inline void model_launch(Model *m, ModelJob *j) {
 
 static inline void model_end(Model *m, const ModelJob *j, TqEnd e) {
         bool repeats = e.kind == TQ_END_NEVER_STARTED && j->stop == TQ_STOP_NONE;
+        bool fails = j->stop != TQ_STOP_REQUEUED;
         unsigned failures = j->failures;
         uint64_t id = j->id;
 
@@ -377,7 +402,7 @@ static inline void model_end(Model *m, const ModelJob *j, TqEnd e) {
                    (TqEvent){ .type = TQ_EVENT_ENDED, .job = id, .attempt = j->attempt, .end = &e },
                    0);
         j = find(m, id);
-        unit_must(repeats || !j || j->failures == failures + 1, "differs");
+        unit_must(repeats || !j || j->failures == failures + fails, "differs");
 }
 
 static inline void model_progress(Model *m) {

@@ -117,6 +117,13 @@ static const struct {
           TQ_LEVEL_TENANT,
           0,
           "stalled (tenant)" },
+        { { .kind = TQ_END_SIGNALED, .code = SIGTERM },
+          TQ_STOP_REQUEUED,
+          TQ_OUTCOME_REQUEUED,
+          0,
+          0,
+          "requeued" },
+        { { .kind = TQ_END_EXITED }, TQ_STOP_REQUEUED, TQ_OUTCOME_EXIT, 0, 0, "exit 0" },
         { { .kind = TQ_END_CALL, .code = 101 },
           TQ_STOP_CANCELLED,
           TQ_OUTCOME_CANCELLED,
@@ -209,13 +216,14 @@ START_TEST(call) {
 END_TEST
 
 START_TEST(words) {
-        static const char *const outcomes[] = { "none",       "exit",     "signal",     "oom",
-                                                "timeout",    "stalled",  "seccomp",    "cancelled",
-                                                "lost",       "deadline", "dependency", "spawn",
-                                                "interrupted" };
+        static const char *const outcomes[] = {
+                "none",      "exit", "signal",   "oom",        "timeout", "stalled",     "seccomp",
+                "cancelled", "lost", "deadline", "dependency", "spawn",   "interrupted", "requeued"
+        };
         static const char *const levels[] = { "none", "job", "tenant", "host" };
         static const char *const stops[] = { "none",           "cancelled",   "timeout-job",
-                                             "timeout-tenant", "stalled-job", "stalled-tenant" };
+                                             "timeout-tenant", "stalled-job", "stalled-tenant",
+                                             "requeued" };
         static const char *const stages[] = {
                 "none",  "tenant",      "result-record", "log",          "cgroup",  "limits",
                 "plan",  "clone",       "helper",        "surroundings", "sandbox", "paths",

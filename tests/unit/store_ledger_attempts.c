@@ -113,6 +113,40 @@ START_TEST(retry) {
 END_TEST
 
 /* A launch that was never released has its row too, and its number is not used again. */
+/* One that waits for its next attempt is due earlier; nothing else is. */
+START_TEST(due_earlier) {
+        TqLedgerOp due = { .type = TQ_LEDGER_DUE, .job = 7, .again_usec = 3000 };
+        FIXTURE f = fixture_new();
+
+        ck_assert_int_eq(APPLY(f.l, op_tenant(1, "acme"), op_accept_with(7, "x"), due), 0);
+        expect_retries(&f, "7 queued attempt0 stop none retry x failures0 at0 last -\n");
+        ck_assert_int_eq(APPLY(f.l, op_running(7, 1), due), 0);
+        expect_retries(&f, "7 running attempt1 stop none retry x failures0 at0 last -\n");
+        ck_assert_int_eq(APPLY(f.l, op_retry(7, 1, 1, 5000), due), 0);
+        for (int i = 0; i < 2; i++) {
+                expect_retries(
+                        &f, "7 queued attempt1 stop none retry x failures1 at3000 last exit 3\n");
+                reopen(&f);
+        }
+}
+END_TEST
+
+/* Why it was stopped says that another attempt follows. */
+START_TEST(requeued) {
+        TqLedgerOp stop = { .type = TQ_LEDGER_STOP, .job = 7, .stop = TQ_STOP_REQUEUED };
+        FIXTURE f = fixture_new();
+
+        ck_assert_int_eq(
+                APPLY(f.l, op_tenant(1, "acme"), op_accept_with(7, NULL), op_running(7, 1), stop),
+                0);
+        reopen(&f);
+        expect_retries(&f, "7 running attempt1 stop requeued retry - failures0 at0 last -\n");
+        ck_assert_int_eq(APPLY(f.l, op_retry(7, 1, 0, 5000)), 0);
+        reopen(&f);
+        expect_retries(&f, "7 queued attempt1 stop none retry - failures0 at5000 last exit 3\n");
+}
+END_TEST
+
 START_TEST(retry_of_a_launch) {
         FIXTURE f = fixture_new();
 
@@ -283,6 +317,8 @@ static void fill(Suite *s) {
         TCase *retries = unit_case(s, "attempts"), *letters = unit_case(s, "dead letters");
 
         tcase_add_test(retries, retry);
+        tcase_add_test(retries, due_earlier);
+        tcase_add_test(retries, requeued);
         tcase_add_test(retries, retry_of_a_launch);
         tcase_add_test(retries, attempts);
         tcase_add_test(retries, fate);

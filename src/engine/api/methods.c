@@ -69,6 +69,7 @@ static const Method methods[] = {
         { "Wait", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_wait, ALWAYS },
         { "OpenLog", "ts", "h", ACCESS_ALL, SUBJECT_JOB, verb_open_log, ALWAYS },
         { "Cancel", "tsu", "", ACCESS_ALL, SUBJECT_LIVE, verb_cancel, ALWAYS },
+        { "Requeue", "tsu", "", ACCESS_ALL, SUBJECT_JOB, verb_requeue, WHEN_WELL },
         { "Abandon", "tsu", "", ACCESS_ADMIN, SUBJECT_LIVE, verb_abandon, ALWAYS },
         { "Hold", "tbsu", "", ACCESS_ALL, SUBJECT_LIVE, verb_hold, WHEN_WELL },
         { "Explain", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_LIVE, verb_explain, ALWAYS },

@@ -41,6 +41,7 @@ int verb_open_log(Call *c);
 int verb_purge(Call *c);
 int verb_queue(Call *c);
 int verb_reload(Call *c);
+int verb_requeue(Call *c);
 int verb_rerun(Call *c);
 int verb_revive(Call *c);
 int verb_set_limits(Call *c);
