@@ -228,6 +228,26 @@ for_good() {
         ctl limits unset acme weight >/dev/null
 }
 
+# row TARGET LIMIT QUEUE: value, source, whether it ends by itself, and what then.
+row() {
+        ctl --json limits get "$1" | d_json "[[r['value'], r['source'], r['until_usec'] is not None, r['then']]
+                for r in j['limits'] if r['limit'] == '$2' and r['queue'] == $3]"
+}
+
+# What is unset for some time says so, also where there is no value that it could stand beside.
+unset_for_some_time() {
+        ctl limits set acme weight=50 etl/concurrency=3 >/dev/null
+        ctl limits unset --for 1h acme weight etl/concurrency >/dev/null
+        t_eq "$(row acme weight None)" '[["7", "file", true, "50"]]' "of a tenant, with a value of its file"
+        t_eq "$(row acme concurrency "'etl'")" '[[null, "unset", true, "3"]]' "of a queue, without a value"
+        t_eq "$(row acme/etl concurrency "'etl'")" '[[null, "unset", true, "3"]]' "of that queue alone"
+        t_eq "$(row acme/web concurrency "'etl'")" '[]' "of another queue"
+        t_match "$(ctl limits get acme)" 'concurrency +etl +- +unset +[0-9-]+ [0-9:]+ +3 ' "for people"
+        ctl limits set acme weight=50 etl/concurrency=3 >/dev/null
+        ctl limits unset acme weight etl/concurrency >/dev/null
+        t_eq "$(row acme concurrency "'etl'")" '[]' "unset for good"
+}
+
 # Who changed what ----------------------------------------------------------------------------------
 
 who() {
@@ -315,6 +335,7 @@ t_case "less than what runs" less_than_runs
 t_case "for some time" for_some_time
 t_case "for some time, over a kill and a stop" over_a_restart
 t_case "for some time, and for good meanwhile" for_good
+t_case "what is unset for some time" unset_for_some_time
 t_case "who it was" who
 t_case "the chain" the_chain
 t_case "ledger against kernel" in_order

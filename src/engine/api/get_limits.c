@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/api/verbs.h"
@@ -128,6 +129,42 @@ static int add_own(const Call *c, const Layers *l, TqTable *table) {
         return r;
 }
 
+static bool has_row(const TqTable *t, const char *queue, const char *name) {
+        for (size_t i = 0; i < t->n_rows; i++) {
+                const char *of = tq_table_text(t, i, "queue");
+
+                if (strcmp(of ? of : "", queue) == 0 &&
+                    strcmp(tq_table_text(t, i, "limit"), name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* What has no value now, since it was unset, but for some time only. */
+static int add_unset(const Call *c, TqTable *table) {
+        const Settings *s = c->api->settings;
+        uint32_t id = c->tenant->id;
+        char kernel[1024], bare[TQ_DEVICE_MAX];
+        const char *queue, *name;
+        size_t position = 0;
+        int r = 0;
+
+        while (r >= 0 && settings_next_unset(s, id, &position, &queue, &name)) {
+                Row row = { .queue = queue[0] ? queue : NULL, .name = name, .source = "unset" };
+                TqKey key;
+
+                if ((c->queue[0] && strcmp(c->queue, queue) != 0) || has_row(table, queue, name))
+                        continue;
+                (void)snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(name, "@"), name);
+                key = tq_limits_find(bare);
+                row.help = key >= 0 ? tq_limits_keys[key].help : NULL;
+                if (!row.queue)
+                        row.kernel = settings_kernel_value(s, id, name, kernel, sizeof(kernel));
+                r = add(c, table, &row);
+        }
+        return r;
+}
+
 int verb_get_limits(Call *c) {
         static const char *const columns[] = { "queue",           "limit",        "value",
                                                "source",          "kernel",       "help",
@@ -142,5 +179,7 @@ int verb_get_limits(Call *c) {
                 r = add_own(c, l, &table);
         if (r >= 0 && l)
                 r = add_queues(c, l, &table);
+        if (r >= 0 && l)
+                r = add_unset(c, &table);
         return r < 0 ? r : call_reply_table(c, &table);
 }

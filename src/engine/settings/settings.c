@@ -389,6 +389,26 @@ bool settings_live(const Settings *s, uint32_t tenant, const char *queue, const 
         return true;
 }
 
+bool settings_next_unset(const Settings *s, uint32_t tenant, size_t *position,
+                         const char **ret_queue, const char **ret_name) {
+        const TenantSettings *ts = find(s, tenant);
+        size_t i = 0;
+
+        if (!ts)
+                return false;
+        TQ_LIST_FOREACH(node, &ts->live.all) {
+                const LiveLimit *l = TQ_LIST_ENTRY(node, LiveLimit, link);
+
+                if (l->value || i++ < *position)
+                        continue;
+                (*position)++;
+                *ret_queue = l->queue;
+                *ret_name = l->name;
+                return true;
+        }
+        return false;
+}
+
 const char *settings_kernel_value(const Settings *s, uint32_t tenant, const char *name, char *buf,
                                   size_t size) {
         const TenantSettings *ts = find(s, tenant);

@@ -60,6 +60,9 @@ typedef struct LiveFacts {
 } LiveFacts;
 bool settings_live(const Settings *s, uint32_t tenant, const char *queue, const char *name,
                    LiveFacts *ret);
+/* The next of those that are unset for some time; *position is 0 at first. Texts are borrowed. */
+bool settings_next_unset(const Settings *s, uint32_t tenant, size_t *position,
+                         const char **ret_queue, const char **ret_name);
 /* What its slice holds for KEY or KEY@DEVICE; NULL: nothing. */
 const char *settings_kernel_value(const Settings *s, uint32_t tenant, const char *name, char *buf,
                                   size_t size);
