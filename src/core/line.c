@@ -238,3 +238,49 @@ uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max) {
         }
         return n;
 }
+
+/* The first of a level, by sequence. */
+typedef struct Head {
+        const TqJob **jobs;
+        size_t n, max;
+} Head;
+
+static bool head_wants(const Head *h, const TqJob *job) {
+        return h->n < h->max || (h->n > 0 && job->sequence < h->jobs[h->n - 1]->sequence);
+}
+
+static void head_add(Head *h, const TqJob *job) {
+        size_t at = h->n < h->max ? h->n++ : h->n - 1;
+
+        for (; at > 0 && h->jobs[at - 1]->sequence > job->sequence; at--)
+                h->jobs[at] = h->jobs[at - 1];
+        h->jobs[at] = job;
+}
+
+static void head_add_returned(Head *h, const TqHeap *returned, size_t i) {
+        if (i >= returned->size || !head_wants(h, returned_of(returned->nodes[i])))
+                return;
+        head_add(h, returned_of(returned->nodes[i]));
+        head_add_returned(h, returned, 2 * i + 1);
+        head_add_returned(h, returned, 2 * i + 2);
+}
+
+size_t tq_line_head(const TqLine *l, size_t max, const TqJob *ret[]) {
+        size_t n = 0;
+
+        TQ_LIST_FOREACH(level_node, &l->levels) {
+                const TqLineLevel *level = TQ_LIST_ENTRY(level_node, TqLineLevel, link);
+                Head h = { .jobs = ret + n, .max = max - n };
+
+                for (int i = 0; i < _TQ_LANE_MAX; i++) {
+                        TQ_LIST_FOREACH(node, &level->jobs[i]) {
+                                if (!head_wants(&h, job_of(node)))
+                                        break;
+                                head_add(&h, job_of(node));
+                        }
+                        head_add_returned(&h, &level->returned[i], 0);
+                }
+                n += h.n;
+        }
+        return n;
+}

@@ -18,5 +18,7 @@ TqJob *tq_line_first(const TqLine *l, bool short_only);
 /* The jobs' is_short has changed: each goes to the lane that it now belongs to. O(size), if
  * none came between others. */
 void tq_line_sort_lanes(TqLine *l);
+/* The first jobs in their order, at most max; how many. */
+size_t tq_line_head(const TqLine *l, size_t max, const TqJob *ret[]);
 /* How many come before a job that waits in this line; counts no further than max. */
 uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max);

@@ -119,6 +119,21 @@ int64_t tq_table_integer(const TqTable *t, size_t row, const char *column, int64
         return cell->type == TQ_CELL_INTEGER ? cell->integer : fallback;
 }
 
+int tq_table_copy_row(TqTable *t, const TqTable *from, size_t row) {
+        int r = tq_table_add_row(t);
+
+        for (size_t i = 0; r >= 0 && i < t->n_columns; i++) {
+                ssize_t k = tq_table_find(from, t->columns[i]);
+                const TqCell *cell = k >= 0 ? tq_table_cell(from, row, (size_t)k) : NULL;
+
+                if (cell && cell->type == TQ_CELL_INTEGER)
+                        tq_table_set_integer(t, i, cell->integer);
+                else if (cell)
+                        r = tq_table_set_text(t, i, cell->text);
+        }
+        return r;
+}
+
 void tq_table_drop_row(TqTable *t, size_t row) {
         TqCell *cells = cell_at(t, row, 0);
 

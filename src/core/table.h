@@ -46,6 +46,9 @@ void tq_table_put_integer(TqTable *t, size_t row, size_t column, int64_t value);
  * -ENOMEM. */
 int tq_table_merge(TqTable *t, TqTable *from, const char *key, size_t max);
 
+/* A new row like one of another table: what both have a column for. 0 or -ENOMEM. */
+int tq_table_copy_row(TqTable *t, const TqTable *from, size_t row);
+
 void tq_table_drop_row(TqTable *t, size_t row);
 
 /* Column by name, or -ENOENT. */

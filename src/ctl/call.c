@@ -287,8 +287,23 @@ int call_read_table(Call *c, TqTable *ret) {
                      : 0;
 }
 
-int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata, uint64_t rows,
-               TqTable *ret) {
+/* What is wanted of a page goes behind what is there already, up to `rows` in all. */
+static int take(CallKeep keep, void *userdata, TqTable *page, uint64_t rows, TqTable *ret) {
+        int r;
+
+        if (!keep)
+                return tq_table_merge(ret, page, NULL, rows);
+        r = ret->n_columns > 0 ? 0
+                               : tq_table_add_columns(ret, (const char *const *)page->columns,
+                                                      page->n_columns);
+        for (size_t i = 0; r >= 0 && i < page->n_rows && ret->n_rows < rows; i++)
+                if (keep(userdata, page, i))
+                        r = tq_table_copy_row(ret, page, i);
+        return r;
+}
+
+int call_pages_of(const Options *o, const char *method, CallAsk ask, CallKeep keep, void *userdata,
+                  uint64_t rows, TqTable *ret) {
         CALL_CLEANUP Call c = {};
         uint64_t next = 0;
         int r;
@@ -299,7 +314,7 @@ int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata
         do {
                 TQ_TABLE_CLEANUP TqTable page = {};
 
-                r = ask(&c, userdata, next, (uint32_t)(rows - ret->n_rows));
+                r = ask(&c, userdata, next, keep ? UINT32_MAX : (uint32_t)(rows - ret->n_rows));
                 if (r < 0)
                         return fail(TQ_EXIT_FAILURE, "%s", strerror(-r));
                 r = call_table(&c, &page);
@@ -307,10 +322,15 @@ int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata
                         return r;
                 if (sd_bus_message_read(c.reply, "t", &next) < 0)
                         return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
-                if (tq_table_merge(ret, &page, NULL, rows) < 0)
+                if (take(keep, userdata, &page, rows, ret) < 0)
                         return fail(TQ_EXIT_FAILURE, "out of memory");
                 if (next > 0 && ret->n_rows < rows)
                         r = call_again(&c, method);
         } while (r == 0 && next > 0 && ret->n_rows < rows);
         return r;
+}
+
+int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata, uint64_t rows,
+               TqTable *ret) {
+        return call_pages_of(o, method, ask, NULL, userdata, rows, ret);
 }

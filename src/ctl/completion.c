@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "ctl/ctl.h"
+#include "ctl/filter.h"
 #include "ctl/verbs.h"
 
 /* For bash(1) and zsh(1): the tables of verbs, options and limits as arrays, and a function that
@@ -24,6 +25,8 @@ static const char bash[] =
         "        DIR) compgen -d -- \"$2\" ;;\n"
         "        CMD) compgen -c -- \"$2\" ;;\n"
         "        POLICY) printf '%s\\n' fair round-robin fifo ;;\n"
+        "        FIELD=VALUE) printf '%s=\\n' \"${_tenantqctl_fields[@]}\" ;;\n"
+        "        STATE*) printf '%s\\n' \"${_tenantqctl_states[@]}\" ;;\n"
         "        KEY) printf '%s\\n' \"${_tenantqctl_keys[@]}\" ;;\n"
         "        KEY=VALUE) printf '%s=\\n' \"${_tenantqctl_keys[@]}\" ;;\n"
         "        [a-z]*) printf '%s\\n' \"$kind\" ;;\n"
@@ -95,6 +98,8 @@ static const char zsh[] =
         "        DIR) _files -/; continue ;;\n"
         "        CMD) _command_names -e; continue ;;\n"
         "        POLICY) found=(fair round-robin fifo) ;;\n"
+        "        FIELD=VALUE) compadd -S = -a _tenantqctl_fields; continue ;;\n"
+        "        STATE*) found=($_tenantqctl_states) ;;\n"
         "        KEY) found=($_tenantqctl_keys) ;;\n"
         "        KEY=VALUE) compadd -S = -a _tenantqctl_keys; continue ;;\n"
         "        [a-z]*) found=($kind) ;;\n"
@@ -181,6 +186,17 @@ static void print_values(void) {
         }
 }
 
+static void print_words(const char *name, const char *(*at)(size_t i)) {
+        (void)printf("declare -ga %s=(", name);
+        for (size_t i = 0; at(i); i++)
+                (void)printf("%s%s", i > 0 ? " " : "", at(i));
+        (void)puts(")");
+}
+
+static const char *key_at(size_t i) {
+        return i < _TQ_KEY_MAX ? tq_limits_keys[i].name : NULL;
+}
+
 int verb_completion(const Options *o, int argc, char *argv[]) {
         bool is_zsh = strcmp(argv[0], "zsh") == 0;
 
@@ -209,10 +225,10 @@ int verb_completion(const Options *o, int argc, char *argv[]) {
         print_options(OPTIONS_GENERAL | WITH(JSON));
         (void)puts("'\n)\ndeclare -gA _tenantqctl_values=(");
         print_values();
-        (void)fputs(")\ndeclare -ga _tenantqctl_keys=(", stdout);
-        for (size_t i = 0; i < _TQ_KEY_MAX; i++)
-                (void)printf("%s%s", i > 0 ? " " : "", tq_limits_keys[i].name);
         (void)puts(")");
+        print_words("_tenantqctl_keys", key_at);
+        print_words("_tenantqctl_fields", filters_field);
+        print_words("_tenantqctl_states", filters_state);
         (void)puts(is_zsh ? zsh : bash);
         return 0;
 }

@@ -59,6 +59,10 @@ int call_read_table(Call *c, TqTable *ret); /* the answer is a table */
 typedef int (*CallAsk)(Call *c, void *userdata, uint64_t from, uint32_t rows);
 int call_pages(const Options *o, const char *method, CallAsk ask, void *userdata, uint64_t rows,
                TqTable *ret);
+/* The same, of rows that are wanted; the daemon is asked for as many as it gives. */
+typedef bool (*CallKeep)(void *userdata, const TqTable *page, size_t row);
+int call_pages_of(const Options *o, const char *method, CallAsk ask, CallKeep keep, void *userdata,
+                  uint64_t rows, TqTable *ret);
 int parse_job(const char *text, uint64_t *ret);
 /* Prints what a key, a reason or a kind of event means. An exit code. */
 int explain_key(const char *word);
@@ -71,6 +75,9 @@ void output_json(const TqTable *t, const char *schema, const char *key);
 void output_json_rows(const TqTable *t, const char *key); /* "key":[…] */
 void output_json_row(const TqTable *t, size_t row);       /* {…}; the table has columns */
 void output_json_string(const char *s);
+/* A text of a tenant's for a terminal: control characters, but for line feeds and tabulators, as
+ * \xHH. Returns how many bytes at its end may be the beginning of a character: not printed. */
+size_t output_safe(FILE *to, const char *data, size_t size);
 bool output_has_color(void);
 int output_width(const char *s); /* columns of a terminal */
 int output_terminal_width(void); /* of standard output; 0: it is none */

@@ -36,24 +36,9 @@ static bool is_text(const TqTable *t, size_t row, const char *column, const char
         return !want || (text && strcmp(text, want) == 0);
 }
 
-static int copy_cells(TqTable *t, const TqTable *from, size_t row) {
-        int r = tq_table_add_row(t);
-
-        for (size_t i = 0; r >= 0 && i < t->n_columns; i++) {
-                ssize_t k = tq_table_find(from, t->columns[i]);
-                const TqCell *cell = k >= 0 ? tq_table_cell(from, row, (size_t)k) : NULL;
-
-                if (cell && cell->type == TQ_CELL_INTEGER)
-                        tq_table_set_integer(t, i, cell->integer);
-                else if (cell)
-                        r = tq_table_set_text(t, i, cell->text);
-        }
-        return r;
-}
-
 static int add(TqTable *t, const TqTable *page, size_t row, int log) {
         char text[4096];
-        int r = copy_cells(t, page, row);
+        int r = tq_table_copy_row(t, page, row);
 
         return r < 0 || log == EVENTS
                        ? r
@@ -128,7 +113,8 @@ static int merge(const TqTable *events, const TqTable *audit, size_t rows, TqTab
                         (e < events->n_rows && tq_table_integer(events, e, "time_usec", 0) >
                                                        tq_table_integer(audit, a, "time_usec", 0));
 
-                r = is_event ? copy_cells(ret, events, e++) : copy_cells(ret, audit, a++);
+                r = is_event ? tq_table_copy_row(ret, events, e++)
+                             : tq_table_copy_row(ret, audit, a++);
         }
         return r;
 }
@@ -217,7 +203,7 @@ int verb_events(const Options *o, int argc, char *argv[]) {
         (void)argc;
         (void)argv;
         if (r == 0 && o->since)
-                r = options_since(o, &l.since_usec);
+                r = options_since(o->since, &l.since_usec);
         if (r == 0 && o->follow)
                 return follow(&l);
         if (r == 0)

@@ -82,7 +82,7 @@ int history_load(const Options *o, TqWorkload *w) {
         bool is_last = false;
         int r;
 
-        r = options_since(o, &since);
+        r = options_since(o->since, &since);
         if (r == 0)
                 r = load_settings(o, w);
         while (r == 0 && !is_last)

@@ -22,6 +22,27 @@ typedef struct Stream {
         size_t n_held;
 } Stream;
 
+/* To where the last n lines begin, as tail(1) counts them: what follows the last line feed is one
+ * too. */
+static int seek_lines(int fd, uint64_t n) {
+        off_t end = lseek(fd, 0, SEEK_END), at = end;
+        char block[65536];
+
+        while (n > 0 && at > 0) {
+                size_t size = TQ_MIN((size_t)at, sizeof(block));
+
+                at -= (off_t)size;
+                if (pread(fd, block, size, at) != (ssize_t)size)
+                        return -EIO;
+                for (size_t i = size; i > 0; i--)
+                        if (block[i - 1] == '\n' && at + (off_t)i != end && --n == 0)
+                                return lseek(fd, at + (off_t)i, SEEK_SET) < 0 ? tq_errno() : 0;
+        }
+        if (at < 0 || lseek(fd, at, SEEK_SET) < 0)
+                return tq_errno();
+        return 0;
+}
+
 static int open_stream(const Options *o, Call *c, uint64_t job, const char *name, Stream *ret) {
         int fd, r;
 
@@ -32,27 +53,10 @@ static int open_stream(const Options *o, Call *c, uint64_t job, const char *name
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "the daemon's answer has no descriptor");
         ret->fd = dup(fd);
-        return ret->fd < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(errno)) : 0;
-}
-
-/* Returns how many bytes at the end are kept for later. */
-static size_t print_safe(FILE *to, const char *data, size_t size) {
-        size_t i = 0;
-
-        while (i < size) {
-                ssize_t n = data[i] == '\n' || data[i] == '\t'
-                                    ? 1
-                                    : tq_format_printable(data + i, size - i);
-
-                if (n == -EAGAIN)
-                        break;
-                if (n > 0)
-                        (void)fwrite(data + i, 1, (size_t)n, to);
-                else
-                        (void)fprintf(to, "\\x%02x", (unsigned char)data[i]);
-                i += n > 0 ? (size_t)n : 1;
-        }
-        return size - i;
+        if (ret->fd < 0)
+                return fail(TQ_EXIT_FAILURE, "%s", strerror(errno));
+        r = o->used & WITH(LINES) ? seek_lines(ret->fd, o->rows) : 0;
+        return r < 0 ? fail(TQ_EXIT_FAILURE, "the output can't be read: %s", strerror(-r)) : 0;
 }
 
 /* What there is now, in pieces. 1: there may be more; 0; a negative exit code, and it is said. */
@@ -70,7 +74,7 @@ static int copy(Stream *s) {
         if (is_terminal) {
                 size_t size = s->n_held + (size_t)n;
 
-                s->n_held = print_safe(s->to, data, size);
+                s->n_held = output_safe(s->to, data, size);
                 memcpy(s->held, data + size - s->n_held, s->n_held);
         } else
                 (void)fwrite(data, 1, (size_t)n, s->to);

@@ -29,6 +29,9 @@ static int check_options(const Options *o, const Verb *v) {
                 if (extra & UINT64_C(1) << i)
                         return fail(TQ_EXIT_USAGE, "%s takes no --%s; usage: tenantqctl %s",
                                     v->name, options_rows[i].name, usage);
+        if (o->rows == 0 && !o->follow)
+                return fail(TQ_EXIT_USAGE,
+                            "--lines \"0\": expected a number from 1 to 10000 (0 with -f only)");
         if (o->json && o->used & (OPTIONS_TABLE & ~WITH(JSON)))
                 return fail(TQ_EXIT_USAGE, "--json prints the data as it is, all of it: --output, "
                                            "--sort and --noheadings are for the table");

@@ -35,8 +35,16 @@ const OptionRow options_rows[_OPTION_MAX] = {
         [OPTION_STDIN] = { FLAG('i', input), "stdin", NULL,
                            "give it our standard input, which is read first" },
         [OPTION_ALL] = { FLAG('a', all), "all", NULL, "jobs that have ended too" },
-        [OPTION_LINES] = { NUMBER('n', rows, 1, 10000), "lines", "N",
-                           "at most so many rows (default 100); of top: readings" },
+        [OPTION_FILTER] = { LIST('\0', filters), "filter", "FIELD=VALUE",
+                            "only such jobs: failed, label, name, queue, since or state" },
+        [OPTION_STATE] = { TEXT('\0', state), "state", "STATE,…", "only jobs in such a state" },
+        [OPTION_FAILED] = { FLAG('\0', failed), "failed", NULL,
+                            "only jobs that have ended otherwise than with exit 0" },
+        [OPTION_SPEC] = { FLAG('\0', spec), "spec", NULL,
+                          "only the job file, as it was handed in" },
+        [OPTION_LINES] = { NUMBER('n', rows, 0, 10000), "lines", "N",
+                           "at most so many rows (default 100); of top readings, of output its "
+                           "last lines" },
         [OPTION_FOLLOW] = { FLAG('f', follow), "follow", NULL,
                             "go on until the job has ended, or with what happens" },
         [OPTION_BATCH] = { FLAG('b', batch), "batch", NULL, "plain text, and no keys" },
@@ -200,14 +208,14 @@ int options_parse(Options *o, int argc, char *argv[], bool permute) {
         return r;
 }
 
-int options_since(const Options *o, uint64_t *ret_usec) {
+int options_since(const char *text, uint64_t *ret_usec) {
         uint64_t now = tq_clock_realtime_usec(), span;
 
-        if (tq_when_parse(o->since, now, false, ret_usec) >= 0)
+        if (tq_when_parse(text, now, false, ret_usec) >= 0)
                 return 0;
-        if (tq_parse_span(o->since, &span) < 0)
+        if (tq_parse_span(text, &span) < 0)
                 return fail(TQ_EXIT_USAGE, "--since \"%s\": expected a time span such as 2h, or %s",
-                            o->since, TQ_WHEN_FORM);
+                            text, TQ_WHEN_FORM);
         *ret_usec = tq_sub_u64(now, span);
         return 0;
 }
@@ -217,4 +225,5 @@ void options_done(Options *o) {
         free((void *)o->environment.items);
         free((void *)o->labels.items);
         free((void *)o->assignments.items);
+        free((void *)o->filters.items);
 }

@@ -20,8 +20,10 @@ typedef struct Options {
         bool force;
         const char *swf, *workload, *since, *tenants, *svg, *policy;
         const char *name;
-        List limits, environment, labels, assignments;
+        const char *state;
+        List limits, environment, labels, assignments, filters;
         uint64_t slots, seed, rows;
+        bool failed, spec;
         bool json, no_headings, all, wait, quiet, input, follow, batch, dry_run, test_only, cancel,
                 help, version;
         uint64_t used; /* OptionSet: what was given */
@@ -40,6 +42,10 @@ typedef enum OptionId {
         OPTION_QUIET,
         OPTION_STDIN,
         OPTION_ALL,
+        OPTION_FILTER,
+        OPTION_STATE,
+        OPTION_FAILED,
+        OPTION_SPEC,
         OPTION_LINES,
         OPTION_FOLLOW,
         OPTION_BATCH,
@@ -106,5 +112,5 @@ extern const OptionRow options_rows[_OPTION_MAX];
 int options_parse(Options *o, int argc, char *argv[], bool permute);
 void options_done(Options *o);
 
-/* --since, which is given, as a time of the past. The same. */
-int options_since(const Options *o, uint64_t *ret_usec);
+/* What --since says, as a time of the past (CLOCK_REALTIME, microseconds). The same. */
+int options_since(const char *text, uint64_t *ret_usec);

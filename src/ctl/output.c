@@ -48,6 +48,25 @@ int output_finish(void) {
                     errno ? strerror(errno) : "");
 }
 
+size_t output_safe(FILE *to, const char *data, size_t size) {
+        size_t i = 0;
+
+        while (i < size) {
+                ssize_t n = data[i] == '\n' || data[i] == '\t'
+                                    ? 1
+                                    : tq_format_printable(data + i, size - i);
+
+                if (n == -EAGAIN)
+                        break;
+                if (n > 0)
+                        (void)fwrite(data + i, 1, (size_t)n, to);
+                else
+                        (void)fprintf(to, "\\x%02x", (unsigned char)data[i]);
+                i += n > 0 ? (size_t)n : 1;
+        }
+        return size - i;
+}
+
 static const TqCell *named_cell(const TqTable *t, size_t row, const char *name) {
         static const TqCell none;
         ssize_t i = tq_table_find(t, name);

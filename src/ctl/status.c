@@ -132,6 +132,30 @@ int status_show_job(const Options *o, uint64_t job) {
         return r;
 }
 
+/* Byte for byte, for a program; a terminal is not to do what a tenant wrote. */
+static int show_spec(const Options *o, uint64_t job) {
+        TQ_TABLE_CLEANUP TqTable t = {};
+        CALL_CLEANUP Call c = {};
+        const char *spec;
+        int r;
+
+        r = call_open(o, &c, "GetJob");
+        if (r != 0)
+                return r;
+        (void)sd_bus_message_append(c.request, "t", job);
+        r = call_table(&c, &t);
+        if (r != 0)
+                return r;
+        spec = tq_table_text(&t, 0, "spec");
+        if (!spec)
+                return fail(TQ_EXIT_FAILURE, "the daemon's answer has no job file");
+        if (output_terminal_width() > 0)
+                (void)output_safe(stdout, spec, strlen(spec));
+        else
+                (void)fputs(spec, stdout);
+        return 0;
+}
+
 #define POOL_COLUMNS                                                                               \
         "pool,state,slots,running,lane_slots,reserved,tenants,memory_promised_bytes,memory_bytes"
 
@@ -213,9 +237,16 @@ static int show_tenant(const Options *o, const char *name) {
 
 /* A number is a job, anything else a tenant. */
 int verb_status(const Options *o, int argc, char *argv[]) {
-        uint64_t job;
+        uint64_t job = 0;
+        bool is_one = argc > 0 && tq_parse_u64(argv[0], &job) >= 0;
 
+        if (o->spec && (!is_one || o->json))
+                return fail(TQ_EXIT_USAGE,
+                            o->json ? "--spec prints the job file as it is: without --json"
+                                    : "--spec: expected a job's number");
+        if (o->spec)
+                return show_spec(o, job);
         if (argc == 0)
                 return show_all(o);
-        return tq_parse_u64(argv[0], &job) >= 0 ? status_show_job(o, job) : show_tenant(o, argv[0]);
+        return is_one ? status_show_job(o, job) : show_tenant(o, argv[0]);
 }

@@ -394,9 +394,9 @@ exit_codes_are_listed() {
         compare tenantqctl.1 exit-codes
 }
 
-# The verdicts without an exit code are those of its own code.
+# The verdicts without an exit code are those of its own code; no job ends as requeued, only an attempt does.
 verdicts_have_exit_codes() {
-        same "$(in_program outcomes | grep -vx -e exit -e signal -e seccomp)" \
+        same "$(in_program outcomes | grep -vx -e exit -e signal -e seccomp -e requeued)" \
                 "$(table_of tenantqctl.1 exit-codes | awk '
                         /^\.It Cm / { on = $3 == 99 }
                         on && /^\.Ql / { print $2 }' | LC_ALL=C sort -u)" "tenantqctl.1, exit code 99"

@@ -47,13 +47,17 @@ verbs() {
 }
 
 options() {
-        completes "--noheadings" ps --n
+        completes "--noheadings" queue --noh
+        completes "--filter" ps --fi
         completes "--why" hold --w
         completes "" reload --j
         completes "--json" --j
         # Their values, and what comes behind them.
         completes "fair fifo" simulate --policy f
         completes "acme" ps -t a
+        completes "failed=" ps --filter f
+        completes "since= state=" ps --filter s
+        completes "running retrying" ps --state r
         completes "7 71" logs -f 7
 }
 

@@ -114,7 +114,7 @@ static bool comes_before(const TqJob *a, const TqJob *b) {
 }
 
 static void check_line(const TqLine *l, TqJob *const jobs[JOBS]) {
-        const TqJob *first[2] = {};
+        const TqJob *first[2] = {}, *head[JOBS];
         uint64_t size = 0;
 
         for (size_t i = 0; i < JOBS; i++) {
@@ -133,6 +133,13 @@ static void check_line(const TqLine *l, TqJob *const jobs[JOBS]) {
                                 first[k] = jobs[i];
         }
         unit_must(l->size == size, "size");
+        for (size_t max = 7; max <= JOBS; max += JOBS - 7) {
+                size_t n = tq_line_head(l, max, head);
+
+                unit_must(n == TQ_MIN(size, (uint64_t)max), "how many are first");
+                for (size_t i = 0; i < n; i++)
+                        unit_must(tq_line_position(l, head[i], 1000) == i, "first ones");
+        }
         unit_must(tq_line_first(l, false) == first[0], "first");
         unit_must(tq_line_first(l, true) == first[1], "first short");
 }
@@ -227,6 +234,7 @@ START_TEST(many_come_back) {
         uint64_t step = _i == 0 ? 1 : _i == 1 ? MANY / 2 - 1 : STEP, at = 0;
         TqLine l;
         TqJob *jobs = jobs_in_order(&l, MANY), *last = &jobs[MANY - 1];
+        const TqJob *head[500];
 
         for (uint64_t i = 0; i < MANY / 2; i++)
                 tq_line_remove(&l, &jobs[i]);
@@ -234,6 +242,9 @@ START_TEST(many_come_back) {
                 unit_must(tq_line_insert(&l, &jobs[at]) == 0, "no memory");
         ck_assert_uint_eq(tq_line_position(&l, last, MANY), MANY - 1);
         ck_assert_uint_eq(tq_line_position(&l, &jobs[MANY / 4], MANY), MANY / 4);
+        ck_assert_uint_eq(tq_line_head(&l, TQ_ELEMENTSOF(head), head), TQ_ELEMENTSOF(head));
+        for (uint64_t i = 0; i < TQ_ELEMENTSOF(head); i++)
+                ck_assert_ptr_eq(head[i], &jobs[i]);
         /* Some leave from between the others once more. */
         for (uint64_t i = 0; i < MANY; i += 3)
                 tq_line_remove(&l, &jobs[i]);
@@ -248,6 +259,7 @@ START_TEST(other_lanes) {
         enum { MANY = 1000 };
         TqLine l;
         TqJob *jobs = jobs_in_order(&l, MANY);
+        const TqJob *head[MANY + 10];
         uint64_t last = 0;
 
         for (uint64_t i = 100; i < 200; i++)
@@ -258,6 +270,11 @@ START_TEST(other_lanes) {
                 jobs[i].is_short = i % 3 == 0;
         tq_line_sort_lanes(&l);
         ck_assert_uint_eq(l.size, MANY);
+        for (size_t max = 0; max < TQ_ELEMENTSOF(head); max += 97) {
+                ck_assert_uint_eq(tq_line_head(&l, max, head), TQ_MIN(max, (size_t)MANY));
+                for (size_t i = 0; i < TQ_MIN(max, (size_t)MANY); i++)
+                        ck_assert_ptr_eq(head[i], &jobs[i]);
+        }
         for (uint64_t i = 0; i < MANY; i += 3) {
                 TqJob *first = tq_line_first(&l, true);
 

@@ -57,6 +57,27 @@ START_TEST(set_again) {
 }
 END_TEST
 
+/* What both have a column for, wherever it stands. */
+START_TEST(copy_row) {
+        TQ_TABLE_CLEANUP TqTable from = {}, to = {};
+
+        ck_assert_int_eq(tq_table_add_columns(&from, (const char *[]){ "a", "b", "c" }, 3), 0);
+        ck_assert_int_eq(tq_table_add_columns(&to, (const char *[]){ "b", "x", "a" }, 3), 0);
+        for (int i = 0; i < 2; i++)
+                ck_assert_int_eq(tq_table_add_row(&from), 0);
+        tq_table_set_integer(&from, 0, 7);
+        ck_assert_int_eq(tq_table_set_text(&from, 1, "text"), 0);
+        ck_assert_int_eq(tq_table_copy_row(&to, &from, 1), 0);
+        ck_assert_int_eq(tq_table_copy_row(&to, &from, 0), 0);
+        ck_assert_uint_eq(to.n_rows, 2);
+        ck_assert_str_eq(tq_table_text(&to, 0, "b"), "text");
+        ck_assert_ptr_null(tq_table_text(&to, 0, "x"));
+        ck_assert_int_eq(tq_table_integer(&to, 0, "a", -1), 7);
+        ck_assert_int_eq(tq_table_integer(&to, 1, "a", -1), -1);
+        ck_assert_str_eq(tq_table_text(&from, 1, "b"), "text");
+}
+END_TEST
+
 START_TEST(many_rows) {
         TQ_TABLE_CLEANUP TqTable t = {};
 
@@ -145,6 +166,7 @@ END_TEST
 static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "table");
 
+        tcase_add_test(tcase, copy_row);
         tcase_add_test(tcase, cells);
         tcase_add_test(tcase, set_again);
         tcase_add_test(tcase, many_rows);

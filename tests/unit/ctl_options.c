@@ -71,7 +71,7 @@ static const struct {
 } numbers[] = {
         { "-n", "1", true, 1 },
         { "--lines", "10000", true, 10000 },
-        { "-n", "0", false, 0 },
+        { "-n", "0", true, 0 },
         { "-n", "10001", false, 0 },
         { "-n", "x", false, 0 },
         { "-n", "", false, 0 },

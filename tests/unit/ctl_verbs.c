@@ -40,7 +40,10 @@ static const struct {
                  "[--dry-run] [--test-only] -- CMD "
                  "[ARG…]" },
         { "lineage", "lineage [-t TENANT] JOB|NAME" },
-        { "ps", "ps [-t TENANT] [-a] [-n N] [TENANT]" },
+        { "ps", "ps [-t TENANT] [--name NAME] [-a] [--filter FIELD=VALUE]… [--state STATE,…] "
+                "[--failed] [-n N] [--since TIME] [TENANT]" },
+        { "requeue", "requeue [-m TEXT] [--dry-run] JOB…" },
+        { "logs", "logs [-n N] [-f] JOB" },
         { "limits set", "limits set [-m TEXT] [--dry-run] [--force] [--for SPAN] [--watch SPAN] "
                         "[--if-revision N] "
                         "TENANT[/QUEUE]… KEY=VALUE…" },

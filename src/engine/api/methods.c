@@ -53,6 +53,8 @@ static const Method methods[] = {
           ALWAYS },
         { "ListActive", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_active,
           ALWAYS },
+        { "ListQueued", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_queued,
+          ALWAYS },
         { "ListDead", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_ALL, verb_list_dead,
           ALWAYS },
         { "ListAttempts", "t", TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_JOB, verb_list_attempts,

@@ -86,10 +86,10 @@ static uint64_t next_page(const Asked *a) {
                                                          : "job";
 
         /* One that is not in the ledger yet has no row. */
+        if (a->q.ids && a->n_looked == a->q.n_ids && a->q.n_ids < a->q.filter.limit)
+                return 0;
         if (a->q.ids)
-                return a->n_looked < a->q.n_ids || a->q.n_ids == a->q.filter.limit
-                               ? a->q.ids[a->n_looked - 1]
-                               : 0;
+                return a->q.is_by_place ? a->q.place + a->n_looked : a->q.ids[a->n_looked - 1];
         if (a->table.n_rows == 0 || (a->table.n_rows < a->q.filter.limit && !a->table.is_cut))
                 return 0;
         return (uint64_t)tq_table_integer(&a->table, a->table.n_rows - 1, key, 0);

@@ -22,6 +22,8 @@ typedef struct Question {
         bool is_paged;     /* the answer ends with where the next page begins */
         uint64_t *ids;     /* these jobs only; owned */
         size_t n_ids;
+        bool is_by_place; /* where the next page begins is no number of a job, but a place: */
+        uint64_t place;   /* of the first of them */
         /* Instead of the reply; returns as a verb. number: as it was asked with. */
         int (*then)(const Call *c, const TqTable *t, uint32_t number);
         uint32_t number;

@@ -34,6 +34,7 @@ int verb_verify_limits(Call *c);
 int verb_lineage_of_job(Call *c);
 int verb_lineage_of_name(Call *c);
 int verb_list_jobs(Call *c);
+int verb_list_queued(Call *c);
 int verb_list_pools(Call *c);
 int verb_list_tenants(Call *c);
 int verb_look_tenant(Call *c);
