@@ -8,9 +8,9 @@
 
 /* What comes next, as far as it can be said: each start moves its tenant's tag by what the job is
  * charged, which nobody knows before. So it is told in rounds: the next job of each tenant in the
- * order of turn.c, then the second of each; those that could start nothing now, had they a slot,
- * come behind. Within a tenant its queues take turns, those that are in turn first; within a queue
- * it is the line's own order. */
+ * order of turn.c, then the second of each; those whose own jobs fill them come behind, and then
+ * those that are paused. Within a tenant its queues take turns, those that are in turn first;
+ * within a queue it is the line's own order. */
 
 typedef struct Share {
         const TqJob **jobs; /* of a tenant, the first ones in order */
@@ -35,13 +35,20 @@ static size_t depth(const uint64_t sizes[], size_t n, uint64_t want) {
         return low;
 }
 
+/* Who competes; who does as soon as a job of its own ends; who is kept out. */
+typedef enum Group { COMPETES, IS_FULL, IS_OFF, _GROUP_MAX } Group;
+
+static Group group_of(const TqTenant *t) {
+        return t->stand != TQ_STAND_OUT ? COMPETES : t->enabled && !t->is_paused ? IS_FULL : IS_OFF;
+}
+
 static int by_turn(const void *x, const void *y) {
         const TqTenant *a = *(const TqTenant *const *)x, *b = *(const TqTenant *const *)y;
-        bool is_in = a->stand != TQ_STAND_OUT;
+        Group in = group_of(a);
 
-        if (is_in != (b->stand != TQ_STAND_OUT))
-                return is_in ? -1 : 1;
-        if (is_in && a->pool == b->pool)
+        if (in != group_of(b))
+                return in < group_of(b) ? -1 : 1;
+        if (in == COMPETES && a->pool == b->pool)
                 return tq_turn_before(a, b) ? -1 : 1;
         if (a->tag != b->tag)
                 return a->tag < b->tag ? -1 : 1;
@@ -138,15 +145,15 @@ static int deal_all(const TqTenant *const tenants[], size_t n, size_t skip, size
 }
 
 ssize_t tq_outlook(const TqTenant *tenants[], size_t n, size_t skip, size_t max, uint64_t ret[]) {
-        size_t n_in = 0, at = 0;
-        int r;
+        size_t from = 0, to = 0, at = 0;
+        int r = 0;
 
         if (n > 0)
                 qsort((void *)tenants, n, sizeof(*tenants), by_turn);
-        while (n_in < n && tenants[n_in]->stand != TQ_STAND_OUT)
-                n_in++;
-        r = deal_all(tenants, n_in, skip, max, &at, ret);
-        if (r >= 0 && at < skip + max)
-                r = deal_all(tenants + n_in, n - n_in, skip, max, &at, ret);
+        for (int group = 0; r >= 0 && group < _GROUP_MAX && at < skip + max; group++, from = to) {
+                while (to < n && group_of(tenants[to]) == (Group)group)
+                        to++;
+                r = deal_all(tenants + from, to - from, skip, max, &at, ret);
+        }
         return r < 0 ? r : (ssize_t)(at > skip ? at - skip : 0);
 }

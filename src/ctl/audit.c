@@ -64,15 +64,7 @@ int audit_add_who(TqTable *t) {
         if (r >= 0)
                 r = tq_table_add_column(&whole, "by");
         for (size_t row = 0; r >= 0 && row < t->n_rows; row++) {
-                r = tq_table_add_row(&whole);
-                for (size_t i = 0; r >= 0 && i < n; i++) {
-                        const TqCell *cell = tq_table_cell(t, row, i);
-
-                        if (cell->type == TQ_CELL_INTEGER)
-                                tq_table_set_integer(&whole, i, cell->integer);
-                        else
-                                r = tq_table_set_text(&whole, i, cell->text);
-                }
+                r = tq_table_copy_row(&whole, t, row);
                 if (r >= 0)
                         r = tq_table_set_text(&whole, n, who(t, row, text, sizeof(text)));
         }
@@ -122,20 +114,39 @@ const char *audit_sentence(const TqTable *t, size_t row, char *buf, size_t size)
         return buf;
 }
 
-static int print(const Options *o, const TqTable *t, bool limits_only) {
+/* Where the columns of all kinds of changes don't fit, each is a sentence. */
+#define WIDE 120
+
+static int make_sentences(TqTable *t) {
+        ssize_t column = tq_table_find(t, "text");
+        char text[4096];
+        int r = 0;
+
+        for (size_t row = 0; r >= 0 && column >= 0 && row < t->n_rows; row++)
+                r = tq_table_put_text(t, row, (size_t)column,
+                                      audit_sentence(t, row, text, sizeof(text)));
+        return r < 0 ? fail(TQ_EXIT_FAILURE, "out of memory") : 0;
+}
+
+static int print(const Options *o, TqTable *t, bool limits_only) {
         bool has_end = false;
         const char *columns;
-        int r;
+        bool is_narrow = !limits_only && o->width > 0 && o->width < WIDE && !o->columns;
+        int r = is_narrow ? make_sentences(t) : 0;
 
         for (size_t row = 0; row < t->n_rows; row++)
                 has_end |= tq_table_integer(t, row, "until_usec", 0) > 0;
         if (limits_only)
-                columns = has_end ? "revision,time_usec,tenant,queue,limit,old,new,until_usec,by,"
-                                    "text,why"
-                                  : "revision,time_usec,tenant,queue,limit,old,new,by,text,why";
+                columns =
+                        has_end ? "revision,time_usec,tenant,?queue,limit,??old,new,?until_usec,by,"
+                                  "text,why"
+                                : "revision,time_usec,tenant,?queue,limit,??old,new,by,text,why";
         else
-                columns = "audit,time_usec,kind,tenant,queue,job,limit,old,new,by,text,why";
-        r = table_print(o, t, columns);
+                columns = is_narrow ? "?audit,time_usec,kind,tenant,?job,text"
+                                    : "audit,time_usec,kind,tenant,queue,job,limit,old,new,by,"
+                                      "text,why";
+        if (r == 0)
+                r = table_print(o, t, columns);
         if (r == 0 && t->n_rows == o->rows)
                 output_remark(o, "(the newest %zu; more with -n)", t->n_rows);
         return r;

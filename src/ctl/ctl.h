@@ -78,7 +78,7 @@ void output_json_string(const char *s);
 /* A text of a tenant's for a terminal: control characters, but for line feeds and tabulators, as
  * \xHH. Returns how many bytes at its end may be the beginning of a character: not printed. */
 size_t output_safe(FILE *to, const char *data, size_t size);
-bool output_has_color(void);
+void output_look(Options *o);    /* fills in width and has_color */
 int output_width(const char *s); /* columns of a terminal */
 int output_terminal_width(void); /* of standard output; 0: it is none */
 /* What is said beside a table; not if only its rows are wanted. */

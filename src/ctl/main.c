@@ -6,6 +6,7 @@
 
 #include "base/parse.h"
 #include "ctl/ctl.h"
+#include "ctl/pager.h"
 #include "ctl/verbs.h"
 
 static int check_text(const Options *o, const Verb *v, int argc, char *argv[]) {
@@ -32,7 +33,7 @@ static int check_options(const Options *o, const Verb *v) {
         if (o->rows == 0 && !o->follow)
                 return fail(TQ_EXIT_USAGE,
                             "--lines \"0\": expected a number from 1 to 10000 (0 with -f only)");
-        if (o->json && o->used & (OPTIONS_TABLE & ~WITH(JSON)))
+        if (o->json && o->used & (OPTIONS_TABLE & ~(WITH(JSON) | WITH(NO_PAGER))))
                 return fail(TQ_EXIT_USAGE, "--json prints the data as it is, all of it: --output, "
                                            "--sort and --noheadings are for the table");
         return 0;
@@ -51,6 +52,19 @@ static int check(const Options *o, const Verb *v, int argc, char *argv[]) {
                 return fail(TQ_EXIT_USAGE, "%s: the tenant is given twice: -t %s and %s", v->name,
                             o->tenant, argv[0]);
         return check_text(o, v, argc, argv);
+}
+
+/* What is followed goes on by itself: it has no pager. */
+static int run_verb(Options *o, const Verb *v, int argc, char *argv[]) {
+        Pager pager = {};
+        int r;
+
+        output_look(o);
+        if (o->width > 0 && v->options & WITH(NO_PAGER) && !o->no_pager && !o->follow)
+                pager_open(&pager);
+        r = v->run(o, argc, argv);
+        pager_close(&pager);
+        return r;
 }
 
 /* Options may stand before and after the verb; what is behind `--` is the verb's, and so is what
@@ -82,7 +96,7 @@ static int run(Options *o, int argc, char *argv[]) {
         argc -= optind;
         argv += optind;
         r = check(o, v, argc, argv);
-        return r != 0 ? r : v->run(o, argc, argv);
+        return r != 0 ? r : run_verb(o, v, argc, argv);
 }
 
 int main(int argc, char *argv[]) {

@@ -93,6 +93,8 @@ const OptionRow options_rows[_OPTION_MAX] = {
                           "sort the table; -COLUMN: the largest first" },
         [OPTION_NOHEADINGS] = { FLAG('\0', no_headings), "noheadings", NULL,
                                 "print the table's rows only" },
+        [OPTION_NO_PAGER] = { FLAG('\0', no_pager), "no-pager", NULL,
+                              "print on the terminal what is longer than it, too" },
         [OPTION_JSON] = { FLAG('\0', json), "json", NULL, "print data as JSON" },
         [OPTION_CONFIG] = { TEXT('\0', config), "config", "DIR",
                             "the daemon's configuration (default " TQ_CONFIG_DIR ")" },

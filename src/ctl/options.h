@@ -23,10 +23,13 @@ typedef struct Options {
         const char *state;
         List limits, environment, labels, assignments, filters;
         uint64_t slots, seed, rows;
-        bool failed, spec;
+        bool failed, spec, no_pager;
         bool json, no_headings, all, wait, quiet, input, follow, batch, dry_run, test_only, cancel,
                 help, version;
         uint64_t used; /* OptionSet: what was given */
+        /* output_look(): of standard output, before a pager has it. */
+        int width; /* columns of the terminal; 0: it is none */
+        bool has_color;
 } Options;
 
 typedef enum OptionId {
@@ -74,6 +77,7 @@ typedef enum OptionId {
         OPTION_OUTPUT,
         OPTION_SORT,
         OPTION_NOHEADINGS,
+        OPTION_NO_PAGER,
         OPTION_JSON,
         OPTION_CONFIG,
         OPTION_SOCKET,
@@ -102,7 +106,7 @@ extern const OptionRow options_rows[_OPTION_MAX];
 /* Those that every verb takes, and that no usage repeats. */
 #define OPTIONS_GENERAL (WITH(SOCKET) | WITH(HELP) | WITH(VERSION))
 /* Those of a verb that prints a table. */
-#define OPTIONS_TABLE (WITH(JSON) | WITH(OUTPUT) | WITH(SORT) | WITH(NOHEADINGS))
+#define OPTIONS_TABLE (WITH(JSON) | WITH(OUTPUT) | WITH(SORT) | WITH(NOHEADINGS) | WITH(NO_PAGER))
 
 #define OPTIONS_CHANGE                                                                             \
         (WITH(WHY) | WITH(DRY_RUN) | WITH(FORCE) | WITH(IF_REVISION) | WITH(WATCH) | WITH(JSON))

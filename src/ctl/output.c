@@ -13,13 +13,6 @@
 
 /* Records as text, tables as JSON (RFC 8259). What a tenant wrote is escaped in both. */
 
-bool output_has_color(void) {
-        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-
-        return isatty(STDOUT_FILENO) && !(no_color && no_color[0]) &&
-               !(term && strcmp(term, "dumb") == 0);
-}
-
 int output_terminal_width(void) {
         const char *said = getenv("COLUMNS");
         struct winsize size = {};
@@ -31,6 +24,14 @@ int output_terminal_width(void) {
                 return (int)columns;
         (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
         return size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void output_look(Options *o) {
+        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+        o->width = output_terminal_width();
+        o->has_color =
+                o->width > 0 && !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
 }
 
 int output_finish(void) {

@@ -7,9 +7,9 @@
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-#define ANY_COLUMNS  "job,tenant,queue,name,state,wait_reason,wait_usec,run_usec,cpu_usec"
-#define LIVE_COLUMNS ANY_COLUMNS ",memory_bytes"
-#define COLUMNS      ANY_COLUMNS ",memory_peak_bytes,verdict"
+#define ANY_COLUMNS  "job,tenant,queue,name,state,wait_reason,??wait_usec,??run_usec,?cpu_usec"
+#define LIVE_COLUMNS ANY_COLUMNS ",?memory_bytes"
+#define COLUMNS      ANY_COLUMNS ",?memory_peak_bytes,verdict"
 
 /* A list is put together of what is asked one after the other: each job is taken where it is met
  * first. */

@@ -149,7 +149,7 @@ static int show_spec(const Options *o, uint64_t job) {
         spec = tq_table_text(&t, 0, "spec");
         if (!spec)
                 return fail(TQ_EXIT_FAILURE, "the daemon's answer has no job file");
-        if (output_terminal_width() > 0)
+        if (o->width > 0)
                 (void)output_safe(stdout, spec, strlen(spec));
         else
                 (void)fputs(spec, stdout);

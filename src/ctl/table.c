@@ -15,14 +15,17 @@
  * on a terminal that is done twice: what is too long for its column is then cut or folded, with
  * which the library doesn't help (it cuts without a mark, and folds within words). */
 
+#define NAME_LEAST  8  /* shorter names are not cut */
 #define PROSE_LEAST 24 /* columns for a sentence, if a name can make room */
 
 typedef struct Printer {
+        const Options *o;
         const TqTable *t;
         struct libscols_table *table;
         Column *columns; /* of the table, one for each of libsmartcols */
+        unsigned char
+                *spare; /* of each: how gladly it is left out where there is no room; 0: never */
         size_t n;
-        const char *sort_name;
         bool is_descending;
         int width; /* of a screen; 0: what is printed is no such */
 } Printer;
@@ -123,10 +126,21 @@ static int unknown_column(const TqTable *t, const char *option, const char *name
                     nearest ? "?" : "", tq_buffer_string(&all));
 }
 
+/* What a table is told of its columns is in the order of "?": EMPTY goes first. */
+enum { KEPT, SPARE, EMPTY = 9 };
+
+static bool is_empty(const TqTable *t, size_t column) {
+        for (size_t row = 0; row < t->n_rows; row++)
+                if (tq_table_cell(t, row, column)->type != TQ_CELL_NULL)
+                        return false;
+        return true;
+}
+
 static int add_column(Printer *p, const char *option, const char *name, bool is_hidden) {
         ssize_t at = tq_table_find(p->t, name);
         struct libscols_column *c;
         Column column, *columns;
+        unsigned char *spare;
         char title[64];
 
         if (at < 0)
@@ -141,6 +155,11 @@ static int add_column(Printer *p, const char *option, const char *name, bool is_
         if (!columns)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
         p->columns = columns;
+        spare = realloc(p->spare, p->n + 1);
+        if (!spare)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
+        p->spare = spare;
+        p->spare[p->n] = KEPT;
         p->columns[p->n++] = column;
         c = scols_table_new_column(p->table, title, 0,
                                    flags_of(column.format) | (is_hidden ? SCOLS_FL_HIDDEN : 0));
@@ -168,6 +187,27 @@ static int add_named(Printer *p, const char *names) {
         return r;
 }
 
+/* Those of a verb: "job,?name,??queue". */
+static int add_usual(Printer *p, const char *names) {
+        TQ_FREE char *copy = strdup(names);
+        char *save = NULL;
+        int r = copy ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+
+        for (char *name = copy ? strtok_r(copy, ",", &save) : NULL; r == 0 && name;
+             name = strtok_r(NULL, ",", &save)) {
+                size_t marks = strspn(name, "?");
+
+                r = add_column(p, "", name + marks, false);
+                if (r != 0)
+                        return r;
+                p->spare[p->n - 1] = is_empty(p->t, (size_t)tq_table_find(p->t, name + marks))
+                                             ? EMPTY
+                                     : marks > 0 ? (unsigned char)(SPARE + 2 - marks)
+                                                 : KEPT;
+        }
+        return r;
+}
+
 static int add_row(Printer *p, size_t row) {
         struct libscols_line *line = scols_table_new_line(p->table, NULL);
         char text[CELL_MAX];
@@ -180,7 +220,7 @@ static int add_row(Printer *p, size_t row) {
                 const char *color;
 
                 r = scols_cell_set_data(to, columns_format(p->columns[i].format, cell, text));
-                color = output_has_color() ? color_of(p->columns[i].name, text) : NULL;
+                color = p->o->has_color ? color_of(p->columns[i].name, text) : NULL;
                 if (r >= 0)
                         r = scols_cell_set_userdata(to, (void *)cell);
                 if (r >= 0 && color)
@@ -263,7 +303,8 @@ static int fit(Printer *p, size_t i) {
         int width = (int)scols_column_get_width(c), r = 0;
         char text[CELL_MAX + 4];
 
-        if (p->columns[i].format != FORMAT_NAME && p->columns[i].format != FORMAT_PROSE)
+        if (scols_column_is_hidden(c) ||
+            (p->columns[i].format != FORMAT_NAME && p->columns[i].format != FORMAT_PROSE))
                 return 0;
         for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++) {
                 struct libscols_cell *cell =
@@ -332,11 +373,24 @@ static struct libscols_column *widest_name(const Printer *p) {
                 struct libscols_column *c = scols_table_get_column(p->table, i);
 
                 if (p->columns[i].format == FORMAT_NAME && !scols_column_is_trunc(c) &&
-                    !scols_column_is_hidden(c) &&
+                    !scols_column_is_hidden(c) && scols_column_get_width(c) > NAME_LEAST &&
                     (!widest || scols_column_get_width(c) > scols_column_get_width(widest)))
                         widest = c;
         }
         return widest;
+}
+
+/* The next column that is left out; NULL: all others are kept. */
+static struct libscols_column *most_spare(Printer *p, unsigned char least) {
+        size_t best = p->n;
+
+        for (size_t i = p->n; i-- > 0;)
+                if (p->spare[i] >= least && (best == p->n || p->spare[i] > p->spare[best]))
+                        best = i;
+        if (best == p->n)
+                return NULL;
+        p->spare[best] = KEPT;
+        return scols_table_get_column(p->table, best);
 }
 
 static int show_names(const Printer *p) {
@@ -349,18 +403,45 @@ static int show_names(const Printer *p) {
         return r < 0 ? r : measure(p);
 }
 
-/* Sentences make room first, then names; where that does not help, all names are whole. */
-static int lay_out(Printer *p) {
+static int leave_out_empty(Printer *p) {
         struct libscols_column *c;
-        int r;
+        int r = measure(p);
 
-        if (!isatty(STDOUT_FILENO))
-                return 0;
-        r = measure(p);
+        while (r >= 0 && !has_room(p) && (c = most_spare(p, EMPTY))) {
+                r = scols_column_set_flags(c, SCOLS_FL_HIDDEN);
+                if (r >= 0)
+                        r = measure(p);
+        }
+        return r;
+}
+
+static int squeeze(const Printer *p) {
+        struct libscols_column *c;
+        int r = show_names(p);
+
         while (r >= 0 && !has_room(p) && (c = widest_name(p))) {
                 r = scols_column_set_flags(c, SCOLS_FL_TRUNC);
                 if (r >= 0)
                         r = measure(p);
+        }
+        return r;
+}
+
+/* Sentences make room first, then columns without anything, names, and columns that can be spared;
+ * where that does not help, all names are whole. */
+static int lay_out(Printer *p) {
+        struct libscols_column *c;
+        int r;
+
+        if (p->o->width == 0 && p->width == 0)
+                return 0;
+        r = leave_out_empty(p);
+        if (r >= 0)
+                r = squeeze(p);
+        while (r >= 0 && !has_room(p) && (c = most_spare(p, SPARE))) {
+                r = scols_column_set_flags(c, SCOLS_FL_HIDDEN);
+                if (r >= 0)
+                        r = squeeze(p);
         }
         if (r >= 0 && !fits(p))
                 r = show_names(p);
@@ -376,8 +457,10 @@ static int prepare(Printer *p, const Options *o, const char *columns) {
         p->table = scols_new_table();
         if (!p->table)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
-        if (o->columns || columns)
-                r = add_named(p, o->columns ? o->columns : columns);
+        if (o->columns)
+                r = add_named(p, o->columns);
+        else if (columns)
+                r = add_usual(p, columns);
         else
                 r = add_all(p);
         if (r == 0 && o->sort) {
@@ -394,7 +477,12 @@ static int make(Printer *p, const Options *o) {
         if (r >= 0)
                 r = scols_table_enable_noencoding(p->table, 1);
         if (r >= 0)
-                r = scols_table_enable_colors(p->table, p->width == 0 && output_has_color());
+                r = scols_table_enable_colors(p->table, p->width == 0 && o->has_color);
+        /* A pager may be between us and the terminal. */
+        if (r >= 0 && p->width == 0 && o->width > 0)
+                r = scols_table_set_termforce(p->table, SCOLS_TERMFORCE_ALWAYS);
+        if (r >= 0 && p->width == 0 && o->width > 0)
+                r = scols_table_set_termwidth(p->table, (size_t)o->width);
         if (r >= 0)
                 r = scols_table_enable_noheadings(p->table, o->no_headings);
         for (size_t row = 0; r >= 0 && row < p->t->n_rows; row++)
@@ -406,7 +494,7 @@ static int make(Printer *p, const Options *o) {
 
 /* *ret: not to standard output, but a text for a screen. */
 static int print(const Options *o, const TqTable *t, const char *columns, int width, char **ret) {
-        Printer p = { .t = t, .width = width };
+        Printer p = { .t = t, .o = o, .width = width };
         int r = prepare(&p, o, columns), e = 0;
 
         if (r == 0 && ret)
@@ -419,6 +507,7 @@ static int print(const Options *o, const TqTable *t, const char *columns, int wi
                 r = fail(TQ_EXIT_FAILURE, "the table can't be printed: %s", strerror(errno));
         scols_unref_table(p.table);
         free(p.columns);
+        free(p.spare);
         return r;
 }
 

@@ -9,7 +9,8 @@
 /* Prints the columns that -o names, or those of `columns` ("job,tenant,…"; NULL: all), in the order
  * that
  * --sort asks for. On a terminal it is as wide as that: names are cut and end in `…`, sentences
- * are broken into lines. An exit code. */
+ * are broken into lines, and if that is not enough columns are left out: those that are empty, then
+ * those with a mark before their name ("?cpu_usec"), then those with two. An exit code. */
 int table_print(const Options *o, const TqTable *t, const char *columns);
 
 /* The same as text for a screen of that width: a line for the headings and one for each row, so

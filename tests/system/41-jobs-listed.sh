@@ -238,6 +238,101 @@ spec() {
         ctl status --spec "$job" | cmp "$D/stage/spec" - || t_fail "another file, of one that has ended"
 }
 
+# The pager ------------------------------------------------------------------------------------
+
+# on_terminal WORD…: tenantqctl on a terminal of 80 columns and 24 lines, whose keys come from standard input.
+on_terminal() {
+        script -qec "stty cols 80 rows 24; $D/bin/tenantqctl $*" /dev/null | tr -d '\r'
+}
+
+# A pager that tells what it got.
+pager_of_ours() {
+        payload pager <<END
+#!/bin/sh
+{ echo "$1 LESS=\$LESS secure=\$LESSSECURE \$*"; cat; } >"$D/stage/paged"
+END
+}
+
+paged() {
+        local pager want verb
+        client submit acme 40 $'[Job]\nName=page@\nExecStart=/bin/true\n' >/dev/null
+        t_wait 20 d_is_idle
+        pager=$(pager_of_ours ours)
+        export TERM=xterm NO_COLOR=1 TENANTQ_PAGER="$pager with  words" PAGER=false
+        for verb in "ps -a acme" tenants "limits history" "audit list" "events -n 30" "status acme" "ps --json -a"; do
+                rm -f "$D/stage/paged"
+                t_eq "$(on_terminal "$verb")" "" "the terminal, of $verb"
+                t_eq "$(head -n 1 "$D/stage/paged")" "ours LESS=FRSXMK secure=1 with words" "its surroundings, of $verb"
+                want=$(on_terminal --no-pager "$verb")
+                t_eq "$(tail -n +2 "$D/stage/paged")" "$want" "what it got of $verb"
+                [ "$(wc -L <<<"$want")" -le 80 ] || [[ $verb = *json* ]] || t_fail "wider than the terminal: $verb"
+        done
+        rm "$D/stage/paged"
+        on_terminal run -w -t acme -- true >/dev/null
+        on_terminal --no-pager ps -a >/dev/null
+        ctl ps -a >/dev/null
+        TENANTQ_PAGER='' on_terminal ps -a >/dev/null
+        TENANTQ_PAGER=cat on_terminal ps -a >/dev/null
+        TERM=dumb on_terminal ps -a >/dev/null
+        [ ! -e "$D/stage/paged" ] || t_fail "a pager, where there is to be none"
+        unset TENANTQ_PAGER
+        PAGER=$pager on_terminal ps -a acme
+        t_match "$(head -n 1 "$D/stage/paged")" ^ours "\$PAGER"
+        d_status 2 ctl --no-pager submit -t acme /dev/null 2>/dev/null
+}
+
+# Whoever leaves it has seen enough; its own exit code is nobody's.
+pager_ends_early() {
+        local status=0
+        export TERM=xterm NO_COLOR=1
+        TENANTQ_PAGER=false script -qec "$D/bin/tenantqctl --json ps -a -n 10000" /dev/null >"$D/stage/out" || status=$?
+        t_eq "$status $(cat "$D/stage/out")" "0 " "what is said"
+        status=0
+        TENANTQ_PAGER=cat script -qec "$D/bin/tenantqctl ps nobody-there" /dev/null >"$D/stage/want" || status=$?
+        TENANTQ_PAGER=true script -qec "$D/bin/tenantqctl ps nobody-there" /dev/null >"$D/stage/out" || t_eq "$?" "$status" "exit status"
+        cmp "$D/stage/want" "$D/stage/out" || t_fail "another error"
+        t_eq "$status" 5 "exit status"
+}
+
+# less(1): what fits it leaves at once, the rest by q and by ^C; nothing is left running.
+less_is_used() {
+        local key
+        command -v less >/dev/null || t_skip "no less"
+        export TERM=xterm NO_COLOR=1 D_CTL=$D/bin/tenantqctl
+        unset TENANTQ_PAGER PAGER
+        t_match "$(on_terminal tenants </dev/null)" acme "a short table"
+        # One that there is none of is no reason to show nothing.
+        t_match "$(TENANTQ_PAGER=$D/none on_terminal tenants </dev/null)" acme "without the pager that was asked for"
+        for key in q '\x03'; do
+                "$D_PYTHON" - "$key" <<'PY' || t_fail "less, $key: $?"
+import fcntl, os, pty, select, struct, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.execv(os.environ["D_CTL"], ["tenantqctl", "ps", "-a", "acme"])
+before = termios.tcgetattr(fd)
+said = b""
+end = time.time() + 20
+while b"\n:" not in said and b"lines" not in said:
+    if time.time() > end or not select.select([fd], [], [], 20)[0]:
+        sys.exit("less says " + repr(said))
+    said += os.read(fd, 65536)
+if said.count(b"\n") > 30:
+    sys.exit("more than a screen: " + repr(said))
+os.write(fd, sys.argv[1].encode().decode("unicode_escape").encode())
+while True:
+    try:
+        if not os.read(fd, 65536):
+            break
+    except OSError:
+        break
+status = os.waitpid(pid, 0)[1]
+if status != 0:
+    sys.exit("it ended with %d" % status)
+PY
+        done
+}
+
 q_case "ps: what runs, what waits, what has ended" in_order
 q_case "ps: by turns" by_turns
 q_case "ps: filters" filters
@@ -246,6 +341,9 @@ q_case "ps: wrong filters" wrong_filters
 q_case "logs -n is tail -n" last_lines
 q_case "logs -f -n" last_lines_followed
 q_case "status --spec" spec
+q_case "a pager" paged
+q_case "a pager that ends early" pager_ends_early
+q_case "less" less_is_used
 q_case "nothing is left over" no_leftovers
 d_report
 t_summary

@@ -60,6 +60,7 @@ d_init() {
         cp "$build"/{tenantqd,tenantq-engine,tenantq-exec,tenantqctl} "$D/bin/" || exit 1
         d_config "$@"
         export TENANTQ_SOCKET=$D/run/control.sock
+        export TENANTQ_PAGER= # a test's terminal has nobody who would leave it
 }
 
 # d_config [LINE…]: writes tenantq.conf; D_SCHEDULER are the lines of [scheduler].

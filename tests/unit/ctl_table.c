@@ -97,10 +97,12 @@ static TqTable example(void) {
 static const char *printed(const Options *o, const char *columns, unsigned short width, int want) {
         static char text[4096];
         TqTable t = example();
+        Options seen = *o;
         int from, to;
         ssize_t n;
 
         (void)setlocale(LC_CTYPE, "C.UTF-8");
+        seen.width = width;
         if (width > 0) {
                 from = posix_openpt(O_RDWR | O_NOCTTY);
                 ck_assert_int_ge(from, 0);
@@ -117,7 +119,7 @@ static const char *printed(const Options *o, const char *columns, unsigned short
                 to = fds[1];
         }
         ck_assert_int_ge(dup2(to, STDOUT_FILENO), 0);
-        ck_assert_int_eq(table_print(o, &t, columns), want);
+        ck_assert_int_eq(table_print(&seen, &t, columns), want);
         ck_assert_int_eq(fflush(stdout), 0);
         ck_assert_int_eq((int)write(STDOUT_FILENO, "$", 1), 1); /* there is something to read */
         n = read(from, text, sizeof(text) - 1);
@@ -179,6 +181,26 @@ START_TEST(to_terminal) {
         ck_assert_ptr_nonnull(strstr(text, "this is a sentence\r\n"));
         ck_assert_ptr_nonnull(strstr(text, "that is longer than\r\n"));
         ck_assert_ptr_nonnull(strstr(text, "the line\r\n"));
+}
+END_TEST
+
+/* What can be spared goes where there is no room for all, and only there: two marks after one. */
+static const struct {
+        unsigned short width;
+        const char *columns, *want;
+} spares[] = {
+        { 60, "job,?tenant,??wait_usec", "JOB  TENANT                     WAITED\r\n" },
+        { 20, "job,?wait_usec,tenant", "JOB  WAITED  TENANT\r\n" },
+        { 12, "job,??tenant,?wait_usec", "JOB  TENANT\r\n" },
+        { 12, "job,?tenant,??wait_usec", "JOB  WAITED\r\n" },
+        { 5, "job,??tenant,?wait_usec", "JOB\r\n" },
+        { 0, "job,??tenant,?wait_usec", "JOB  TENANT                     WAITED\n" },
+};
+
+START_TEST(spare) {
+        const char *text = printed(&(Options){}, spares[_i].columns, spares[_i].width, 0);
+
+        ck_assert_msg(strncmp(text, spares[_i].want, strlen(spares[_i].want)) == 0, "%s", text);
 }
 END_TEST
 
@@ -260,6 +282,7 @@ static void fill(Suite *s) {
         unit_add_rows(c, fold, folds);
         unit_add_rows(c, to_file, files);
         tcase_add_test(c, to_terminal);
+        unit_add_rows(c, spare, spares);
         unit_add_rows(c, unknown, wrong);
         tcase_add_test(c, formats);
         unit_add_rows(c, sorted, orders);
