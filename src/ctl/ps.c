@@ -78,15 +78,13 @@ static int list(const Options *o, JobList *l) {
                 l->ended_only = parts[i].ended;
                 r = call_pages_of(o, parts[i].method, parts[i].ask, keep, l, o->rows, l->rows);
         }
+        if (r == 0)
+                measure_jobs(o, l->rows);
         return r;
 }
 
 int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
-        int r = list(o, &(JobList){ .tenant = tenant, .all = all, .rows = ret });
-
-        if (r == 0)
-                measure_jobs(o, ret);
-        return r;
+        return list(o, &(JobList){ .tenant = tenant, .all = all, .rows = ret });
 }
 
 static int print(const Options *o, const TqTable *t, bool all, bool is_filtered) {
