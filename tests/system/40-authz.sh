@@ -58,7 +58,10 @@ matrix() {
 0 0 0 0 0 5 6 6 ps acme
 0 0 0 0 0 5 5 5 status ACME
 0 0 0 0 0 5 5 5 status ENDED
+0 0 0 0 0 5 5 5 status --spec ACME
 0 0 0 0 0 5 5 5 logs ACME
+0 0 0 0 0 5 5 5 requeue --dry-run ACME
+3 3 3 3 3 5 5 5 requeue ENDED
 0 0 0 0 0 5 5 5 wait ENDED
 0 0 0 0 0 5 5 5 logs ENDED
 0 0 0 0 0 0 0 0 tenants
