@@ -67,8 +67,10 @@ int wait_for_jobs(const Options *o, const uint64_t jobs[], size_t n, bool was_th
 
 int verb_wait(const Options *o, int argc, char *argv[]) {
         TQ_FREE uint64_t *jobs = calloc((size_t)argc, sizeof(*jobs));
-        int r = jobs ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
+        int r = 0;
 
+        if (!jobs)
+                return fail(TQ_EXIT_FAILURE, "out of memory");
         for (int i = 0; r == 0 && i < argc; i++)
                 r = parse_job(argv[i], &jobs[i]);
         return r == 0 ? wait_for_jobs(o, jobs, (size_t)argc, false) : r;

@@ -80,6 +80,7 @@ streams_to_admins() {
         t_eq "$(cat "$D/stage/admin.logs")" $'first\nsecond'
 }
 
+# shellcheck disable=SC2016 # meant so
 gets_input() {
         t_eq "$(printf 'b\na "q" \\ $x\n' | ctl run -t acme -w -i -- sort 2>/dev/null)" $'a "q" \\ $x\nb'
         t_eq "$(printf 'no newline' | ctl run -t acme -w -i -- cat 2>/dev/null)" 'no newline'
