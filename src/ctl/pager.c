@@ -72,8 +72,7 @@ void pager_open(Pager *ret) {
                 show(from, pager, parent);
         if (pid < 0 || dup2(to, STDOUT_FILENO) < 0)
                 return;
-        *ret = (Pager){ .pid = pid, .terminal = terminal };
-        terminal = -EBADF;
+        *ret = (Pager){ .pid = pid, .terminal = tq_take_fd(&terminal) };
 }
 
 void pager_close(Pager *p) {

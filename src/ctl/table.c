@@ -136,7 +136,8 @@ static bool is_empty(const TqTable *t, size_t column) {
         return true;
 }
 
-static int add_column(Printer *p, const char *option, const char *name, bool is_hidden) {
+static int add_column(Printer *p, const char *option, const char *name, unsigned char spares,
+                      bool is_hidden) {
         ssize_t at = tq_table_find(p->t, name);
         struct libscols_column *c;
         Column column, *columns;
@@ -159,7 +160,7 @@ static int add_column(Printer *p, const char *option, const char *name, bool is_
         if (!spare)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
         p->spare = spare;
-        p->spare[p->n] = KEPT;
+        p->spare[p->n] = spares;
         p->columns[p->n++] = column;
         c = scols_table_new_column(p->table, title, 0,
                                    flags_of(column.format) | (is_hidden ? SCOLS_FL_HIDDEN : 0));
@@ -170,7 +171,7 @@ static int add_all(Printer *p) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < p->t->n_columns; i++)
-                r = add_column(p, "", p->t->columns[i], false);
+                r = add_column(p, "", p->t->columns[i], KEPT, false);
         return r;
 }
 
@@ -183,7 +184,7 @@ static int add_named(Printer *p, const char *names) {
                 return fail(TQ_EXIT_USAGE, "--output \"%s\": expected names of columns", names);
         for (char *name = copy ? strtok_r(copy, ",", &save) : NULL; r == 0 && name;
              name = strtok_r(NULL, ",", &save))
-                r = add_column(p, "--output", name, false);
+                r = add_column(p, "--output", name, KEPT, false);
         return r;
 }
 
@@ -196,14 +197,13 @@ static int add_usual(Printer *p, const char *names) {
         for (char *name = copy ? strtok_r(copy, ",", &save) : NULL; r == 0 && name;
              name = strtok_r(NULL, ",", &save)) {
                 size_t marks = strspn(name, "?");
+                ssize_t at = tq_table_find(p->t, name + marks);
 
-                r = add_column(p, "", name + marks, false);
-                if (r != 0)
-                        return r;
-                p->spare[p->n - 1] = is_empty(p->t, (size_t)tq_table_find(p->t, name + marks))
-                                             ? EMPTY
-                                     : marks > 0 ? (unsigned char)(SPARE + 2 - marks)
-                                                 : KEPT;
+                r = add_column(p, "", name + marks,
+                               at >= 0 && is_empty(p->t, (size_t)at) ? EMPTY
+                               : marks > 0 ? (unsigned char)(SPARE + 2 - marks)
+                                           : KEPT,
+                               false);
         }
         return r;
 }
@@ -465,7 +465,7 @@ static int prepare(Printer *p, const Options *o, const char *columns) {
                 r = add_all(p);
         if (r == 0 && o->sort) {
                 p->is_descending = o->sort[0] == '-';
-                r = add_column(p, "--sort", o->sort + p->is_descending, true);
+                r = add_column(p, "--sort", o->sort + p->is_descending, KEPT, true);
         }
         return r;
 }

@@ -11,7 +11,7 @@ q_init
 # said_of COMMAND…: its standard error, and its exit status.
 said_of() {
         local status=0
-        "$@" 2>&1 >/dev/null || status=$?
+        { "$@" >/dev/null; } 2>&1 || status=$?
         echo "$status"
 }
 
@@ -30,8 +30,8 @@ in_order() {
         verdict "$a" >/dev/null
         b=$(put acme)
         verdict "$b" >/dev/null
-        old=$(put acme Queue=q "$(waits)")
-        new=$(put globex Queue=q "$(waits)")
+        old=$(put acme Queue=q "$(waits 0)")
+        new=$(put globex Queue=q "$(waits 0)")
         t_wait 10 d_state_is "$old" running
         t_wait 10 d_state_is "$new" running
         later=$(put acme Queue=q "StartAfter=$(at 3600)")
@@ -40,7 +40,7 @@ in_order() {
         first=$(put acme Queue=q)
         second=$(put acme Queue=q)
         urgent=$(put acme Queue=q Priority=5)
-        other=$(put acme Queue=r "$(waits)")
+        other=$(put acme Queue=r "$(waits 0)")
         t_wait 10 d_state_is "$other" running
         t_eq "$(numbers acme)" "$old $other $urgent $first $second $held $later" "jobs of acme"
         t_eq "$(numbers -n 4 acme)" "$old $other $urgent $first" "the first of them"
@@ -58,7 +58,7 @@ by_turns() {
         local gate i a=() b=() c=() runs
         gate=$(d_gate_make turns)
         scheduler max_jobs=1
-        runs=$(put initech Queue=r "$(waits)")
+        runs=$(put initech Queue=r "$(waits 0)")
         t_wait 10 d_state_is "$runs" running
         for i in 1 2 3; do
                 a+=("$(put acme Queue=q)")
@@ -88,7 +88,7 @@ filters() {
         odd=$(put umbrella Name=cancelled Queue=web "StartAfter=$(at 3600)")
         ctl cancel "$odd"
         verdict "$odd" >/dev/null
-        run=$(put umbrella Name=nightly-c Queue=etl 'Labels="team=the web"' "$(waits)")
+        run=$(put umbrella Name=nightly-c Queue=etl 'Labels="team=the web"' "$(waits 0)")
         t_wait 10 d_state_is "$run" running
         ctl pause umbrella/web
         held=$(put umbrella Name=weekly Queue=web)
@@ -137,7 +137,7 @@ END
 
 # What is left out makes no room for itself: those that match are found behind many others.
 behind_many() {
-        local first i
+        local first
         first=$(put globex Name=needle ExecStart=/bin/false)
         verdict "$first" >/dev/null
         ctl pause globex
@@ -272,7 +272,7 @@ paged() {
         on_terminal --no-pager ps -a >/dev/null
         ctl ps -a >/dev/null
         TENANTQ_PAGER='' on_terminal ps -a >/dev/null
-        TENANTQ_PAGER=cat on_terminal ps -a >/dev/null
+        TENANTQ_PAGER='cat' on_terminal ps -a >/dev/null
         TERM=dumb on_terminal ps -a >/dev/null
         [ ! -e "$D/stage/paged" ] || t_fail "a pager, where there is to be none"
         unset TENANTQ_PAGER
@@ -288,7 +288,7 @@ pager_ends_early() {
         TENANTQ_PAGER=false script -qec "$D/bin/tenantqctl --json ps -a -n 10000" /dev/null >"$D/stage/out" || status=$?
         t_eq "$status $(cat "$D/stage/out")" "0 " "what is said"
         status=0
-        TENANTQ_PAGER=cat script -qec "$D/bin/tenantqctl ps nobody-there" /dev/null >"$D/stage/want" || status=$?
+        TENANTQ_PAGER='cat' script -qec "$D/bin/tenantqctl ps nobody-there" /dev/null >"$D/stage/want" || status=$?
         TENANTQ_PAGER=true script -qec "$D/bin/tenantqctl ps nobody-there" /dev/null >"$D/stage/out" || t_eq "$?" "$status" "exit status"
         cmp "$D/stage/want" "$D/stage/out" || t_fail "another error"
         t_eq "$status" 5 "exit status"
