@@ -95,7 +95,7 @@ static int append_request(const Options *o, sd_bus_message *m, uint64_t span, bo
 static int ask_change(const Options *o, const char *target, const Words *set, const Words *unset,
                       bool is_trial, bool is_one_of_several, TqTable *ret) {
         CALL_CLEANUP Call c = {};
-        uint64_t span;
+        uint64_t span = 0;
         int r = read_span(o, &span);
 
         if (r == 0)
@@ -197,7 +197,7 @@ int limits_take_back(const Options *o, char *argv[]) {
 int verb_limits_rollback(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable t = {};
         CALL_CLEANUP Call c = {};
-        uint64_t span;
+        uint64_t span = 0;
         int r = read_span(o, &span);
 
         (void)argc;

@@ -102,7 +102,7 @@ static int apply(const Options *o, const Wanted *w, TqTable *ret, uint64_t *ret_
         uint32_t flags = (w->is_trial ? TQ_CHANGE_TRIAL : 0) | (o->force ? TQ_CHANGE_FORCE : 0) |
                          (w->is_kept ? TQ_CHANGE_KEEP : 0);
         CALL_CLEANUP Call c = {};
-        uint64_t watch;
+        uint64_t watch = 0;
         int r = limits_read_span("watch", o->watch, &watch);
 
         if (r == 0)

@@ -10,11 +10,11 @@
 typedef struct Rollouts Rollouts;
 
 int rollouts_new(sd_event *event, Settings *settings, Drift *drift, Rollouts **ret);
-Rollouts *rollouts_free(Rollouts *r);
+Rollouts *rollouts_free(Rollouts *all);
 
 /* Those of the ledger. */
-int rollouts_load(Rollouts *r);
+int rollouts_load(Rollouts *all);
 /* From now on they are looked at. */
-void rollouts_start(Rollouts *r);
+void rollouts_start(Rollouts *all);
 /* CLOCK_REALTIME; 0: nothing of the tenant is looked after. */
-uint64_t rollouts_until(const Rollouts *r, uint32_t tenant);
+uint64_t rollouts_until(const Rollouts *all, uint32_t tenant);
