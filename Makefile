@@ -11,6 +11,7 @@
 # make install DESTDIR= PREFIX= SYSCONFDIR=
 # Variables: SAN=address,undefined  WERROR=1  BUILD=dir  CC=
 
+.DEFAULT_GOAL := all
 VERSION := 0.1.0
 
 PREFIX ?= /usr/local

@@ -204,7 +204,8 @@ int tq_job_check_requeue(const TqJob *job, uint64_t now) {
         if ((job->state != TQ_JOB_RUNNING && job->state != TQ_JOB_STOPPING) ||
             job->stop == TQ_STOP_REQUEUED)
                 return -EALREADY;
-        if (job->start_by <= now)
+        /* The next attempt has to begin in time, when this one has had its time to end. */
+        if (job->start_by <= tq_add_u64(now, job->state == TQ_JOB_RUNNING ? job->stop_usec : 0))
                 return -ETIME;
         /* Its attempts are kept as long as it is: there must be an end. */
         return job->attempt >= TQ_RETRY_ATTEMPTS_MAX ? -E2BIG : 0;

@@ -48,9 +48,10 @@ static int by_turn(const void *x, const void *y) {
 
         if (in != group_of(b))
                 return in < group_of(b) ? -1 : 1;
-        if (in == COMPETES && a->pool == b->pool)
+        /* Across pools, too, so that it is one order for all. */
+        if (in == COMPETES && (tq_turn_before(a, b) || tq_turn_before(b, a)))
                 return tq_turn_before(a, b) ? -1 : 1;
-        if (a->tag != b->tag)
+        if (in != COMPETES && a->tag != b->tag)
                 return a->tag < b->tag ? -1 : 1;
         return a->id < b->id ? -1 : a->id > b->id;
 }

@@ -23,10 +23,23 @@ struct Interrupt {
 };
 
 static int leave(Interrupt *i, int number) {
-        (void)fprintf(stderr, "%sjob %" PRIu64 " goes on: tenantqctl logs -f %" PRIu64 "\n",
-                      i->answer ? "\n" : "", i->job, i->job);
+        (void)fprintf(stderr, "%sjob %" PRIu64 " %s: tenantqctl logs -f %" PRIu64 "\n",
+                      i->answer ? "\n" : "", i->job, i->is_cancelled ? "is being ended" : "goes on",
+                      i->job);
         i->answer = sd_event_source_disable_unref(i->answer);
         return sd_event_exit(i->event, 128 + number);
+}
+
+/* While an answer is waited for without a time, a signal ends us as it ends anybody. */
+static void let_through(const Interrupt *i, int how) {
+        sigset_t set;
+
+        (void)sigemptyset(&set);
+        if (i->signals[0])
+                (void)sigaddset(&set, SIGINT);
+        if (i->signals[1])
+                (void)sigaddset(&set, SIGTERM);
+        (void)sigprocmask(how, &set, NULL);
 }
 
 static int cancel(Interrupt *i) {
@@ -40,7 +53,9 @@ static int cancel(Interrupt *i) {
                 r = call_append_intent(&c);
         if (r < 0)
                 return r;
+        let_through(i, SIG_UNBLOCK);
         i->is_cancelled = call_send(&c) == 0;
+        let_through(i, SIG_BLOCK);
         return 0;
 }
 
@@ -118,6 +133,7 @@ Interrupt *interrupt_free(Interrupt *i) {
         if (i->answer)
                 (void)fputc('\n', stderr);
         (void)sd_event_source_disable_unref(i->answer);
+        let_through(i, SIG_UNBLOCK);
         for (size_t k = 0; k < TQ_ELEMENTSOF(i->signals); k++)
                 (void)sd_event_source_disable_unref(i->signals[k]);
         (void)tq_close(i->tty);

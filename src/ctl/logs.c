@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "base/clock.h"
@@ -242,9 +243,34 @@ static int on_started(Follow *f) {
         return r < 0 ? r : pump(f);
 }
 
+static bool is_same(const Stream *a, const Stream *b) {
+        struct stat x, y;
+
+        return fstat(a->fd, &x) == 0 && fstat(b->fd, &y) == 0 && x.st_dev == y.st_dev &&
+               x.st_ino == y.st_ino;
+}
+
+/* Each attempt has output of its own: when the job has ended, that of its last one is due, if it
+ * is not the one that was followed. 0, or an exit code. */
+static int turn_to_the_last(Follow *f) {
+        CALL_CLEANUP Call c = { .options = f->options, .silent = 1U << TQ_CONTROL_NOT_FOUND };
+        Streams last;
+        int r = open_streams(f->options, &c, f->job, &last);
+
+        if (r == 0 && (!f->has_output || !is_same(&last.out, &f->streams.out))) {
+                r = finish_both(&f->streams);
+                close_streams(&f->streams);
+                f->streams = last;
+                return r;
+        }
+        close_streams(&last);
+        return r == TQ_EXIT_NOT_FOUND ? 0 : r;
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const sd_bus_error *said = sd_bus_message_get_error(reply);
         Follow *f = userdata;
+        int r;
 
         (void)error;
         if (said && strncmp(said->name, "org.tenantq.", 12) != 0)
@@ -260,7 +286,8 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error)
                 return sd_event_exit(f->event,
                                      fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read"));
         f->has_ended = true;
-        return pump(f);
+        r = f->options->json ? 0 : turn_to_the_last(f);
+        return r != 0 ? sd_event_exit(f->event, r) : pump(f);
 }
 
 static int ask(Follow *f) {

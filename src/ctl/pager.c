@@ -76,17 +76,19 @@ void pager_open(Pager *ret) {
 }
 
 void pager_close(Pager *p) {
+        void (*before)(int);
+
         if (p->pid == 0)
                 return;
         (void)fflush(stdout);
         __fpurge(stdout);
         clearerr(stdout);
         /* By ^C the pager ends, and we with it. */
-        (void)signal(SIGINT, SIG_IGN);
+        before = signal(SIGINT, SIG_IGN);
         (void)dup2(p->terminal, STDOUT_FILENO);
         p->terminal = tq_close(p->terminal);
         while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
                 ;
-        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGINT, before);
         p->pid = 0;
 }

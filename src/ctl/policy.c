@@ -93,7 +93,8 @@ typedef struct Wanted {
         const char *file; /* what an error is about; NULL: none */
         const char *text, *tenant, *about;
         const char *flag; /* NULL: all of it */
-        uint64_t last;    /* with a flag: the version that it is a change of */
+        bool has_last;
+        uint64_t last; /* the version that it is a change of */
         bool is_trial;
         bool is_kept; /* as a version, though nothing changes by it */
 } Wanted;
@@ -111,7 +112,7 @@ static int apply(const Options *o, const Wanted *w, TqTable *ret, uint64_t *ret_
                 return r;
         c.about = w->file;
         if (sd_bus_message_append(c.request, "ssxsstu", w->tenant, w->flag ? w->flag : "",
-                                  w->flag ? (int64_t)w->last : INT64_C(-1), w->about,
+                                  w->has_last ? (int64_t)w->last : INT64_C(-1), w->about,
                                   o->why ? o->why : "", watch, flags) < 0)
                 return fail(TQ_EXIT_FAILURE, "out of memory");
         r = call_table(&c, ret);
@@ -248,11 +249,12 @@ int verb_policy_show(const Options *o, int argc, char *argv[]) {
 }
 
 /* Of one tenant: what the last version says of the others is said by the new one, too. */
-static int keep_others(const Options *o, const char *tenant, char **text) {
+static int keep_others(const Options *o, const char *tenant, Wanted *w, char **text) {
         TQ_BUFFER_CLEANUP TqBuffer both = {};
         TQ_FREE char *last = NULL;
-        uint64_t version = 0;
-        int r = get_version(o, 0, false, &version, &last);
+        int r = get_version(o, 0, false, &w->last, &last);
+
+        w->has_last = true;
 
         if (r != 0 || !last)
                 return r;
@@ -280,7 +282,7 @@ int verb_policy_rollback(const Options *o, int argc, char *argv[]) {
                             "--to: expected the version to go back to (policy history)");
         r = get_version(o, o->to, false, &version, &text);
         if (r == 0 && text && argc > 0)
-                r = keep_others(o, argv[0], &text);
+                r = keep_others(o, argv[0], &w, &text);
         if (r != 0 || !text)
                 return r;
         (void)snprintf(about, sizeof(about), "back to policy %" PRIu64, o->to);
@@ -348,6 +350,7 @@ int verb_policy_flag(const Options *o, int argc, char *argv[]) {
 
         if (argc == 1 || (argc > 1 && tq_parse_bool(argv[1], &on) < 0))
                 return fail(TQ_EXIT_USAGE, "expected on or off behind the flag's name");
+        w.has_last = true;
         r = get_version(o, 0, false, &w.last, &text);
         if (r != 0 || !text)
                 return r;

@@ -21,8 +21,8 @@
 
 #define TQ_TABLE_SIGNATURE "asaav"
 #define TQ_PAGE_SIGNATURE  TQ_TABLE_SIGNATURE "t"
-#define TQ_PAGE_ROWS       500   /* of one answer, at most */
-#define TQ_PLACE_MAX       10000 /* in the order of those that wait, what lies behind is not told */
+#define TQ_PAGE_ROWS       500  /* of one answer, at most */
+#define TQ_PLACE_MAX       2000 /* in the order of those that wait, what lies behind is not told */
 #define TQ_PAGE_BYTES      (128 * 1024) /* of their texts, about */
 
 /* Errors that a method answers with, and tenantqctl's exit code for each. */

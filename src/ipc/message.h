@@ -75,7 +75,7 @@ typedef struct TqHello {
         uint32_t controllers;
         uint32_t admin_gid;
         uint32_t host_sum;     /* CRC-32C of what else [host] says: paths, users, outbound, … */
-        uint32_t profiles_sum; /* of the administrator's; 0: there are none */
+        uint32_t profiles_sum; /* profiles_sum() of the administrator's; 0: there are none */
         char cgroup_root[256]; /* below which the slices are; empty: its path is longer */
         TqLimits defaults;
         TqLimits ceilings;

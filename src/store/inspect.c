@@ -24,8 +24,9 @@ typedef struct Check {
 } Check;
 
 #define LAST_CHANGE(tenant, name, queue)                                                           \
-        "(SELECT max(id) FROM audit b WHERE b.revision IS NOT NULL AND b.tenant = " tenant         \
-        " AND b.name = " name " AND coalesce(b.queue, '') = " queue ")"
+        "(SELECT b.id FROM audit b INDEXED BY audit_by_name WHERE b.revision IS NOT NULL"          \
+        " AND b.tenant = " tenant " AND b.name = " name " AND coalesce(b.queue, '') = " queue      \
+        " ORDER BY b.revision DESC, b.id DESC LIMIT 1)"
 
 static const Check checks[] = {
         { "reference", 1,

@@ -30,13 +30,24 @@ static void add_wait(Windows *w, int window, uint64_t since, uint64_t until) {
                 w->waits[window][w->n_waits[window]++] = until - since;
 }
 
+/* Somebody wanted it to end, or the host did. */
+static bool is_no_end_of_its_own(const char *stop, const char *verdict) {
+        static const TqOutcome others[] = { TQ_OUTCOME_REQUEUED, TQ_OUTCOME_LOST,
+                                            TQ_OUTCOME_INTERRUPTED };
+
+        if (stop && strcmp(stop, tq_verdict_stop_to_string(TQ_STOP_CANCELLED)) == 0)
+                return true;
+        for (size_t i = 0; i < TQ_ELEMENTSOF(others); i++)
+                if (strcmp(verdict, tq_verdict_outcome_to_string(others[i])) == 0)
+                        return true;
+        return false;
+}
+
 static void add_end(Windows *w, sqlite3_stmt *s) {
         const char *stop = tq_ledger_text(s, 5), *verdict = tq_ledger_text(s, 9);
         int window = window_of(w, tq_ledger_u64(s, 8));
 
-        /* Somebody wanted it to end. */
-        if (window < 0 || !verdict ||
-            (stop && strcmp(stop, tq_verdict_stop_to_string(TQ_STOP_CANCELLED)) == 0))
+        if (window < 0 || !verdict || is_no_end_of_its_own(stop, verdict))
                 return;
         w->figures[window].ended++;
         w->figures[window].failed += strcmp(verdict, "exit 0") != 0;

@@ -64,6 +64,22 @@ survives_a_restart() {
 }
 
 # Who is an administrator and not root has the output by the daemon's descriptors only.
+# Each attempt has output of its own; the last one's is not to be missed, nor is its code.
+follows_the_last() {
+        local pid job status=0
+        # shellcheck disable=SC2016 # the job's shell
+        ctl run -t acme -w -- sh -c 'echo attempt $TENANTQ_ATTEMPT; sleep 2; echo end of $TENANTQ_ATTEMPT; exit 4' >"$D/out" 2>"$D/err" &
+        pid=$!
+        t_wait 10 grep -q 'attempt 1' "$D/out"
+        job=$(sed -n 's/[^0-9]*\([0-9][0-9]*\).*/\1/p' "$D/err" | head -n 1)
+        ctl requeue "$job"
+        wait "$pid" || status=$?
+        t_eq "$status" 4 "its code"
+        t_eq "$(cat "$D/out")" "attempt 1
+attempt 2
+end of 2" "what it printed"
+}
+
 streams_to_admins() {
         local gate job pid
         gate=$(d_gate_make admin)
@@ -381,6 +397,7 @@ takes_times() {
 }
 
 d_case "run -w: output while it runs" streams_while_it_runs
+d_case "run -w of several attempts" follows_the_last
 d_case "run -w --quiet" is_quiet
 d_case "run -w goes on over a restart" survives_a_restart
 d_case "an administrator follows" streams_to_admins

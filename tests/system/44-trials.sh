@@ -133,6 +133,12 @@ files() {
         ctl profile show default | sed 's/^rank.*/rank = no-network/' >"$D/etc/profiles/ours"
         ctl reload -m 'ticket 8'
         t_match "$(rows 1)" 'null, null, "profiles/", null, "[0-9a-f]{8}", 0, "ticket 8"'
+        # Two that change in the same way are two changes, not none.
+        cp "$D/etc/profiles/ours" "$D/etc/profiles/more"
+        ctl reload -m 'ticket 8b'
+        sed -i 's/^otherwise = .*/otherwise = kill/' "$D"/etc/profiles/*
+        ctl reload -m 'ticket 8c'
+        t_match "$(rows 1)" '"profiles/", "[0-9a-f]{8}", "[0-9a-f]{8}", 0, "ticket 8c"'
         d_config 'log_max=1M'
         ctl reload -m 'ticket 9'
         t_match "$(rows 1)" 'null, null, "\[host\] others", "[0-9a-f]{8}", "[0-9a-f]{8}", 0, "ticket 9"'

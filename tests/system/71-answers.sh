@@ -153,7 +153,7 @@ until_released()' "$engine" "$(d_is_sanitized && echo sanitized || echo plain)"
 unread_descriptors() {
         local job
         no_trail
-        job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps --state done -n 1 quiet | d_json 'j["jobs"][0]["job"]')
+        job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps --state 'done' -n 1 quiet | d_json 'j["jobs"][0]["job"]')
         start_abuse unread 0 '
 greedy = [Bus() for i in range(16)]
 for b in greedy:

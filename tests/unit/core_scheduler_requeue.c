@@ -199,9 +199,10 @@ START_TEST(deadline) {
         open_world(&w);
         e.j.has_start_by = true;
         e.j.start_by = w.now + SEC;
+        e.j.stop_usec = SEC / 2;
         ck_assert_int_eq(step(&w, e), 0);
         ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 1), 0);
-        tick(&w, SEC - (uint64_t)_i);
+        tick(&w, SEC / 2 - (uint64_t)_i);
         ck_assert_int_eq(requeue(&w, 1), _i == 0 ? -ETIME : 0);
         if (_i == 0)
                 return;
@@ -209,8 +210,9 @@ START_TEST(deadline) {
         tick(&w, SEC);
         ck_assert_int_eq(end_as(&w, 1, 1, TQ_END_SIGNALED, 15), 0);
         tick(&w, TQ_RETRY_LEAST_USEC);
-        expect_attempts(&w, "start 1.1, run 1.1, term 1.1 (requeued), retry 1.1 (requeued), "
-                            "finish 1.2 (deadline)");
+        expect_attempts(&w,
+                        "start 1.1, run 1.1, term 1.1 (requeued), kill 1.1, retry 1.1 (requeued), "
+                        "finish 1.2 (deadline)");
 }
 END_TEST
 

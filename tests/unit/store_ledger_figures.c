@@ -79,6 +79,14 @@ START_TEST(windows) {
                                done_at(8, 1, 1500, 9, 0)),
                          0);
         expect(&f, 1, "4 up to 300; 2 1 0", "2 up to 900; 2 1 1");
+        /* What somebody or the host has ended says nothing of the job. */
+        later = done_at(11, 1, 2500, 0, 0);
+        later.verdict.outcome = TQ_OUTCOME_REQUEUED;
+        ck_assert_int_eq(APPLY(f.l, accept_at(11, 1, 0), running_at(11, 1, 2), later), 0);
+        later = done_at(12, 1, 2500, 0, 0);
+        later.verdict.outcome = TQ_OUTCOME_LOST;
+        ck_assert_int_eq(APPLY(f.l, accept_at(12, 1, 0), running_at(12, 1, 2), later), 0);
+        expect(&f, 1, "4 up to 300; 2 1 0", "2 up to 900; 2 1 1");
         /* Out of both, on both sides. */
         ck_assert_int_eq(APPLY(f.l, accept_at(9, 1, 0), running_at(9, 1, 999),
                                done_at(9, 1, 999, 1, 0), accept_at(10, 3001, 0),

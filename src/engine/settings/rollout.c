@@ -22,6 +22,7 @@
  * One is looked at at a time: a question to the supervisor, then one to the worker. All of it is in
  * the ledger, so that a restart in between is nothing but a pause. */
 
+#define CANT_GO       "made it worse, and can't be taken back yet"
 #define LOOKS         16 /* in its time */
 #define LOOK_SHORTEST TQ_USEC_PER_SEC
 #define LOOK_LONGEST  (60 * TQ_USEC_PER_SEC)
@@ -30,7 +31,7 @@ typedef struct Rollout {
         uint32_t tenant;
         TqLedgerRollout row;
         uint64_t due_usec, end_usec; /* CLOCK_BOOTTIME */
-        bool is_failing;             /* it could not be taken back, and that was said */
+        bool is_failing;             /* it could not be judged or taken back; that was said */
         TqHeapNode due;
 } Rollout;
 
@@ -41,7 +42,8 @@ struct Rollouts {
         TqMap all; /* Tenant.id → Rollout */
         TqHeap due;
         bool is_started;
-        Rollout *looking; /* NULL: at none */
+        bool is_busy;     /* a look is under way, */
+        Rollout *looking; /* at this one; NULL: it was dropped meanwhile */
         /* What the worker is asked, and says. */
         TqTask task;
         TqLedger *ledger;
@@ -63,7 +65,7 @@ static bool is_before(const TqHeapNode *a, const TqHeapNode *b) {
 static void arm(Rollouts *all) {
         TqHeapNode *top = tq_heap_top(&all->due);
 
-        if (!all->is_started || all->looking || !top) {
+        if (!all->is_started || all->is_busy || !top) {
                 (void)sd_event_source_set_enabled(all->timer, SD_EVENT_OFF);
                 return;
         }
@@ -92,6 +94,7 @@ static void look_again(Rollouts *all, Rollout *x) {
 }
 
 static void next(Rollouts *all) {
+        all->is_busy = false;
         all->looking = NULL;
         arm(all);
 }
@@ -124,12 +127,21 @@ static void end(Rollouts *all, Rollout *x, const char *text) {
         drop(all, x);
 }
 
-static void say_failing(Rollout *x, const Tenant *t, const char *text) {
+static void superseded(Rollouts *all, Rollout *x) {
+        char text[128];
+
+        (void)snprintf(text, sizeof(text),
+                       "revision %" PRIu64
+                       " is not looked after any more: the limits were changed again",
+                       x->row.revision);
+        end(all, x, text);
+}
+
+static void say_failing(Rollout *x, const Tenant *t, const char *what, const char *text) {
         if (!x->is_failing)
                 tq_log_about(LOG_WARNING, (TqLogAbout){ .tenant = t->name },
-                             "tenant %s: revision %" PRIu64
-                             " made it worse, and can't be taken back yet: %s; it is tried again",
-                             t->name, x->row.revision, text);
+                             "tenant %s: revision %" PRIu64 " %s: %s; it is tried again", t->name,
+                             x->row.revision, what, text);
         x->is_failing = true;
 }
 
@@ -141,7 +153,7 @@ static void on_rolled_back(void *data, const Change *c, TqControlError error, co
         (void)error;
         (void)c;
         if (x && text && !commit_is_leaving(all->settings->commit)) {
-                say_failing(x, tenants_get(all->settings->tenants, x->tenant), text);
+                say_failing(x, tenants_get(all->settings->tenants, x->tenant), CANT_GO, text);
                 look_again(all, x);
         } else if (x) {
                 if (record(all, x, TQ_LEDGER_ROLLED_OUT) < 0)
@@ -221,21 +233,26 @@ static void judge(Rollouts *all, Rollout *x) {
         char text[512];
         int r;
 
-        if (all->result < 0)
+        if (!t)
+                drop(all, x);
+        else if (settings_ensure(all->settings, t)->revision != x->row.revision)
+                superseded(all, x);
+        else if (all->result < 0) {
+                say_failing(x, t, "can't be judged", tq_ledger_why(all->result));
                 look_again(all, x);
-        else if (all->worse[0] == '\0') {
+        } else if (all->worse[0] == '\0') {
                 if (tq_clock_boottime_usec() >= x->end_usec)
                         keep(all, x);
                 else
                         look_again(all, x);
-        } else if (t) {
+        } else {
                 r = roll_back(all, x, t, &err);
                 if (r >= 0)
                         return;
-                say_failing(x, t, tq_error_format(&err, text, sizeof(text)));
+                say_failing(x, t, CANT_GO,
+                            err.text[0] ? tq_error_format(&err, text, sizeof(text)) : strerror(-r));
                 look_again(all, x);
-        } else
-                drop(all, x);
+        }
         next(all);
 }
 
@@ -273,7 +290,7 @@ static void on_seen(void *data, const Tenant *t, const DriftSight *sight) {
         Rollouts *all = data;
         Rollout *x = all->looking;
 
-        if (!x) {
+        if (!x || commit_is_leaving(all->settings->commit)) {
                 next(all);
                 return;
         }
@@ -288,16 +305,6 @@ static void on_seen(void *data, const Tenant *t, const DriftSight *sight) {
         commit_ask(all->settings->commit, &all->task);
 }
 
-static void superseded(Rollouts *all, Rollout *x) {
-        char text[128];
-
-        (void)snprintf(text, sizeof(text),
-                       "revision %" PRIu64
-                       " is not looked after any more: the limits were changed again",
-                       x->row.revision);
-        end(all, x, text);
-}
-
 static void look(Rollouts *all, Rollout *x) {
         const Tenant *t = tenants_get(all->settings->tenants, x->tenant);
         const TenantSettings *ts = t ? settings_ensure(all->settings, t) : NULL;
@@ -309,6 +316,7 @@ static void look(Rollouts *all, Rollout *x) {
         else if (ts->revision != x->row.revision)
                 superseded(all, x);
         else {
+                all->is_busy = true;
                 all->looking = x;
                 if (drift_look(all->drift, t, on_seen, all) < 0)
                         commit_degrade(all->settings->commit, -ENOMEM);
@@ -321,7 +329,7 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void)source;
         (void)usec;
-        while (!all->looking && (top = tq_heap_top(&all->due)) &&
+        while (!all->is_busy && (top = tq_heap_top(&all->due)) &&
                TQ_CONTAINER_OF(top, Rollout, due)->due_usec <= tq_clock_boottime_usec())
                 look(all, TQ_CONTAINER_OF(top, Rollout, due));
         arm(all);

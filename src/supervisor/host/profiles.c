@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "supervisor/host/profiles.h"
 
+#include <sha2.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buffer.h"
-#include "base/crc32c.h"
 #include "base/format.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -61,13 +60,19 @@ static int add(Profiles *p, const char *name, const char *text, TqError *err) {
         return 0;
 }
 
-/* A name and a text are one row: neither can be taken for the other. */
-static int add_sum(Profiles *p, const char *name, const char *text) {
-        TQ_BUFFER_CLEANUP TqBuffer row = {};
+/* In whatever order they are read: of a sum that is linear, as a CRC, two that change alike would
+ * be taken for none. */
+static void add_sum(Profiles *p, const char *name, const char *text) {
+        uint8_t digest[SHA256_DIGEST_LENGTH];
+        uint32_t part;
+        SHA2_CTX sha;
 
-        tq_buffer_printf(&row, "%s\n%s", name, text);
-        p->sum ^= tq_crc32c(row.data, row.size);
-        return tq_buffer_error(&row);
+        SHA256Init(&sha);
+        SHA256Update(&sha, (const uint8_t *)name, strlen(name) + 1);
+        SHA256Update(&sha, (const uint8_t *)text, strlen(text));
+        SHA256Final(digest, &sha);
+        memcpy(&part, digest, sizeof(part));
+        p->sum ^= part;
 }
 
 /* One of the administrator's, by the same rules of trust as the rest of the configuration. */
@@ -79,7 +84,7 @@ static int add_file(Profiles *p, int config_fd, const char *name, TqError *err) 
         (void)snprintf(path, sizeof(path), "profiles/%s", name);
         r = tq_rootfile_read_text(config_fd, path, TQ_PROFILEFILE_MAX, &text, err);
         if (r >= 0)
-                r = add_sum(p, name, text);
+                add_sum(p, name, text);
         if (r >= 0)
                 r = add(p, name, text, err);
         if (r >= 0)
