@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/parse.h"
 #include "base/when.h"
 #include "core/ids.h"
@@ -173,10 +174,17 @@ static int set_submission_key(TqJobSpec *spec, const char *value, const char **r
 
 /* What can be shown: escapes of a quoted word may say anything. */
 static bool is_shown(const char *text) {
-        for (const char *c = text; *c; c++)
-                if ((unsigned char)*c < ' ' || *c == 0x7F)
+        size_t n = strlen(text);
+
+        while (n > 0) {
+                ssize_t step = tq_format_printable(text, n);
+
+                if (step <= 0)
                         return false;
-        return tq_parse_is_utf8(text, strlen(text));
+                text += step;
+                n -= (size_t)step;
+        }
+        return true;
 }
 
 /* Of keys that can be repeated: what the lines before have said, too. NULL: out of memory. */

@@ -239,22 +239,49 @@ uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max) {
         return n;
 }
 
-/* The first of a level, by sequence. */
+/* The first of a level: a heap with the last of them on top, so that it costs a logarithm to take
+ * in one more, in whatever order they come. */
 typedef struct Head {
         const TqJob **jobs;
         size_t n, max;
 } Head;
 
 static bool head_wants(const Head *h, const TqJob *job) {
-        return h->n < h->max || (h->n > 0 && job->sequence < h->jobs[h->n - 1]->sequence);
+        return h->n < h->max || (h->n > 0 && job->sequence < h->jobs[0]->sequence);
+}
+
+static void head_sink(const Head *h, size_t n, const TqJob *job) {
+        size_t i = 0, k;
+
+        for (; (k = 2 * i + 1) < n; i = k) {
+                if (k + 1 < n && h->jobs[k + 1]->sequence > h->jobs[k]->sequence)
+                        k++;
+                if (h->jobs[k]->sequence < job->sequence)
+                        break;
+                h->jobs[i] = h->jobs[k];
+        }
+        h->jobs[i] = job;
 }
 
 static void head_add(Head *h, const TqJob *job) {
-        size_t at = h->n < h->max ? h->n++ : h->n - 1;
+        size_t i = h->n;
 
-        for (; at > 0 && h->jobs[at - 1]->sequence > job->sequence; at--)
-                h->jobs[at] = h->jobs[at - 1];
-        h->jobs[at] = job;
+        if (h->n == h->max) {
+                head_sink(h, h->n, job);
+                return;
+        }
+        for (h->n++; i > 0 && h->jobs[(i - 1) / 2]->sequence < job->sequence; i = (i - 1) / 2)
+                h->jobs[i] = h->jobs[(i - 1) / 2];
+        h->jobs[i] = job;
+}
+
+static void head_sort(const Head *h) {
+        for (size_t n = h->n; n > 1; n--) {
+                const TqJob *last = h->jobs[n - 1];
+
+                h->jobs[n - 1] = h->jobs[0];
+                head_sink(h, n - 1, last);
+        }
 }
 
 static void head_add_returned(Head *h, const TqHeap *returned, size_t i) {
@@ -280,6 +307,7 @@ size_t tq_line_head(const TqLine *l, size_t max, const TqJob *ret[]) {
                         }
                         head_add_returned(&h, &level->returned[i], 0);
                 }
+                head_sort(&h);
                 n += h.n;
         }
         return n;

@@ -26,6 +26,18 @@ static int put_labels(TqBuffer *b, const char *labels) {
         return r == -ENOMEM ? r : 0;
 }
 
+char *tq_trail_copy(const char *trail) {
+        const char *end = trail;
+        char *copy;
+
+        if (!trail)
+                return NULL;
+        while (*end)
+                end += strlen(end) + 1;
+        copy = malloc((size_t)(end - trail) + 1);
+        return copy ? memcpy(copy, trail, (size_t)(end - trail) + 1) : NULL;
+}
+
 int tq_trail_new(const char *correlation_id, const char *labels, const char *trace_parent,
                  char **ret) {
         TQ_BUFFER_CLEANUP TqBuffer b = {};
@@ -45,21 +57,9 @@ int tq_trail_new(const char *correlation_id, const char *labels, const char *tra
         if (r < 0 || b.size == 0)
                 return r;
         tq_buffer_append(&b, "", 1);
-        *ret = (char *)tq_buffer_string(&b);
-        if (!*ret)
+        if (tq_buffer_error(&b) < 0)
                 return -ENOMEM;
-        b = (TqBuffer){};
-        return 0;
-}
-
-char *tq_trail_copy(const char *trail) {
-        const char *end = trail;
-        char *copy;
-
-        if (!trail)
-                return NULL;
-        while (*end)
-                end += strlen(end) + 1;
-        copy = malloc((size_t)(end - trail) + 1);
-        return copy ? memcpy(copy, trail, (size_t)(end - trail) + 1) : NULL;
+        /* There may be many that wait: no more than it needs. */
+        *ret = tq_trail_copy(tq_buffer_string(&b));
+        return *ret ? 0 : -ENOMEM;
 }

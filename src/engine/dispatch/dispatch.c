@@ -313,6 +313,9 @@ static int note_end(Dispatch *d, const TqJob *live, const TqEnd *end, const char
                     size_t size) {
         bool has_crashed = end->kind == TQ_END_CRASHED;
 
+        /* Who is told to stop may not have come to begin. */
+        if (live->stop != TQ_STOP_NONE)
+                return 0;
         if (!has_crashed &&
             (end->kind != TQ_END_SPAWN_FAILED || !tq_verdict_is_before_job((TqStage)end->stage)))
                 return 0;
