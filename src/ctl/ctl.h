@@ -92,6 +92,7 @@ int limits_list(const Options *o, const char *target, TqTable *ret);
 int limits_print(const Options *o, const TqTable *t);
 /* The value of that option, NULL: none, which is 0. 0, or an exit code, and it is said. */
 int limits_read_span(const char *option, const char *text, uint64_t *ret);
+#define LIMITS_WATCHED "looked after for %s; tenantqctl events --kind rollout says what comes of it"
 /* What became of a change, a line each. */
 void limits_print_change(const Options *o, const TqTable *t, bool is_trial);
 /* argv: target, KEY=VALUE. Prints errors only. */

@@ -96,11 +96,14 @@ static int read_failed(Value *v) {
         return 0;
 }
 
-/* Of those that have ended. */
+/* Of those that have ended; what somebody has cancelled is neither. */
 static bool has_failed(const Value *v, const TqTable *t, size_t row) {
         const char *verdict = tq_table_text(t, row, "verdict");
+        const char *outcome = tq_table_text(t, row, "outcome");
 
-        return verdict && (strcmp(verdict, "exit 0") != 0) == (v->words != 0);
+        if (!verdict || strcmp(verdict, "exit 0") == 0)
+                return verdict && v->words == 0;
+        return v->words != 0 && (!outcome || strcmp(outcome, "cancelled") != 0);
 }
 
 static int read_since(Value *v) {

@@ -152,6 +152,8 @@ static int change_all(const Options *o, const Words *targets, const Words *set,
         /* Also what was changed before one could not be. */
         if (r == 0 || all.n_rows > 0)
                 limits_print_change(o, &all, o->dry_run);
+        if (r == 0 && o->watch && !o->dry_run && !o->json)
+                output_remark(o, LIMITS_WATCHED, o->watch);
         return r;
 }
 

@@ -66,13 +66,29 @@ static bool runs(const TqTable *jobs, size_t row) {
         return state && (strcmp(state, "running") == 0 || strcmp(state, "stopping") == 0);
 }
 
+/* Of one that has not started yet; what its start had to wait for is not its waiting. */
+static bool waits(const TqTable *jobs, size_t row) {
+        const char *state = tq_table_text(jobs, row, "state");
+
+        return state && !runs(jobs, row) && strcmp(state, "done") != 0 &&
+               strcmp(state, "ending") != 0 && tq_table_integer(jobs, row, "wait_usec", -1) < 0;
+}
+
+static uint64_t since_of(const TqTable *jobs, size_t row) {
+        return (uint64_t)TQ_MAX(tq_table_integer(jobs, row, "submitted_usec", 0),
+                                tq_table_integer(jobs, row, "start_after_usec", 0));
+}
+
 void measure_jobs(const Options *o, TqTable *jobs) {
         TQ_TABLE_CLEANUP TqTable tenants = {};
         uint64_t now = tq_clock_realtime_usec();
         bool is_any = false;
 
-        for (size_t row = 0; row < jobs->n_rows; row++)
+        for (size_t row = 0; row < jobs->n_rows; row++) {
                 is_any |= runs(jobs, row);
+                if (waits(jobs, row))
+                        set(jobs, row, "wait_usec", tq_sub_u64(now, since_of(jobs, row)));
+        }
         if (!is_any || !call_quietly(o, "ListTenants", &tenants))
                 return;
         for (size_t row = 0; row < jobs->n_rows; row++) {

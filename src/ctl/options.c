@@ -10,6 +10,8 @@
 #include "base/when.h"
 #include "ctl/fail.h"
 
+#define DAY_USEC (24 * 3600 * TQ_USEC_PER_SEC)
+
 #define FLAG(letter, field) letter, TYPE_FLAG, offsetof(Options, field), 0, 0
 #define TEXT(letter, field) letter, TYPE_TEXT, offsetof(Options, field), 0, 0
 #define LIST(letter, field) letter, TYPE_LIST, offsetof(Options, field), 0, 0
@@ -39,7 +41,7 @@ const OptionRow options_rows[_OPTION_MAX] = {
                             "only such jobs: failed, label, name, queue, since or state" },
         [OPTION_STATE] = { TEXT('\0', state), "state", "STATE,…", "only jobs in such a state" },
         [OPTION_FAILED] = { FLAG('\0', failed), "failed", NULL,
-                            "only jobs that have ended otherwise than with exit 0" },
+                            "only jobs that have failed, and were not cancelled" },
         [OPTION_SPEC] = { FLAG('\0', spec), "spec", NULL,
                           "only the job file, as it was handed in" },
         [OPTION_LINES] = { NUMBER('n', rows, 0, 10000), "lines", "N",
@@ -213,8 +215,13 @@ int options_parse(Options *o, int argc, char *argv[], bool permute) {
 int options_since(const char *text, uint64_t *ret_usec) {
         uint64_t now = tq_clock_realtime_usec(), span;
 
+        /* A clock time that is to come is the last one: at 3 in the morning 23:00 was yesterday. */
         if (tq_when_parse(text, now, false, ret_usec) >= 0)
-                return 0;
+                return *ret_usec <= now || text[strspn(text, "0123456789:")] != '\0' ||
+                                       tq_when_parse(text, now - DAY_USEC, false, ret_usec) >= 0
+                               ? 0
+                               : fail(TQ_EXIT_USAGE, "--since \"%s\": expected %s", text,
+                                      TQ_WHEN_FORM);
         if (tq_parse_span(text, &span) < 0)
                 return fail(TQ_EXIT_USAGE, "--since \"%s\": expected a time span such as 2h, or %s",
                             text, TQ_WHEN_FORM);

@@ -129,6 +129,8 @@ static int show(const Options *o, const Wanted *w, const TqTable *t, uint64_t ve
         limits_print_change(o, t, w->is_trial);
         if (version > 0 && !w->is_trial && !o->json)
                 output_remark(o, "policy %" PRIu64 ": %zu changes", version, t->n_rows);
+        if (version > 0 && o->watch && !w->is_trial && !o->json)
+                output_remark(o, LIMITS_WATCHED, o->watch);
         return 0;
 }
 

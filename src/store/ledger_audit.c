@@ -166,9 +166,13 @@ static int take_rows(sqlite3_stmt *s, TqTable *table, TqTable *ret) {
         return 0;
 }
 
-/* What was set at a revision: as the first change behind it found it, else as it is set now. */
+/* TQ_LEDGER_NOW, as it is bound. */
+#define NOW "9223372036854775807"
+/* What was set at a revision, without an end: as the first change behind it found it, else as it is
+ * set now; or now, be it for some time. */
 #define SET_AT(n)                                                                                  \
-        "(SELECT iif(c.id IS NULL, iif(l.until_usec IS NULL, l.value, l.back_value), c.old_set) "  \
+        "(SELECT iif(c.id IS NULL, iif(l.until_usec IS NULL OR " n " = " NOW ", l.value, "         \
+        "l.back_value), c.old_set) "                                                               \
         "FROM (SELECT 1) LEFT JOIN audit c ON c.id "                                               \
         "="                                                                                        \
         " (SELECT b.id FROM audit b WHERE b.tenant = ?1 AND b.revision > " n                       \
@@ -198,8 +202,10 @@ int tq_ledger_limits_at(TqLedger *l, const TqLedgerFilter *f, TqTable *ret) {
                 "SELECT nullif(queue, ''), name, a_set, b_set FROM (SELECT a.queue AS queue, "
                 "a.name AS name, " SET_AT("?2") " AS a_set, " SET_AT(
                         "?3") " AS b_set FROM"
-                              " (SELECT DISTINCT coalesce(queue, '') AS queue, name FROM audit"
-                              " WHERE tenant = ?1 AND revision > min(?2, ?3)) a LEFT JOIN limits l"
+                              " (SELECT coalesce(queue, '') AS queue, name FROM audit WHERE"
+                              " tenant = ?1 AND revision > min(?2, ?3) UNION SELECT queue, name"
+                              " FROM limits WHERE tenant = ?1 AND until_usec IS NOT NULL) a"
+                              " LEFT JOIN limits l"
                               " ON l.tenant = ?1 AND l.queue = a.queue AND l.name = a.name)"
                               " WHERE a_set IS NOT b_set ORDER BY 1, 2";
         static const char *const columns[] = { "queue", "limit", "then", "now" };

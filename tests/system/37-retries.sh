@@ -183,7 +183,7 @@ waits_and_says_so() {
         out=$(ctl explain "$job")
         t_match "$out" "job $job of acme, queue slow: retrying"
         t_match "$out" "retry: 1 of its 3 attempts failed \(exit 4\); the next one comes at 20"
-        t_match "$out" "change: tenantqctl cancel $job"
+        t_match "$out" "change: tenantqctl requeue $job, to have it at once; tenantqctl cancel $job"
         t_eq "$(ctl --json queue acme | d_json '[(q["queue"], q["reason"], q["jobs"]) for q in j["queues"]]')" \
                 '[["slow", "retry", 1]]' "counts of the queue"
         t_eq "$(field "$job" failures)" 1 "failures"

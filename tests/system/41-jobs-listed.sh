@@ -108,8 +108,8 @@ run held|--state running,held
 held|--filter state=held
 odd bad ok|--state done
 run odd bad ok|--state done,running
-odd bad|--failed
-odd bad|--filter failed=yes
+bad|--failed
+bad|--filter failed=yes
 ok|--filter failed=no
 run|--name nightly-*
 run bad ok|-a --name nightly-*

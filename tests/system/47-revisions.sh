@@ -134,6 +134,15 @@ globex: weight 2 -> 5'
         ctl limits unset acme weight >/dev/null
         ctl limits set --for 1h acme weight=99 >/dev/null
         t_match "$(ctl limits copy --dry-run acme globex)" 'globex: weight [0-9a-z]+ -> 7 '
+        t_match "$(ctl policy export acme)" 'weight = 7'
+        # Back to what was set before ends it.
+        ctl limits set acme weight=15 >/dev/null
+        local revision
+        revision=$(ctl limits history --noheadings -o revision -n 1 acme)
+        ctl limits set --for 1h acme weight=99 >/dev/null
+        t_match "$(ctl limits diff acme "$revision" || true)" 'weight .*15 .*99'
+        t_match "$(ctl limits rollback --to "$revision" acme)" 'weight 99 -> 15'
+        t_eq "$(value acme weight)" 15
         ctl limits set acme weight=7 >/dev/null
         ctl limits rollback --to 0 globex >/dev/null
         ctl limits rollback --to 0 acme >/dev/null
@@ -149,7 +158,7 @@ less_than_runs() {
         done
         for job in "${jobs[@]}"; do t_wait 10 d_state_is "$job" running; done
         d_status 4 ctl limits set acme concurrency=1 2>"$D/said"
-        t_match "$(cat "$D/said")" 'concurrency: 1 is less than the 3 of its jobs that run: nothing of it starts until 2 of them have ended; --force does it nevertheless; nothing was changed'
+        t_match "$(cat "$D/said")" 'concurrency: 1 is less than the 3 of its jobs that run: nothing of it starts until 3 of them have ended; --force does it nevertheless; nothing was changed'
         d_status 4 ctl limits set --dry-run acme concurrency=1 2>/dev/null
         t_match "$(ctl limits set --dry-run --force acme concurrency=1)" 'concurrency 4 -> 1 \(not done: --dry-run\)'
         t_eq "$(value acme concurrency)" 4 "nothing was changed"
@@ -184,9 +193,9 @@ for_some_time() {
         t_match "$(ctl limits history -n 4 acme)" 'weight +5 +50 +20[-0-9]+ [:0-9]+ +root +- +burst'
         # To go back, it counts as what stood behind it.
         ctl limits set --for 1h acme weight=90 >/dev/null
-        d_status 0 ctl limits diff acme "$(($(revision acme) - 1))"
-        t_match "$(ctl limits rollback --to "$(revision acme)" acme)" 'is set now'
-        ctl limits set acme weight=5 >/dev/null
+        d_status 1 ctl limits diff acme "$(($(revision acme) - 1))" >"$D/said"
+        t_match "$(cat "$D/said")" 'weight +5 +90'
+        t_match "$(ctl limits rollback --to "$(revision acme)" acme)" 'weight 90 -> 5 '
         t_match "$(ctl limits history -n 1 acme)" 'weight +90 +5 '
         d_status 2 ctl limits set --for never acme weight=5 2>"$D/said"
         t_match "$(cat "$D/said")" '--for "never": expected a time span from 1s, such as 2h'

@@ -383,7 +383,7 @@ BAD_JOBS = [
     "[Job]\nExecStart=/bin/true\nPriority=101\n",
     "[Job]\nExecStart=/bin/true\nPriority=+1\n",
     "[Job]\nExecStart=/bin/true\nPriority=1e1\n",
-    "[Job]\nExecStart=/bin/true\nStartAfter=tomorrow\n",
+    "[Job]\nExecStart=/bin/true\nStartAfter=someday\n",
     "[Job]\nExecStart=/bin/true\nStartAfter=2026-13-01\n",
     "[Job]\nExecStart=/bin/true\nDeadline=2026-02-30\n",
     "[Job]\nExecStart=/bin/true\nAfter=\n",

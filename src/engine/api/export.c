@@ -21,9 +21,10 @@ static int by_name(const void *a, const void *b) {
         return strcmp(((const TqQueueLimit *)a)->name, ((const TqQueueLimit *)b)->name);
 }
 
-/* In one order, whatever was set and unset since: two exports can be compared. */
-static void print_tenant(const Settings *s, const Tenant *t, bool with_pool, TqBuffer *out) {
-        const Layers *l = settings_layers(s, t->id);
+/* In one order, whatever was set and unset since: two exports can be compared. l: NULL: nobody's.
+ */
+static void print_tenant(const Settings *s, const Tenant *t, const Layers *l, bool with_pool,
+                         TqBuffer *out) {
         TqQueueLimit queues[TQ_QUEUE_LIMITS];
         int n = l ? layers_queues(l, queues) : 0;
 
@@ -40,16 +41,22 @@ static void print_tenant(const Settings *s, const Tenant *t, bool with_pool, TqB
         }
 }
 
-/* As far as it can be changed live: ExportPolicy(tenant or empty). */
+/* As far as it can be changed live, and without an end: ExportPolicy(tenant or empty). */
 int verb_export_policy(Call *c) {
+        TQ_FREE Layers *l = calloc(1, sizeof(*l));
         TQ_FREE const Tenant **list = NULL;
         TQ_BUFFER_CLEANUP TqBuffer out = {};
         size_t n = 0;
-        int r = call_visible_tenants(c, &list, &n);
+        int r = l ? call_visible_tenants(c, &list, &n) : -ENOMEM;
 
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (!list[i]->is_former && (!c->tenant || list[i] == c->tenant))
-                        print_tenant(c->api->settings, list[i], false, &out);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (list[i]->is_former || (c->tenant && list[i] != c->tenant))
+                        continue;
+                r = settings_layers_for_good(c->api->settings, list[i]->id, l);
+                if (r >= 0 || r == -ENOENT)
+                        print_tenant(c->api->settings, list[i], r < 0 ? NULL : l, false, &out);
+                r = r == -ENOENT ? 0 : r;
+        }
         if (r >= 0)
                 r = tq_buffer_error(&out);
         return r < 0 ? r : sd_bus_reply_method_return(c->message, "s", tq_buffer_string(&out));
@@ -70,7 +77,7 @@ int verb_export(Call *c) {
                 tq_policyfile_print(&settings_host(s)->policy, &out);
         for (size_t i = 0; i < n; i++)
                 if (!list[i]->is_former)
-                        print_tenant(s, list[i], true, &out);
+                        print_tenant(s, list[i], settings_layers(s, list[i]->id), true, &out);
         r = tq_buffer_error(&out);
         return r < 0 ? r : sd_bus_reply_method_return(c->message, "s", tq_buffer_string(&out));
 }

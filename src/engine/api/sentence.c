@@ -303,8 +303,10 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                     "%" PRIu64 " of its %" PRIu64 " attempts failed (%s); the next one comes at ",
                     r->current, r->maximum, ej->failed_as ? ej->failed_as : "?");
                 say_time(s->text, sizeof(s->text), r->until_usec);
-                PUT(s->change, "tenantqctl cancel %" PRIu64 ", if it need not be tried again",
-                    job->id);
+                PUT(s->change,
+                    "tenantqctl requeue %" PRIu64 ", to have it at once; tenantqctl cancel %" PRIu64
+                    ", if it need not be tried again",
+                    job->id, job->id);
                 break;
         case TQ_WAIT_TENANT_DISABLED:
                 say_disabled(et, s);

@@ -65,7 +65,7 @@ static int check_concurrency(const Change *c, const TqTenant *view, const char *
                            "%" PRIu64 " is less than the %" PRIu64 " of its jobs that run: nothing "
                            "of it starts until %" PRIu64 " of them have ended; --force does it "
                            "nevertheless",
-                           may, running, running - may);
+                           may, running, TQ_MIN(running - may + 1, running));
 }
 
 /* Who has run for longer already is stopped at once. */

@@ -92,6 +92,42 @@ const Layers *settings_layers(const Settings *s, uint32_t tenant) {
         return ts ? &ts->layers : NULL;
 }
 
+/* One that is not understood stays out, as it does when it is loaded. */
+static int put_for_good(Layers *l, const LiveLimit *live) {
+        TqQueueLimit of_queue = {};
+        TqLimits one = {};
+
+        if (live->queue[0] != '\0')
+                layers_unset_queue(l, live->queue, tq_limits_find(live->name));
+        else
+                (void)tq_limits_unset(&l->live, live->name, NULL);
+        if (!live->back)
+                return 0;
+        if (live->queue[0] != '\0')
+                return tq_policy_queue_set(&of_queue, live->name, live->back, 0, NULL) < 0
+                               ? 0
+                               : layers_set_queue(l, live->queue, &of_queue);
+        return tq_limits_set(&one, live->name, live->back, TQ_SCOPE_TENANT, true, 0, NULL) < 0
+                       ? 0
+                       : tq_limits_overlay(&l->live, &one);
+}
+
+int settings_layers_for_good(const Settings *s, uint32_t tenant, Layers *ret) {
+        const TenantSettings *ts = find(s, tenant);
+        int r = 0;
+
+        if (!ts)
+                return -ENOENT;
+        *ret = ts->layers;
+        TQ_LIST_FOREACH(node, &ts->live.all) {
+                const LiveLimit *l = TQ_LIST_ENTRY(node, LiveLimit, link);
+
+                if (r >= 0 && l->until_usec > 0)
+                        r = put_for_good(ret, l);
+        }
+        return r < 0 ? r : layers_resolve(ret, &s->host, &ret->live, &ret->effective, NULL);
+}
+
 bool settings_waits_when_full(const Settings *s, uint32_t tenant) {
         const TenantSettings *ts = find(s, tenant);
 

@@ -46,6 +46,8 @@ void settings_describe(Settings *s, const Tenant *t, TenantEvent *ret);
 
 /* NULL: nobody's. */
 const Layers *settings_layers(const Settings *s, uint32_t tenant);
+/* The same as it will be when nothing is set for some time any more. -ENOMEM, -E2BIG. */
+int settings_layers_for_good(const Settings *s, uint32_t tenant, Layers *ret);
 /* Whether its files wait where they are while a limit refuses them (on_full=). */
 bool settings_waits_when_full(const Settings *s, uint32_t tenant);
 /* Why nothing of it starts; NULL: something may. */

@@ -53,7 +53,7 @@ int starting_begin(Starting *s, sd_event *event, pid_t pid) {
         s->pid = pid;
         s->since = tq_clock_boottime_usec();
         return sd_event_add_time_relative(event, &s->timer, CLOCK_BOOTTIME, LOOK_USEC,
-                                          TQ_USEC_PER_SEC, on_look, s);
+                                          100 * TQ_USEC_PER_MSEC, on_look, s);
 }
 
 void starting_end(Starting *s) {
