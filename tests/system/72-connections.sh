@@ -144,7 +144,7 @@ engine_cpu() {
 exhausted() {
         local job ends status=0 cpu limit=128
         no_trail
-        job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps --state done -n 1 quiet | d_json 'j["jobs"][0]["job"]')
+        job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps --state 'done' -n 1 quiet | d_json 'j["jobs"][0]["job"]')
         # Not less: tenantq-exec needs the numbers up to 103 while it becomes the engine.
         d_stop
         (

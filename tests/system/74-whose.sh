@@ -220,7 +220,7 @@ owner_file_says_nothing() {
         printf '%s\n' "$said" >"$D/logs/erlich/.owner"
         d_start
         t_wait 5 d_tenant_is erlich ready
-        t_eq "$(ctl logs "$(ctl --json ps --state done -n 1 erlich | d_json 'j["jobs"][0]["job"]')")" mine
+        t_eq "$(ctl logs "$(ctl --json ps --state 'done' -n 1 erlich | d_json 'j["jobs"][0]["job"]')")" mine
 }
 
 # The directory changes hands while its jobs are on their way to a start: each runs as who submitted it, or waits.

@@ -261,7 +261,7 @@ ledger_log() {
         local before after
         before=$(ctl run -t acme -- /bin/true)
         rm "$D/state/ledger/ledger.db-wal"
-        after=$(ctl run -w -t acme -- /bin/true && ctl --json ps --state done -n 1 acme | d_json 'j["jobs"][0]["job"]')
+        after=$(ctl run -w -t acme -- /bin/true && ctl --json ps --state 'done' -n 1 acme | d_json 'j["jobs"][0]["job"]')
         t_match "$(tail -n 5 "$D/log")" "the ledger's log .*ledger.db-wal. had gone; nothing of it is lost"
         [ -s "$D/state/ledger/ledger.db-wal" ] || t_fail "there is no log"
         # As after a power cut: no clean close.

@@ -12,7 +12,8 @@ typedef struct Profiles Profiles;
 int profiles_load(int config_fd, bool is_lenient, Profiles **ret, TqError *err);
 Profiles *profiles_free(Profiles *p);
 
-/* From the SHA-256 of the administrator's names and texts, in whatever order they lie there; 0: none. */
+/* From the SHA-256 of the administrator's names and texts, in whatever order they lie there; 0:
+ * none. */
 uint32_t profiles_sum(const Profiles *p);
 
 /* A profile for jobs. NULL: none of that name. */
