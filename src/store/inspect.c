@@ -117,6 +117,13 @@ static const Check checks[] = {
                              " WHERE a.new_value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM limits l"
                              " WHERE l.tenant = k.tenant AND l.name = k.name AND l.queue = "
                              "k.queue)" },
+        { "rollout", 12,
+          "SELECT 'rollout of tenant ' || tenant || ': there is no such tenant' FROM rollouts r"
+          " WHERE NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = r.tenant)" },
+        { "rollout", 12,
+          "SELECT 'rollout of tenant ' || tenant || ': ' || percent || ' % in ' || span_usec ||"
+          " ' us since ' || begun_usec FROM rollouts WHERE percent <= 100 OR span_usec <= 0"
+          " OR begun_usec < 0" },
         { "dead", 5,
           "SELECT 'job ' || id || ': a dead letter that has not ended' FROM jobs"
           " WHERE dead <> 0 AND state <> 'done'" },

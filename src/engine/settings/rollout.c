@@ -350,7 +350,7 @@ static int add(Rollouts *all, uint32_t tenant, const TqLedgerRollout *row) {
         if (!x)
                 return -ENOMEM;
         *x = (Rollout){ .tenant = tenant, .row = *row, .due_usec = tq_clock_boottime_usec() };
-        x->end_usec = x->due_usec + tq_sub_u64(row->span_usec, over);
+        x->end_usec = tq_add_u64(x->due_usec, tq_sub_u64(row->span_usec, over));
         r = tq_map_put(&all->all, tenant, x);
         if (r < 0) {
                 free(x);
@@ -369,8 +369,12 @@ static void on_begun(void *data, const Tenant *t, const TqLedgerRollout *row) {
 
 static int on_row(void *userdata, uint32_t tenant, const TqLedgerRollout *row) {
         Rollouts *all = userdata;
+        const Tenant *t = tenants_get(all->settings->tenants, tenant);
 
-        return tenants_get(all->settings->tenants, tenant) ? add(all, tenant, row) : 0;
+        if (t && t->revision == row->revision)
+                return add(all, tenant, row);
+        /* What the last engine has taken back, and could not say any more that it had. */
+        return record(all, &(Rollout){ .tenant = tenant, .row = *row }, TQ_LEDGER_ROLLED_OUT);
 }
 
 int rollouts_load(Rollouts *all) {
@@ -385,7 +389,7 @@ void rollouts_start(Rollouts *all) {
 uint64_t rollouts_until(const Rollouts *all, uint32_t tenant) {
         const Rollout *x = tq_map_get(&all->all, tenant);
 
-        return x ? x->row.begun_usec + x->row.span_usec : 0;
+        return x ? tq_add_u64(x->row.begun_usec, x->row.span_usec) : 0;
 }
 
 int rollouts_new(sd_event *event, Settings *settings, Drift *drift, Rollouts **ret) {
