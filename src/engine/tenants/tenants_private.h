@@ -22,3 +22,6 @@ struct Tenants {
 /* Its name is another one, and that of those who had it before; recorded. */
 int tenants_rename(Tenants *ts, Tenant *t, const char *name);
 void tenants_take_name_off(Tenants *ts, const Tenant *t);
+
+/* An event for each sentence that was not there before. */
+void tenants_tell_notes(Tenants *ts, Tenant *t, const char *note);
