@@ -26,9 +26,9 @@ static int refuse(const Call *c, int error) {
                                   "explain says what it waits for)",
                                   c->job, state);
         case -ETIME:
-                return call_error(c, TQ_CONTROL_REFUSED,
-                                  "job %" PRIu64 " could not start again: its Deadline= is past",
-                                  c->job);
+                return call_error(
+                        c, TQ_CONTROL_REFUSED,
+                        "job %" PRIu64 " could not start again before its Deadline=", c->job);
         case -E2BIG:
                 return call_error(c, TQ_CONTROL_REFUSED,
                                   "job %" PRIu64 " has had %u attempts: cancel it, and rerun hands "
