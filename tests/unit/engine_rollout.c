@@ -127,7 +127,7 @@ static void expect_ops(const char *want) {
         commit();
 }
 
-#define UNTIL FAKE_EPOCH + fake_now
+#define UNTIL (FAKE_EPOCH + fake_now)
 
 START_TEST(stays) {
         begin();
