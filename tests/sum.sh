@@ -12,10 +12,27 @@
 sum_passed=0
 sum_failed=0
 sum_skipped=0
+sum_failures=()
 
 sum_fail() {
         printf 'not ok %s\n' "$*"
         sum_failed=$((sum_failed + 1))
+        sum_failures+=("$*")
+}
+
+# Keeps the names of what failed in the log $2 of $1, and the first lines of why: sum_print says them again at the
+# end, where they are found. What the log itself says again is taken instead of where it was said first.
+sum_keep_failures() {
+        local name=$1 line
+        local -a again=() first=()
+        while IFS= read -r line; do
+                again+=("${line#failed: }")
+        done < <(grep -a '^failed: ' "$2")
+        while IFS= read -r line; do
+                first+=("$name: ${line#not ok }")
+        done < <(grep -a -A 3 '^not ok ' "$2" | grep -a -E '^(not ok|#) ' | cut -c -400 | head -n 40)
+        [ "${#again[@]}" -gt 0 ] || again=("${first[@]}")
+        sum_failures+=("${again[@]}")
 }
 
 # Adds the last line of the log $2 of the command named $1, which ended with status $3.
@@ -30,6 +47,7 @@ sum_add() {
         sum_passed=$((sum_passed + BASH_REMATCH[1]))
         sum_failed=$((sum_failed + BASH_REMATCH[2]))
         sum_skipped=$((sum_skipped + BASH_REMATCH[3]))
+        [ "${BASH_REMATCH[2]}" -eq 0 ] || sum_keep_failures "$name" "$2"
         if [ "${BASH_REMATCH[2]}" -eq 0 ] && [ "$3" -ne 0 ]; then
                 sum_fail "$name: nothing failed, but the status is $3"
         fi
@@ -57,8 +75,9 @@ sum_run() {
         rm -f "$log"
 }
 
-# Prints the sum; fails if anything did.
+# Prints what failed and the sum; fails if anything did.
 sum_print() {
+        [ "${#sum_failures[@]}" -eq 0 ] || printf 'failed: %s\n' "${sum_failures[@]}"
         printf '%d passed, %d failed, %d skipped\n' "$sum_passed" "$sum_failed" "$sum_skipped"
         [ "$sum_failed" -eq 0 ]
 }

@@ -1547,9 +1547,9 @@ class World:
         if rng.random() < 0.8:
             self.reload(self.users[rng.choice([0, 0, 0, 1, 1, 2, 5])])
         if rng.random() < 0.05:
+            # Nobody is told when it is done: what it changes may come at any later step.
             os.kill(self.daemon, signal.SIGHUP)
-            if self.host_is_good and "bad" not in self.files.values():
-                self.is_dirty = False
+            self.is_dirty = True
             self.note("SIGHUP to tenantqd")
 
     def mend_files(self):
@@ -1717,6 +1717,7 @@ class World:
         self.figures["restarts"] += 1
         kind = rng.choice(["stop", "stop", "daemon", "daemon", "engine", "engine", "both", "both", "term-all"])
         if self.is_dirty or rng.random() < 0.7:
+            # Which comes after any SIGHUP that is still on its way.
             self.mend_files()
             self.reload(self.root)
         if rng.random() < 0.5:
