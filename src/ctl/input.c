@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "ctl/ctl.h"
 
 /* What the caller names: a file, a link, a pipe, or - for standard input. It is read with the
@@ -27,4 +30,41 @@ int input_read(const char *name, size_t max, TqBuffer *ret) {
         if (f != stdin)
                 (void)fclose(f);
         return r;
+}
+
+/* A thread, since reading a file can't be waited for, and of a terminal only one may read that is
+ * not stopped for it. */
+static void *feed(void *data) {
+        TQ_CLOSE int fd = (int)(intptr_t)data;
+        char piece[65536];
+        ssize_t n;
+
+        do {
+                n = read(STDIN_FILENO, piece, sizeof(piece));
+                if (n > 0 && tq_fs_write_all(fd, piece, (size_t)n) < 0)
+                        break; /* the job reads no more, or has ended */
+        } while (n > 0 || (n < 0 && errno == EINTR));
+        return NULL;
+}
+
+int input_feed(int fd) {
+        pthread_attr_t attr;
+        sigset_t set, before;
+        pthread_t thread;
+        int r;
+
+        /* Signals are for whoever waits for the job; but one in the background that reads from its
+         * terminal is stopped, as others are. */
+        (void)sigfillset(&set);
+        (void)sigdelset(&set, SIGTTIN);
+        (void)pthread_attr_init(&attr);
+        (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        (void)pthread_sigmask(SIG_SETMASK, &set, &before);
+        r = pthread_create(&thread, &attr, feed, (void *)(intptr_t)fd);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+        (void)pthread_attr_destroy(&attr);
+        if (r == 0)
+                return 0;
+        (void)tq_close(fd);
+        return fail(TQ_EXIT_FAILURE, "no thread can be had for standard input: %s", strerror(r));
 }
