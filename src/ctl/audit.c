@@ -129,24 +129,18 @@ static int make_sentences(TqTable *t) {
 }
 
 static int print(const Options *o, TqTable *t, bool limits_only) {
-        bool has_end = false;
-        const char *columns;
-        bool is_narrow = !limits_only && o->width > 0 && o->width < WIDE && !o->columns;
+        /* What may be long stands last: nothing is beside it. */
+        static const char *const columns[2][2] = {
+                { "audit,time_usec,kind,tenant,queue,job,limit,old,new,until_usec,by,why,text",
+                  "?audit,time_usec,kind,tenant,?job,text" },
+                { "revision,time_usec,tenant,queue,limit,old,new,until_usec,by,why,text",
+                  "revision,time_usec,?tenant,text" },
+        };
+        bool is_narrow = o->width > 0 && o->width < WIDE && !o->columns;
         int r = is_narrow ? make_sentences(t) : 0;
 
-        for (size_t row = 0; row < t->n_rows; row++)
-                has_end |= tq_table_integer(t, row, "until_usec", 0) > 0;
-        if (limits_only)
-                columns =
-                        has_end ? "revision,time_usec,tenant,?queue,limit,??old,new,?until_usec,by,"
-                                  "text,why"
-                                : "revision,time_usec,tenant,?queue,limit,??old,new,by,text,why";
-        else
-                columns = is_narrow ? "?audit,time_usec,kind,tenant,?job,text"
-                                    : "audit,time_usec,kind,tenant,queue,job,limit,old,new,by,"
-                                      "text,why";
         if (r == 0)
-                r = table_print(o, t, columns);
+                r = table_print(o, t, columns[limits_only][is_narrow]);
         if (r == 0 && t->n_rows == o->rows)
                 output_remark(o, "(the newest %zu; more with -n)", t->n_rows);
         return r;

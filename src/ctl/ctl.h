@@ -53,6 +53,8 @@ int call_with_texts(const Options *o, Call *c, const char *method, const char *c
 bool call_quietly(const Options *o, const char *method, TqTable *ret);
 /* 0; -E2BIG, or why it can't be read. */
 int input_read(const char *name, size_t max, TqBuffer *ret);
+/* Runs fn beside the caller, which is not waited for; signals are the caller's. 0; an exit code. */
+int thread_start(void *(*fn)(void *data), void *data);
 /* From now on standard input goes to fd, which is taken, while the caller does something else; to
  * its end, or until nobody reads there. 0; an exit code. */
 int input_feed(int fd);
@@ -87,6 +89,9 @@ int output_terminal_width(void); /* of standard output; 0: it is none */
 /* What is said beside a table; not if only its rows are wanted. */
 void output_remark(const Options *o, const char *fmt, ...) TQ_PRINTF(2, 3);
 int output_finish(void); /* an exit code: a full disk or closed pipe is a failure */
+/* As head(1) would have it: we end when nobody reads standard output any more, also while there is
+ * nothing to write. 0; an exit code. */
+int output_end_with_reader(void);
 
 /* ps.c, limits.c, tenants.c: the tables behind the verbs */
 int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret);

@@ -172,7 +172,7 @@ static int print_new(Logs *l, size_t rows) {
 static int follow(Logs *l) {
         CALL_CLEANUP Call c = {};
         uint64_t serial = 1;
-        int r = 0;
+        int r = output_end_with_reader();
 
         for (size_t rows = l->o->rows; r == 0; rows = SIZE_MAX) {
                 r = call_about_job(l->o, &c, "WaitNews", serial, NULL);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -48,23 +46,9 @@ static void *feed(void *data) {
 }
 
 int input_feed(int fd) {
-        pthread_attr_t attr;
-        sigset_t set, before;
-        pthread_t thread;
-        int r;
+        int r = thread_start(feed, (void *)(intptr_t)fd);
 
-        /* Signals are for whoever waits for the job; but one in the background that reads from its
-         * terminal is stopped, as others are. */
-        (void)sigfillset(&set);
-        (void)sigdelset(&set, SIGTTIN);
-        (void)pthread_attr_init(&attr);
-        (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-        (void)pthread_sigmask(SIG_SETMASK, &set, &before);
-        r = pthread_create(&thread, &attr, feed, (void *)(intptr_t)fd);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-        (void)pthread_attr_destroy(&attr);
-        if (r == 0)
-                return 0;
-        (void)tq_close(fd);
-        return fail(TQ_EXIT_FAILURE, "no thread can be had for standard input: %s", strerror(r));
+        if (r != 0)
+                (void)tq_close(fd);
+        return r;
 }

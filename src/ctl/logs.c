@@ -368,6 +368,8 @@ int verb_logs(const Options *o, int argc, char *argv[]) {
 
         (void)argc;
         r = parse_job(argv[0], &f.job);
+        if (r == 0 && o->follow)
+                r = output_end_with_reader();
         if (r != 0)
                 return r;
         return o->follow ? follow(&f) : logs_copy(o, f.job, false);

@@ -49,6 +49,20 @@ int output_finish(void) {
                     errno ? strerror(errno) : "");
 }
 
+/* Who waits for something to write would find out only then. */
+static void *await_reader(void *data) {
+        struct pollfd reader = { .fd = STDOUT_FILENO };
+
+        while (poll(&reader, 1, -1) <= 0)
+                ;
+        _exit(TQ_EXIT_FAILURE);
+        return data;
+}
+
+int output_end_with_reader(void) {
+        return thread_start(await_reader, NULL);
+}
+
 size_t output_safe(FILE *to, const char *data, size_t size) {
         size_t i = 0;
 

@@ -7,9 +7,12 @@
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
-#define ANY_COLUMNS  "job,tenant,queue,name,state,wait_reason,??wait_usec,??run_usec,?cpu_usec"
-#define LIVE_COLUMNS ANY_COLUMNS ",?memory_bytes"
-#define COLUMNS      ANY_COLUMNS ",?memory_peak_bytes,verdict"
+#define ANY_COLUMNS "job,tenant,queue,name,state,wait_reason,??wait_usec,??run_usec,?cpu_usec"
+
+static const char live_columns[] = ANY_COLUMNS ",?memory_bytes";
+static const char all_columns[] = ANY_COLUMNS ",?memory_peak_bytes,verdict";
+static const char ended_columns[] = "job,tenant,queue,name,ended_usec,??wait_usec,?run_usec,"
+                                    "??cpu_usec,??memory_peak_bytes,verdict";
 
 /* A list is put together of what is asked one after the other: each job is taken where it is met
  * first. */
@@ -87,22 +90,23 @@ int ps_list(const Options *o, const char *tenant, bool all, TqTable *ret) {
         return list(o, &(JobList){ .tenant = tenant, .all = all, .rows = ret });
 }
 
-static int print(const Options *o, const TqTable *t, bool all, bool is_filtered) {
+static int print(const Options *o, const TqTable *t, const char *columns, bool is_filtered) {
         int r = 0;
 
         if (t->n_rows == 0)
                 output_remark(o, is_filtered ? "no such jobs"
-                                 : all       ? "no jobs"
-                                       : "no jobs wait or run; -a shows those that have ended");
+                                 : columns == live_columns
+                                         ? "no jobs wait or run; -a shows those that have ended"
+                                         : "no jobs");
         else
-                r = table_print(o, t, all ? COLUMNS : LIVE_COLUMNS);
+                r = table_print(o, t, columns);
         if (r == 0 && t->n_rows == o->rows)
                 output_remark(o, "(the first %zu; more with -n)", t->n_rows);
         return r;
 }
 
 int ps_print(const Options *o, const TqTable *t, bool all) {
-        return print(o, t, all, false);
+        return print(o, t, all ? all_columns : live_columns, false);
 }
 
 int verb_ps(const Options *o, int argc, char *argv[]) {
@@ -115,7 +119,11 @@ int verb_ps(const Options *o, int argc, char *argv[]) {
         if (r == 0)
                 r = list(o, &l);
         if (r == 0 && !o->json)
-                r = print(o, &t, l.all, l.filters.n > 0);
+                r = print(o, &t,
+                          l.filters.skip_live ? ended_columns
+                          : l.all             ? all_columns
+                                              : live_columns,
+                          l.filters.n > 0);
         else if (r == 0)
                 output_json(&t, "tenantq.jobs.v1", "jobs");
         filters_done(&l.filters);

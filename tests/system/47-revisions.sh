@@ -39,10 +39,10 @@ acme: queue_depth unset -> 50 \(revision 1\)'
         ctl limits set globex weight=2 >/dev/null
         t_eq "$(revision acme) $(revision globex)" "2 3" "each tenant's last"
         t_match "$(ctl limits history acme)" "REVISION +TIME .*
-2 .* acme +- +weight +9 +11 +root +- +-
-1 .* acme +- +queue_depth +- +50 +root +- +plan 4711
-1 .* acme +etl +concurrency +- +2 +root +- +plan 4711
-1 .* acme +- +weight +7 +9 +root +- +plan 4711"
+2 .* acme +- +weight +9 +11 +- +root +- +-
+1 .* acme +- +queue_depth +- +50 +- +root +plan 4711 +-
+1 .* acme +etl +concurrency +- +2 +- +root +plan 4711 +-
+1 .* acme +- +weight +7 +9 +- +root +plan 4711 +-"
         t_eq "$(ctl limits history --noheadings -o revision -n 2 | tr '\n' ' ')" "3 2 " "the newest of all tenants"
         t_eq "$(ctl limits log --json acme)" "$(ctl limits history --json acme)" "limits log"
         before=$(revision acme)
@@ -78,7 +78,7 @@ back() {
         t_match "$(ctl limits rollback --to 1 --dry-run acme)" '^acme: weight 11 -> 9 \(not done: --dry-run\)$'
         t_eq "$(value acme weight) $(revision acme)" "11 $before" "after a trial"
         t_match "$(ctl limits rollback --to 1 -m oops acme)" '^acme: weight 11 -> 9 \(revision 4\)$'
-        t_match "$(ctl limits history -n 1 acme)" 'weight +11 +9 +root +back to revision 1 +oops'
+        t_match "$(ctl limits history -n 1 acme)" 'weight +11 +9 +- +root +oops +back to revision 1'
         t_match "$(ctl limits rollback --to 0 acme)" 'acme: queue_depth 50 -> unset'
         t_eq "$(ctl limits get --json acme/etl | d_json 'j["limits"]')" "[]" "a queue's"
         t_eq "$(value acme weight)" 7 "the file's value holds"
@@ -189,8 +189,8 @@ for_some_time() {
         t_wait 5 holds acme weight 5
         in_range $(($(now_ms) - from)) 1900 3200 "ms until it was back"
         t_eq "$(value acme queue_depth)" null "what was not set before is not set again"
-        t_match "$(ctl limits history -n 2 acme)" 'weight +50 +5 .*tenantq +its time is over'
-        t_match "$(ctl limits history -n 4 acme)" 'weight +5 +50 +20[-0-9]+ [:0-9]+ +root +- +burst'
+        t_match "$(ctl limits history -n 2 acme)" 'weight +50 +5 .*tenantq +- +its time is over'
+        t_match "$(ctl limits history -n 4 acme)" 'weight +5 +50 +20[-0-9]+ [:0-9]+ +root +burst'
         # To go back, it counts as what stood behind it.
         ctl limits set --for 1h acme weight=90 >/dev/null
         d_status 1 ctl limits diff acme "$(($(revision acme) - 1))" >"$D/said"
@@ -261,7 +261,7 @@ unset_for_some_time() {
 
 who() {
         SUDO_USER=olga ctl limits set -m 'on call' acme weight=8 >/dev/null
-        t_match "$(ctl limits history -n 1 acme)" 'weight +7 +8 +olga \(sudo\) +- +on call'
+        t_match "$(ctl limits history -n 1 acme)" 'weight +7 +8 +- +olga \(sudo\) +on call'
         t_eq "$(ctl audit list --json -n 1 | d_json '[(r["uid"], r["sudo_user"], r["kind"], r["why"]) for r in j["audit"]]')" \
                 '[[0, "olga", "limits", "on call"]]'
         as_user 61059 env SUDO_USER=root "$D/bin/tenantqctl" limits set acme weight=9 2>/dev/null && t_fail "a stranger may"
@@ -270,7 +270,7 @@ who() {
         ctl reload
         t_match "$(ctl audit list -n 3)" 'reload +- .*
 .*resume +- .*
-.*pause +- .* root +- +kernel update'
+.*pause +- .* root +kernel update'
         t_match "$(ctl events -n 4)" 'pause +- +- +0 +state open -> paused by root: kernel update
 .*limits +acme +- +0 +weight 7 -> 8 by olga \(sudo\): on call'
         ctl limits unset acme weight >/dev/null

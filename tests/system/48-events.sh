@@ -83,14 +83,18 @@ print([(e["kind"], e["tenant"]) for e in map(json.loads, open(sys.argv[1]))])' "
                 "[('limits', 'globex'), ('limits', 'globex')]" "a line each"
 }
 
-# Who reads has enough: nothing is said.
+# Who reads has enough: nothing is said, nor waited for.
 reader_goes() {
-        timeout 10 "$D/bin/tenantqctl" events -f 2>"$D/err" | head -n 1 >/dev/null &
-        sleep 1
+        local job since=$SECONDS
         ctl limits set acme weight=40 >/dev/null
-        ctl limits set acme weight=41 >/dev/null
-        wait $! || true
+        D_TIMEOUT=30 ctl events -f 2>"$D/err" | head -n 1 >/dev/null || true
         t_eq "$(cat "$D/err")" "" "what is said"
+        job=$(ctl run -t acme -- sh -c 'echo 1; exec sleep 60')
+        t_wait 5 d_state_is "$job" running
+        D_TIMEOUT=30 ctl logs -f "$job" 2>"$D/err" | head -n 1 >/dev/null || true
+        t_eq "$(cat "$D/err")" "" "what logs says"
+        ctl cancel "$job"
+        [ $((SECONDS - since)) -lt 15 ] || t_fail "it took $((SECONDS - since)) s"
 }
 
 # It waits without asking.
