@@ -123,6 +123,12 @@ bool tq_fs_is_within(int dir_fd, const char *name) {
         return fd != -ENOENT;
 }
 
+int tq_fs_readdir(DIR *dir, const struct dirent **ret) {
+        errno = 0;
+        *ret = readdir(dir);
+        return *ret ? 1 : -errno;
+}
+
 int tq_fs_opendir(int dir_fd, const char *name, DIR **ret) {
         TQ_CLOSE int fd = tq_fs_open_dir(dir_fd, name);
 

@@ -44,6 +44,10 @@ bool tq_fs_is_within(int dir_fd, const char *name);
 /* The same, to be read: TQ_CLOSEDIR. Returns 0 or negative errno. */
 int tq_fs_opendir(int dir_fd, const char *name, DIR **ret);
 
+/* readdir(3), whose errors look like the end. Positive: *ret is the next entry; 0: there are no
+ * more; negative errno. */
+int tq_fs_readdir(DIR *dir, const struct dirent **ret);
+
 static inline void tq_closedirp(DIR **dir) {
         if (*dir)
                 (void)closedir(*dir);

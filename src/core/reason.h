@@ -30,7 +30,8 @@ typedef enum TqWait {
 
 typedef struct TqWaitRow {
         const char *word;
-        const char *help; /* what it means, one line */
+        const char *help;              /* what it means, one line */
+        bool has_current, has_maximum; /* of its TqReason: else it is 0 and means nothing */
 } TqWaitRow;
 
 extern const TqWaitRow tq_reason_waits[_TQ_WAIT_MAX];

@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "base/fs.h"
 #include "ctl/ctl.h"
+#include "ctl/program.h"
 #include "ctl/verbs.h"
 #include "store/snapshot.h"
 
@@ -32,13 +33,22 @@ int ledger_ask(const Options *o, int *ret_fd) {
 
 int ledger_open(const Options *o, const char *file, TqSnapshot **ret) {
         TQ_CLOSE int fd = -EBADF;
+        sigset_t ends, before;
         TqError err = {};
         char text[768];
         int r = file ? 0 : ledger_ask(o, &fd);
 
         if (r != 0)
                 return r;
+        /* Its copies are gone when this returns, and would stay if we were ended meanwhile. */
+        program_block(&ends, &before);
         r = file ? tq_snapshot_open(file, ret, &err) : tq_snapshot_open_fd(fd, ret, &err);
+        if (program_is_interrupted(&ends)) {
+                if (r >= 0)
+                        *ret = tq_snapshot_close(*ret);
+                r = tq_error(&err, -EINTR, "interrupted");
+        }
+        program_unblock(&ends, &before);
         return r < 0 ? fail(TQ_EXIT_FAILURE, "%s", tq_error_format(&err, text, sizeof(text))) : 0;
 }
 
@@ -105,23 +115,39 @@ static int target_publish(Target *t) {
         return fsync(t->dir_fd) < 0 ? failed(t->file, tq_errno()) : 0;
 }
 
+/* All of it, or no file: whoever ends us waits for that. */
+static int write_backup(Target *t, int from, uint64_t *ret_size) {
+        sigset_t ends, before;
+        int r, error;
+
+        program_block(&ends, &before);
+        r = target_open(t);
+        error = r == 0 ? tq_fs_copy(from, t->fd, ret_size) : 0;
+        if (error < 0)
+                r = failed(t->file, error);
+        if (r == 0 && program_is_interrupted(&ends))
+                r = fail(TQ_EXIT_FAILURE, "interrupted");
+        if (r == 0)
+                r = target_publish(t);
+        target_done(t);
+        program_unblock(&ends, &before);
+        return r;
+}
+
 int verb_ledger_backup(const Options *o, int argc, char *argv[]) {
-        TQ_CLEANUP(target_done) Target t = { .file = argv[0], .dir_fd = -EBADF, .fd = -EBADF };
+        Target t = { .file = argv[0], .dir_fd = -EBADF, .fd = -EBADF };
         TQ_CLOSE int fd = -EBADF;
         char text[TQ_FORMAT_MAX], shown[PATH_MAX];
+        struct stat st;
         uint64_t size = 0;
         int r;
 
         (void)argc;
-        r = target_open(&t);
+        if (lstat(t.file, &st) == 0)
+                return exists(t.file);
+        r = ledger_ask(o, &fd);
         if (r == 0)
-                r = ledger_ask(o, &fd);
-        if (r != 0)
-                return r;
-        r = tq_fs_copy(fd, t.fd, &size);
-        if (r < 0)
-                return failed(t.file, r);
-        r = target_publish(&t);
+                r = write_backup(&t, fd, &size);
         if (r == 0)
                 (void)printf("%s: %s\n", tq_format_escape(t.file, shown, sizeof(shown)),
                              tq_format_size_short(size, text, sizeof(text)));

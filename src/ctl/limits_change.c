@@ -131,6 +131,16 @@ static int check_keys(const char *target, const Words *words) {
         return 0;
 }
 
+/* What changed nothing is not looked after. */
+static void remark_watched(const Options *o, const TqTable *t) {
+        bool is_any = false;
+
+        for (size_t row = 0; row < t->n_rows; row++)
+                is_any |= tq_table_integer(t, row, "revision", 0) > 0;
+        if (is_any && o->watch && !o->dry_run && !o->json)
+                output_remark(o, LIMITS_WATCHED, o->watch);
+}
+
 /* The same of each target. */
 static int change_all(const Options *o, const Words *targets, const Words *set,
                       const Words *unset) {
@@ -152,8 +162,8 @@ static int change_all(const Options *o, const Words *targets, const Words *set,
         /* Also what was changed before one could not be. */
         if (r == 0 || all.n_rows > 0)
                 limits_print_change(o, &all, o->dry_run);
-        if (r == 0 && o->watch && !o->dry_run && !o->json)
-                output_remark(o, LIMITS_WATCHED, o->watch);
+        if (r == 0)
+                remark_watched(o, &all);
         return r;
 }
 
@@ -225,6 +235,7 @@ int verb_limits_rollback(const Options *o, int argc, char *argv[]) {
                               o->to);
         else
                 limits_print_change(o, &t, o->dry_run);
+        remark_watched(o, &t);
         return 0;
 }
 

@@ -92,15 +92,15 @@ static int give(int dir_fd, const char *name, uid_t uid) {
 int tq_joblog_give(int dir_fd, uid_t uid) {
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
-        int result = tq_fs_opendir(dir_fd, ".", &dir);
+        int result = tq_fs_opendir(dir_fd, ".", &dir), more = 0;
 
-        while (dir && (e = readdir(dir))) {
+        while (dir && (more = tq_fs_readdir(dir, &e)) > 0) {
                 /* Whose it is is root's to know. */
                 int r = e->d_name[0] == '.' ? 0 : give(dir_fd, e->d_name, uid);
 
                 result = r < 0 ? r : result;
         }
-        return result;
+        return more < 0 ? more : result;
 }
 
 int tq_joblog_close_dir(int dir_fd) {

@@ -34,11 +34,19 @@ static int directory_length(const char *path) {
         return slash ? (int)(slash - path) : 0;
 }
 
-/* Bytes of a file beside it; -1: there is none. */
-static int64_t size_beside(const char *path, const char *suffix, struct stat *ret) {
+/* Bytes of a file beside it; -1: there is none. What can't be looked at is not missing. */
+static int size_beside(const char *path, const char *suffix, struct stat *st, int64_t *ret,
+                       TqError *err) {
         TQ_FREE char *beside = tq_ledger_place_beside(path, suffix);
 
-        return !beside || lstat(beside, ret) < 0 ? -1 : ret->st_size;
+        if (!beside)
+                return tq_error(err, -ENOMEM, "out of memory");
+        *ret = -1;
+        if (lstat(beside, st) == 0)
+                *ret = st->st_size;
+        else if (errno != ENOENT)
+                return tq_error_errno(err, tq_errno(), "ledger: %s", beside);
+        return 0;
 }
 
 /* Which file that is: a number may be another one's by now, but not with the same time of birth.
@@ -114,14 +122,20 @@ static int check_owner(const char *path, const struct stat *file, TqError *err) 
 
 int tq_ledger_place_check(const char *path, TqLedgerPlace *ret, TqError *err) {
         struct stat file, other;
-        /* In this order: an engine that is just leaving removes the mark first. */
-        int64_t log = size_beside(path, "-wal", &other);
-        bool was_open = size_beside(path, TQ_LEDGER_MARK_SUFFIX, &other) >= 0;
-        int64_t size;
+        int64_t log, mark = -1, size = -1;
+        bool was_open;
         int r;
 
         *ret = (TqLedgerPlace){};
-        size = size_beside(path, "", &file);
+        /* In this order: an engine that is just leaving removes the mark first. */
+        r = size_beside(path, "-wal", &other, &log, err);
+        if (r >= 0)
+                r = size_beside(path, TQ_LEDGER_MARK_SUFFIX, &other, &mark, err);
+        if (r >= 0)
+                r = size_beside(path, "", &file, &size, err);
+        if (r < 0)
+                return r;
+        was_open = mark >= 0;
         if (size > 0) {
                 ret->was_closed = log <= 0 && !was_open && !is_copy(path);
                 r = check_owner(path, &file, err);
@@ -137,10 +151,11 @@ int tq_ledger_place_check(const char *path, TqLedgerPlace *ret, TqError *err) {
 
 int tq_ledger_must_exist(const char *path, TqError *err) {
         struct stat st;
-        int64_t size = size_beside(path, "", &st);
+        int64_t size;
+        int r = size_beside(path, "", &st, &size, err);
 
-        if (size > 0)
-                return 0;
+        if (r < 0 || size > 0)
+                return TQ_MIN(r, 0);
         return tq_ledger_advise(err, -EBADMSG, path,
                                 size < 0 ? "it is missing, and there was one (its disk may not be "
                                            "mounted)"

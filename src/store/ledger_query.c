@@ -125,8 +125,9 @@ static const char *const queries[_Q_MAX] = {
 /* The last one stays: from it the chain goes on. */
 #define OLD_AUDIT                                                                                  \
         "FROM (SELECT id, time_usec FROM audit ORDER BY id LIMIT ?2) WHERE id <"                   \
-        " coalesce((SELECT id FROM audit WHERE time_usec >= ?1 ORDER BY id LIMIT 1),"              \
-        " (SELECT max(id) FROM audit)) AND id < (SELECT max(id) FROM audit)"
+        " coalesce((SELECT id FROM (SELECT id, time_usec FROM audit ORDER BY id LIMIT ?2)"         \
+        " WHERE time_usec >= ?1 ORDER BY id LIMIT 1), (SELECT max(id) FROM audit))"                \
+        " AND id < (SELECT max(id) FROM audit)"
         [Q_FORGET_AUDIT_TO] = "INSERT OR REPLACE INTO chain SELECT 'before', id, hash FROM audit"
                               " WHERE id = (SELECT max(id) " OLD_AUDIT ")",
         [Q_FORGET_AUDIT] = "DELETE FROM audit WHERE id <="

@@ -109,14 +109,14 @@ static int count_slots(int dir_fd, size_t *ret) {
 
         if (r < 0)
                 return r;
-        while ((e = readdir(dir))) {
+        while ((r = tq_fs_readdir(dir, &e)) > 0) {
                 uint64_t v;
 
                 if (tq_parse_u64_in(e->d_name, 0, 1000000, &v) >= 0)
                         n = TQ_MAX(n, (size_t)v + 1);
         }
         *ret = n;
-        return 0;
+        return r;
 }
 
 int tq_result_slots_new(int dir_fd, TqResultSlots **ret) {

@@ -157,19 +157,25 @@ static int finish(TqSnapshot *s, int r, TqSnapshot **ret) {
         return r;
 }
 
-static int open_beside(const char *path, const char *suffix) {
+/* -EBADF: there is none, or nothing is in it. What can't be read may be all that is new. */
+static int open_beside(const char *path, const char *suffix, int *ret, TqError *err) {
         TQ_FREE char *beside = tq_ledger_place_beside(path, suffix);
-        TQ_CLOSE int fd = beside ? open(beside, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -ENOMEM;
+        TQ_CLOSE int fd = -EBADF;
         struct stat st;
 
-        return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0
-                       ? tq_take_fd(&fd)
-                       : -EBADF;
+        if (!beside)
+                return tq_error(err, -ENOMEM, "out of memory");
+        fd = open(beside, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 ? errno != ENOENT : fstat(fd, &st) < 0)
+                return tq_error_errno(err, tq_errno(), "%s", beside);
+        *ret = fd >= 0 && S_ISREG(st.st_mode) && st.st_size > 0 ? tq_take_fd(&fd) : -EBADF;
+        return 0;
 }
 
 static int open_file(TqSnapshot *s, const char *path, TqError *err) {
         TQ_CLOSE int log_fd = -EBADF, journal_fd = -EBADF;
         struct stat st;
+        int r;
 
         s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (s->fd < 0 || fstat(s->fd, &st) < 0)
@@ -180,8 +186,11 @@ static int open_file(TqSnapshot *s, const char *path, TqError *err) {
                 return tq_error(err, -EBUSY,
                                 "%s is in use: its daemon runs (without FILE, tenantqctl asks it)",
                                 path);
-        log_fd = open_beside(path, "-wal");
-        journal_fd = open_beside(path, "-journal");
+        r = open_beside(path, "-wal", &log_fd, err);
+        if (r >= 0)
+                r = open_beside(path, "-journal", &journal_fd, err);
+        if (r < 0)
+                return r;
         if (log_fd < 0 && journal_fd < 0)
                 return open_lone(s, path, err);
         return open_copy(s, (const int[]){ s->fd, log_fd, journal_fd }, true, err);

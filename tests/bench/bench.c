@@ -4,9 +4,10 @@
  * bare loop in the same run, latency on an idle daemon, and memory. scripts/bench starts the
  * daemon.
  *
- *   bench SPOOL LOGS SOCKET CGROUP NOOP SUPERVISOR-PID ENGINE-PID
+ *   bench [-n JOBS] SPOOL LOGS SOCKET CGROUP NOOP SUPERVISOR-PID ENGINE-PID FIRST-UID
  *
- * CGROUP: an empty cgroup for the bare loop. The tenants bench0 … bench3 exist. */
+ * -n: only the throughput, of so many jobs. CGROUP: an empty cgroup for the bare loop. The tenants
+ * bench0 … bench3 exist. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #include "ipc/control.h"
 
 #define TENANTS   4
-#define JOBS      2000
+#define JOBS      2000 /* unless -n says */
 #define BARE_RUNS 1000
 #define SAMPLES   200
 
@@ -118,18 +119,18 @@ static void wait_all(sd_bus *bus, uint64_t before, uint64_t jobs) {
                 pause_ms(5);
 }
 
-static double throughput(sd_bus *bus) {
+static double throughput(sd_bus *bus, int jobs) {
         uint64_t before = newest_job(bus);
         int64_t start;
 
-        for (int i = 0; i < JOBS; i++) {
+        for (int i = 0; i < jobs; i++) {
                 char path[512];
 
                 (void)snprintf(path, sizeof(path), "%s/.stage/%d.job", arg_spool, i);
                 write_job(path, first_uid + (uid_t)(i % TENANTS), "");
         }
         start = now_ns();
-        for (int i = 0; i < JOBS; i++) {
+        for (int i = 0; i < jobs; i++) {
                 char from[512], to[512];
 
                 (void)snprintf(from, sizeof(from), "%s/.stage/%d.job", arg_spool, i);
@@ -137,8 +138,8 @@ static double throughput(sd_bus *bus) {
                 if (rename(from, to) < 0)
                         die(to, errno);
         }
-        wait_all(bus, before, JOBS);
-        return JOBS / ((double)(now_ns() - start) / 1e9);
+        wait_all(bus, before, (uint64_t)jobs);
+        return jobs / ((double)(now_ns() - start) / 1e9);
 }
 
 static int64_t one_latency(sd_bus *bus, int i) {
@@ -180,12 +181,19 @@ int main(int argc, char *argv[]) {
         double plain, loops[2], ours;
         unsigned long rss;
         sd_bus *bus;
-        uint64_t uid;
+        uint64_t uid, jobs = 0;
         int r;
 
+        if (argc > 2 && strcmp(argv[1], "-n") == 0) {
+                if (tq_parse_u64_in(argv[2], 1, 1000000, &jobs) < 0)
+                        die("-n", EINVAL);
+                argc -= 2;
+                argv += 2;
+        }
         if (argc != 9 || tq_parse_u64_in(argv[8], 1, UINT32_MAX - TENANTS, &uid) < 0) {
-                (void)fprintf(stderr,
-                              "usage: bench SPOOL LOGS SOCKET CGROUP NOOP PID PID FIRST-UID\n");
+                (void)fprintf(
+                        stderr,
+                        "usage: bench [-n JOBS] SPOOL LOGS SOCKET CGROUP NOOP PID PID FIRST-UID\n");
                 return 2;
         }
         arg_spool = argv[1];
@@ -197,6 +205,10 @@ int main(int argc, char *argv[]) {
         r = tq_control_connect(arg_socket, &bus);
         if (r < 0)
                 die(arg_socket, r);
+        if (jobs > 0) {
+                (void)printf("%.0f\n", throughput(bus, (int)jobs));
+                return 0;
+        }
         for (int i = 0; i < SAMPLES; i++)
                 samples[i] = one_latency(bus, i);
         qsort(samples, SAMPLES, sizeof(samples[0]), compare);
@@ -206,7 +218,7 @@ int main(int argc, char *argv[]) {
         /* Before and after, since the machine is not alone. */
         plain = bare(BARE_CGROUP);
         loops[0] = bare(BARE_FILTER);
-        ours = throughput(bus);
+        ours = throughput(bus, JOBS);
         loops[1] = bare(BARE_FILTER);
         rss = peak_rss_kib(argv[6]) + peak_rss_kib(argv[7]);
         print_parts();

@@ -58,7 +58,7 @@ nothing_is_done() {
         tries "acme/etl: 1 job would be released" release acme/etl
         tries "acme: would be resumed; 2 jobs wait there now" resume acme
         tries "acme/etl: would be paused; 2 jobs wait there now" pause acme/etl
-        tries "host: would be drained; 0 jobs wait there now" drain host
+        tries "host: would be drained; 2 jobs wait there now" drain host
         tries "job $dead: would be tried again" dead retry "$dead"
         tries "acme: 1 job would be taken out" dead purge acme
         tries "job $ended: a copy would be accepted" rerun "$ended"

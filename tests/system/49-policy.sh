@@ -38,6 +38,46 @@ concurrency = 2
         t_eq "$(ctl policy export acme | grep -c globex || true)" 0 "of one tenant"
 }
 
+# What a ceiling makes of it holds until the ceiling is another one; what is said is what is exported.
+said() {
+        d_config '[ceilings]' concurrency=2
+        ctl reload -m lower
+        t_eq "$(value acme concurrency)" 2 "what holds"
+        ctl policy export acme >"$D/said.ini"
+        t_match "$(cat "$D/said.ini")" 'concurrency = 4' "what is said"
+        t_match "$(ctl policy plan "$D/said.ini")" 'nothing to change'
+        d_config
+        ctl reload -m back
+        t_eq "$(value acme concurrency)" 4 "what holds again"
+        t_match "$(ctl policy plan "$D/said.ini")" 'nothing to change'
+}
+
+# More queues than there is room for, of its file and set together: none is taken for all.
+too_many_queues() {
+        local i
+        for i in $(seq 20); do
+                ctl limits set "globex/a$i" concurrency=2 >/dev/null
+        done
+        {
+                printf '[tenant]\nread_write_paths=%s\n' "$D/witness"
+                for i in $(seq 20); do
+                        printf '[queue b%s]\nconcurrency=3\n' "$i"
+                done
+        } >"$D/etc/tenants.d/globex.conf"
+        ctl reload -m many >/dev/null 2>&1 || true
+        d_status 4 ctl policy export globex 2>"$D/err"
+        t_eq "$(cat "$D/err")" "tenantqctl: tenant globex: more than 32 with limits, of its file and set together (limits get globex shows them all)"
+        t_match "$(ctl export)" '# its queues: more than 32'
+        t_eq "$(ctl limits get globex --json | d_json 'len({r["queue"] for r in j["limits"] if r["queue"]})')" 40 "queues that are shown"
+        t_eq "$(ctl limits get globex/b7 --json | d_json 'len(j["limits"])')" 1 "one of them"
+        for i in $(seq 20); do
+                ctl limits unset "globex/a$i" concurrency >/dev/null
+        done
+        d_tenant_file globex
+        ctl reload -m few
+        t_wait 5 d_tenant_is globex ready
+}
+
 applied() {
         printf '# the fleet\n[tenant acme]\nweight=20\nconcurrency=4\n[queue acme/web]\nconcurrency=3\n[tenant globex]\nqueue_depth=9\n' >"$P"
         d_status 1 ctl policy plan "$P" >"$D/said"
@@ -223,6 +263,8 @@ flags() {
 }
 
 t_case "what is exported holds" exported
+t_case "what is exported is what is said, before ceilings" said
+t_case "more queues than there is room for" too_many_queues
 t_case "applied" applied
 t_case "what is wrong is told with its line" wrongs
 t_case "all or nothing" all_or_nothing

@@ -80,6 +80,28 @@ slots_and_shares() {
         end_all
 }
 
+# Zero is a number; and what would be refused is not proposed.
+at_the_ceiling() {
+        local gate job
+        limit acme concurrency=0
+        job=$(put acme)
+        t_eq "$(explains "$job" tenant-concurrency current) $(explains "$job" tenant-concurrency maximum)" "0 0" numbers
+        t_eq "$(explains "$job" tenant-concurrency change)" "tenantqctl limits set acme concurrency=1" "what would help"
+        unlimit acme concurrency
+        t_eq "$(verdict "$job")" "exit 0"
+        d_config '[ceilings]' concurrency=1
+        ctl reload
+        gate=$(d_gate_make ceiling)
+        put acme "$(waits)" >/dev/null
+        t_wait 5 runs acme 1
+        job=$(put acme "$(waits)")
+        t_match "$(explains "$job" tenant-concurrency change)" '^concurrency= in \[ceilings\] of tenantq.conf' "at a ceiling"
+        d_config
+        ctl reload
+        d_gate_open ceiling
+        t_wait 5 d_is_idle
+}
+
 others_see_nothing() {
         local gate job
         scheduler max_jobs=1
@@ -103,6 +125,7 @@ others_see_nothing() {
 
 q_case "explain: what it proposes helps" changes_help
 q_case "explain: slots, shares and counts" slots_and_shares
+q_case "explain: zeros and ceilings" at_the_ceiling
 q_case "explain: nothing of others (T51)" others_see_nothing
 d_report
 t_summary

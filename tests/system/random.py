@@ -1775,7 +1775,7 @@ class World:
 
     def compare_exports(self, when, before, after):
         """By sections; those of tenants without a directory are judged apart."""
-        a, b = [re.split(r"^\[", text, flags=re.M) for text in (before, after)]
+        a, b = [re.split(r"^\[", re.sub(r"^#.*\n", "", text, flags=re.M), flags=re.M) for text in (before, after)]
         parts = [{part.split("\n", 1)[0]: part.strip() for part in one} for one in (a, b)]
         differ = False
         for name in sorted(set(parts[0]) | set(parts[1])):

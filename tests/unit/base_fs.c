@@ -164,6 +164,25 @@ START_TEST(write_errors) {
 }
 END_TEST
 
+/* An error is not the end. */
+START_TEST(readdir_errors) {
+        const struct dirent *e;
+        int n = 0, r;
+        DIR *dir = opendir("/proc/self/fdinfo");
+
+        ck_assert_ptr_nonnull(dir);
+        while ((r = tq_fs_readdir(dir, &e)) > 0)
+                n++;
+        ck_assert_int_eq(r, 0);
+        ck_assert_int_gt(n, 2);
+        rewinddir(dir);
+        (void)close(dirfd(dir));
+        ck_assert_int_eq(tq_fs_readdir(dir, &e), -EBADF);
+        ck_assert_ptr_null(e);
+        (void)closedir(dir);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "fs");
 
@@ -174,6 +193,7 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, directories);
         tcase_add_test(tcase, reads_directory);
         tcase_add_test(tcase, write_errors);
+        tcase_add_test(tcase, readdir_errors);
 }
 
 int main(void) {

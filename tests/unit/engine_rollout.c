@@ -166,6 +166,33 @@ START_TEST(goes_back) {
 }
 END_TEST
 
+/* What was before is not in the audit any more: it is over all the same, and that is said. */
+START_TEST(forgotten) {
+        TqLedgerOp ops[] = {
+                { .type = TQ_LEDGER_AUDIT,
+                  .kind = "reload",
+                  .time_usec = UNTIL + 100 * SEC, /* the last row stays */
+                  .uid = UINT32_MAX,
+                  .audit = { .login_uid = UINT32_MAX } },
+                { .type = TQ_LEDGER_FORGET_AUDIT, .forget = { .before_usec = UNTIL + 90 * SEC } },
+        };
+
+        begin();
+        set("concurrency=2", 0);
+        fake_now += SEC;
+        put_jobs(1, UNTIL, 0);
+        fake_now += SEC;
+        set("concurrency=3", 32 * SEC);
+        fake_now += SEC;
+        put_jobs(6, UNTIL, 1);
+        ck_assert_int_eq(tq_ledger_apply(fake_ledger, ops, TQ_ELEMENTSOF(ops)), 0);
+        sees(looks());
+        expect_ops("over; revision 2 stays, though: 5 of 5 failed, before that 0 of 5; what was "
+                   "before it is not in the audit any more ([history] audit_age); ");
+        ck_assert_uint_eq(rollouts_until(rollouts, p->t->id), 0);
+}
+END_TEST
+
 /* Changed again while it is looked at: one look is under way, never two, and none judges the other.
  */
 START_TEST(again_meanwhile) {
@@ -237,6 +264,7 @@ static void fill(Suite *s) {
 
         tcase_add_test(t, stays);
         tcase_add_test(t, goes_back);
+        tcase_add_test(t, forgotten);
         tcase_add_test(t, again_meanwhile);
         tcase_add_loop_test(t, again_while_it_is_read, 0, 2);
         tcase_add_loop_test(t, after_a_restart, 0, 2);

@@ -55,9 +55,9 @@ static int add_reason(const Call *c, TqTable *t, const TqJob *job, const TqReaso
                 error = tq_table_set_text(t, 5, tq_reason_to_string(r->wait));
         if (error >= 0)
                 error = tq_table_set_text(t, 6, s.text);
-        if (r->maximum > 0 || r->current > 0)
+        if (tq_reason_waits[r->wait].has_current)
                 tq_table_set_integer(t, 7, (int64_t)TQ_MIN(r->current, (uint64_t)INT64_MAX));
-        if (r->maximum > 0)
+        if (tq_reason_waits[r->wait].has_maximum)
                 tq_table_set_integer(t, 8, (int64_t)TQ_MIN(r->maximum, (uint64_t)INT64_MAX));
         if (error >= 0)
                 error = tq_table_set_text(t, 9, s.blocker[0] ? s.blocker : NULL);

@@ -81,14 +81,25 @@ static int add_queue(const Call *c, const Layers *l, const TqQueueLimit *q, TqTa
         return r;
 }
 
-static int add_queues(const Call *c, const Layers *l, TqTable *table) {
-        TqQueueLimit queues[TQ_QUEUE_LIMITS];
-        int n = layers_queues(l, queues), r = 0;
+static int add_each(const Call *c, const Layers *l, const TqQueueLimit *queues, size_t n,
+                    TqTable *table) {
+        int r = 0;
 
-        for (int i = 0; r >= 0 && i < n; i++)
+        for (size_t i = 0; r >= 0 && i < n; i++)
                 if (c->queue[0] == '\0' || strcmp(queues[i].name, c->queue) == 0)
                         r = add_queue(c, l, &queues[i], table);
         return r;
+}
+
+/* More than there may be hold nowhere, and are all shown: some are to be unset. */
+static int add_queues(const Call *c, const Layers *l, TqTable *table) {
+        TqQueueLimit queues[TQ_QUEUE_LIMITS];
+        int n = layers_queues(l, queues), r;
+
+        if (n >= 0)
+                return add_each(c, l, queues, (size_t)n, table);
+        r = add_each(c, l, l->file_queues, l->n_file_queues, table);
+        return r < 0 ? r : add_each(c, l, l->live_queues, l->n_live_queues, table);
 }
 
 static int add_own(const Call *c, const Layers *l, TqTable *table) {

@@ -316,6 +316,12 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                 PUT_ADMIN(s, "tenantqctl resume host");
                 break;
         case TQ_WAIT_TENANT_PAUSED:
+                /* Then resume is refused. */
+                if (et && et->ending != TQ_ENDING_NONE) {
+                        PUT(s->text, "tenant %s is being removed or changed", t->name);
+                        PUT_ADMIN(s, "tenantqctl tenants says what that waits for");
+                        break;
+                }
                 PUT(s->text, "tenant %s is paused", t->name);
                 PUT_ADMIN(s, "tenantqctl resume %s", t->name);
                 break;
@@ -336,6 +342,13 @@ static void say_concurrency(const TqJob *job, const TqReason *r, Sentence *s) {
         PUT(s->text, "the %s runs as many jobs as its concurrency lets it: %" PRIu64 " of %" PRIu64,
             is_queue ? "queue" : "tenant", r->current, r->maximum);
         name_running(job->tenant, is_queue ? job->queue : NULL, s);
+        /* More would be refused. */
+        if (tq_limits_get(&settings_host(s->api->settings)->ceilings, TQ_KEY_CONCURRENCY,
+                          TQ_LIMIT_MAX) <= r->current) {
+                PUT_ADMIN(s, "concurrency= in [ceilings] of tenantq.conf; then systemctl reload "
+                             "tenantq");
+                return;
+        }
         PUT_ADMIN(s, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->tenant->name,
                   is_queue ? "/" : "", is_queue ? job->queue->name : "", r->current + 1);
 }

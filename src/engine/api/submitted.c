@@ -148,6 +148,9 @@ static void on_answer(void *data, Answer *a) {
                 refuse(s, a);
         else if (a && a->is_known)
                 reply_known(s, a->job);
+        else if (a)
+                (void)call_error(s->call, TQ_CONTROL_FAILED,
+                                 "out of memory: whether it was accepted is not known");
         (void)submitted_free(s);
 }
 

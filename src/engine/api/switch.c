@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/api/verbs.h"
 #include "engine/intake/intake.h"
 #include "engine/settings/switches.h"
@@ -181,10 +182,36 @@ static int record_switches(const Call *c, TqKind kind, TqSwitches before, TqSwit
                                          .new_value = switches_to_string(s) });
 }
 
+static uint64_t count_in(const TqScheduler *scheduler, const TqTenant *t, const char *queue) {
+        const TqQueue *q = queue[0] != '\0' ? tq_scheduler_queue(t, queue) : NULL;
+        uint64_t counts[_TQ_WAIT_MAX] = {}, n = 0;
+
+        if (queue[0] == '\0')
+                return t->waiting.jobs;
+        if (q)
+                tq_scheduler_count(scheduler, q, tq_clock_boottime_usec(), counts);
+        for (int w = 0; w < _TQ_WAIT_MAX; w++)
+                n += counts[w];
+        return n;
+}
+
+/* Whom the switch is about: the host's are all. */
+static uint64_t count_waiting(const Call *c) {
+        const TqScheduler *scheduler = dispatch_scheduler(c->api->dispatch);
+        const Tenant *t;
+        size_t position = 0;
+        uint64_t n = 0;
+
+        while ((t = call_next_tenant(c, &position))) {
+                const TqTenant *view = tq_scheduler_tenant(scheduler, t->id);
+
+                n += view ? count_in(scheduler, view, c->queue) : 0;
+        }
+        return n;
+}
+
 static int set_switches(Call *c, TqKind kind, TqSwitches before, TqSwitches s) {
         uint32_t tenant = c->tenant ? c->tenant->id : 0;
-        const TqTenant *view =
-                tenant ? tq_scheduler_tenant(dispatch_scheduler(c->api->dispatch), tenant) : NULL;
         Call *kept;
         int r;
 
@@ -204,7 +231,7 @@ static int set_switches(Call *c, TqKind kind, TqSwitches before, TqSwitches s) {
         else
                 intake_room_made_all(c->api->intake);
         kept = call_keep(c);
-        r = kept ? reply_when_recorded(kept, view ? view->waiting.jobs : 0) : -ENOMEM;
+        r = kept ? reply_when_recorded(kept, count_waiting(c)) : -ENOMEM;
         if (r < 0)
                 (void)call_free(kept);
         return r;
@@ -239,6 +266,6 @@ int verb_switch(Call *c) {
                 return call_error(c, TQ_CONTROL_INVALID,
                                   "expected hold, release, cancel, pause, resume or drain");
         if (c->is_trial)
-                return call_reply_number(c, view ? view->waiting.jobs : 0);
+                return call_reply_number(c, count_waiting(c));
         return set_switches(c, tq_kinds_find(word), before, s);
 }

@@ -12,8 +12,7 @@
 static void on_over(void *data, int result) {
         End *end = *(End **)data;
 
-        end->is_busy = false;
-        if (result >= 0)
+        if (end_is_recorded(end, result))
                 end_drop_and_tell(end);
 }
 

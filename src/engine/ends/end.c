@@ -57,6 +57,17 @@ void end_tell(End *end, int result, const char *text) {
         }
 }
 
+bool end_is_recorded(End *end, int result) {
+        end->is_busy = false;
+        if (result >= 0)
+                return true;
+        (void)snprintf(end->fault, sizeof(end->fault), "the ledger can't be written");
+        if (result != -ECANCELED) /* we leave, and the next engine is asked */
+                end_tell(end, -EIO,
+                         "it can't be recorded; it goes on when the ledger can be written again");
+        return false;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         End *end = userdata;
 

@@ -59,6 +59,8 @@ End *end_new(Ends *e, const Tenant *t);
 void end_free(End *end);
 /* Whoever waits is told once. */
 void end_tell(End *end, int result, const char *text);
+/* Whether what was waited for is in the ledger; who waits for the end is told if it is not. */
+bool end_is_recorded(End *end, int result);
 void end_go_on(End *end);
 void end_again_in(End *end, uint64_t usec);
 /* Soon, some times; then late. */

@@ -81,11 +81,8 @@ static void on_finished(void *data, int result) {
         End *end = *(End **)data;
         Ends *e = end->ends;
 
-        end->is_busy = false;
-        if (result < 0) {
-                (void)snprintf(end->fault, sizeof(end->fault), "the ledger can't be written");
+        if (!end_is_recorded(end, result))
                 return; /* a new engine goes on */
-        }
         for (size_t i = 0; i < end->n_owners; i++) {
                 const Tenant *owner = tenants_get(e->rooms.tenants, end->owners[i]);
 
@@ -121,8 +118,7 @@ static void finish(End *end) {
 static void on_erased(void *data, int result) {
         End *end = *(End **)data;
 
-        end->is_busy = false;
-        if (result >= 0)
+        if (end_is_recorded(end, result))
                 end_again_in(end, COMMIT_PACE_USEC);
 }
 
@@ -214,8 +210,7 @@ void removal_delete(End *end) {
 static void on_delete_recorded(void *data, int result) {
         End *end = *(End **)data;
 
-        end->is_busy = false;
-        if (result >= 0)
+        if (end_is_recorded(end, result))
                 end_go_on(end);
 }
 

@@ -207,6 +207,17 @@ int change_note_wanted(Change *c, const char *queue, const char *name, const cha
         return note_wanted(c, queue, shown);
 }
 
+/* Whether it is what the layers say, though a ceiling may have lowered what holds. */
+static bool is_said(const Change *c, const char *queue, const char *name, const char *text) {
+        char said[TQ_VALUE_MAX];
+        TqLimits all;
+
+        if (queue[0] != '\0' ||
+            layers_compose(&c->ts->layers, &c->ts->settings->host, &c->ts->layers.live, &all) < 0)
+                return false;
+        return layers_value(&all, name, said, sizeof(said)) && strcmp(said, text) == 0;
+}
+
 int change_want(Change *c, const char *queue, const char *name, const char *value, TqError *err) {
         char shown[TQ_DEVICE_MAX * 2], text[TQ_VALUE_MAX] = "", now[TQ_VALUE_MAX];
         int r = resolve(queue, name, value, shown, sizeof(shown), text, sizeof(text), err);
@@ -217,7 +228,8 @@ int change_want(Change *c, const char *queue, const char *name, const char *valu
                 return r;
         l = live_find(&c->ts->live, queue, shown);
         holds = value_of(c, queue, shown, now, sizeof(now));
-        if (holds && strcmp(holds, text) == 0 && (!l || (!l->fault && l->until_usec == 0)))
+        if (((holds && strcmp(holds, text) == 0) || is_said(c, queue, shown, text)) &&
+            (!l || (!l->fault && l->until_usec == 0)))
                 return 0;
         return set_value(c, queue, name, value, err);
 }

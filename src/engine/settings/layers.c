@@ -30,14 +30,18 @@ static int clamp_to_pool(const TqHostPolicy *policy, const char *pool, TqLimits 
         return is_divided && any != 0 ? tq_limits_clamp(l, &cpus) : 0;
 }
 
-int layers_resolve(const Layers *l, const TqHello *host, const TqLimits *live, TqLimits *ret,
-                   TqError *err) {
+int layers_compose(const Layers *l, const TqHello *host, const TqLimits *live, TqLimits *ret) {
         int r;
 
         *ret = host->defaults;
         r = tq_limits_overlay(ret, &l->file);
-        if (r >= 0)
-                r = tq_limits_overlay(ret, live);
+        return r < 0 ? r : tq_limits_overlay(ret, live);
+}
+
+int layers_resolve(const Layers *l, const TqHello *host, const TqLimits *live, TqLimits *ret,
+                   TqError *err) {
+        int r = layers_compose(l, host, live, ret);
+
         if (r >= 0)
                 r = tq_limits_clamp(ret, &host->ceilings);
         if (r >= 0)

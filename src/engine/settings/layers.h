@@ -19,6 +19,9 @@ typedef struct Layers {
         TqProfileRank rank; /* of the profile */
 } Layers;
 
+/* What the layers say with these live limits, be it more than [ceilings] or a pool allows. -E2BIG.
+ */
+int layers_compose(const Layers *l, const TqHello *host, const TqLimits *live, TqLimits *ret);
 /* What would hold with these live limits. -E2BIG with err: more limits with @device than there is
  * room for. host: as the supervisor has told it. */
 int layers_resolve(const Layers *l, const TqHello *host, const TqLimits *live, TqLimits *ret,

@@ -245,6 +245,12 @@ static void judge(Rollouts *all, Rollout *x) {
                         keep(all, x);
                 else
                         look_again(all, x);
+        } else if (all->before.n_rows == 0) {
+                (void)snprintf(text, sizeof(text),
+                               "revision %" PRIu64 " stays, though: %s; what was before it is not "
+                               "in the audit any more ([history] audit_age)",
+                               x->row.revision, all->worse);
+                end(all, x, text);
         } else {
                 r = roll_back(all, x, t, &err);
                 if (r >= 0)

@@ -73,16 +73,20 @@ static int move_file(int dir_fd, const char *file, const ClaimName *is, const ch
 
 int claim_name_move_files(const Own *own, const char *tenant, const char *to, uid_t from_uid,
                           uid_t to_uid) {
-        int dir_fd = own_fd(own, OWN_CLAIMS), result;
+        int dir_fd = own_fd(own, OWN_CLAIMS), result, more;
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
         bool has_moved = false;
 
         result = tq_fs_opendir(dir_fd, ".", &dir);
-        while (dir && (e = readdir(dir))) {
+        while (dir && (more = tq_fs_readdir(dir, &e)) != 0) {
                 ClaimName is;
                 int r;
 
+                if (more < 0) {
+                        result = more;
+                        break;
+                }
                 if (!claim_name_parse(e->d_name, &is) || strcmp(is.tenant, tenant) != 0)
                         continue;
                 r = move_file(dir_fd, e->d_name, &is, to, from_uid, to_uid);

@@ -601,7 +601,7 @@ int claims_find(Claims *c) {
         const struct dirent *e;
         int r = tq_fs_opendir(dir_of(c), ".", &dir);
 
-        while (r >= 0 && (e = readdir(dir)))
+        while (r >= 0 && (r = tq_fs_readdir(dir, &e)) > 0)
                 r = find_one(c, e->d_name);
         keep_in_order(c);
         return r;

@@ -156,7 +156,7 @@ int order_each(const Own *own, bool all,
         const struct dirent *e;
         int r = tq_fs_opendir(own_fd(own, OWN_ORDERS), ".", &dir);
 
-        while (r >= 0 && (e = readdir(dir))) {
+        while (r >= 0 && (r = tq_fs_readdir(dir, &e)) > 0) {
                 char text[TEXT_MAX], name[TQ_TENANT_NAME_MAX + 1];
                 size_t n = strcspn(e->d_name, ".");
                 TqOrderStep step;

@@ -112,7 +112,7 @@ static void walk(int *dir_fd, unsigned depth, const Gift *g, TreeFound *f) {
                 return;
         }
         *dir_fd = -EBADF;
-        while ((e = readdir(dir))) {
+        while ((r = tq_fs_readdir(dir, &e)) > 0) {
                 if (!is_entry(e->d_name) || (g->but && strcmp(e->d_name, g->but) == 0))
                         continue;
                 if (f->files >= (g->to == TO_NOBODY ? COUNTED_MOST : GIVEN_MOST)) {
@@ -125,6 +125,7 @@ static void walk(int *dir_fd, unsigned depth, const Gift *g, TreeFound *f) {
                 if (r != -EIO && tq_errno_is_shortage(r))
                         f->error = r;
         }
+        f->left += r < 0; /* at least one that was not seen */
 }
 
 static int look_through(int parent_fd, const char *name, const Gift *g, TreeFound *f) {
@@ -223,6 +224,7 @@ static int empty_dir(int top_fd, const char *where, const char *trash, const cha
         TQ_CLOSE int fd = tq_fs_open_within(top_fd, dir_name, O_RDONLY | O_DIRECTORY);
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
+        int more;
 
         if (fd < 0)
                 return fd;
@@ -231,7 +233,7 @@ static int empty_dir(int top_fd, const char *where, const char *trash, const cha
         dir = open_to_read(fd);
         if (!dir)
                 return -EMFILE;
-        while ((e = readdir(dir))) {
+        while ((more = tq_fs_readdir(dir, &e)) > 0) {
                 bool was_moved = false;
                 int r;
 
@@ -243,7 +245,7 @@ static int empty_dir(int top_fd, const char *where, const char *trash, const cha
                 else
                         f->files += !was_moved;
         }
-        return 0;
+        return more;
 }
 
 /* What is left in a directory was told already. */

@@ -125,9 +125,10 @@ int check_tenant_files(const CheckFiles *c, TqError *err) {
                 return 0;
         if (r < 0)
                 return tq_error_errno(err, r, "tenants.d");
-        while (r >= 0 && (e = readdir(dir))) {
+        while (r >= 0 && (r = tq_fs_readdir(dir, &e)) > 0) {
                 char tenant[NAME_MAX + 1];
 
+                r = 0;
                 if (tenant_of(e->d_name, tenant, sizeof(tenant)))
                         r = check_one(c, e->d_name, tenant, err);
                 n += r > 0 ? r : 0;

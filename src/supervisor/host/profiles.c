@@ -124,7 +124,7 @@ static int add_files(Profiles *p, int config_fd, bool is_lenient, TqError *err) 
 
         if (r < 0)
                 return r == -ENOENT ? 0 : tq_error_errno(err, r, "profiles");
-        while (r >= 0 && (e = readdir(dir))) {
+        while (r >= 0 && (r = tq_fs_readdir(dir, &e)) > 0) {
                 size_t n = strlen(e->d_name);
 
                 /* What editors and dpkg leave beside a file is not one. */

@@ -74,8 +74,13 @@ int users_resolve(const TqHostConfig *config, Users *ret, TqError *err) {
                                 "tenantq.conf: engine_user and exec_user must be different users");
         if (tq_parse_u64_in(config->admin_group, 0, UINT32_MAX - 1, &v) >= 0)
                 found.admin_gid = (gid_t)v;
-        else if ((gr = getgrnam(config->admin_group)))
+        else if (errno = 0, (gr = getgrnam(config->admin_group)))
                 found.admin_gid = gr->gr_gid;
+        else if (!is_absence(errno))
+                return tq_error_errno(err, tq_errno(),
+                                      "tenantq.conf: admin_group=%s: the user "
+                                      "database",
+                                      config->admin_group);
         else
                 return tq_error(err, -ENOENT,
                                 "tenantq.conf: admin_group=%s: no such group; run systemd-sysusers",

@@ -60,7 +60,7 @@ static int each_entry(Jobs *j, Tenant *t, int dir_fd, EntryHandler handler) {
         const struct dirent *e;
         int r = tq_fs_opendir(dir_fd, ".", &dir);
 
-        while (r >= 0 && (e = readdir(dir)))
+        while (r >= 0 && (r = tq_fs_readdir(dir, &e)) > 0)
                 r = handler(j, t, dir_fd, e->d_name);
         return r;
 }

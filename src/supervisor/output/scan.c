@@ -132,10 +132,9 @@ int scan_step(Scan *s, uint64_t deadline_usec) {
         int r = 0;
 
         for (unsigned n = 1;; n++) {
-                errno = 0;
-                e = readdir(s->dir);
-                if (!e)
-                        return errno > 0 ? -errno : 1;
+                r = tq_fs_readdir(s->dir, &e);
+                if (r <= 0)
+                        return r < 0 ? r : 1;
                 r = look_at(s, e->d_name);
                 if (r < 0)
                         return r;

@@ -227,6 +227,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 int tick_new(Output *o) {
         o->all_usec = tq_clock_monotonic_usec() + HOUR_USEC;
         o->timer_usec = o->all_usec;
-        return sd_event_add_time(o->event, &o->timer, CLOCK_MONOTONIC, o->all_usec, TQ_USEC_PER_SEC,
-                                 on_timer, o);
+        /* What may be written until it is looked again is reckoned with the time that is asked for.
+         */
+        return sd_event_add_time(o->event, &o->timer, CLOCK_MONOTONIC, o->all_usec,
+                                 10 * TQ_USEC_PER_MSEC, on_timer, o);
 }

@@ -161,9 +161,16 @@ static const char *scan_next(Spool *s, Source *of) {
         if (!of->scan && !begin_scan(s, of))
                 return NULL;
         for (int i = 0; i < ENTRIES_PER_FILE; i++) {
-                const struct dirent *e = readdir(of->scan);
+                const struct dirent *e;
+                int r = tq_fs_readdir(of->scan, &e);
 
-                if (!e) {
+                /* Some may not have been seen: it is read again, after a while. */
+                if (r < 0) {
+                        end_scan(of);
+                        laters_scan(s->laters, of->tenant);
+                        return NULL;
+                }
+                if (r == 0) {
                         end_scan(of);
                         laters_scanned(s->laters, of->tenant);
                         notes_clear_gone(s->tenants, of->tenant);

@@ -163,8 +163,9 @@ uid_t logs_find_owner(const Tenants *ts, const Tenant *t, char *ret_user, size_t
         uid_t uid;
 
         if (logs_read_owner(ts, t, &uid, ret_user, size)) {
-                pw = getpwuid(uid);
-                if (strcmp(pw ? pw->pw_name : "", ret_user) == 0)
+                pw = users_by_uid(uid);
+                /* Who it is can't be asked now: as it was. */
+                if ((!pw && errno != 0) || strcmp(pw ? pw->pw_name : "", ret_user) == 0)
                         return uid;
         }
         ret_user[0] = '\0';

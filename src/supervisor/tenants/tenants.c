@@ -301,13 +301,13 @@ int tenants_scan(Tenants *ts) {
         r = tq_fs_opendir(own_fd(ts->own, OWN_SPOOL), ".", &dir);
         if (r < 0)
                 return r;
-        while ((e = readdir(dir))) {
+        while ((r = tq_fs_readdir(dir, &e)) > 0) {
                 const Tenant *t = tenants_by_name(ts, e->d_name);
 
                 if (!t || t->is_gone)
                         tenants_check(ts, e->d_name);
         }
-        return 0;
+        return r;
 }
 
 int tenants_reconfigure(Tenants *ts) {
