@@ -275,6 +275,8 @@ static int apply_rollout(TqLedger *l, const TqLedgerOp *op) {
                 tq_ledger_bind_u64(s, 8, op->rollout.before_cpu_usec);
                 tq_ledger_bind_u64(s, 9, op->rollout.before_throttled_usec);
         }
+        if (op->rollout.has_boottime)
+                tq_ledger_bind_boot(s, 10, l, op->rollout.begun_boottime_usec);
         return tq_ledger_run(s);
 }
 

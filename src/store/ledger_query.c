@@ -181,7 +181,8 @@ static const char *const queries[_Q_MAX] = {
         [Q_QUARANTINE] = "UPDATE jobs SET held = ?3, quarantine = ?2"
                          " WHERE id = ?1 AND state = 'queued'",
         [Q_FILES] = "INSERT OR REPLACE INTO files VALUES(?1, ?2)",
-        [Q_ROLLOUT] = "INSERT OR REPLACE INTO rollouts VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        [Q_ROLLOUT] =
+                "INSERT OR REPLACE INTO rollouts VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         /* The newest ones, and those before the first that still waits or runs and some behind it:
          * where a long queue is being worked off. */
         [Q_FIGURES] =

@@ -82,14 +82,14 @@
         "  back_value TEXT, PRIMARY KEY(tenant, queue, name)) STRICT, WITHOUT ROWID;"
 
 /* Changes of limits that are looked after (engine/settings/rollout.c), one of a tenant: from
- * begun_usec for span_usec; the CPU time of its slice then and how long it had been throttled, and
- * both of before that; NULL: not known. */
+ * begun_usec, which was CLOCK_BOOTTIME of `boot`, for span_usec; the CPU time of its slice then and
+ * how long it had been throttled, and both of before that; NULL: not known. */
 #define ROLLOUTS                                                                                   \
         "CREATE TABLE rollouts("                                                                   \
         "  tenant INTEGER PRIMARY KEY, revision INTEGER NOT NULL, begun_usec INTEGER NOT NULL,"    \
         "  span_usec INTEGER NOT NULL, percent INTEGER NOT NULL, cpu_usec INTEGER,"                \
-        "  throttled_usec INTEGER, before_cpu_usec INTEGER, before_throttled_usec INTEGER) "       \
-        "STRICT;"
+        "  throttled_usec INTEGER, before_cpu_usec INTEGER, before_throttled_usec INTEGER,"        \
+        "  boot BLOB) STRICT;"
 
 /* What a job comes of, takes and makes, by names: rows of those jobs only that say so. kind:
  * `parent`, `input` or `output`. */

@@ -193,31 +193,34 @@ int tq_ledger_each_file(TqLedger *l, int (*row)(void *, uint32_t tenant, const c
 }
 
 typedef struct RolloutHandler {
+        const TqLedger *ledger;
         int (*row)(void *, uint32_t, const TqLedgerRollout *);
 } RolloutHandler;
 
 static int rollout_row(void *handler, void *userdata, sqlite3_stmt *s) {
-        return ((RolloutHandler *)handler)
-                ->row(userdata, (uint32_t)sqlite3_column_int64(s, 0),
-                      &(TqLedgerRollout){
-                              .revision = tq_ledger_u64(s, 1),
-                              .begun_usec = tq_ledger_u64(s, 2),
-                              .span_usec = tq_ledger_u64(s, 3),
-                              .percent = tq_ledger_u64(s, 4),
-                              .has_cpu = sqlite3_column_type(s, 5) != SQLITE_NULL,
-                              .cpu_usec = tq_ledger_u64(s, 5),
-                              .throttled_usec = tq_ledger_u64(s, 6),
-                              .has_before = sqlite3_column_type(s, 7) != SQLITE_NULL,
-                              .before_cpu_usec = tq_ledger_u64(s, 7),
-                              .before_throttled_usec = tq_ledger_u64(s, 8),
-                      });
+        const RolloutHandler *h = handler;
+        TqLedgerRollout row = {
+                .revision = tq_ledger_u64(s, 1),
+                .begun_usec = tq_ledger_u64(s, 2),
+                .span_usec = tq_ledger_u64(s, 3),
+                .percent = tq_ledger_u64(s, 4),
+                .has_cpu = sqlite3_column_type(s, 5) != SQLITE_NULL,
+                .cpu_usec = tq_ledger_u64(s, 5),
+                .throttled_usec = tq_ledger_u64(s, 6),
+                .has_before = sqlite3_column_type(s, 7) != SQLITE_NULL,
+                .before_cpu_usec = tq_ledger_u64(s, 7),
+                .before_throttled_usec = tq_ledger_u64(s, 8),
+        };
+
+        row.has_boottime = tq_ledger_boottime(h->ledger, s, 9, &row.begun_boottime_usec);
+        return h->row(userdata, (uint32_t)sqlite3_column_int64(s, 0), &row);
 }
 
 int tq_ledger_each_rollout(TqLedger *l,
                            int (*row)(void *, uint32_t tenant, const TqLedgerRollout *),
                            void *userdata) {
         return each(l, "SELECT * FROM rollouts ORDER BY tenant", rollout_row,
-                    &(RolloutHandler){ row }, userdata);
+                    &(RolloutHandler){ l, row }, userdata);
 }
 
 typedef struct StandingHandler {

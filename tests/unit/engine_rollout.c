@@ -13,6 +13,7 @@
 
 static Place *p;
 static Rollouts *rollouts;
+static Drift *drift;
 
 /* What was asked of the commits so far is done, in the ledger too. */
 static void commit(void) {
@@ -24,7 +25,6 @@ static void commit(void) {
 static void begin(void) {
         static const uint8_t boot[16];
         char path[PATH_MAX];
-        Drift *drift;
         TqLink *link;
         TqError err = {};
 
@@ -251,11 +251,18 @@ START_TEST(after_a_restart) {
         set("concurrency=2", 32 * SEC);
         (void)rollouts_free(rollouts);
         fake_now += 30 * SEC;
+        /* Which is no time that has passed. */
+        fake_set = 3 * 3600 * SEC;
         ((Tenant *)p->t)->revision = 1 + (uint64_t)_i;
-        ck_assert_int_eq(rollouts_new(p->loop, p->settings, NULL, &rollouts), 0);
+        ck_assert_int_eq(rollouts_new(p->loop, p->settings, drift, &rollouts), 0);
         ck_assert_int_eq(rollouts_load(rollouts), 0);
         ck_assert_uint_eq(rollouts_until(rollouts, p->t->id), _i == 0 ? UNTIL + 2 * SEC : 0);
         expect_ops(_i == 0 ? "" : "over; ");
+        rollouts_start(rollouts);
+        if (_i == 0)
+                sees(looks());
+        fake_set = 0;
+        expect_ops("");
 }
 END_TEST
 

@@ -243,6 +243,8 @@ static int record_rollout(Change *c) {
                 return -ENOMEM;
         c->rollout = (TqLedgerRollout){ .revision = c->revision,
                                         .begun_usec = tq_clock_realtime_usec(),
+                                        .has_boottime = true,
+                                        .begun_boottime_usec = tq_clock_boottime_usec(),
                                         .span_usec = c->request.watch_usec,
                                         .percent = s->host.policy.rollback_percent };
         op->tenant = c->ts->tenant->id;

@@ -346,7 +346,9 @@ static int on_due(sd_event_source *source, uint64_t usec, void *userdata) {
  */
 
 static int add(Rollouts *all, uint32_t tenant, const TqLedgerRollout *row) {
-        uint64_t over = tq_sub_u64(tq_clock_realtime_usec(), row->begun_usec);
+        uint64_t over = row->has_boottime
+                                ? tq_sub_u64(tq_clock_boottime_usec(), row->begun_boottime_usec)
+                                : tq_sub_u64(tq_clock_realtime_usec(), row->begun_usec);
         Rollout *x = tq_map_get(&all->all, tenant);
         int r;
 

@@ -7,8 +7,10 @@
 
 uint64_t fake_now = 1000 * TQ_USEC_PER_SEC;
 
+uint64_t fake_set;
+
 uint64_t tq_clock_realtime_usec(void) {
-        return FAKE_EPOCH + fake_now;
+        return FAKE_EPOCH + fake_now + fake_set;
 }
 
 uint64_t tq_clock_monotonic_usec(void) {

@@ -13,6 +13,7 @@
  */
 #define FAKE_EPOCH UINT64_C(1700000000000000)
 extern uint64_t fake_now; /* usec, 1000 s at first */
+extern uint64_t fake_set; /* usec by which the time of day was set forward since */
 /* Some turns of the loop: every timer that is set goes off. */
 void fake_run(sd_event *loop);
 
