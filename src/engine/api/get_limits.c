@@ -19,9 +19,10 @@ static const char *value_in(const TqLimits *own, const TqQueueLimit *queues, siz
 
         if (!row->queue)
                 return layers_value(own, row->name, buf, TQ_VALUE_MAX);
-        return q && q->set >> key & 1 ? tq_limits_format_value(key, tq_policy_queue_get(q, key, 0),
-                                                               buf, TQ_VALUE_MAX)
-                                      : NULL;
+        return q && key >= 0 && q->set >> key & 1
+                       ? tq_limits_format_value(key, tq_policy_queue_get(q, key, 0), buf,
+                                                TQ_VALUE_MAX)
+                       : NULL;
 }
 
 /* What is said of it when nothing is for some time any more, be it more than a ceiling allows.

@@ -95,10 +95,13 @@ const Layers *settings_layers(const Settings *s, uint32_t tenant) {
 /* One that is not understood stays out, as it does when it is loaded. */
 static int put_for_good(Layers *l, const LiveLimit *live) {
         TqQueueLimit of_queue = {};
+        TqKey key = tq_limits_find(live->name);
         TqLimits one = {};
 
-        if (live->queue[0] != '\0')
-                layers_unset_queue(l, live->queue, tq_limits_find(live->name));
+        if (live->queue[0] != '\0' && key >= 0)
+                layers_unset_queue(l, live->queue, key);
+        else if (live->queue[0] != '\0')
+                return 0;
         else
                 (void)tq_limits_unset(&l->live, live->name, NULL);
         if (!live->back)
