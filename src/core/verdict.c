@@ -51,7 +51,6 @@ static const char *const stages[_TQ_STAGE_MAX] = {
         [TQ_STAGE_EXEC] = "exec",
         [TQ_STAGE_INTERPRETER] = "interpreter",
         [TQ_STAGE_NETWORK] = "network",
-        [TQ_STAGE_INPUT] = "input",
 };
 
 static const char *const stops[_TQ_STOP_MAX] = {
@@ -144,16 +143,6 @@ static const char *hint(const TqVerdict *v) {
         return v->end.unreachable ? " (network unreachable)" : "";
 }
 
-/* Why it could not be started, at its stage. */
-static const char *launch_text(const TqVerdict *v) {
-        if (v->stage == TQ_STAGE_INPUT)
-                return "a restart of the daemon has lost what its client gives it";
-        if (v->stage != TQ_STAGE_INTERPRETER)
-                return strerror(v->code);
-        return v->code == EILSEQ ? "its first line ends with a carriage return"
-                                 : "the program is there, its interpreter is not";
-}
-
 const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
         const char *word = tq_verdict_outcome_to_string(v->outcome);
         const char *signal_name;
@@ -179,8 +168,16 @@ const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
                         (void)snprintf(buf, size, "%s", word);
                 break;
         case TQ_OUTCOME_SPAWN:
+                if (v->stage == TQ_STAGE_INTERPRETER) {
+                        (void)snprintf(buf, size, "%s (%s: %s)", word,
+                                       tq_verdict_stage_to_string(v->stage),
+                                       v->code == EILSEQ
+                                               ? "its first line ends with a carriage return"
+                                               : "the program is there, its interpreter is not");
+                        break;
+                }
                 (void)snprintf(buf, size, "%s (%s: %s)", word, tq_verdict_stage_to_string(v->stage),
-                               launch_text(v));
+                               strerror(v->code));
                 break;
         default:
                 (void)snprintf(buf, size, "%s", word);

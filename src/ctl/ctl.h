@@ -55,9 +55,6 @@ bool call_quietly(const Options *o, const char *method, TqTable *ret);
 int input_read(const char *name, size_t max, TqBuffer *ret);
 /* Runs fn beside the caller, which is not waited for; signals are the caller's. 0; an exit code. */
 int thread_start(void *(*fn)(void *data), void *data);
-/* From now on standard input goes to fd, which is taken, while the caller does something else; to
- * its end, or until nobody reads there. 0; an exit code. */
-int input_feed(int fd);
 int call_table(Call *c, TqTable *ret);      /* call_send, call_read_table */
 int call_read_table(Call *c, TqTable *ret); /* the answer is a table */
 /* Asks page by page, until there is no more or `rows` are there. ask() appends the arguments. */
@@ -115,9 +112,9 @@ int tenants_print(const Options *o, const TqTable *t);
 /* The call that was made ready; its answer is that of a submission. A trial is not printed. */
 int submit_send(const Options *o, Call *c, uint64_t *ret_job);
 int submit_print(const Options *o, uint64_t job);
-/* Prints what a trial says. ret_pipe: where its input goes, the caller's; NULL: it has none. */
+/* Prints what a trial says. */
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
-                 uint64_t *ret_job, int *ret_pipe);
+                 uint64_t *ret_job);
 /* run.c: a command line as a job */
 int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job);
 /* status.c: a job with its attempts; host and pools */

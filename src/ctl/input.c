@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "base/fs.h"
 #include "ctl/ctl.h"
 
 /* What the caller names: a file, a link, a pipe, or - for standard input. It is read with the
@@ -27,28 +26,5 @@ int input_read(const char *name, size_t max, TqBuffer *ret) {
         r = read_all(f, max, ret);
         if (f != stdin)
                 (void)fclose(f);
-        return r;
-}
-
-/* A thread, since reading a file can't be waited for, and of a terminal only one may read that is
- * not stopped for it. */
-static void *feed(void *data) {
-        TQ_CLOSE int fd = (int)(intptr_t)data;
-        char piece[65536];
-        ssize_t n;
-
-        do {
-                n = read(STDIN_FILENO, piece, sizeof(piece));
-                if (n > 0 && tq_fs_write_all(fd, piece, (size_t)n) < 0)
-                        break; /* the job reads no more, or has ended */
-        } while (n > 0 || (n < 0 && errno == EINTR));
-        return NULL;
-}
-
-int input_feed(int fd) {
-        int r = thread_start(feed, (void *)(intptr_t)fd);
-
-        if (r != 0)
-                (void)tq_close(fd);
         return r;
 }

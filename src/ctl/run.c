@@ -109,15 +109,6 @@ static int read_input(TqBuffer *ret) {
         return tq_buffer_string(ret) ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
 }
 
-/* While we wait for the job, it reads what we read; else it gets a copy with its command. */
-static bool streams_input(const Options *o) {
-        return o->input && o->wait;
-}
-
-static bool copies_input(const Options *o) {
-        return o->input && !o->wait;
-}
-
 /* The command as one that gets our standard input; else the shell would be what it is called. */
 static int append_input(const Options *o, const char *program, TqBuffer *ret) {
         TQ_BUFFER_CLEANUP TqBuffer input = {};
@@ -153,8 +144,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 return r;
         if (!tq_buffer_string(&program))
                 return fail(TQ_EXIT_FAILURE, "out of memory");
-        tq_buffer_append_string(ret, copies_input(o) ? "[Job]\n" : "[Job]\nExecStart=");
-        r = copies_input(o) ? append_input(o, program.data, ret) : 0;
+        tq_buffer_append_string(ret, o->input ? "[Job]\n" : "[Job]\nExecStart=");
+        r = o->input ? append_input(o, program.data, ret) : 0;
         if (r != 0)
                 return r;
         jobtext_append_quoted(ret, program.data);
@@ -163,8 +154,6 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 jobtext_append_quoted(ret, argv[i]);
         }
         tq_buffer_append_string(ret, "\n");
-        if (streams_input(o))
-                tq_buffer_append_string(ret, "StandardInput=client\n");
         if (o->queue)
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
         if (o->directory)
@@ -200,7 +189,7 @@ static bool has_variable(const TqJobSpec *spec, const char *word) {
 
 static const char *first_difference(const TqJobSpec *spec, const Options *o, int argc,
                                     char *argv[]) {
-        size_t before = copies_input(o) ? 5 : 0; /* the shell's words */
+        size_t before = o->input ? 5 : 0; /* the shell's words */
 
         if (spec->argc != (size_t)argc + before)
                 return "the command";
@@ -246,18 +235,14 @@ static int check_back(const Options *o, int argc, char *argv[], const TqBuffer *
         return r;
 }
 
-static int hand_in(const Options *o, int argc, char *argv[], uint64_t *ret_job, int *ret_pipe) {
+int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         int r;
 
         r = build(o, argc, argv, &text);
         if (r == 0)
                 r = check_back(o, argc, argv, &text);
-        return r == 0 ? submit_bytes(o, "", text.data, text.size, ret_job, ret_pipe) : r;
-}
-
-int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
-        return hand_in(o, argc, argv, ret_job, NULL);
+        return r == 0 ? submit_bytes(o, "", text.data, text.size, ret_job) : r;
 }
 
 /* All but `exit N`, which the exit code says by itself. */
@@ -273,11 +258,10 @@ static void say_verdict(uint64_t job, const TqTable *ended, int code) {
 
 int verb_run(const Options *o, int argc, char *argv[]) {
         TQ_TABLE_CLEANUP TqTable ended = {};
-        TQ_CLOSE int input = -EBADF;
         uint64_t job = 0;
         int r, code;
 
-        r = hand_in(o, argc, argv, &job, streams_input(o) ? &input : NULL);
+        r = run_submit(o, argc, argv, &job);
         if (r != 0 || o->dry_run)
                 return r;
         if (!o->wait)
@@ -285,9 +269,7 @@ int verb_run(const Options *o, int argc, char *argv[]) {
         /* The number first: whatever happens to us, the job can be found. */
         if (!o->quiet)
                 (void)fprintf(stderr, "job %" PRIu64 "\n", job);
-        r = input >= 0 ? input_feed(tq_take_fd(&input)) : 0;
-        if (r == 0)
-                r = logs_attend(o, job, &ended);
+        r = logs_attend(o, job, &ended);
         /* We left: nobody reads the output, or waits, any more. */
         if (ended.n_rows == 0)
                 return r != 0 ? r : output_finish();

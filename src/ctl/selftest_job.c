@@ -45,7 +45,7 @@ int selftest_submit(Selftest *s, const char *script, const char *more, uint64_t 
                          script, more);
         if (!tq_buffer_string(&text))
                 return fail(TQ_EXIT_FAILURE, "out of memory");
-        return submit_bytes(&s->options, NULL, text.data, text.size, ret_job, NULL);
+        return submit_bytes(&s->options, NULL, text.data, text.size, ret_job);
 }
 
 int selftest_cancel(const Selftest *s, uint64_t job) {

@@ -100,23 +100,11 @@ static void print_trial(const Options *o, const Call *c) {
                 (void)puts("}");
 }
 
-/* The end of a pipe that came with the answer. */
-static int take_pipe(const Call *c, int *ret) {
-        int fd, r;
-
-        r = sd_bus_message_read(c->reply, "h", &fd);
-        if (r < 0)
-                return fail(TQ_EXIT_FAILURE, "the daemon's answer has no descriptor");
-        *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        return *ret < 0 ? fail(TQ_EXIT_FAILURE, "%s", strerror(errno)) : 0;
-}
-
-/* c: what errors are about; ret_pipe: where the job's input goes, or NULL. */
-static int send_bytes(const Options *o, Call *c, const char *data, size_t size, uint64_t *ret_job,
-                      int *ret_pipe) {
+/* c: what errors are about. */
+static int send_bytes(const Options *o, Call *c, const char *data, size_t size, uint64_t *ret_job) {
         int r;
 
-        r = call_open(o, c, o->dry_run ? "TrySubmit" : ret_pipe ? "SubmitInput" : "Submit");
+        r = call_open(o, c, o->dry_run ? "TrySubmit" : "Submit");
         if (r != 0)
                 return r;
         r = sd_bus_message_append(c->request, "s", o->tenant ? o->tenant : "");
@@ -127,16 +115,14 @@ static int send_bytes(const Options *o, Call *c, const char *data, size_t size, 
         r = submit_send(o, c, ret_job);
         if (r == 0 && o->dry_run)
                 print_trial(o, c);
-        else if (r == 0 && ret_pipe)
-                r = take_pipe(c, ret_pipe);
         return r;
 }
 
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
-                 uint64_t *ret_job, int *ret_pipe) {
+                 uint64_t *ret_job) {
         CALL_CLEANUP Call c = { .about = file };
 
-        return send_bytes(o, &c, data, size, ret_job, ret_pipe);
+        return send_bytes(o, &c, data, size, ret_job);
 }
 
 /* A script becomes a job file first. */
@@ -154,7 +140,7 @@ static int submit_script(const Options *o, Call *c, TqBuffer *data, uint64_t *re
         }
         c->lines = script.lines;
         c->n_lines = script.n_lines;
-        return send_bytes(o, c, script.text.data, script.text.size, ret_job, NULL);
+        return send_bytes(o, c, script.text.data, script.text.size, ret_job);
 }
 
 static int submit_file(const Options *o, const char *file, bool is_one, uint64_t *ret_job) {
@@ -167,9 +153,8 @@ static int submit_file(const Options *o, const char *file, bool is_one, uint64_t
                 return fail(TQ_EXIT_INVALID, "%s: larger than %d bytes", file, TQ_JOB_FILE_MAX);
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "%s: %s", file, strerror(-r));
-        return script_is(&data)
-                       ? submit_script(o, &c, &data, ret_job)
-                       : send_bytes(o, &c, data.data ? data.data : "", data.size, ret_job, NULL);
+        return script_is(&data) ? submit_script(o, &c, &data, ret_job)
+                                : send_bytes(o, &c, data.data ? data.data : "", data.size, ret_job);
 }
 
 int verb_submit(const Options *o, int argc, char *argv[]) {

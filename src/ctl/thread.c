@@ -11,9 +11,7 @@ int thread_start(void *(*fn)(void *data), void *data) {
         pthread_t thread;
         int r;
 
-        /* But what stops one in the background that reads from its terminal. */
         (void)sigfillset(&set);
-        (void)sigdelset(&set, SIGTTIN);
         (void)pthread_attr_init(&attr);
         (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
         (void)pthread_sigmask(SIG_SETMASK, &set, &before);

@@ -119,7 +119,7 @@ typedef struct Watch {
         int status_fd;
         int signal_fd;
         int calls_fd; /* where the filter tells of calls */
-        int in_fd; /* what the payload reads */
+        int null_fd;
         int network_fd; /* what is counted in its network; negative: nothing */
         uint64_t unreachable;
         Output outputs[2];
@@ -293,7 +293,7 @@ static int map_page(const TqPlan *plan, TqLogPage **ret) {
 }
 
 static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
-        int stdio[3] = { w->in_fd }, status[2];
+        int stdio[3] = { w->null_fd }, status[2];
         sigset_t child;
         int r;
 
@@ -352,7 +352,7 @@ int watch_job(const TqPlan *plan) {
                             .attempt = plan->attempt },
                 .status_fd = -EBADF,
                 .calls_fd = -EBADF,
-                .in_fd = plan->in_fd,
+                .null_fd = -EBADF,
                 .network_fd = -EBADF,
         };
         int tmp_fd = -EBADF, r;
@@ -376,9 +376,9 @@ int watch_job(const TqPlan *plan) {
         }
         /* Of the job alone, and of its own /dev: flags, owner and locks of an open file are those
          * of everybody who has it, and the host's node belongs to root's payload, too. */
-        if (r >= 0 && w.in_fd < 0) {
-                w.in_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-                if (w.in_fd < 0)
+        if (r >= 0) {
+                w.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+                if (w.null_fd < 0)
                         r = tq_errno();
         }
         if (r >= 0 && (plan->network != TQ_NETWORK_HOST || plan->flags & TQ_PLAN_PRIVATE_NETWORK)) {

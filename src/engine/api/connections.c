@@ -20,8 +20,8 @@
 
 #define ACCEPTS_PER_TURN 64
 #define CALLS_PER_TURN   8
-#define FDS_OWN          (40 + INPUTS_MAX) /* descriptors that the engine needs besides */
-#define FDS_EACH         4                 /* and those of a connection, an answer's included */
+#define FDS_OWN          40 /* descriptors that the engine needs besides */
+#define FDS_EACH         4  /* and those of a connection, an answer's included */
 #define ROOM_LEAST       4
 
 struct Connection {

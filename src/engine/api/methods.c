@@ -49,7 +49,6 @@ static const Method methods[] = {
         { "Submit", "say", "tsssttt", ACCESS_ALL, SUBJECT_OWN, verb_submit, ALWAYS },
         { "TrySubmit", "say", "tsssttt" TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_OWN,
           verb_try_submit, ALWAYS },
-        { "SubmitInput", "say", "tsssttth", ACCESS_ALL, SUBJECT_OWN, verb_submit_input, ALWAYS },
         { "ListJobs", "sbtu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_jobs,
           ALWAYS },
         { "ListActive", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_active,

@@ -51,8 +51,7 @@ static int submit(const Call *c, const TqTable *row, uint32_t again) {
                                           "copy of it",
                                           c->job, s.attempt - 1);
         }
-        return submitted_take(c, &s, NULL,
-                              again == AGAIN_REVIVED ? TQ_KIND_DEAD_RETRY : TQ_KIND_RERUN);
+        return submitted_take(c, &s, again == AGAIN_REVIVED ? TQ_KIND_DEAD_RETRY : TQ_KIND_RERUN);
 }
 
 static int ask(Call *c, Again again) {

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/api/explain.h"
 
@@ -15,13 +14,11 @@ typedef struct Submitted {
         bool has_reasons; /* what it would wait for is asked, too */
         uint64_t job;
         TqRefusal near;
-        int pipe[2]; /* negative: it has none */
 } Submitted;
 
 /* Job (0: refused by a limit, or, without a code, a trial of one that would not be), code,
  * sentence, limit, current, maximum, seconds until it may be tried again (0: not by itself). With a
- * job, code and the rest say what it comes near to. Then what was asked for besides: the caller's
- * end of a pipe, which nobody reads if there is no job; what it would wait for. */
+ * job, code and the rest say what it comes near to. */
 typedef struct Reply {
         uint64_t job;
         const char *code, *text, *limit;
@@ -38,18 +35,11 @@ static void reply_with(const Submitted *s, const Reply *reply) {
                 r = sd_bus_message_append(m, "tsssttt", reply->job, reply->code, reply->text,
                                           reply->limit, reply->current, reply->maximum,
                                           reply->retry_after);
-        if (r >= 0 && s->pipe[1] >= 0)
-                r = sd_bus_message_append(m, "h", s->pipe[1]);
         if (r >= 0 && s->has_reasons)
                 r = tq_control_append_table(m, &reply->reasons);
         if (r >= 0)
-                r = sd_bus_send(NULL, m, NULL);
+                (void)sd_bus_send(NULL, m, NULL);
         (void)sd_bus_message_unref(m);
-        /* Else it would never be answered. */
-        if (r < 0)
-                (void)call_error(s->call, TQ_CONTROL_BUSY,
-                                 "the answer (job %" PRIu64 ") can't be handed over: %s",
-                                 reply->job, strerror(-r));
 }
 
 static void reply(const Submitted *s, uint64_t job, const TqRefusal *refusal) {
@@ -89,16 +79,6 @@ static void reply_known(const Submitted *s, uint64_t job) {
         reply_with(s, &(Reply){ .job = job, .code = "DUPLICATE_KEY", .text = text, .limit = "" });
 }
 
-static Submitted *submitted_free(Submitted *s) {
-        if (!s)
-                return NULL;
-        (void)call_free(s->call);
-        for (int i = 0; i < 2; i++)
-                (void)tq_close(s->pipe[i]);
-        free(s);
-        return NULL;
-}
-
 static void on_recorded(void *data, int result) {
         Submitted *s = *(Submitted **)data;
         char why[160];
@@ -108,7 +88,8 @@ static void on_recorded(void *data, int result) {
         else if (result != -ECANCELED)
                 (void)call_error(s->call, TQ_CONTROL_REFUSED, "nothing was accepted: %s",
                                  commit_explain(s->call->api->commit, why, sizeof(why)));
-        (void)submitted_free(s);
+        (void)call_free(s->call);
+        free(s);
 }
 
 static void refuse(const Submitted *s, const Answer *a) {
@@ -119,6 +100,14 @@ static void refuse(const Submitted *s, const Answer *a) {
         else
                 (void)call_error(s->call, a->error, "%s",
                                  tq_error_format(&a->err, text, sizeof(text)));
+}
+
+static Submitted *submitted_free(Submitted *s) {
+        if (!s)
+                return NULL;
+        (void)call_free(s->call);
+        free(s);
+        return NULL;
 }
 
 static void record(const Submitted *s, uint64_t job) {
@@ -154,30 +143,18 @@ static void on_answer(void *data, Answer *a) {
         (void)submitted_free(s);
 }
 
-static Submitted *submitted_new(const Call *c, const int pipe[2]) {
-        Submitted *s = calloc(1, sizeof(*s));
-
-        for (int i = 0; pipe && !s && i < 2; i++)
-                (void)tq_close(pipe[i]);
-        if (!s)
-                return NULL;
-        for (int i = 0; i < 2; i++)
-                s->pipe[i] = pipe ? pipe[i] : -EBADF;
-        s->call = call_keep(c);
-        return s->call ? s : submitted_free(s);
-}
-
-int submitted_take(const Call *c, const Submission *submission, const int pipe[2], TqKind kind) {
+int submitted_take(const Call *c, const Submission *submission, TqKind kind) {
         char text[TQ_MESSAGE_TEXT_MAX];
         const Tenant *t = submission->tenant;
-        Submitted *s = submitted_new(c, pipe);
+        Submitted *s;
 
-        if (!s)
-                return -ENOMEM;
-        if (t->is_gone || t->is_user_gone || t->is_former) {
-                (void)submitted_free(s);
+        if (t->is_gone || t->is_user_gone || t->is_former)
                 return call_error(c, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name,
                                   settings_fault(c->api->settings, t, text, sizeof(text)));
+        s = calloc(1, sizeof(*s));
+        if (!s || !(s->call = call_keep(c))) {
+                free(s);
+                return -ENOMEM;
         }
         s->tenant = t;
         s->kind = kind;

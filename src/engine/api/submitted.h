@@ -4,7 +4,6 @@
 #include "engine/api/call.h"
 #include "engine/intake/intake.h"
 
-/* Takes a job that a caller hands in, and answers once it is recorded. pipe: where the job reads
- * and the caller writes, taken in any case; NULL: nowhere. kind: of a row about the call's job, if
- * it is taken; _TQ_KIND_INVALID: none. As a verb returns. */
-int submitted_take(const Call *c, const Submission *s, const int pipe[2], TqKind kind);
+/* Takes a job that a caller hands in, and answers once it is recorded. kind: of a row
+ * about the call's job, if it is taken; _TQ_KIND_INVALID: none. As a verb returns. */
+int submitted_take(const Call *c, const Submission *s, TqKind kind);

@@ -47,7 +47,6 @@ int verb_rerun(Call *c);
 int verb_revive(Call *c);
 int verb_set_limits(Call *c);
 int verb_submit(Call *c);
-int verb_submit_input(Call *c);
 int verb_try_submit(Call *c);
 int verb_switch(Call *c);
 int verb_wait(Call *c);

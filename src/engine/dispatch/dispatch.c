@@ -115,7 +115,6 @@ static void on_run(void *data, const TqAction *a) {
         /* A job that runs is started again only when it provably never ran: rare enough to be read
          * from the ledger then. */
         job_drop_spec(a->userdata);
-        job_drop_input(a->userdata);
 }
 
 static void on_abort(void *data, const TqAction *a) {
@@ -507,7 +506,7 @@ void dispatch_stop_starting(Dispatch *d, bool for_good) {
 }
 
 Job *dispatch_job_new(Dispatch *d, uint64_t id, uint32_t tenant) {
-        return job_new(id, &d->specs, tenants_shares(d->tenants, tenant));
+        return job_new(id, &d->specs, tenants_specs(d->tenants, tenant));
 }
 
 void dispatch_fill_times(const Job *job, TqEvent *event) {

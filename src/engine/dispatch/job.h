@@ -3,7 +3,6 @@
 
 #include "core/jobspec.h"
 #include "core/scheduler.h"
-#include "engine/tenants/tenants.h"
 #include "ipc/crumb.h"
 
 /* A job's part that only the engine needs; TqJob.userdata. */
@@ -13,24 +12,19 @@
  * are greedy a third each, and whoever comes then finds room (Choudhury and Hahne, "Dynamic queue
  * length thresholds", 1998). */
 #define SPECS_MAX 4096
-/* Pipes of jobs that have not started, shared out in the same way. */
-#define INPUTS_MAX 64
-
 typedef struct Specs {
-        Shares all;
-        Shares strangers; /* of them: of tenants that the ledger does not know */
+        size_t n;
+        size_t n_strangers; /* of them: of tenants that the ledger does not know */
 } Specs;
 
 typedef struct Job {
         uint64_t id;
         Specs *specs;
-        Shares *tenants; /* of specs->all: those of its tenant */
-        TqJobSpec *spec; /* NULL: in the ledger only */
-        int input_fd;    /* StandardInput=client: where it reads; negative: nowhere, or not here */
-        bool had_input;  /* it was taken with one, by this process */
-        char *after;     /* After=, as it was written; NULL: none */
-        char *trail;     /* what its lines in the journal carry: core/trail.h; NULL: nothing */
-        bool is_sent;    /* START is with the supervisor */
+        size_t *n_of_tenant; /* of specs->n: those of its tenant */
+        TqJobSpec *spec;     /* NULL: in the ledger only */
+        char *after;         /* After=, as it was written; NULL: none */
+        char *trail;         /* what its lines in the journal carry: core/trail.h; NULL: nothing */
+        bool is_sent;        /* START is with the supervisor */
         bool is_held_by_admin;
         /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */
         bool has_deadline;
@@ -42,19 +36,14 @@ typedef struct Job {
         char *failed_as;  /* the verdict of the last attempt that failed; NULL: none did */
 } Job;
 
-/* tenants: its tenant's, or NULL. NULL: out of memory. */
-Job *job_new(uint64_t id, Specs *specs, Shares *tenants);
+/* n_of_tenant: its tenant's count, or NULL. NULL: out of memory. */
+Job *job_new(uint64_t id, Specs *specs, size_t *n_of_tenant);
 Job *job_free(Job *job);
 
 /* Moves the spec into the job, which has none. must: also if there is no room. 0 and the spec is
  * the job's or, unless it must, still the caller's; -ENOMEM. */
 int job_keep_spec(Job *job, TqJobSpec *spec, bool must);
 void job_drop_spec(Job *job);
-
-/* Keeps a copy of the descriptor for its start. -EBUSY: its tenant has enough of them; negative
- * errno. */
-int job_keep_input(Job *job, int fd);
-void job_drop_input(Job *job);
 
 /* Somebody releases it, or holds it. */
 void job_set_hold(Job *job, bool hold, bool is_admin);

@@ -147,7 +147,7 @@ static int read_quarantine(const Load *t, const TqLedgerLive *row, Job *job, TqE
 
 static int take_up(Load *t, const TqLedgerLive *row) {
         TQ_FREE StockItem *item = recovery_take(t->recovery, row->id);
-        Job *job = job_new(row->id, t->specs, tenants_shares(t->tenants, row->tenant));
+        Job *job = job_new(row->id, t->specs, tenants_specs(t->tenants, row->tenant));
         TqAfter after[TQ_JOB_AFTER_MAX];
         TqRetry retry;
         TqEvent event = {

@@ -49,7 +49,6 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
                            .owner = t->owner,
                            .private_network = job->spec->private_network,
                            .has_paths = job->spec->n_paths > 0,
-                           .has_input = job->spec->has_input,
                            .keep_usec = job->spec->keep_usec,
                            .limits = job->spec->limits },
         };
@@ -69,21 +68,15 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
         if (r < 0)
                 return r;
         job->is_sent = true;
-        return tq_link_send(s->link, TQ_MESSAGE_START, &m, body.data, body.size, job->input_fd);
+        return tq_link_send(s->link, TQ_MESSAGE_START, &m, body.data, body.size, -EBADF);
 }
 
 /* What fails here is no fault of the job, which stays as it is: -EPIPE: the supervisor is gone, and
  * so are we in a moment. */
 static void start(Starts *s, Job *job, uint32_t tenant, unsigned attempt) {
-        TqCrumb before;
-        int r;
+        TqCrumb before = tq_crumb_leave(tq_link_crumb(s->link), job_crumb(job));
+        int r = send_start(s, job, tenants_get(s->tenants, tenant), attempt);
 
-        if (job->spec->has_input && job->input_fd < 0) {
-                never_started(s, job->id, attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_INPUT, EPIPE);
-                return;
-        }
-        before = tq_crumb_leave(tq_link_crumb(s->link), job_crumb(job));
-        r = send_start(s, job, tenants_get(s->tenants, tenant), attempt);
         tq_crumb_put_back(tq_link_crumb(s->link), before);
         if (r < 0 && r != -EPIPE)
                 commit_degrade(s->commit, r);

@@ -60,12 +60,6 @@ int take_check(Takes *ts, const Submission *s, const TqJobSpec *spec, Answer *re
                                "its Deadline= has passed: hand in a job with another one");
                 return take_refuse(ret, TQ_CONTROL_REFUSED);
         }
-        if (spec->has_input && !s->has_input) {
-                (void)tq_error_at(&ret->err, -EBADMSG, spec->input_line, "StandardInput",
-                                  "expected null, since nobody gives this job its input: that is "
-                                  "for tenantqctl run -w -i");
-                return take_refuse(ret, TQ_CONTROL_INVALID);
-        }
         if (commit_fault(ts->commit)) {
                 (void)tq_error(&ret->err, -EROFS, "nothing is accepted: %s",
                                commit_explain(ts->commit, why, sizeof(why)));
@@ -246,8 +240,6 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
         if (r >= 0)
                 r = tq_trail_new(spec->correlation_id, spec->labels, spec->trace_parent,
                                  &job->trail);
-        if (r >= 0 && spec->has_input)
-                r = job_keep_input(job, s->input_fd);
         if (r >= 0)
                 r = job_keep_spec(job, spec, false);
         if (r >= 0) {
@@ -265,12 +257,6 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
         (void)job_free(job);
         if (r == -EDQUOT)
                 return refuse_limit(s, r, ret);
-        if (r == -EBUSY) {
-                (void)tq_error(&ret->err, r,
-                               "too many jobs with StandardInput=client wait: try again when "
-                               "some have started");
-                return take_refuse(ret, TQ_CONTROL_BUSY);
-        }
         (void)tq_error_errno(&ret->err, r, "can't take the job");
         return take_refuse(ret, TQ_CONTROL_LIMIT);
 }

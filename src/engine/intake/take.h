@@ -15,8 +15,6 @@ typedef struct Submission {
         unsigned attempt; /* its next one */
         bool is_copy;     /* its Key= does not count */
         bool is_trial;    /* only whether it would be taken */
-        bool has_input;   /* it may have StandardInput=client, and reads */
-        int input_fd;     /* there; unless it is a trial */
 } Submission;
 
 /* What becomes of a submission. */

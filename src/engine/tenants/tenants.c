@@ -120,10 +120,10 @@ EventBudget *tenants_budget(const Tenants *ts, uint32_t id) {
         return t ? &t->budget : NULL;
 }
 
-Shares *tenants_shares(const Tenants *ts, uint32_t id) {
+size_t *tenants_specs(const Tenants *ts, uint32_t id) {
         Tenant *t = tq_map_get(&ts->ids, id);
 
-        return t ? &t->shares : NULL;
+        return t ? &t->n_specs : NULL;
 }
 
 bool tenants_may_see(const Tenants *ts, const Viewer *v, const Tenant *t) {

@@ -11,11 +11,6 @@
 typedef struct Tenants Tenants;
 
 /* Read by all, changed by this room only. */
-/* What jobs have in memory or open until they start, of all or of one tenant: dispatch/job.h. */
-typedef struct Shares {
-        size_t specs, inputs;
-} Shares;
-
 typedef struct Tenant {
         uint32_t id;     /* the ledger's, for ever */
         uint32_t handle; /* the supervisor's, 0: not known to it in this run, or not any more */
@@ -39,7 +34,7 @@ typedef struct Tenant {
         bool output_fails;                           /* of the latest job that ended */
         uint64_t launch_says_from, output_says_from; /* when the journal may be told again */
         EventBudget budget;
-        Shares shares;
+        size_t n_specs; /* parsed jobs of it in memory: written by dispatch/job.c */
 } Tenant;
 
 int tenants_new(Commit *commit, Events *events, Tenants **ret);
@@ -64,7 +59,7 @@ size_t tenants_count(const Tenants *ts);
 const char *tenants_title(const Tenant *t, char buf[TQ_TENANT_TITLE_MAX]);
 /* NULL: no such tenant. */
 EventBudget *tenants_budget(const Tenants *ts, uint32_t id);
-Shares *tenants_shares(const Tenants *ts, uint32_t id);
+size_t *tenants_specs(const Tenants *ts, uint32_t id);
 /* Why nothing of it can start, as far as it is about who and where it is; NULL: nothing. */
 const char *tenants_fault(const Tenant *t, char *buf, size_t size);
 

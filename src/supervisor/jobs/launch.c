@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
-#include <sys/vfs.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -125,7 +123,6 @@ static void remove_leaf(Tenant *t, const TqStartMessage *m) {
 
 typedef struct Files {
         int result, barrier_read, barrier_write;
-        int input; /* borrowed; negative: none */
         OutputFiles output;
 } Files;
 
@@ -136,26 +133,9 @@ static void close_files(Files *f) {
         f->barrier_write = tq_close(f->barrier_write);
 }
 
-/* The engine's pipe becomes the tenant's, so that its payload can open /dev/stdin. Root's fchown(2)
- * is only for what has no name: a fifo in a file system might be anybody's. */
-static int take_input(const Tenant *t, int fd) {
-        int flags = fcntl(fd, F_GETFL);
-        struct statfs fs;
-
-        if (flags < 0 || fstatfs(fd, &fs) < 0)
-                return tq_errno();
-        if (fs.f_type != PIPEFS_MAGIC || (flags & O_ACCMODE) != O_RDONLY || flags & O_NONBLOCK)
-                return -EBADF;
-        return fchown(fd, t->who.uid, t->who.gid) < 0 ? tq_errno() : 0;
-}
-
 static int open_files(Jobs *j, Attempt *a, const TqStartMessage *m, Files *f, TqStage *ret_stage) {
         int fds[2], r;
 
-        *ret_stage = TQ_STAGE_PIPES;
-        r = f->input >= 0 ? take_input(a->tenant, f->input) : 0;
-        if (r < 0)
-                return r;
         *ret_stage = TQ_STAGE_LOG;
         r = output_make(j->output, a->tenant, m, false, &f->output);
         if (r == -ENOENT && tenants_mend_logs(j->tenants, a->tenant) >= 0)
@@ -227,7 +207,6 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .out_fd = f->output.out,
                 .err_fd = f->output.err,
                 .page_fd = f->output.page_fd,
-                .in_fd = f->input,
                 .log_max_bytes = h->config.log_max_bytes,
                 .n_rlimits = TQ_ELEMENTSOF(rlimits),
                 .mount_fd = template->mount_fd,
@@ -259,9 +238,8 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
 
 static int spawn(const Host *h, const Files *f, const Template *template, int plan_fd, Attempt *a,
                  TqStage *ret_stage) {
-        const int some[] = { f->input,           f->output.out,      f->output.err,
-                             f->output.page_fd,  template->mount_fd, template->network_fd,
-                             template->report_fd };
+        const int some[] = { f->output.out,      f->output.err,        f->output.page_fd,
+                             template->mount_fd, template->network_fd, template->report_fd };
         int keep[2 + TQ_ELEMENTSOF(some)] = { f->result, f->barrier_read };
         size_t n = 2;
         bool is_exec;
@@ -369,7 +347,7 @@ static void undo(Attempt *a, const TqStartMessage *m) {
 }
 
 static int on_start(void *userdata, const TqMessage *message, const char *blob, int *fd) {
-        Files f = { -EBADF, -EBADF, -EBADF, *fd, { -EBADF, -EBADF, -EBADF } };
+        Files f = { -EBADF, -EBADF, -EBADF, { -EBADF, -EBADF, -EBADF } };
         const TqStartMessage *m = &message->start;
         TqStage stage = TQ_STAGE_TENANT;
         Jobs *j = userdata;
@@ -378,10 +356,8 @@ static int on_start(void *userdata, const TqMessage *message, const char *blob, 
         Why why = {};
         int r;
 
+        (void)fd;
         r = check(j, m, t);
-        /* One that we had no descriptor free for: a job is not started with an empty input. */
-        if (r >= 0 && m->has_input != (*fd >= 0))
-                r = m->has_input ? -EMFILE : -EBADF;
         if (r >= 0) {
                 stage = TQ_STAGE_RESULT;
                 a = attempt_new(j, t, m->job, m->attempt);
