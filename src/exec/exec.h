@@ -13,6 +13,9 @@ typedef struct Failure {
         int32_t error;
 } Failure;
 
+/* launcher.c: returns in a process that was forked for a job, with its plan. NULL: it is over. */
+const TqPlan *launcher_run(const TqPlan *own);
+
 /* surroundings.c: what a process has, and gives up */
 int prepare_process(const TqPlan *plan, TqStage *ret_stage);
 int surroundings_reset(const TqPlan *plan);

@@ -2,8 +2,9 @@
 
 /* tenantq-exec: between the supervisor and a payload.
  *
- * It is born in the job's cgroup as PID 1 of the job's PID namespace, still root, with an empty
- * environment and the descriptors that the plan names. It forks once. The child becomes the tenant,
+ * Executed once as the launcher, it is forked into each job's cgroup (launcher.c), as PID 1 of the
+ * job's PID namespace, still root, with an empty environment and the descriptors that the plan
+ * names. It forks once. The child becomes the tenant,
  * gives up everything, waits at the barrier, and only then looks at what the tenant wrote (the
  * plan's body) and executes it. The parent becomes a user that owns nothing, pumps the two outputs
  * into their capped files, reaps, and writes the result record; when it leaves, the kernel kills
@@ -65,5 +66,9 @@ int main(int argc, char *argv[]) {
                 (void)fprintf(stderr, "tenantq-exec is started by tenantqd only\n");
                 return 2;
         }
+        if (plan->mode == TQ_PLAN_LAUNCHER)
+                plan = launcher_run(plan);
+        if (!plan)
+                return 0;
         return plan->mode == TQ_PLAN_SERVICE ? run_service(plan) : watch_job(plan);
 }

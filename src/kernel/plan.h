@@ -15,14 +15,15 @@
  * count from the file's start. A new field goes to the end, with a new version. */
 
 #define TQ_PLAN_MAGIC     UINT32_C(0x54715031) /* "TqP1" */
-#define TQ_PLAN_VERSION   4
+#define TQ_PLAN_VERSION   5
 #define TQ_PLAN_RLIMITS   16
 #define TQ_PLAN_KEEP_MAX  8
 #define TQ_PLAN_SIZE_MAX  (512 * 1024)
 #define TQ_PLAN_PATHS_MAX 256
 
 typedef enum TqPlanMode {
-        TQ_PLAN_JOB,     /* PID 1 of a namespace: supervises the payload and pumps its output */
+        TQ_PLAN_JOB,      /* PID 1 of a namespace: supervises the payload and pumps its output */
+        TQ_PLAN_LAUNCHER, /* forks others: kernel/launcher.h, whose socket is in `keep` */
         TQ_PLAN_SERVICE, /* becomes the program itself; keeps descriptors 0–2 and `keep` from 3 on
                           */
 } TqPlanMode;

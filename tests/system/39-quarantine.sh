@@ -22,8 +22,10 @@ build_programs() {
                 -o "$D/engine.faulty" || return 1
         mv "$D/bin/tenantq-exec" "$D/bin/tenantq-exec.real"
         cp "$D/bin/tenantq-engine" "$D/engine.sound"
-        gcc "${flags[@]}" -static -DDIR="\"$D\"" -DREAL="\"$D/bin/tenantq-exec.real\"" \
-                "$(dirname "$0")/crash_exec.c" -o "$D/bin/tenantq-exec"
+        # shellcheck disable=SC2046 # words
+        gcc "${flags[@]}" -fno-pie -static -no-pie -DDIR="\"$D\"" -DREAL="\"$D/bin/tenantq-exec.real\"" \
+                "$(dirname "$0")/crash_exec.c" \
+                $(find "$build/static" -name '*.o' ! -name main.o ! -name holder.o) -o "$D/bin/tenantq-exec"
 }
 
 # The one that is started next is that one.

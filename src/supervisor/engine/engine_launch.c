@@ -98,7 +98,6 @@ int engine_launch(const Host *h, const Own *own, int channel_fd, int crumb_fd, p
         TQ_CLOSE int plan_fd = -EBADF;
         const TqFilter *filter;
         TqError err = {};
-        bool is_exec;
         int r;
 
         r = profiles_filter(h->profiles, "engine", TQ_FILTER_ALONE, &filter, &err);
@@ -119,9 +118,8 @@ int engine_launch(const Host *h, const Own *own, int channel_fd, int crumb_fd, p
         if (plan_fd < 0)
                 return plan_fd;
         return tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
-                                    .cgroup_fd = -1,
                                     .plan_fd = plan_fd,
                                     .keep = plan.keep,
                                     .n_keep = plan.n_keep },
-                        ret_pid, ret_pidfd, &is_exec);
+                        ret_pid, ret_pidfd);
 }

@@ -260,6 +260,8 @@ int jobs_new(sd_event *event, const Host *host, Own *own, Tenants *tenants, cons
         r = tq_result_slots_new(own_fd(own, OWN_RESULTS), &j->slots);
         if (r >= 0)
                 r = templates_new(event, host, tenants, &j->templates);
+        if (r >= 0)
+                r = tq_launcher_new(host->helper_fd, &j->launcher);
         if (r < 0) {
                 (void)jobs_free(j);
                 return r;
@@ -283,6 +285,7 @@ Jobs *jobs_free(Jobs *j) {
         tq_map_done(&j->attempts);
         (void)tq_result_slots_free(j->slots);
         (void)templates_free(j->templates);
+        (void)tq_launcher_free(j->launcher);
         free(j);
         return NULL;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/map.h"
+#include "kernel/launcher.h"
 #include "kernel/procs.h"
 #include "store/result.h"
 #include "supervisor/jobs/jobs.h"
@@ -24,6 +25,7 @@ struct Jobs {
         TqMap attempts; /* job → Attempt */
         TqResultSlots *slots;
         Templates *templates;
+        TqLauncher *launcher;
         bool is_told; /* stock is, and from here on ends are told as they come */
 };
 

@@ -9,8 +9,8 @@
 #include "base/fs.h"
 #include "base/parse.h"
 #include "kernel/cgroup.h"
+#include "kernel/launcher.h"
 #include "kernel/plan.h"
-#include "kernel/spawn.h"
 #include "supervisor/jobs/jobs_private.h"
 
 /* From the engine's START to a process at its barrier. Who the job runs as, in which slice, under
@@ -187,9 +187,10 @@ static int find_filters(const Host *h, const Tenant *t, const TqStartMessage *m,
         return r < 0 ? r : profiles_filter(h->profiles, "watch", TQ_FILTER_ALONE, &ret->watch, err);
 }
 
+/* With the numbers that descriptors have where it is read. */
 static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, const Files *f,
                      const Template *template, const Filters *filters, const char *body,
-                     size_t body_size) {
+                     size_t body_size, TqLaunch *launch) {
         TqPlan plan = {
                 .flags = (h->reset_oom_score ? TQ_PLAN_RESET_OOM_SCORE : 0U) |
                          (m->private_network ? TQ_PLAN_PRIVATE_NETWORK : 0U) |
@@ -202,16 +203,16 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .gid = t->who.gid,
                 .exec_uid = h->users.exec_uid,
                 .exec_gid = h->users.exec_gid,
-                .result_fd = f->result,
-                .barrier_fd = f->barrier_read,
-                .out_fd = f->output.out,
-                .err_fd = f->output.err,
-                .page_fd = f->output.page_fd,
+                .result_fd = tq_launch_add(launch, f->result),
+                .barrier_fd = tq_launch_add(launch, f->barrier_read),
+                .out_fd = tq_launch_add(launch, f->output.out),
+                .err_fd = tq_launch_add(launch, f->output.err),
+                .page_fd = tq_launch_add(launch, f->output.page_fd),
                 .log_max_bytes = h->config.log_max_bytes,
                 .n_rlimits = TQ_ELEMENTSOF(rlimits),
-                .mount_fd = template->mount_fd,
-                .network_fd = template->network_fd,
-                .report_fd = template->report_fd,
+                .mount_fd = tq_launch_add(launch, template->mount_fd),
+                .network_fd = tq_launch_add(launch, template->network_fd),
+                .report_fd = tq_launch_add(launch, template->report_fd),
                 .tenant = t->handle,
                 .generation = template->generation,
                 .network = (uint32_t)t->config.network,
@@ -236,34 +237,13 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                                    });
 }
 
-static int spawn(const Host *h, const Files *f, const Template *template, int plan_fd, Attempt *a,
-                 TqStage *ret_stage) {
-        const int some[] = { f->output.out,      f->output.err,        f->output.page_fd,
-                             template->mount_fd, template->network_fd, template->report_fd };
-        int keep[2 + TQ_ELEMENTSOF(some)] = { f->result, f->barrier_read };
-        size_t n = 2;
-        bool is_exec;
-        int r;
-
-        for (size_t i = 0; i < TQ_ELEMENTSOF(some); i++)
-                if (some[i] >= 0)
-                        keep[n++] = some[i];
-        r = tq_spawn(&(TqSpawn){ .helper_fd = h->helper_fd,
-                                 .cgroup_fd = a->leaf_fd,
-                                 .flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
-                                 .plan_fd = plan_fd,
-                                 .keep = keep,
-                                 .n_keep = n },
-                     &a->pid, &a->pidfd, &is_exec);
-        *ret_stage = is_exec ? TQ_STAGE_HELPER : TQ_STAGE_CLONE;
-        return r;
-}
-
 /* Everything from the result record to the process. On failure the caller undoes by attempt_free
  * and remove_leaf what *a and *f tell of. */
 static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body, size_t body_size,
                   Attempt *a, Files *f, TqStage *ret_stage, Why *why) {
         TQ_CLOSE int plan_fd = -EBADF;
+        TqLaunch launch = { .flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS };
+        bool is_fork;
         Template template;
         Filters filters;
         TqError err = {};
@@ -295,15 +275,20 @@ static int launch(Jobs *j, Tenant *t, const TqStartMessage *m, const char *body,
         if (r < 0)
                 return r;
         *ret_stage = TQ_STAGE_PLAN;
-        plan_fd = seal_plan(j->host, t, m, f, &template, &filters, body, body_size);
+        plan_fd = seal_plan(j->host, t, m, f, &template, &filters, body, body_size, &launch);
         if (plan_fd < 0)
                 return plan_fd;
         /* All that memory is needed for, while nothing runs yet. */
         r = tq_map_put(&j->attempts, a->job, a);
-        if (r >= 0)
-                r = spawn(j->host, f, &template, plan_fd, a, ret_stage);
         if (r < 0)
                 return r;
+        launch.plan_fd = plan_fd;
+        launch.cgroup_fd = a->leaf_fd;
+        r = tq_launcher_launch(j->launcher, &launch, &a->pid, &a->pidfd, &is_fork);
+        if (r < 0) {
+                *ret_stage = is_fork ? TQ_STAGE_CLONE : TQ_STAGE_HELPER;
+                return r;
+        }
         a->barrier_fd = tq_take_fd(&f->barrier_write);
         *ret_stage = TQ_STAGE_HELPER;
         if (t->has_memory_high ||

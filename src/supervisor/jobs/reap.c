@@ -12,7 +12,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "kernel/cgroup.h"
-#include "kernel/spawn.h"
 #include "supervisor/jobs/jobs_private.h"
 #include "supervisor/tenants/notes.h"
 
@@ -86,16 +85,11 @@ static void judge(Attempt *a) {
                 end.kind = TQ_END_CRASHED;
                 end.started_usec = end.ended_usec = end.run_usec = 0;
         } else if (end.kind == TQ_END_UNKNOWN && a->has_status) {
-                int error = a->status_code == CLD_EXITED ? tq_spawn_error(a->status) : 0;
-
                 /* It left without a word, and nobody had told it to. */
-                if (error == 0 && a->status_code == CLD_EXITED && !a->is_aborted &&
-                    !has_passed_barrier(a))
-                        error = EPROTO;
-                if (error > 0) {
+                if (a->status_code == CLD_EXITED && !a->is_aborted && !has_passed_barrier(a)) {
                         end.kind = TQ_END_SPAWN_FAILED;
                         end.stage = TQ_STAGE_HELPER;
-                        end.code = error;
+                        end.code = EPROTO;
                 } else if (!a->was_released)
                         end.kind = TQ_END_NEVER_STARTED;
                 else if (a->status_code != CLD_EXITED) {
