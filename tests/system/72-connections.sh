@@ -133,6 +133,44 @@ sys.exit(n < 1 or n > 16)'
         t_eq "$status" 6 "a stranger's ps"
 }
 
+# Descriptors that nobody reads are on their way for as long as a socket is open, on the engine's account: whoever hoards
+# them hoards his own places, and others' are handed over as before.
+hoarded() {
+        local job mine
+        no_trail
+        job=$(as quiet run -w -q out -- echo output >/dev/null && ctl --json ps --state 'done' -n 1 quiet | d_json 'j["jobs"][0]["job"]')
+        mine=$(as t2 run -w -q out -- echo mine >/dev/null && ctl --json ps --state 'done' -n 1 t2 | d_json 'j["jobs"][0]["job"]')
+        start_abuse hoard "${uid[t2]}" '
+import select
+held = []
+n = 0
+for i in range(400):
+    try:
+        b = Bus()
+        b.send("OpenLog", "ts", int(sys.argv[1]), "out")
+        if select.select([b.socket], [], [], 5)[0]:
+            b.socket.shutdown(socket.SHUT_WR)
+            held.append(b)
+    except (Gone, OSError):
+        pass
+# Who was told that there is no place for him has no descriptor.
+for b in held:
+    s = b.socket
+    data, fds, *_ = socket.recv_fds(s, 65536, 4, socket.MSG_PEEK)
+    n += len(fds)
+    for fd in fds:
+        os.close(fd)
+say(n, "descriptors unread, of", len(held))
+until_released()' "$mine"
+        note "$(said hoard)"
+        in_range "$(said hoard | cut -d' ' -f1)" 30 64 "descriptors on their way"
+        t_eq "$(as quiet logs "$job")" output "another tenant's log meanwhile"
+        t_eq "$(ctl logs "$job")" output "of root"
+        end_abuse hoard
+        t_wait 15 serves as t2 tenants
+        t_eq "$(as t2 logs "$mine")" mine "his own, when he has gone"
+}
+
 # Descriptors of the engine itself ------------------------------------------------------------
 
 # CPU time in units of 10 ms.
@@ -200,6 +238,7 @@ s_case "strangers who come and go" strangers_who_come_and_go
 s_case "two tenants and root wait" waits_of_all
 s_case "seven users with all that they can get" seven_users
 s_case "strangers have few places" strangers
+s_case "descriptors that nobody reads" hoarded
 s_case "an engine without descriptors (T55)" exhausted
 s_report
 t_summary

@@ -31,12 +31,15 @@
 #define ANSWER_USEC   (5 * TQ_USEC_PER_SEC) /* until it is read */
 #define ONCE_USEC     (5 * TQ_USEC_PER_SEC)
 #define IDLE_USEC     (60 * TQ_USEC_PER_SEC)
+#define LINGER_USEC   (5 * TQ_USEC_PER_SEC) /* it is looked whether he has read it */
 
 typedef enum RelayState {
         RELAY_GREETING, /* the handshake */
         RELAY_IDLE,     /* no whole call is there */
         RELAY_READY,    /* one is; waits for its turn */
         RELAY_CALLING,  /* it is being answered */
+        /* From here on nothing is said or heard any more. */
+        RELAY_LINGERING, /* the caller has a descriptor of ours that he has not read */
         RELAY_ENDED,
 } RelayState;
 
@@ -51,6 +54,7 @@ struct Relay {
         TqFrame call;      /* READY: the one that is there */
         bool is_heard;     /* CALLING: the bus has understood the call */
         bool is_begun;     /* IDLE: a part of a call is there, and its time runs */
+        bool gave_fd;      /* descriptors went to the caller */
         TqFramer answers;  /* what the bus has said */
         bool is_answered;  /* the answer is whole, though perhaps not sent */
         char *unsent;      /* of it, what the caller's socket did not take */
@@ -58,18 +62,13 @@ struct Relay {
         int unsent_fd;
 };
 
-void relay_end(Relay *r) {
-        if (r->state == RELAY_ENDED)
-                return;
-        r->state = RELAY_ENDED;
-        r->hooks.ended(r->hooks.data);
+static bool is_over(const Relay *r) {
+        return r->state >= RELAY_LINGERING;
 }
 
-static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void)source;
-        (void)usec;
-        relay_end(userdata);
-        return 0;
+static void end(Relay *r) {
+        r->state = RELAY_ENDED;
+        r->hooks.ended(r->hooks.data);
 }
 
 /* 0: no end in sight. */
@@ -78,6 +77,35 @@ static void set_timeout(Relay *r, uint64_t usec) {
                 (void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
         else if (sd_event_source_set_time_relative(r->timer, usec) >= 0)
                 (void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+/* What is not read stays with the caller's socket, whatever becomes of ours, and a descriptor in it
+ * is one of those that our user may have on their way (unix(7), ETOOMANYREFS), for all callers
+ * together: his place is taken for as long. */
+void relay_end(Relay *r) {
+        if (is_over(r))
+                return;
+        if (!r->gave_fd || !relay_has_unread(r)) {
+                end(r);
+                return;
+        }
+        r->state = RELAY_LINGERING;
+        (void)sd_event_source_set_enabled(r->pair_source, SD_EVENT_OFF);
+        set_timeout(r, LINGER_USEC);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Relay *r = userdata;
+
+        (void)source;
+        (void)usec;
+        if (r->state != RELAY_LINGERING)
+                relay_end(r);
+        else if (relay_has_unread(r))
+                set_timeout(r, LINGER_USEC);
+        else
+                end(r);
+        return 0;
 }
 
 /* Answers ------------------------------------------------------------------------------------- */
@@ -111,6 +139,7 @@ static int send_piece(Relay *r, const char *data, size_t size, size_t *ret_sent,
                         *ret_sent = sent;
                         return errno == EAGAIN ? 0 : tq_errno();
                 }
+                r->gave_fd |= *fd >= 0;
                 *fd = tq_close(*fd);
                 sent += (size_t)n;
         }
@@ -224,7 +253,7 @@ static int carry_piece(Relay *r) {
 static void carry_answers(Relay *r) {
         int error = 1;
 
-        while (error > 0 && r->state != RELAY_ENDED)
+        while (error > 0 && !is_over(r))
                 error = carry_piece(r);
         if (error < 0)
                 relay_end(r);
@@ -254,10 +283,10 @@ static int feed(Relay *r, const char *data, size_t size) {
                 at += n > 0 ? (size_t)n : 0;
                 do
                         error = sd_bus_process(r->bus, NULL);
-                while (error > 0 && r->state != RELAY_ENDED);
+                while (error > 0 && !is_over(r));
                 if (error < 0)
                         return error;
-                if (r->state == RELAY_ENDED)
+                if (is_over(r))
                         return 0;
         }
         return 0;
@@ -384,8 +413,12 @@ static int on_caller(sd_event_source *source, int fd, uint32_t revents, void *us
 
         (void)source;
         (void)fd;
+        if (r->state == RELAY_LINGERING && revents & (EPOLLHUP | EPOLLERR))
+                end(r);
+        if (is_over(r))
+                return 0;
         if (revents & (EPOLLHUP | EPOLLERR)) {
-                relay_end(r);
+                end(r); /* what he has not read is gone with his end */
                 return 0;
         }
         if (revents & EPOLLOUT && r->unsent)
