@@ -73,8 +73,8 @@ typedef struct TqLedgerRollout {
         uint64_t span_usec;
         uint64_t percent;
         bool has_cpu, has_before, has_boottime;
-        uint64_t begun_boottime_usec; /* the same instant, if it was in this boot */
-        uint64_t cpu_usec, throttled_usec;               /* of its slice, when it began */
+        uint64_t begun_boottime_usec;      /* the same instant, if it was in this boot */
+        uint64_t cpu_usec, throttled_usec; /* of its slice, when it began */
         uint64_t before_cpu_usec, before_throttled_usec; /* in the time before that */
 } TqLedgerRollout;
 
