@@ -122,7 +122,7 @@ static int check_owner(const char *path, const struct stat *file, TqError *err) 
 
 int tq_ledger_place_check(const char *path, TqLedgerPlace *ret, TqError *err) {
         struct stat file, other;
-        int64_t log, mark = -1, size = -1;
+        int64_t log = -1, mark = -1, size = -1;
         bool was_open;
         int r;
 
@@ -151,7 +151,7 @@ int tq_ledger_place_check(const char *path, TqLedgerPlace *ret, TqError *err) {
 
 int tq_ledger_must_exist(const char *path, TqError *err) {
         struct stat st;
-        int64_t size;
+        int64_t size = -1;
         int r = size_beside(path, "", &st, &size, err);
 
         if (r < 0 || size > 0)
