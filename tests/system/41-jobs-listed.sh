@@ -319,13 +319,17 @@ while b"\n:" not in said and b"lines" not in said:
     said += os.read(fd, 65536)
 if said.count(b"\n") > 30:
     sys.exit("more than a screen: " + repr(said))
-os.write(fd, sys.argv[1].encode().decode("unicode_escape").encode())
-while True:
-    try:
-        if not os.read(fd, 65536):
-            break
-    except OSError:
-        break
+# What is typed while less still reads may only end that: again, as one would.
+key = sys.argv[1].encode().decode("unicode_escape").encode()
+try:
+    while time.time() < end:
+        os.write(fd, key)
+        while select.select([fd], [], [], 2)[0]:
+            if not os.read(fd, 65536):
+                raise OSError
+    sys.exit("it does not end")
+except OSError:
+    pass
 status = os.waitpid(pid, 0)[1]
 if status != 0:
     sys.exit("it ended with %d" % status)
