@@ -100,7 +100,7 @@ v_run() {
 
 # "exit 0", when the job has ended.
 v_verdict() {
-        { timeout 90 tenantqctl wait "$1" || true; } | sed 's/^[0-9]*: //'
+        { timeout 240 tenantqctl wait "$1" || true; } | sed 's/^[0-9]*: //'
 }
 
 v_slice() {
