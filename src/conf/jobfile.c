@@ -220,6 +220,12 @@ static int complete(Parser *p, TqError *err) {
         spec->profile_line = line_of(p, "Profile");
         if (line_of(p, "RuntimeMaxSec") > 0)
                 spec->limit_lines[TQ_KEY_RUNTIME] = line_of(p, "RuntimeMaxSec");
+        spec->input_line = line_of(p, "StandardInput");
+        /* A second attempt would find what the first has left of it. */
+        if (spec->has_input && spec->has_retry && spec->retry.max_attempts != 1)
+                return tq_error_at(err, -EBADMSG, spec->input_line, "StandardInput",
+                                   "expected no [Retry] or OnLost=requeue beside client: input is "
+                                   "read once");
         return spec->name ? 0 : name_after_program(spec);
 }
 

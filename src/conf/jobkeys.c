@@ -463,6 +463,12 @@ static int set_on_lost(TqJobSpec *spec, const char *value, const char **ret_expe
         return spec->repeats_lost || strcmp(value, "fail") == 0 ? 0 : -EINVAL;
 }
 
+static int set_input(TqJobSpec *spec, const char *value, const char **ret_expected) {
+        *ret_expected = "null or client";
+        spec->has_input = strcmp(value, "client") == 0;
+        return spec->has_input || strcmp(value, "null") == 0 ? 0 : -EINVAL;
+}
+
 static int set_runtime(TqJobSpec *spec, const char *value, const char **ret_expected) {
         *ret_expected = "it only once: [Limits] has set it already";
         if (tq_limits_has(&spec->limits, TQ_KEY_RUNTIME))
@@ -480,6 +486,8 @@ const TqJobfileKey tq_jobfile_keys[] = {
           "the program, by its absolute path, and its arguments; no shell" },
         { "Job", "Queue", false, set_queue, "the queue of its tenant that it waits in" },
         { "Job", "WorkingDirectory", false, set_directory, "where it starts" },
+        { "Job", "StandardInput", false, set_input,
+          "what it reads: nothing, or what its client gives it while it runs" },
         { "Job", "Environment", true, set_environment, "variables NAME=VALUE" },
         { "Job", "Priority", false, set_priority,
           "before others of its queue: -100 to 100, larger is sooner" },

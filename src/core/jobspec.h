@@ -59,6 +59,8 @@ typedef struct TqJobSpec {
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* empty: its tenant's */
         unsigned profile_line;
         bool private_network;
+        bool has_input; /* StandardInput=client: from whoever hands it in, while it runs */
+        unsigned input_line;
         bool repeats_lost; /* OnLost=requeue; it is part of `retry` */
         bool has_retry;
         char **paths; /* TqJobPath and, behind it, "PATH" or "PATH:PATH"; each its own allocation */

@@ -51,6 +51,7 @@ static const char *const stages[_TQ_STAGE_MAX] = {
         [TQ_STAGE_EXEC] = "exec",
         [TQ_STAGE_INTERPRETER] = "interpreter",
         [TQ_STAGE_NETWORK] = "network",
+        [TQ_STAGE_INPUT] = "input",
 };
 
 static const char *const stops[_TQ_STOP_MAX] = {
@@ -143,6 +144,16 @@ static const char *hint(const TqVerdict *v) {
         return v->end.unreachable ? " (network unreachable)" : "";
 }
 
+/* Why it could not be started, at its stage. */
+static const char *launch_text(const TqVerdict *v) {
+        if (v->stage == TQ_STAGE_INPUT)
+                return "its client has gone, the daemon was started anew, or a first launch failed";
+        if (v->stage != TQ_STAGE_INTERPRETER)
+                return strerror(v->code);
+        return v->code == EILSEQ ? "its first line ends with a carriage return"
+                                 : "the program is there, its interpreter is not";
+}
+
 const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
         const char *word = tq_verdict_outcome_to_string(v->outcome);
         const char *signal_name;
@@ -168,16 +179,8 @@ const char *tq_verdict_format(const TqVerdict *v, char *buf, size_t size) {
                         (void)snprintf(buf, size, "%s", word);
                 break;
         case TQ_OUTCOME_SPAWN:
-                if (v->stage == TQ_STAGE_INTERPRETER) {
-                        (void)snprintf(buf, size, "%s (%s: %s)", word,
-                                       tq_verdict_stage_to_string(v->stage),
-                                       v->code == EILSEQ
-                                               ? "its first line ends with a carriage return"
-                                               : "the program is there, its interpreter is not");
-                        break;
-                }
                 (void)snprintf(buf, size, "%s (%s: %s)", word, tq_verdict_stage_to_string(v->stage),
-                               strerror(v->code));
+                               launch_text(v));
                 break;
         default:
                 (void)snprintf(buf, size, "%s", word);

@@ -60,6 +60,7 @@ typedef enum TqStage {
         TQ_STAGE_INTERPRETER,  /* it is there, but what its first line or its header names is not;
                                   code EILSEQ: the first line ends with a carriage return */
         TQ_STAGE_NETWORK, /* its tenant's way out of the host; last, since records have numbers */
+        TQ_STAGE_INPUT,   /* StandardInput=client: nothing of it is left */
         _TQ_STAGE_MAX,
 } TqStage;
 

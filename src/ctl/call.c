@@ -184,6 +184,14 @@ static int try(Call *c) {
         return fail(TQ_EXIT_FAILURE, "%s", c->error.message ? c->error.message : strerror(-r));
 }
 
+int call_fail(const Call *c, const sd_bus_error *e) {
+        if (strncmp(e->name, "org.tenantq.", 12) == 0)
+                return fail_about(c, tq_control_exit_code(e->name), e->message);
+        return sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY)
+                       ? unavailable(c->options, -ECONNRESET)
+                       : fail(TQ_EXIT_FAILURE, "%s", e->message ? e->message : e->name);
+}
+
 int call_send(Call *c) {
         int r = try(c);
 

@@ -35,6 +35,8 @@ void call_done(Call *c);
 int call_open(const Options *o, Call *c, const char *method);
 /* Why, and whether only to try: the last arguments of what changes something. */
 int call_append_intent(Call *c);
+/* Says what an answer is that is an error; its exit code. */
+int call_fail(const Call *c, const sd_bus_error *e);
 int call_send(Call *c);                      /* waits as long as it takes */
 int call_again(Call *c, const char *method); /* another method on the same connection */
 /* What it came to, other than 0. */
@@ -111,10 +113,17 @@ int tenants_print(const Options *o, const TqTable *t);
 /* submit.c; file: what an error is about, as in Call */
 /* The call that was made ready; its answer is that of a submission. A trial is not printed. */
 int submit_send(const Options *o, Call *c, uint64_t *ret_job);
+/* What the daemon says to it: in the answer, or in a signal before that. */
+int submit_read(const Options *o, const Call *c, sd_bus_message *m, uint64_t *ret_job);
 int submit_print(const Options *o, uint64_t job);
 /* Prints what a trial says. */
 int submit_bytes(const Options *o, const char *file, const char *data, size_t size,
                  uint64_t *ret_job);
+/* feed.c: the same of a job with StandardInput=client, which then is fed with ours, beside what the
+ * caller does. */
+int feed_submit(const Options *o, const char *data, size_t size, uint64_t *ret_job);
+/* Our input could not be read to its end, and that was said. */
+bool feed_has_failed(void);
 /* run.c: a command line as a job */
 int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job);
 /* status.c: a job with its attempts; host and pools */

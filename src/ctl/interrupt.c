@@ -74,9 +74,11 @@ static int on_answer(sd_event_source *source, int fd, uint32_t events, void *use
         return line[0] == 'y' || line[0] == 'Y' ? cancel(i) : 0;
 }
 
-/* In the background nobody would see the question, and reading stops a process. */
+/* In the background nobody would see the question, and reading stops a process; what is typed for
+ * the job would be taken for the answer, or the answer for that. */
 static bool may_ask(const Interrupt *i) {
-        return i->tty >= 0 && isatty(STDERR_FILENO) && tcgetpgrp(i->tty) == getpgrp();
+        return !(i->options->input && isatty(STDIN_FILENO)) && i->tty >= 0 &&
+               isatty(STDERR_FILENO) && tcgetpgrp(i->tty) == getpgrp();
 }
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {

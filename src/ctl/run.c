@@ -109,6 +109,15 @@ static int read_input(TqBuffer *ret) {
         return tq_buffer_string(ret) ? 0 : fail(TQ_EXIT_FAILURE, "out of memory");
 }
 
+/* While we wait for the job, it reads what we read; else it gets a copy with its command. */
+static bool streams_input(const Options *o) {
+        return o->input && o->wait;
+}
+
+static bool copies_input(const Options *o) {
+        return o->input && !o->wait;
+}
+
 /* The command as one that gets our standard input; else the shell would be what it is called. */
 static int append_input(const Options *o, const char *program, TqBuffer *ret) {
         TQ_BUFFER_CLEANUP TqBuffer input = {};
@@ -144,8 +153,8 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 return r;
         if (!tq_buffer_string(&program))
                 return fail(TQ_EXIT_FAILURE, "out of memory");
-        tq_buffer_append_string(ret, o->input ? "[Job]\n" : "[Job]\nExecStart=");
-        r = o->input ? append_input(o, program.data, ret) : 0;
+        tq_buffer_append_string(ret, copies_input(o) ? "[Job]\n" : "[Job]\nExecStart=");
+        r = copies_input(o) ? append_input(o, program.data, ret) : 0;
         if (r != 0)
                 return r;
         jobtext_append_quoted(ret, program.data);
@@ -154,6 +163,9 @@ static int build(const Options *o, int argc, char *argv[], TqBuffer *ret) {
                 jobtext_append_quoted(ret, argv[i]);
         }
         tq_buffer_append_string(ret, "\n");
+        /* A trial has nobody who would give it. */
+        if (streams_input(o) && !o->dry_run)
+                tq_buffer_append_string(ret, "StandardInput=client\n");
         if (o->queue)
                 tq_buffer_printf(ret, "Queue=%s\n", o->queue);
         if (o->directory)
@@ -189,7 +201,7 @@ static bool has_variable(const TqJobSpec *spec, const char *word) {
 
 static const char *first_difference(const TqJobSpec *spec, const Options *o, int argc,
                                     char *argv[]) {
-        size_t before = o->input ? 5 : 0; /* the shell's words */
+        size_t before = copies_input(o) ? 5 : 0; /* the shell's words */
 
         if (spec->argc != (size_t)argc + before)
                 return "the command";
@@ -235,14 +247,21 @@ static int check_back(const Options *o, int argc, char *argv[], const TqBuffer *
         return r;
 }
 
-int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
+static int hand_in(const Options *o, int argc, char *argv[], bool is_fed, uint64_t *ret_job) {
         TQ_BUFFER_CLEANUP TqBuffer text = {};
         int r;
 
         r = build(o, argc, argv, &text);
         if (r == 0)
                 r = check_back(o, argc, argv, &text);
-        return r == 0 ? submit_bytes(o, "", text.data, text.size, ret_job) : r;
+        if (r != 0)
+                return r;
+        return is_fed ? feed_submit(o, text.data, text.size, ret_job)
+                      : submit_bytes(o, "", text.data, text.size, ret_job);
+}
+
+int run_submit(const Options *o, int argc, char *argv[], uint64_t *ret_job) {
+        return hand_in(o, argc, argv, false, ret_job);
 }
 
 /* All but `exit N`, which the exit code says by itself. */
@@ -261,7 +280,7 @@ int verb_run(const Options *o, int argc, char *argv[]) {
         uint64_t job = 0;
         int r, code;
 
-        r = run_submit(o, argc, argv, &job);
+        r = hand_in(o, argc, argv, streams_input(o) && !o->dry_run, &job);
         if (r != 0 || o->dry_run)
                 return r;
         if (!o->wait)
@@ -278,7 +297,7 @@ int verb_run(const Options *o, int argc, char *argv[]) {
         code = wait_exit_code(&ended);
         say_verdict(job, &ended, code);
         if (code == 0)
-                code = r;
+                code = r != 0 ? r : feed_has_failed() ? TQ_EXIT_FAILURE : 0;
         r = output_finish();
         return r != 0 ? r : code;
 }

@@ -32,14 +32,17 @@ static void print_refusal(const Reply *r) {
 }
 
 int submit_send(const Options *o, Call *c, uint64_t *ret_job) {
+        int r = call_send(c);
+
+        return r != 0 ? r : submit_read(o, c, c->reply, ret_job);
+}
+
+int submit_read(const Options *o, const Call *c, sd_bus_message *m, uint64_t *ret_job) {
         Reply reply = {};
         int r;
 
-        r = call_send(c);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(c->reply, "tsssttt", &reply.job, &reply.code, &reply.message,
-                                &reply.limit, &reply.current, &reply.maximum, &reply.retry_after);
+        r = sd_bus_message_read(m, "tsssttt", &reply.job, &reply.code, &reply.message, &reply.limit,
+                                &reply.current, &reply.maximum, &reply.retry_after);
         if (r < 0)
                 return fail(TQ_EXIT_FAILURE, "the daemon's answer can't be read");
         if (reply.job == 0 && (!o->dry_run || reply.code[0] != '\0')) {

@@ -381,8 +381,12 @@ static void listen_to_supervisor(Engine *e) {
                 tq_link_on(e->link, handlers[i].type, handlers[i].handler, e);
 }
 
+static int on_input(void *data, uint64_t job) {
+        return api_job_input(((Engine *)data)->api, job);
+}
+
 static int make_rooms(Engine *e, const char *ledger_path) {
-        const DispatchHooks hooks = { e, on_started, on_ended, on_room, on_quarantined };
+        const DispatchHooks hooks = { e, on_started, on_ended, on_room, on_quarantined, on_input };
         int r;
 
         r = sd_event_default(&e->event);

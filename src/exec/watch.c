@@ -113,6 +113,43 @@ static void finish_output(Output *o) {
         (void)tq_fs_write_all(o->file, marker, (size_t)n);
 }
 
+/* What a client gives: from his connection into a pipe of the job's. It is taken when the payload
+ * reads, so that the client waits if it does not. */
+typedef struct Input {
+        int socket, pipe; /* negative: no more comes, or goes */
+        size_t at, size;  /* of what was read and not written */
+        char data[65536];
+} Input;
+
+static Input input = { .socket = -EBADF, .pipe = -EBADF };
+
+static void end_input(void) {
+        input.socket = tq_close(input.socket);
+        input.pipe = tq_close(input.pipe);
+}
+
+/* One piece: its end, and that nobody reads, end it on both sides. */
+static void feed(void) {
+        ssize_t n;
+
+        if (input.at == input.size) {
+                n = read(input.socket, input.data, sizeof(input.data));
+                if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                        return;
+                if (n <= 0) {
+                        end_input();
+                        return;
+                }
+                input.at = 0;
+                input.size = (size_t)n;
+        }
+        n = write(input.pipe, input.data + input.at, input.size - input.at);
+        if (n > 0)
+                input.at += (size_t)n;
+        else if (errno != EAGAIN && errno != EINTR)
+                end_input();
+}
+
 typedef struct Watch {
         const TqPlan *plan;
         pid_t payload;
@@ -232,6 +269,10 @@ static void watch(Watch *w) {
                         { .fd = w->outputs[0].pipe, .events = POLLIN },
                         { .fd = w->outputs[1].pipe, .events = POLLIN },
                         { .fd = w->calls_fd, .events = POLLIN },
+                        /* It is waited for its room, or for what is to go there; its reader's end
+                         * is told in any case. */
+                        { .fd = input.pipe, .events = input.at < input.size ? POLLOUT : 0 },
+                        { .fd = input.at < input.size ? -1 : input.socket, .events = POLLIN },
                 };
 
                 if (poll(p, TQ_ELEMENTSOF(p), -1) < 0 && errno != EINTR)
@@ -243,6 +284,10 @@ static void watch(Watch *w) {
                 for (int i = 0; i < 2; i++)
                         if (p[2 + i].revents)
                                 pump(&w->outputs[i], 1024 * 1024);
+                if (p[5].revents & POLLERR)
+                        end_input();
+                else if (p[5].revents || p[6].revents)
+                        feed();
                 if (p[4].revents & POLLIN)
                         on_call(w);
                 else if (p[4].revents)
@@ -292,6 +337,20 @@ static int map_page(const TqPlan *plan, TqLogPage **ret) {
         return r;
 }
 
+/* The payload's end is the tenant's, so that it can open /dev/stdin again. */
+static int make_input(const TqPlan *plan, int *ret_read_fd) {
+        int fds[2];
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return tq_errno();
+        if (fcntl(fds[1], F_SETFL, O_NONBLOCK) < 0 || fchown(fds[0], plan->uid, plan->gid) < 0)
+                return tq_errno();
+        input.socket = plan->in_fd;
+        input.pipe = fds[1];
+        *ret_read_fd = fds[0];
+        return 0;
+}
+
 static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
         int stdio[3] = { w->null_fd }, status[2];
         sigset_t child;
@@ -299,6 +358,8 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
 
         *ret_stage = TQ_STAGE_PIPES;
         r = map_page(plan, &w->page);
+        if (r >= 0 && plan->in_fd >= 0)
+                r = make_input(plan, &stdio[0]);
         if (r < 0)
                 return r;
         r = make_output(plan, plan->out_fd, w->page, &w->outputs[0], &stdio[1]);
@@ -376,7 +437,7 @@ int watch_job(const TqPlan *plan) {
         }
         /* Of the job alone, and of its own /dev: flags, owner and locks of an open file are those
          * of everybody who has it, and the host's node belongs to root's payload, too. */
-        if (r >= 0) {
+        if (r >= 0 && plan->in_fd < 0) {
                 w.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
                 if (w.null_fd < 0)
                         r = tq_errno();

@@ -14,7 +14,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  15
+#define TQ_MESSAGE_VERSION  16
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512  /* with its terminator */
 #define TQ_NOTES_BETWEEN    "\n" /* TqTenantMessage.note is one text; escaped, none has it */
@@ -47,7 +47,7 @@ typedef enum TqMessageType {
         TQ_MESSAGE_CLAIM_AGAIN, /* one that waits at the door is to be handed over again; number */
         TQ_MESSAGE_CLAIM_LATE,  /* that can't be done for now: it comes by itself */
         TQ_MESSAGE_CREDIT,      /* how many claims of a tenant may be open */
-        TQ_MESSAGE_START,       /* blob: the plan's body */
+        TQ_MESSAGE_START,       /* blob: the plan's body; descriptor: a socket, its input */
         TQ_MESSAGE_RELEASE,
         TQ_MESSAGE_ABORT,
         TQ_MESSAGE_TERM,
@@ -153,6 +153,7 @@ typedef struct TqStartMessage {
         uint32_t owner; /* as the tenant's message had it: it may be another's by now */
         uint8_t private_network;
         uint8_t has_paths;                     /* its body has */
+        uint8_t has_input;                     /* the message brings it */
         char profile[TQ_PROFILE_NAME_MAX + 1]; /* that it asks for; empty: its tenant's */
         uint64_t keep_usec;                    /* its output, after its end; 0: as all */
         TqLimits limits;

@@ -15,7 +15,7 @@
  * count from the file's start. A new field goes to the end, with a new version. */
 
 #define TQ_PLAN_MAGIC     UINT32_C(0x54715031) /* "TqP1" */
-#define TQ_PLAN_VERSION   5
+#define TQ_PLAN_VERSION   6
 #define TQ_PLAN_RLIMITS   16
 #define TQ_PLAN_KEEP_MAX  8
 #define TQ_PLAN_SIZE_MAX  (512 * 1024)
@@ -94,6 +94,7 @@ typedef struct TqPlan {
         uint32_t watch_offset, n_watch;    /* the watching process's own filter */
         TqOutbound outbound;               /* of TQ_NETWORK_OUTBOUND */
         int32_t page_fd;                   /* store/logpage.h; -1: with no files, as above */
+        int32_t in_fd; /* a socket that brings standard input; -1: there is none */
 } TqPlan;
 
 typedef struct TqPlanParts {

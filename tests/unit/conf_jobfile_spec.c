@@ -251,6 +251,10 @@ static const struct {
           "expected no less than RestartSec=" },
         { RETRY("MaxAttempts=2\nRetryOn=1\nRetryOn=2\n"), 6, "RetryOn", "" },
         { RETRY("OnLost=requeue\n"), 4, "OnLost", "" },
+        { JOB("StandardInput=client\n[Retry]\nMaxAttempts=2\n"), 3, "StandardInput",
+          "expected no [Retry]" },
+        { JOB("OnLost=requeue\nStandardInput=client\n"), 4, "StandardInput",
+          "or OnLost=requeue beside client" },
 };
 
 START_TEST(retry_refused) {

@@ -228,7 +228,7 @@ START_TEST(words) {
                 "none",  "tenant",      "result-record", "log",          "cgroup",  "limits",
                 "plan",  "clone",       "helper",        "surroundings", "sandbox", "paths",
                 "pipes", "rlimits",     "credentials",   "chdir",        "seccomp", "barrier",
-                "exec",  "interpreter", "network"
+                "exec",  "interpreter", "network",       "input"
         };
 
         ck_assert_uint_eq(TQ_ELEMENTSOF(outcomes), _TQ_OUTCOME_MAX);

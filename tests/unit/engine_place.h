@@ -41,6 +41,12 @@ static inline void place_quarantined(void *data, uint32_t tenant, const Job *job
         ((Place *)data)->quarantined = job->id;
 }
 
+static inline int place_input(void *data, uint64_t job) {
+        (void)data;
+        (void)job;
+        return -EBADF;
+}
+
 static inline void place_changed(void *data, const Tenant *t) {
         dispatch_tell_tenant(((Place *)data)->dispatch, t);
 }
@@ -52,7 +58,8 @@ static inline void place_applied(void) {
 /* Nothing is taken up or started yet. */
 static inline Place *place_closed(const char *limits_text, bool waits_when_full) {
         static Place p;
-        DispatchHooks hooks = { &p, place_started, place_ended, place_room, place_quarantined };
+        DispatchHooks hooks = { &p,         place_started,     place_ended,
+                                place_room, place_quarantined, place_input };
         TqTenantMessage m = { .tenant = HANDLE,
                               .uid = 1001,
                               .owner = 3,

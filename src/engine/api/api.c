@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/api/api.h"
 
+#include "engine/api/giver.h"
 #include "engine/api/methods.h"
 #include "engine/api/waiters.h"
 
@@ -29,6 +30,8 @@ int api_new(sd_event *event, int listen_fd, const ApiContext *context, Api **ret
         if (r >= 0)
                 r = waiters_new(&a->context.waiters);
         if (r >= 0)
+                r = givers_new(&a->context.givers);
+        if (r >= 0)
                 r = methods_new(&a->context, &a->methods);
         if (r < 0) {
                 (void)api_free(a);
@@ -43,6 +46,7 @@ Api *api_free(Api *a) {
                 return NULL;
         (void)connections_free(a->context.connections);
         (void)waiters_free(a->context.waiters);
+        (void)givers_free(a->context.givers);
         (void)methods_free(a->methods);
         free(a);
         return NULL;
@@ -62,10 +66,16 @@ int api_listen(Api *a, int fd) {
 
 void api_job_started(Api *a, uint64_t job) {
         waiters_job_started(a->context.waiters, job);
+        givers_job_started(a->context.givers, job);
 }
 
 void api_job_ended(Api *a, uint64_t job) {
         waiters_job_ended(a->context.waiters, job);
+        givers_job_ended(a->context.givers, job);
+}
+
+int api_job_input(Api *a, uint64_t job) {
+        return givers_want(a->context.givers, job);
 }
 
 void api_recorded(Api *a, const TqLedgerOp *ops, size_t n) {

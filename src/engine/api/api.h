@@ -19,6 +19,8 @@ int api_listen(Api *a, int fd);
 /* Those who wait for a job are told. */
 void api_job_started(Api *a, uint64_t job);
 void api_job_ended(Api *a, uint64_t job);
+/* What brings the job its input, now that it starts; the caller's. Negative: nobody does. */
+int api_job_input(Api *a, uint64_t job);
 /* And those who follow what happens: of these changes of the ledger, some may be rows of its logs.
  */
 void api_recorded(Api *a, const TqLedgerOp *ops, size_t n);

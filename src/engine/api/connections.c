@@ -143,6 +143,14 @@ bool connection_has_unread(const Connection *c) {
         return relay_has_unread(c->relay);
 }
 
+int connection_copy_socket(const Connection *c) {
+        return relay_copy_socket(c->relay);
+}
+
+void connection_end_after_answer(Connection *c) {
+        relay_end_after_answer(c->relay);
+}
+
 void connection_end(Connection *c) {
         relay_end(c->relay);
 }

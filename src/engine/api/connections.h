@@ -42,6 +42,10 @@ typedef struct ConnectionWait {
         void *data;
 } ConnectionWait;
 
+/* relay_copy_socket(), and the same. */
+int connection_copy_socket(const Connection *c);
+void connection_end_after_answer(Connection *c);
+
 int connection_wait(Connection *c, const ConnectionWait *wait);
 void connection_wake(Connection *c);
 

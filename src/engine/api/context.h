@@ -8,6 +8,7 @@
 typedef struct Drift Drift;
 typedef struct Ends Ends;
 typedef struct Files Files;
+typedef struct Givers Givers;
 typedef struct History History;
 typedef struct Intake Intake;
 typedef struct Rollouts Rollouts;
@@ -29,4 +30,5 @@ typedef struct ApiContext {
         const History *history;
         Connections *connections;
         Waiters *waiters;
+        Givers *givers;
 } ApiContext;

@@ -7,6 +7,7 @@
 
 #include "core/ids.h"
 #include "core/trail.h"
+#include "engine/api/giver.h"
 #include "engine/api/verbs.h"
 
 /* One table says of each method who may call it and what it is about; one function decides. Root
@@ -49,6 +50,7 @@ static const Method methods[] = {
         { "Submit", "say", "tsssttt", ACCESS_ALL, SUBJECT_OWN, verb_submit, ALWAYS },
         { "TrySubmit", "say", "tsssttt" TQ_TABLE_SIGNATURE, ACCESS_ALL, SUBJECT_OWN,
           verb_try_submit, ALWAYS },
+        { "SubmitInput", "say", "tsssttt", ACCESS_ALL, SUBJECT_OWN, verb_submit_input, ALWAYS },
         { "ListJobs", "sbtu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_jobs,
           ALWAYS },
         { "ListActive", "stu", TQ_PAGE_SIGNATURE, ACCESS_TENANT, SUBJECT_TENANT, verb_list_active,

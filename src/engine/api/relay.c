@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/api/relay.h"
 
+#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -428,6 +429,16 @@ static int on_caller(sd_event_source *source, int fd, uint32_t revents, void *us
         else
                 look_for_call(r);
         return 0;
+}
+
+int relay_copy_socket(const Relay *r) {
+        int fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 3);
+
+        return fd < 0 ? tq_errno() : fd;
+}
+
+void relay_end_after_answer(Relay *r) {
+        r->is_once = true;
 }
 
 bool relay_has_unread(const Relay *r) {

@@ -26,5 +26,9 @@ Relay *relay_free(Relay *r);
 /* Takes the call that is there out of the socket and lets the bus answer it. */
 void relay_serve(Relay *r);
 void relay_end(Relay *r);
+/* A copy of the caller's socket, for another reader of what he writes after the answer to the
+ * present call, if this one ends with that; negative errno. */
+int relay_copy_socket(const Relay *r);
+void relay_end_after_answer(Relay *r);
 /* The caller's socket still holds answers. */
 bool relay_has_unread(const Relay *r);

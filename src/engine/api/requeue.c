@@ -104,6 +104,11 @@ int verb_requeue(Call *c) {
         r = tq_scheduler_would_requeue(job, tq_clock_boottime_usec());
         if (r < 0)
                 return refuse(c, r);
+        if (job_of(job)->had_input)
+                return call_error(c, TQ_CONTROL_INVALID,
+                                  "job %" PRIu64 " reads what a client gives it, once "
+                                  "(StandardInput=client): it can't begin anew",
+                                  c->job);
         if (c->is_trial)
                 return call_reply_empty(c);
         (void)call_record(c, TQ_KIND_REQUEUE, job->tenant->id, c->job, "requeued");

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/api/explain.h"
 
@@ -26,37 +27,62 @@ typedef struct Reply {
         TqTable reasons;
 } Reply;
 
-static void reply_with(const Submitted *s, const Reply *reply) {
-        sd_bus_message *m = NULL;
-        int r;
+static int append(sd_bus_message *m, const Reply *r) {
+        return sd_bus_message_append(m, "tsssttt", r->job, r->code, r->text, r->limit, r->current,
+                                     r->maximum, r->retry_after);
+}
 
-        r = sd_bus_message_new_method_return(s->call->message, &m);
+/* Takes m. */
+static int send(sd_bus_message *m, int r) {
         if (r >= 0)
-                r = sd_bus_message_append(m, "tsssttt", reply->job, reply->code, reply->text,
-                                          reply->limit, reply->current, reply->maximum,
-                                          reply->retry_after);
-        if (r >= 0 && s->has_reasons)
-                r = tq_control_append_table(m, &reply->reasons);
-        if (r >= 0)
-                (void)sd_bus_send(NULL, m, NULL);
+                r = sd_bus_send(NULL, m, NULL);
         (void)sd_bus_message_unref(m);
+        return r;
+}
+
+static void reply_with(const Call *c, bool has_reasons, const Reply *reply) {
+        sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_return(c->message, &m);
+
+        if (r >= 0)
+                r = append(m, reply);
+        if (r >= 0 && has_reasons)
+                r = tq_control_append_table(m, &reply->reasons);
+        r = send(m, r);
+        /* Else it would never be answered. */
+        if (r < 0)
+                (void)call_error(c, TQ_CONTROL_FAILED,
+                                 "the answer (job %" PRIu64 ") can't be given: %s", reply->job,
+                                 strerror(-r));
+}
+
+/* text: room for its sentence. */
+static Reply describe(const Tenant *t, uint64_t job, const TqRefusal *refusal, char *text,
+                      size_t size) {
+        if (refusal->kind == TQ_REFUSAL_NONE)
+                return (Reply){ .job = job, .code = "", .text = "", .limit = "" };
+        (void)tq_admit_format(refusal, t->name, text, size);
+        return (Reply){ .job = job,
+                        .code = tq_admit_code(refusal),
+                        .text = text,
+                        .limit = tq_admit_limit(refusal),
+                        .current = tq_admit_number(refusal, refusal->current),
+                        .maximum = tq_admit_number(refusal, refusal->maximum),
+                        .retry_after = tq_admit_retry_after(refusal) };
+}
+
+int submitted_send(sd_bus_message *m, const Tenant *t, uint64_t job, const TqRefusal *refusal) {
+        char text[512] = "";
+        const Reply r = describe(t, job, refusal, text, sizeof(text));
+
+        return send(m, append(m, &r));
 }
 
 static void reply(const Submitted *s, uint64_t job, const TqRefusal *refusal) {
         char text[512] = "";
+        const Reply r = describe(s->tenant, job, refusal, text, sizeof(text));
 
-        if (refusal->kind == TQ_REFUSAL_NONE) {
-                reply_with(s, &(Reply){ .job = job, .code = "", .text = "", .limit = "" });
-                return;
-        }
-        (void)tq_admit_format(refusal, s->tenant->name, text, sizeof(text));
-        reply_with(s, &(Reply){ .job = job,
-                                .code = tq_admit_code(refusal),
-                                .text = text,
-                                .limit = tq_admit_limit(refusal),
-                                .current = tq_admit_number(refusal, refusal->current),
-                                .maximum = tq_admit_number(refusal, refusal->maximum),
-                                .retry_after = tq_admit_retry_after(refusal) });
+        reply_with(s->call, s->has_reasons, &r);
 }
 
 /* A trial that is permitted. */
@@ -64,19 +90,10 @@ static void reply_would(const Submitted *s, const TqEvent *would) {
         Reply r = { .code = "", .text = "", .limit = "" };
 
         if (!s->has_reasons || explain_would(s->call, would, &r.reasons) >= 0)
-                reply_with(s, &r);
+                reply_with(s->call, s->has_reasons, &r);
         else
                 (void)call_error(s->call, TQ_CONTROL_FAILED, "out of memory");
         tq_table_done(&r.reasons);
-}
-
-/* It was handed in before. */
-static void reply_known(const Submitted *s, uint64_t job) {
-        char text[160];
-
-        (void)snprintf(text, sizeof(text),
-                       "the same Key= was handed in before: this is job %" PRIu64 "", job);
-        reply_with(s, &(Reply){ .job = job, .code = "DUPLICATE_KEY", .text = text, .limit = "" });
 }
 
 static void on_recorded(void *data, int result) {
@@ -92,14 +109,22 @@ static void on_recorded(void *data, int result) {
         free(s);
 }
 
-static void refuse(const Submitted *s, const Answer *a) {
-        char text[1024];
+void submitted_reply_answer(const Call *c, const Tenant *t, const Answer *a, bool has_reasons) {
+        char text[1024] = "";
+        Reply r;
 
-        if (a->refusal.kind != TQ_REFUSAL_NONE)
-                reply(s, 0, &a->refusal);
-        else
-                (void)call_error(s->call, a->error, "%s",
-                                 tq_error_format(&a->err, text, sizeof(text)));
+        if (a->job > 0) {
+                (void)snprintf(text, sizeof(text),
+                               "the same Key= was handed in before: this is job %" PRIu64 "",
+                               a->job);
+                r = (Reply){ .job = a->job, .code = "DUPLICATE_KEY", .text = text, .limit = "" };
+        } else if (a->refusal.kind != TQ_REFUSAL_NONE)
+                r = describe(t, 0, &a->refusal, text, sizeof(text));
+        else {
+                (void)call_error(c, a->error, "%s", tq_error_format(&a->err, text, sizeof(text)));
+                return;
+        }
+        reply_with(c, has_reasons, &r);
 }
 
 static Submitted *submitted_free(Submitted *s) {
@@ -133,24 +158,30 @@ static void on_answer(void *data, Answer *a) {
         }
         if (a && a->is_permitted)
                 reply_would(s, &a->would);
-        else if (a && a->job == 0)
-                refuse(s, a);
-        else if (a && a->is_known)
-                reply_known(s, a->job);
+        else if (a && (a->job == 0 || a->is_known))
+                submitted_reply_answer(s->call, s->tenant, a, s->has_reasons);
         else if (a)
                 (void)call_error(s->call, TQ_CONTROL_FAILED,
                                  "out of memory: whether it was accepted is not known");
         (void)submitted_free(s);
 }
 
-int submitted_take(const Call *c, const Submission *submission, TqKind kind) {
+int submitted_check(const Call *c, const Tenant *t) {
         char text[TQ_MESSAGE_TEXT_MAX];
+
+        return !t->is_gone && !t->is_user_gone && !t->is_former
+                       ? 0
+                       : call_error(c, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name,
+                                    settings_fault(c->api->settings, t, text, sizeof(text)));
+}
+
+int submitted_take(const Call *c, const Submission *submission, TqKind kind) {
         const Tenant *t = submission->tenant;
+        int r = submitted_check(c, t);
         Submitted *s;
 
-        if (t->is_gone || t->is_user_gone || t->is_former)
-                return call_error(c, TQ_CONTROL_REFUSED, "tenant %s: %s", t->name,
-                                  settings_fault(c->api->settings, t, text, sizeof(text)));
+        if (r != 0)
+                return r;
         s = calloc(1, sizeof(*s));
         if (!s || !(s->call = call_keep(c))) {
                 free(s);

@@ -591,7 +591,7 @@ int dispatch_new(sd_event *event, TqLink *link, Commit *commit, Tenants *tenants
                          .feed = feed,
                          .hooks = *hooks,
                          .armed = TQ_NEVER };
-        r = starts_new(link, commit, tenants, feed, &d->starts);
+        r = starts_new(link, commit, tenants, feed, hooks->input, hooks->data, &d->starts);
         if (r >= 0)
                 r = walks_new(feed_scheduler(feed), &d->walks);
         if (r >= 0)

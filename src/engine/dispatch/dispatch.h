@@ -5,6 +5,7 @@
 
 #include "engine/dispatch/after.h"
 #include "engine/dispatch/feed.h"
+#include "engine/dispatch/start.h"
 #include "engine/dispatch/walk.h"
 #include "engine/recovery/recovery.h"
 #include "engine/settings/settings.h"
@@ -22,6 +23,7 @@ typedef struct DispatchHooks {
         void (*has_room)(void *data, uint32_t tenant); /* perhaps: for jobs that wait to be taken */
         /* It is held; not recorded yet. */
         void (*quarantined)(void *data, uint32_t tenant, const Job *job, const char *why);
+        StartInput input;
 } DispatchHooks;
 
 /* Callers come after the ends of jobs and what the supervisor says. */

@@ -13,14 +13,22 @@ struct Starts {
         Commit *commit;
         Tenants *tenants;
         Feed *feed;
+        StartInput input;
+        void *data;
 };
 
-int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, Starts **ret) {
+int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, StartInput input,
+               void *data, Starts **ret) {
         Starts *s = calloc(1, sizeof(*s));
 
         if (!s)
                 return -ENOMEM;
-        *s = (Starts){ .link = link, .commit = commit, .tenants = tenants, .feed = feed };
+        *s = (Starts){ .link = link,
+                       .commit = commit,
+                       .tenants = tenants,
+                       .feed = feed,
+                       .input = input,
+                       .data = data };
         *ret = s;
         return 0;
 }
@@ -40,7 +48,7 @@ static void never_started(Starts *s, uint64_t job, unsigned attempt, TqEndKind k
                 &(TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
 }
 
-static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
+static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt, int input_fd) {
         TQ_BUFFER_CLEANUP TqBuffer body = {};
         TqMessage m = {
                 .start = { .job = job->id,
@@ -49,6 +57,7 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
                            .owner = t->owner,
                            .private_network = job->spec->private_network,
                            .has_paths = job->spec->n_paths > 0,
+                           .has_input = job->spec->has_input,
                            .keep_usec = job->spec->keep_usec,
                            .limits = job->spec->limits },
         };
@@ -68,15 +77,23 @@ static int send_start(Starts *s, Job *job, const Tenant *t, unsigned attempt) {
         if (r < 0)
                 return r;
         job->is_sent = true;
-        return tq_link_send(s->link, TQ_MESSAGE_START, &m, body.data, body.size, -EBADF);
+        return tq_link_send(s->link, TQ_MESSAGE_START, &m, body.data, body.size, input_fd);
 }
 
 /* What fails here is no fault of the job, which stays as it is: -EPIPE: the supervisor is gone, and
  * so are we in a moment. */
 static void start(Starts *s, Job *job, uint32_t tenant, unsigned attempt) {
-        TqCrumb before = tq_crumb_leave(tq_link_crumb(s->link), job_crumb(job));
-        int r = send_start(s, job, tenants_get(s->tenants, tenant), attempt);
+        TQ_CLOSE int input_fd = job->spec->has_input ? s->input(s->data, job->id) : -EBADF;
+        TqCrumb before;
+        int r;
 
+        if (job->spec->has_input && input_fd < 0) {
+                never_started(s, job->id, attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_INPUT, EPIPE);
+                return;
+        }
+        job->had_input |= job->spec->has_input;
+        before = tq_crumb_leave(tq_link_crumb(s->link), job_crumb(job));
+        r = send_start(s, job, tenants_get(s->tenants, tenant), attempt, input_fd);
         tq_crumb_put_back(tq_link_crumb(s->link), before);
         if (r < 0 && r != -EPIPE)
                 commit_degrade(s->commit, r);

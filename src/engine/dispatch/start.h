@@ -10,7 +10,11 @@
  * back from the ledger; and the way back, ABORT. */
 typedef struct Starts Starts;
 
-int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, Starts **ret);
+/* What brings a job its input, which goes with its START; the caller's. Negative: nobody does. */
+typedef int (*StartInput)(void *data, uint64_t job);
+
+int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, StartInput input,
+               void *data, Starts **ret);
 Starts *starts_free(Starts *s);
 
 void starts_start(Starts *s, const TqAction *a);

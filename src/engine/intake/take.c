@@ -60,6 +60,19 @@ int take_check(Takes *ts, const Submission *s, const TqJobSpec *spec, Answer *re
                                "its Deadline= has passed: hand in a job with another one");
                 return take_refuse(ret, TQ_CONTROL_REFUSED);
         }
+        if (!spec->has_input && s->taken) {
+                (void)tq_error(
+                        &ret->err, -EBADMSG,
+                        "expected StandardInput=client in [Job]: the job would not read what "
+                        "is given");
+                return take_refuse(ret, TQ_CONTROL_INVALID);
+        }
+        if (spec->has_input && !s->taken) {
+                (void)tq_error_at(&ret->err, -EBADMSG, spec->input_line, "StandardInput",
+                                  "expected null, since nobody gives this job its input: that is "
+                                  "for tenantqctl run -w -i");
+                return take_refuse(ret, TQ_CONTROL_INVALID);
+        }
         if (commit_fault(ts->commit)) {
                 (void)tq_error(&ret->err, -EROFS, "nothing is accepted: %s",
                                commit_explain(ts->commit, why, sizeof(why)));
@@ -240,6 +253,8 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
         if (r >= 0)
                 r = tq_trail_new(spec->correlation_id, spec->labels, spec->trace_parent,
                                  &job->trail);
+        if (r >= 0 && s->taken)
+                r = s->taken(s->taken_data, id);
         if (r >= 0)
                 r = job_keep_spec(job, spec, false);
         if (r >= 0) {

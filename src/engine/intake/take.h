@@ -15,6 +15,10 @@ typedef struct Submission {
         unsigned attempt; /* its next one */
         bool is_copy;     /* its Key= does not count */
         bool is_trial;    /* only whether it would be taken */
+        /* It is to have StandardInput=client: told of its number before it is scheduled; negative
+         * errno: it can't be taken. */
+        int (*taken)(void *data, uint64_t job);
+        void *taken_data;
 } Submission;
 
 /* What becomes of a submission. */

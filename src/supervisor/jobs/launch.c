@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -123,6 +124,7 @@ static void remove_leaf(Tenant *t, const TqStartMessage *m) {
 
 typedef struct Files {
         int result, barrier_read, barrier_write;
+        int input; /* borrowed; negative: none */
         OutputFiles output;
 } Files;
 
@@ -133,9 +135,25 @@ static void close_files(Files *f) {
         f->barrier_write = tq_close(f->barrier_write);
 }
 
+/* The connection of who gives the job its input: only tenantq-exec reads there, and nothing is done
+ * to it here. What else the engine might have open is not handed on. */
+static int check_input(int fd) {
+        int domain = 0, type = 0;
+        socklen_t size = sizeof(int);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+                return tq_errno();
+        return domain == AF_UNIX && type == SOCK_STREAM ? 0 : -EBADF;
+}
+
 static int open_files(Jobs *j, Attempt *a, const TqStartMessage *m, Files *f, TqStage *ret_stage) {
         int fds[2], r;
 
+        *ret_stage = TQ_STAGE_PIPES;
+        r = f->input >= 0 ? check_input(f->input) : 0;
+        if (r < 0)
+                return r;
         *ret_stage = TQ_STAGE_LOG;
         r = output_make(j->output, a->tenant, m, false, &f->output);
         if (r == -ENOENT && tenants_mend_logs(j->tenants, a->tenant) >= 0)
@@ -208,6 +226,7 @@ static int seal_plan(const Host *h, const Tenant *t, const TqStartMessage *m, co
                 .out_fd = tq_launch_add(launch, f->output.out),
                 .err_fd = tq_launch_add(launch, f->output.err),
                 .page_fd = tq_launch_add(launch, f->output.page_fd),
+                .in_fd = tq_launch_add(launch, f->input),
                 .log_max_bytes = h->config.log_max_bytes,
                 .n_rlimits = TQ_ELEMENTSOF(rlimits),
                 .mount_fd = tq_launch_add(launch, template->mount_fd),
@@ -332,7 +351,7 @@ static void undo(Attempt *a, const TqStartMessage *m) {
 }
 
 static int on_start(void *userdata, const TqMessage *message, const char *blob, int *fd) {
-        Files f = { -EBADF, -EBADF, -EBADF, { -EBADF, -EBADF, -EBADF } };
+        Files f = { -EBADF, -EBADF, -EBADF, *fd, { -EBADF, -EBADF, -EBADF } };
         const TqStartMessage *m = &message->start;
         TqStage stage = TQ_STAGE_TENANT;
         Jobs *j = userdata;
@@ -341,8 +360,10 @@ static int on_start(void *userdata, const TqMessage *message, const char *blob, 
         Why why = {};
         int r;
 
-        (void)fd;
         r = check(j, m, t);
+        /* One that we had no descriptor free for: a job is not started with an empty input. */
+        if (r >= 0 && m->has_input != (*fd >= 0))
+                r = m->has_input ? -EMFILE : -EBADF;
         if (r >= 0) {
                 stage = TQ_STAGE_RESULT;
                 a = attempt_new(j, t, m->job, m->attempt);
