@@ -137,7 +137,7 @@ static int hear(const TqLauncher *l, TqLaunchAnswer *ret, int *ret_pidfd) {
 /* A child whose pidfd did not come, since we have no descriptor free, is ended by the barrier. */
 static int ask_once(const TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, int *ret_pidfd,
                     bool *ret_is_fork) {
-        TqLaunchAnswer answer;
+        TqLaunchAnswer answer = {};
         int pidfd = -EBADF, r;
 
         r = ask(l, launch);

@@ -4,6 +4,7 @@
 # run -w -i: a job reads what its client reads, while both run; and what becomes of that when one of them, or what is
 # between them, goes away.
 
+# shellcheck disable=SC2016 # the jobs' shells expand it
 # shellcheck source=queue.sh
 . "$(dirname "$0")/queue.sh"
 
