@@ -4,11 +4,10 @@
  *
  * Executed once as the launcher, it is forked into each job's cgroup (launcher.c), as PID 1 of the
  * job's PID namespace, still root, with an empty environment and the descriptors that the plan
- * names. It forks once. The child becomes the tenant,
- * gives up everything, waits at the barrier, and only then looks at what the tenant wrote (the
- * plan's body) and executes it. The parent becomes a user that owns nothing, pumps the two outputs
- * into their capped files, reaps, and writes the result record; when it leaves, the kernel kills
- * what is left in the namespace.
+ * names. It forks once. The child becomes the tenant, gives up everything, waits at the barrier,
+ * and only then looks at what the tenant wrote (the plan's body) and executes it. The parent
+ * becomes a user that owns nothing, pumps the two outputs into their capped files, reaps, and
+ * writes the result record; when it leaves, the kernel kills what is left in the namespace.
  *
  * So no instruction of this program runs with root's rights on a byte that the tenant chose, and
  * the payload can neither signal nor trace the process that reports on it: another uid, not

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kernel/launcher.h"
 
+#include <assert.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -8,6 +10,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "kernel/plan.h"
 #include "kernel/spawn.h"
@@ -77,8 +80,9 @@ static int begin(TqLauncher *l) {
 }
 
 int tq_launch_add(TqLaunch *launch, int fd) {
-        if (fd < 0 || launch->n_fds == TQ_LAUNCH_MOST)
+        if (fd < 0)
                 return -1;
+        assert(launch->n_fds < TQ_LAUNCH_MOST);
         launch->fds[launch->n_fds] = fd;
         return TQ_LAUNCHER_OTHERS + (int)launch->n_fds++;
 }
@@ -135,14 +139,11 @@ static int hear(const TqLauncher *l, TqLaunchAnswer *ret, int *ret_pidfd) {
 }
 
 /* A child whose pidfd did not come, since we have no descriptor free, is ended by the barrier. */
-static int ask_once(const TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, int *ret_pidfd,
-                    bool *ret_is_fork) {
+static int take_answer(const TqLauncher *l, pid_t *ret_pid, int *ret_pidfd, bool *ret_is_fork) {
         TqLaunchAnswer answer = {};
         int pidfd = -EBADF, r;
 
-        r = ask(l, launch);
-        if (r >= 0)
-                r = hear(l, &answer, &pidfd);
+        r = hear(l, &answer, &pidfd);
         if (r < 0)
                 return r;
         *ret_is_fork = true;
@@ -158,21 +159,45 @@ static int ask_once(const TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid,
         return 0;
 }
 
-int tq_launcher_launch(TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, int *ret_pidfd,
-                       bool *ret_is_fork) {
+/* Its end of the socket may live on with one who was forked and can't run. */
+static bool has_ended(const TqLauncher *l) {
+        return poll(&(struct pollfd){ .fd = l->pidfd, .events = POLLIN }, 1, 0) > 0;
+}
+
+/* Asked once only: what has been asked for may have been done, though nobody answers. */
+static int reach(TqLauncher *l, const TqLaunch *launch) {
         int r = 0;
 
-        *ret_is_fork = false;
         for (int i = 0; i < 2; i++) {
+                if (l->fd >= 0 && has_ended(l))
+                        stop(l);
                 if (l->fd < 0)
                         r = begin(l);
                 if (r >= 0)
-                        r = ask_once(l, launch, ret_pid, ret_pidfd, ret_is_fork);
-                if (r >= 0 || *ret_is_fork || l->fd < 0)
+                        r = ask(l, launch);
+                if (r >= 0 || l->fd < 0)
                         return r;
-                tq_log(LOG_WARNING, "the launcher has gone (%s)%s", strerror(-r),
-                       i == 0 ? ", starting it again" : "");
+                tq_log(LOG_WARNING, "the launcher has gone (%s)", strerror(-r));
                 stop(l);
+                r = 0;
         }
+        return -ECONNRESET;
+}
+
+int tq_launcher_launch(TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, int *ret_pidfd,
+                       bool *ret_is_fork) {
+        int r;
+
+        *ret_is_fork = false;
+        r = reach(l, launch);
+        if (r < 0)
+                return r;
+        r = take_answer(l, ret_pid, ret_pidfd, ret_is_fork);
+        if (r >= 0 || *ret_is_fork)
+                return r;
+        tq_log(LOG_WARNING, "the launcher does not answer: %s", strerror(-r));
+        stop(l);
+        /* Who was forked all the same shall not be there beside the next attempt. */
+        (void)tq_fs_write_attr(launch->cgroup_fd, "cgroup.kill", "1");
         return r;
 }

@@ -5,8 +5,8 @@
 
 #include "base/util.h"
 
-/* A process that forks jobs: tenantq-exec, executed once and not for each job, which costs more
- * than all else that a launch needs. What is forked is not its child but ours, in its cgroup from
+/* A process that forks jobs: tenantq-exec, executed once and not for each job, since that costs
+ * several times as much as a fork. What is forked is not its child but ours, in its cgroup from
  * its first instruction. It is started when it is needed, and anew when it has gone. */
 typedef struct TqLauncher TqLauncher;
 
@@ -18,13 +18,14 @@ TqLauncher *tq_launcher_free(TqLauncher *l);
 #define TQ_LAUNCH_MOST 16
 typedef struct TqLaunch {
         uint64_t flags;          /* CLONE_NEW* */
-        int plan_fd;             /* kernel/plan.h; what is in it, tq_launch_number() says */
+        int plan_fd;             /* kernel/plan.h; what is in it, tq_launch_add() says */
         int cgroup_fd;           /* where it is born */
         int fds[TQ_LAUNCH_MOST]; /* others */
         size_t n_fds;
 } TqLaunch;
 
-/* Adds one; the number that it has there. -1: fd is negative, and nothing is added. */
+/* Adds one; the number that it has there. -1: fd is negative, and nothing is added. More than there
+ * is room for is a fault of ours: none is left out. */
 int tq_launch_add(TqLaunch *launch, int fd);
 
 /* On success *ret_pidfd is a pidfd (O_CLOEXEC) and *ret_pid its pid, of a child of ours. Waits for

@@ -171,8 +171,9 @@ END_TEST
 /* The launcher is killed: another one comes, and who was forked by the first lives on. */
 START_TEST(launcher_goes) {
         int cgroup_fd, pidfds[2], null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        pid_t pids[2], gone;
+        siginfo_t info;
         char path[256];
-        pid_t pids[2];
 
         if (!has_cgroups())
                 unit_skip("needs root and a cgroup2 mount");
@@ -182,7 +183,9 @@ START_TEST(launcher_goes) {
         ck_assert_int_eq(end_of(pids[0], pidfds[0]), 42);
         ck_assert_int_eq(tq_fs_write_attr(cgroup_fd, "cgroup.freeze", "1"), 0);
         ck_assert_int_eq(launch(cgroup_fd, 0, 2, null_fd, &pids[0], &pidfds[0]), 0);
-        ck_assert_int_eq(kill(find_launcher(), SIGKILL), 0);
+        gone = find_launcher();
+        ck_assert_int_eq(kill(gone, SIGKILL), 0);
+        ck_assert_int_eq(waitid(P_PID, (id_t)gone, &info, WEXITED | WNOWAIT), 0);
         ck_assert_int_eq(launch(cgroup_fd, 0, 3, null_fd, &pids[1], &pidfds[1]), 0);
         ck_assert_int_eq(tq_fs_write_attr(cgroup_fd, "cgroup.freeze", "0"), 0);
         for (int i = 0; i < 2; i++)

@@ -21,7 +21,8 @@ typedef struct Giver {
         bool has_started; /* what is written from now on is its input */
         bool has_failed;  /* it was taken, and could not be recorded */
         bool has_ended;   /* before it started */
-        Answer *refused;  /* what is said instead of a job */
+        bool is_refused;
+        Answer refusal; /* what is said then instead of a job */
 } Giver;
 
 struct Givers {
@@ -52,7 +53,6 @@ static Giver *giver_free(Giver *g) {
                 return NULL;
         forget(g);
         (void)call_free(g->call);
-        free(g->refused);
         free(g);
         return NULL;
 }
@@ -66,8 +66,8 @@ static void on_turn(void *data, Connection *connection) {
 
         /* What comes behind it is no call in any case. */
         connection_end_after_answer(connection);
-        if (g->refused)
-                submitted_reply_answer(g->call, g->tenant, g->refused, false);
+        if (g->is_refused)
+                submitted_reply_answer(g->call, g->tenant, &g->refusal, false);
         else if (g->has_failed)
                 (void)call_error(g->call, TQ_CONTROL_REFUSED, "nothing was accepted: %s",
                                  commit_explain(g->call->api->commit, why, sizeof(why)));
@@ -154,9 +154,8 @@ static void on_answer(void *data, Answer *a) {
         } else {
                 /* The number is somebody else's. */
                 forget(g);
-                g->refused = malloc(sizeof(*a));
-                if (g->refused)
-                        *g->refused = *a;
+                g->is_refused = true;
+                g->refusal = *a;
         }
         if (!then)
                 connection_wake(g->connection);

@@ -22,11 +22,10 @@ typedef struct Job {
         Specs *specs;
         size_t *n_of_tenant; /* of specs->n: those of its tenant */
         TqJobSpec *spec;     /* NULL: in the ledger only */
-        int input_fd;   /* StandardInput=client: what brings it, from START to RUN; or negative */
-        bool had_input; /* it had one, of this process */
-        char *after;    /* After=, as it was written; NULL: none */
-        char *trail;    /* what its lines in the journal carry: core/trail.h; NULL: nothing */
-        bool is_sent;   /* START is with the supervisor */
+        bool had_input;      /* it had one, of this process */
+        char *after;         /* After=, as it was written; NULL: none */
+        char *trail;         /* what its lines in the journal carry: core/trail.h; NULL: nothing */
+        bool is_sent;        /* START is with the supervisor */
         bool is_held_by_admin;
         /* StartAfter= and Deadline=, CLOCK_REALTIME: the scheduler has them by CLOCK_BOOTTIME. */
         bool has_deadline;
