@@ -17,6 +17,7 @@ struct TqWorker {
         void *userdata;
 };
 
+/* Without the mutex: who is woken wants it, and would wait until we have run again. */
 static void tell(TqWorker *w) {
         uint64_t one = 1;
 
@@ -42,7 +43,9 @@ static void *work(void *argument) {
                 task->run(task);
                 (void)pthread_mutex_lock(&w->mutex);
                 tq_list_append(&w->finished, &task->link);
+                (void)pthread_mutex_unlock(&w->mutex);
                 tell(w);
+                (void)pthread_mutex_lock(&w->mutex);
         }
         (void)pthread_mutex_unlock(&w->mutex);
         return NULL;
@@ -104,8 +107,8 @@ int tq_worker_fd(const TqWorker *w) {
 void tq_worker_submit(TqWorker *w, TqTask *task, bool is_urgent) {
         (void)pthread_mutex_lock(&w->mutex);
         tq_list_append(is_urgent ? &w->urgent : &w->todo, &task->link);
-        (void)pthread_cond_signal(&w->wanted);
         (void)pthread_mutex_unlock(&w->mutex);
+        (void)pthread_cond_signal(&w->wanted);
 }
 
 void tq_worker_collect(TqWorker *w) {
