@@ -173,8 +173,8 @@ $(foreach t,$(call unit_programs,supervisor),\
 	$(eval $(call room_test_rule,$(t),$(FAKES_BUT_COMMIT),$(BUILD)/libtq-supervisor.a)))
 $(call unit_programs,ctl): PKG_LIBS += $(CTL_LIBS)
 $(foreach t,$(call unit_programs,ctl),$(eval $(call room_test_rule,$(t),,$(BUILD)/libtq-ctl.a)))
-# This file of tenantq-exec alone.
-$(eval $(call room_test_rule,$(BUILD)/unit/exec_launcher,$(BUILD)/unit/exec/launcher.o,))
+# These files of tenantq-exec alone.
+$(eval $(call room_test_rule,$(BUILD)/unit/exec_launcher,$(patsubst %,$(BUILD)/unit/exec/%.o,launcher surroundings),))
 $(BUILD)/unit/exec/%.o: src/exec/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@

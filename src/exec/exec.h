@@ -16,9 +16,13 @@ typedef struct Failure {
 /* launcher.c: returns in a process that was forked for a job, with its plan. NULL: it is over. */
 const TqPlan *launcher_run(const TqPlan *own);
 
-/* surroundings.c: what a process has, and gives up */
-int prepare_process(const TqPlan *plan, TqStage *ret_stage);
-int surroundings_reset(const TqPlan *plan);
+/* surroundings.c: what a process has, and gives up, all who are forked from it with it: what only
+ * root may do, or needs to have done before. Nothing here depends on a tenant's bytes. */
+int give_up_chances(void); /* to become more than it is by executing something */
+int surroundings_reset(void);
+/* And what each has to do for itself. */
+int give_up_protection(const TqPlan *plan); /* the supervisor's own */
+int surroundings_of_job(const TqPlan *plan);
 int leave_hurry(void);
 int set_rlimits(const TqPlan *plan);
 int join_keyring(void);
@@ -26,6 +30,7 @@ int become(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups);
 /* Returns the descriptor to listen at, if flags ask for one. */
 int install_filter(const TqPlan *plan, uint32_t offset, uint32_t n, unsigned flags);
 void default_signals(void);
+void unblock_signals(void);
 
 /* sandbox.c, template.c: what a process sees */
 int sandbox_enter(const TqPlan *plan, int *ret_tmp_fd); /* O_PATH: of the file system of /tmp */

@@ -2,6 +2,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,7 +14,10 @@
 
 /* The process that is executed once and forked for each job. It has no memory of jobs: their plans
  * are mapped by those who are forked, and their descriptors closed here. What it is told, only the
- * supervisor can say, to whose end of the socket nobody else has a descriptor. */
+ * supervisor can say, to whose end of the socket nobody else has a descriptor.
+ *
+ * What is inherited by a fork and is the same for all of them, it does once: a launch does the
+ * rest. */
 
 typedef struct Request {
         TqLaunchRequest said;
@@ -81,12 +85,18 @@ static long launch(const TqLaunchRequest *request, int *ret_pidfd) {
 
 static int prepare(const TqPlan *plan) {
         const struct sched_param least = { .sched_priority = 1 };
+        int r;
 
         if (plan->n_keep != 1 || dup2(plan->keep[0], TQ_LAUNCHER_SOCKET) < 0 ||
             close_range(TQ_LAUNCHER_SOCKET + 1, ~0U, 0) < 0)
                 return -EBADF;
         /* Not its terminal's either: what is forked joins no session. */
         (void)setsid();
+        r = give_up_chances();
+        if (r >= 0)
+                r = surroundings_reset();
+        if (r < 0)
+                return r;
         /* It never outlives the supervisor. Those who are forked do: it is not inherited. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 return tq_errno();
@@ -101,9 +111,12 @@ static int prepare(const TqPlan *plan) {
 const TqPlan *launcher_run(const TqPlan *own) {
         const TqPlan *plan;
         Request request;
+        int r = prepare(own);
 
-        if (prepare(own) < 0)
+        if (r < 0) {
+                (void)fprintf(stderr, "tenantq-exec: can't launch anything: %s\n", strerror(-r));
                 return NULL;
+        }
         while (receive(&request) >= 0) {
                 int pidfd = -EBADF;
                 long pid = request.is_whole ? launch(&request.said, &pidfd) : -EBADF;

@@ -30,7 +30,9 @@ static int run_service(const TqPlan *plan) {
         TqStage stage;
         int r;
 
-        r = prepare_process(plan, &stage);
+        r = give_up_protection(plan);
+        if (r >= 0)
+                r = give_up_chances();
         for (uint32_t i = 0; r >= 0 && i < plan->n_keep; i++)
                 if (dup2(plan->keep[i], 100 + (int)i) < 0)
                         r = tq_errno();

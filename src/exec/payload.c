@@ -94,7 +94,7 @@ _Noreturn void payload_run(const TqPlan *plan, const int stdio[3], int status_fd
         Failure failure;
         int r;
 
-        default_signals();
+        unblock_signals();
         r = prepare_payload(plan, stdio, &stage);
         if (r >= 0) {
                 stage = TQ_STAGE_BARRIER;

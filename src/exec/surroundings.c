@@ -90,32 +90,34 @@ int install_filter(const TqPlan *plan, uint32_t offset, uint32_t n, unsigned fla
         return r < 0 ? tq_errno() : (int)r;
 }
 
-void default_signals(void) {
+void unblock_signals(void) {
         sigset_t none;
 
-        for (int sig = 1; sig < 32; sig++)
-                (void)signal(sig, SIG_DFL);
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What both processes need and only root may do. Nothing here depends on the tenant's bytes. */
-int prepare_process(const TqPlan *plan, TqStage *ret_stage) {
+void default_signals(void) {
+        for (int sig = 1; sig < 32; sig++)
+                (void)signal(sig, SIG_DFL);
+        unblock_signals();
+}
+
+int give_up_chances(void) {
         int r;
 
-        *ret_stage = TQ_STAGE_CREDENTIALS;
-        /* The supervisor's own protection. */
-        if (plan->flags & TQ_PLAN_RESET_OOM_SCORE) {
-                r = tq_fs_write_attr(AT_FDCWD, "/proc/self/oom_score_adj", "0");
-                if (r < 0)
-                        return r;
-        }
         /* What is locked stays, and nothing here depends on it. */
         (void)prctl(PR_SET_SECUREBITS, 0, 0, 0, 0);
         r = drop_bounding_set();
         if (r < 0)
                 return r;
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? tq_errno() : 0;
+}
+
+int give_up_protection(const TqPlan *plan) {
+        return plan->flags & TQ_PLAN_RESET_OOM_SCORE
+                       ? tq_fs_write_attr(AT_FDCWD, "/proc/self/oom_score_adj", "0")
+                       : 0;
 }
 
 #define TIMER_SLACK_NSEC 50000 /* the kernel's own */
@@ -149,24 +151,29 @@ static int set_loginuid(uid_t uid) {
         return r == -ENOENT || r == -EPERM || r == -EACCES ? 0 : r;
 }
 
-/* Where and how a process runs, unless its cgroup says otherwise. */
-int surroundings_reset(const TqPlan *plan) {
+/* How a process runs, unless its cgroup says otherwise. */
+int surroundings_reset(void) {
+        default_signals();
+        if (setpriority(PRIO_PROCESS, 0, 0) < 0 ||
+            syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0 ||
+            syscall(SYS_personality, 0) < 0)
+                return tq_errno();
+        if (syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS)
+                return tq_errno();
+        return reset_memory();
+}
+
+int surroundings_of_job(const TqPlan *plan) {
         cpu_set_t all;
-        int r;
 
         /* A session has an autogroup (sched(7)), whose nice value counts where no cpu controller
          * is: root's payload can write it, by /proc/1, and ours would be the daemon's. */
         if (setsid() < 0)
                 return tq_errno();
         memset(&all, 0xFF, sizeof(all)); /* those of its cpuset, in the end */
-        if (sched_setaffinity(0, sizeof(all), &all) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0 ||
-            syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0 ||
-            syscall(SYS_personality, 0) < 0)
+        if (sched_setaffinity(0, sizeof(all), &all) < 0)
                 return tq_errno();
-        if (syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS)
-                return tq_errno();
-        r = set_loginuid(plan->uid);
-        return r < 0 ? r : reset_memory();
+        return set_loginuid(plan->uid);
 }
 
 /* What the launch was hurried by (tq_spawn) is not for the job; nor is the daemon's own policy. */

@@ -420,11 +420,10 @@ int watch_job(const TqPlan *plan) {
         TqStage stage;
 
         memcpy(w.record.boot, plan->boot_id, sizeof(w.record.boot));
-        r = prepare_process(plan, &stage);
-        if (r >= 0) {
-                stage = TQ_STAGE_SURROUNDINGS;
-                r = surroundings_reset(plan);
-        }
+        stage = TQ_STAGE_SURROUNDINGS;
+        r = give_up_protection(plan);
+        if (r >= 0)
+                r = surroundings_of_job(plan);
         if (r >= 0)
                 r = join_keyring();
         if (r >= 0) {

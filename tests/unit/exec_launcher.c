@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -25,6 +26,8 @@ static int forked(const TqPlan *plan) {
         const struct dirent *e;
 
         tq_buffer_printf(&said, "job %u pid %d", (unsigned)plan->job, getpid() == 1);
+        tq_buffer_printf(&said, " chances %d", prctl(PR_CAPBSET_READ, 0, 0, 0, 0) != 0 ||
+                                                       !prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
         tq_buffer_printf(&said, " fifo %d fds", sched_getscheduler(0) == SCHED_FIFO);
         while (dir && (e = readdir(dir)))
                 if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(dir))
@@ -125,6 +128,7 @@ START_TEST(forks) {
                 ck_assert_int_gt(n, 0);
                 text[n] = '\0';
                 ck_assert_msg(strstr(text, " pid 1 ") != NULL, "%s", text);
+                ck_assert_msg(strstr(text, " chances 0 ") != NULL, "%s", text);
                 ck_assert_int_eq(atoi(text + 4), (int)i);
                 /* The plan's, and the pipe's: neither the launcher's socket nor the cgroup's. */
                 ck_assert_msg(strstr(text, " fds 0 1 2 4 6") != NULL, "%s", text);
