@@ -39,6 +39,7 @@ static const Column columns[] = {
         { "pids_peak", "Processes peak", FORMAT_COUNT },
         { "pids_denied", "Forks refused", FORMAT_COUNT },
         { "dropped_bytes", "Output dropped", FORMAT_SIZE },
+        { "silent", "Wrote no output", FORMAT_COUNT },
         { "failures", "Failures", FORMAT_COUNT },
         { "retry_usec", "Next attempt", FORMAT_TIME },
         { "dead", "Dead letter", FORMAT_COUNT },

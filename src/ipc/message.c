@@ -140,7 +140,7 @@ static bool body_is_sane(const TqMessage *m) {
                 return attempt_is_sane(m->ended.job, m->ended.attempt) &&
                        m->ended.end.kind < _TQ_END_MAX && m->ended.end.stage < _TQ_STAGE_MAX &&
                        m->ended.end.oom_level < _TQ_LEVEL_MAX &&
-                       m->ended.end.output_lost < _TQ_LOSS_MAX &&
+                       m->ended.end.output_lost < _TQ_LOSS_MAX && m->ended.end.is_silent <= 1 &&
                        m->header.blob_size < TQ_MESSAGE_TEXT_MAX;
         default:
                 return true;

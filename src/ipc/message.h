@@ -14,7 +14,7 @@
  * (tq_message_check): it does not trust the other. `tenant` is the supervisor's handle of a tenant.
  */
 
-#define TQ_MESSAGE_VERSION  16
+#define TQ_MESSAGE_VERSION  17
 #define TQ_MESSAGE_BLOB_MAX (512 * 1024)
 #define TQ_MESSAGE_TEXT_MAX 512  /* with its terminator */
 #define TQ_NOTES_BETWEEN    "\n" /* TqTenantMessage.note is one text; escaped, none has it */

@@ -96,7 +96,9 @@ int tq_joblog_give(int dir_fd, uid_t uid) {
 
         while (dir && (more = tq_fs_readdir(dir, &e)) > 0) {
                 /* Whose it is is root's to know. */
-                int r = e->d_name[0] == '.' ? 0 : give(dir_fd, e->d_name, uid);
+                int r = e->d_name[0] == '.' && !tq_joblog_is_spare(e->d_name)
+                                ? 0
+                                : give(dir_fd, e->d_name, uid);
 
                 result = r < 0 ? r : result;
         }
@@ -137,6 +139,105 @@ int tq_joblog_keep(int fd, uint64_t usec) {
 
         (void)snprintf(text, sizeof(text), "%" PRIu64, usec / TQ_USEC_PER_SEC);
         return fsetxattr(fd, KEEP_XATTR, text, strlen(text), 0) < 0 ? tq_errno() : 0;
+}
+
+/* Spares --------------------------------------------------------------------------------------- */
+
+#define SPARE ".spare-"
+
+static const char *spare_name(unsigned spare, TqStream stream, char *buf) {
+        (void)snprintf(buf, NAME_MAX_BYTES, SPARE "%u.%s", spare, suffixes[stream]);
+        return buf;
+}
+
+bool tq_joblog_is_spare(const char *name) {
+        return strncmp(name, SPARE, strlen(SPARE)) == 0;
+}
+
+/* An empty file without another name or a mark. */
+static bool is_blank(int fd) {
+        struct stat st;
+
+        return fd >= 0 && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+               st.st_size == 0 && !(st.st_mode & KEEP_MARK);
+}
+
+/* F_SETLEASE in fcntl(2): there is one for writing only if nobody else has the file open. */
+static bool is_open_elsewhere(int fd) {
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+                return true;
+        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+        return false;
+}
+
+static int open_blank(int dir_fd, const char *name) {
+        TQ_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+        return is_blank(fd) ? tq_take_fd(&fd) : -ENODATA;
+}
+
+static void remove_both(int dir_fd, char names[_TQ_STREAM_MAX][NAME_MAX_BYTES]) {
+        for (int i = 0; i < _TQ_STREAM_MAX; i++)
+                (void)unlinkat(dir_fd, names[i], 0);
+}
+
+TqJoblogRest tq_joblog_put_by(int dir_fd, uint64_t job, unsigned attempt, unsigned spare) {
+        char names[_TQ_STREAM_MAX][NAME_MAX_BYTES], spares[_TQ_STREAM_MAX][NAME_MAX_BYTES];
+        TQ_CLOSE int out = open_blank(dir_fd, name_of(job, attempt, TQ_STREAM_OUT, names[0]));
+        TQ_CLOSE int err = open_blank(dir_fd, name_of(job, attempt, TQ_STREAM_ERR, names[1]));
+
+        if (out < 0 || err < 0)
+                return TQ_JOBLOG_KEPT;
+        for (int i = 0; i < _TQ_STREAM_MAX; i++)
+                (void)spare_name(spare, (TqStream)i, spares[i]);
+        /* By their old names nobody finds them any more before it is asked whether somebody has. */
+        if (spare < TQ_JOBLOG_SPARES && renameat(dir_fd, names[0], dir_fd, spares[0]) >= 0 &&
+            renameat(dir_fd, names[1], dir_fd, spares[1]) >= 0 && !is_open_elsewhere(out) &&
+            !is_open_elsewhere(err))
+                return TQ_JOBLOG_SPARE;
+        remove_both(dir_fd, names);
+        if (spare < TQ_JOBLOG_SPARES)
+                remove_both(dir_fd, spares);
+        return TQ_JOBLOG_SILENT;
+}
+
+static int take(int dir_fd, const char *spare, const char *name) {
+        TQ_CLOSE int fd = open_blank(dir_fd, spare);
+
+        if (fd < 0)
+                return fd;
+        /* F_SETFL: all that is written is appended, as with a new file. What has the name is left
+         * of a launch that was never recorded. */
+        if (fcntl(fd, F_SETFL, O_APPEND) < 0 || renameat(dir_fd, spare, dir_fd, name) < 0)
+                return tq_errno();
+        return tq_take_fd(&fd);
+}
+
+int tq_joblog_take_spare(int dir_fd, unsigned spare, uint64_t job, unsigned attempt,
+                         int ret[_TQ_STREAM_MAX]) {
+        char from[NAME_MAX_BYTES], to[NAME_MAX_BYTES];
+
+        for (int i = 0; i < _TQ_STREAM_MAX; i++) {
+                (void)spare_name(spare, (TqStream)i, from);
+                ret[i] = take(dir_fd, from, name_of(job, attempt, (TqStream)i, to));
+                if (ret[i] < 0 && i > 0) {
+                        ret[0] = tq_close(ret[0]);
+                        (void)unlinkat(dir_fd, name_of(job, attempt, TQ_STREAM_OUT, to), 0);
+                }
+                if (ret[i] < 0)
+                        return ret[i];
+        }
+        return 0;
+}
+
+void tq_joblog_remove_spares(int dir_fd) {
+        char names[_TQ_STREAM_MAX][NAME_MAX_BYTES];
+
+        for (unsigned k = 0; k < TQ_JOBLOG_SPARES; k++) {
+                for (int i = 0; i < _TQ_STREAM_MAX; i++)
+                        (void)spare_name(k, (TqStream)i, names[i]);
+                remove_both(dir_fd, names);
+        }
 }
 
 bool tq_joblog_parse(const char *name, uint64_t *ret_job, unsigned *ret_attempt,

@@ -36,6 +36,26 @@ typedef struct TqJoblogStat {
 /* -ENOENT: there is none, or it is no file. */
 int tq_joblog_stat(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, TqJoblogStat *ret);
 
+/* What an attempt that has ended leaves: */
+typedef enum TqJoblogRest {
+        TQ_JOBLOG_KEPT,   /* its output */
+        TQ_JOBLOG_SILENT, /* nothing was written, and nothing is kept */
+        TQ_JOBLOG_SPARE,  /* the same; its files are the spare pair of that number */
+} TqJoblogRest;
+
+/* To make a file costs more than all the rest of a launch's output, and most jobs write nothing:
+ * the files of those that did not are for the next ones. Not if they are marked, nor if somebody
+ * has one open, who would read another job's. spare: a number that is free; from TQ_JOBLOG_SPARES
+ * on there is none, and they go. */
+#define TQ_JOBLOG_SPARES 8 /* pairs of a directory */
+TqJoblogRest tq_joblog_put_by(int dir_fd, uint64_t job, unsigned attempt, unsigned spare);
+/* The spare pair becomes an attempt's, for appending: 0, or negative errno, and there is none. */
+int tq_joblog_take_spare(int dir_fd, unsigned spare, uint64_t job, unsigned attempt,
+                         int ret[_TQ_STREAM_MAX]);
+bool tq_joblog_is_spare(const char *name);
+/* All that there may be. */
+void tq_joblog_remove_spares(int dir_fd);
+
 /* Opens one for reading. */
 int tq_joblog_open(int dir_fd, uint64_t job, unsigned attempt, TqStream stream);
 

@@ -165,6 +165,7 @@ static int end_attempt(TqLedger *l, const TqLedgerOp *op) {
         bind_counter(s, 12, e->counters.pids_peak);
         bind_counter(s, 13, e->counters.pids_denied);
         tq_ledger_bind_u64(s, 14, e->dropped_bytes);
+        tq_ledger_bind_u64(s, 15, e->is_silent);
         return tq_ledger_run(s);
 }
 

@@ -145,7 +145,7 @@ const char tq_ledger_schema[] =
         "INTEGER,"
         "  verdict TEXT, cpu_usec INTEGER, memory_peak_bytes INTEGER, oom_kills INTEGER,"
         "  io_read_bytes INTEGER, io_write_bytes INTEGER, pids_peak INTEGER, pids_denied INTEGER,"
-        "  dropped_bytes INTEGER, PRIMARY KEY(job, attempt)) STRICT, WITHOUT ROWID;"
+        "  dropped_bytes INTEGER, silent INTEGER, PRIMARY KEY(job, attempt)) STRICT, WITHOUT ROWID;"
 
         "CREATE TABLE events("
         "  id INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, kind TEXT NOT NULL, tenant INTEGER,"
@@ -233,4 +233,5 @@ const char *const tq_ledger_migrations[TQ_LEDGER_VERSION - 1] = {
         "  key, crashes, quarantine, NULL, spec FROM jobs;"
         "DROP TABLE jobs;"
         "ALTER TABLE jobs_12 RENAME TO jobs;" JOBS_INDICES SUMS LINEAGE ROLLOUTS,
+        "ALTER TABLE attempts ADD COLUMN silent INTEGER;",
 };

@@ -2,7 +2,7 @@
 #pragma once
 
 #define TQ_LEDGER_APPLICATION_ID 0x54715131 /* "TqQ1", PRAGMA application_id */
-#define TQ_LEDGER_VERSION        12         /* PRAGMA user_version */
+#define TQ_LEDGER_VERSION        13         /* PRAGMA user_version */
 
 #define TQ_LEDGER_WITH_CHAIN 11 /* the first that has one: chain.h */
 

@@ -40,7 +40,7 @@ umount_logs() {
 # It is seen that another file system is there: output comes to be in it.
 directory_is_there() {
         local job
-        job=$(ctl run -t acme -- /bin/true)
+        job=$(ctl run -t acme -- /bin/echo)
         ctl wait "$job" >/dev/null
         [ -e "$D/logs/acme/$job.1.out" ]
 }
@@ -54,7 +54,7 @@ disk_of() {
 }
 
 files_of() {
-        find "$D/logs/$1" -maxdepth 1 -name '*.[oe][ur][tr]' | wc -l
+        find "$D/logs/$1" -maxdepth 1 -name '[!.]*.[oe][ur][tr]' | wc -l
 }
 
 has_files() {
@@ -249,6 +249,58 @@ by_age() {
         ctl logs "$job" >"$D/stage/said" 2>&1 || status=$?
         [ "$status" -ne 0 ] || t_fail "logs of what was removed ended well"
         t_match "$(cat "$D/stage/said")" "removed"
+}
+
+# What wrote nothing leaves no file, and is known to have written nothing; its files are the next one's, but not where
+# somebody reads them.
+silent() {
+        local job before i reader gate
+        fresh
+        before=$(files_of acme)
+        for i in {1..20}; do
+                job=$(ctl run -t acme -- /bin/true)
+                t_eq "$(ctl wait "$job" >/dev/null && ctl --json status "$job" | d_json 'j["jobs"][0]["silent"]')" 1 "job $i"
+        done
+        t_eq "$(files_of acme)" "$before" "files of those that wrote nothing"
+        t_eq "$(ctl logs "$job" 2>&1)" "" "its output"
+        t_eq "$(ctl logs -n 5 "$job" 2>&1)" "" "the last lines of its output"
+        # Of the same files, from the beginning.
+        t_eq "$(ctl run -t acme -w -- /bin/echo heard)" heard
+        t_eq "$(files_of acme)" $((before + 2)) "files of one that wrote"
+        gate=$(d_gate_make silent)
+        job=$(put acme "ExecStart=/bin/sh -c \"read x <$gate; exit 0\"")
+        t_wait 5 runs acme 1
+        exec {reader}<"$D_LOGS/$job.1.out"
+        d_gate_open silent
+        t_eq "$(verdict "$job")" "exit 0"
+        t_eq "$(ctl run -t acme -w -- /bin/echo another)" another
+        t_eq "$(cat <&"$reader")" "" "what is read there"
+        exec {reader}<&-
+        # Its age is its own.
+        job=$(put acme ExecStart=/bin/true Keep=30d)
+        t_eq "$(verdict "$job")" "exit 0"
+        [ -e "$D_LOGS/$job.1.out" ] || t_fail "what is marked is gone"
+}
+
+# What was set aside, nobody knows of after a crash: it does no harm, and does not add up.
+silent_over_crashes() {
+        local job i
+        fresh
+        for i in {1..4}; do
+                job=$(ctl run -t acme -- /bin/true)
+                ctl wait "$job" >/dev/null
+                d_kill9 both
+                d_start
+        done
+        t_eq "$(ctl logs "$job" 2>&1)" "" "its output"
+        [ "$(find "$D_LOGS" -name '.spare-*' | wc -l)" -le 2 ] || t_fail "$(ls -A "$D_LOGS")"
+        t_eq "$(ctl run -t acme -w -- /bin/echo heard)" heard
+        look output_age=7d
+        t_wait 10 has_no_spares
+}
+
+has_no_spares() {
+        [ -z "$(find "$D_LOGS" -name '.spare-*')" ]
 }
 
 # One that runs is not old, however long ago it has written.
@@ -544,7 +596,7 @@ floor_over_a_restart() {
 
 # A tenant that holds its output open holds nothing of the disk that went.
 held_open() {
-        local job i
+        local job i held
         fresh
         history output_floor=0% output=2M
         # shellcheck disable=SC2016 # python's
@@ -566,8 +618,10 @@ while time.time() < end:
                 sleep 0.3
         done
         sleep 0.5
-        [ "$(tail -n 1 "$D/stage/held" | cut -d' ' -f1)" -ge 5 ] || t_fail "nothing went: $(tail -n 1 "$D/stage/held")"
-        t_eq "$(tail -n 1 "$D/stage/held" | cut -d' ' -f2)" 0 "bytes of disk of files that went"
+        # The last line that is whole.
+        held=$(tail -n 2 "$D/stage/held" | head -n 1)
+        [ "${held% *}" -ge 5 ] || t_fail "nothing went: $held"
+        t_eq "${held#* }" 0 "bytes of disk of files that went"
 }
 
 # One file that can't be removed keeps no other from going, nor new output from being kept.
@@ -730,6 +784,8 @@ q_case "files: the oldest goes" oldest_by_files
 q_case "files: more than may be at once" files_at_once
 q_case "age" by_age
 q_case "what runs is kept" live
+q_case "who wrote nothing" silent
+q_case "who wrote nothing, over crashes" silent_over_crashes
 q_case "Keep=" keeps
 q_case "Keep= is within the bound" keeps_without_bound
 q_case "of all tenants" total

@@ -294,6 +294,111 @@ START_TEST(keep) {
 }
 END_TEST
 
+static ino_t inode_of(int dir_fd, const char *name) {
+        struct stat st;
+
+        return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_ino;
+}
+
+static void make_pair(int dir_fd, uint64_t job, bool is_kept, int ret[_TQ_STREAM_MAX]) {
+        for (int i = 0; i < _TQ_STREAM_MAX; i++)
+                ck_assert_int_ge(
+                        ret[i] = tq_joblog_create(dir_fd, job, 1, (TqStream)i, is_kept), 0);
+}
+
+static void make_closed_pair(int dir_fd, uint64_t job) {
+        int fds[_TQ_STREAM_MAX];
+
+        make_pair(dir_fd, job, false, fds);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+}
+
+START_TEST(spare) {
+        int dir_fd = unit_dir_open(), fds[_TQ_STREAM_MAX];
+        ino_t out, err;
+        struct stat st;
+        char text[8];
+
+        make_closed_pair(dir_fd, 7);
+        out = inode_of(dir_fd, "7.1.out");
+        err = inode_of(dir_fd, "7.1.err");
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 0), TQ_JOBLOG_SPARE);
+        ck_assert_int_eq(tq_joblog_open(dir_fd, 7, 1, TQ_STREAM_OUT), -ENOENT);
+        ck_assert_int_eq(tq_joblog_open(dir_fd, 7, 1, TQ_STREAM_ERR), -ENOENT);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 1, 8, 2, fds), -ENODATA);
+        /* What a launch that was never recorded has left goes, as with a new file. */
+        (void)close(tq_joblog_create(dir_fd, 8, 2, TQ_STREAM_OUT, false));
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 0, 8, 2, fds), 0);
+        ck_assert(inode_of(dir_fd, "8.2.out") == out && inode_of(dir_fd, "8.2.err") == err);
+        for (int i = 0; i < _TQ_STREAM_MAX; i++) {
+                ck_assert_int_eq(fcntl(fds[i], F_GETFD), FD_CLOEXEC);
+                ck_assert_int_eq(fcntl(fds[i], F_GETFL) & (O_APPEND | O_ACCMODE | O_NONBLOCK),
+                                 O_APPEND | O_WRONLY);
+        }
+        ck_assert_int_eq(tq_fs_write_all(fds[0], "out", 3), 0);
+        ck_assert_int_eq(tq_fs_write_all(fds[0], "er", 2), 0);
+        ck_assert_int_eq(tq_fs_read_at(dir_fd, "8.2.out", text, sizeof(text)), 5);
+        ck_assert_int_eq(fstat(fds[1], &st), 0);
+        ck_assert_int_eq(st.st_size, 0);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        /* One of the two has a word. */
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 8, 2, 0), TQ_JOBLOG_KEPT);
+        ck_assert_uint_eq(inode_of(dir_fd, "8.2.err"), err);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 9, 1, 0), TQ_JOBLOG_KEPT); /* there are none */
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 0, 9, 1, fds), -ENODATA);
+}
+END_TEST
+
+/* Half a pair is none, and a spare that is not empty, whoever wrote it, is none. */
+START_TEST(spare_spoilt) {
+        int dir_fd = unit_dir_open(), fds[_TQ_STREAM_MAX], fd;
+
+        make_closed_pair(dir_fd, 7);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 3), TQ_JOBLOG_SPARE);
+        ck_assert_int_eq(unlinkat(dir_fd, ".spare-3.err", 0), 0);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 3, 8, 1, fds), -ENODATA);
+        ck_assert_uint_eq(inode_of(dir_fd, "8.1.out"), 0);
+        make_closed_pair(dir_fd, 7);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 3), TQ_JOBLOG_SPARE);
+        fd = openat(dir_fd, ".spare-3.out", O_WRONLY);
+        ck_assert_int_eq(tq_fs_write_all(fd, "x", 1), 0);
+        (void)close(fd);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 3, 8, 1, fds), -ENODATA);
+        ck_assert_uint_eq(inode_of(dir_fd, "8.1.out"), 0);
+        tq_joblog_remove_spares(dir_fd);
+        ck_assert_uint_eq(inode_of(dir_fd, ".spare-3.out"), 0);
+        ck_assert_uint_eq(inode_of(dir_fd, ".spare-3.err"), 0);
+}
+END_TEST
+
+/* Whoever reads one would read another job's; how long a marked one is kept is beside it. */
+START_TEST(spare_no_more) {
+        int dir_fd = unit_dir_open(), fds[_TQ_STREAM_MAX], reader;
+
+        for (int i = 0; i < _TQ_STREAM_MAX; i++) {
+                make_closed_pair(dir_fd, 7);
+                reader = tq_joblog_open(dir_fd, 7, 1, (TqStream)i);
+                ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 0), TQ_JOBLOG_SILENT);
+                ck_assert_uint_eq(inode_of(dir_fd, "7.1.out"), 0);
+                ck_assert_uint_eq(inode_of(dir_fd, "7.1.err"), 0);
+                ck_assert_uint_eq(inode_of(dir_fd, ".spare-0.out"), 0);
+                ck_assert_uint_eq(inode_of(dir_fd, ".spare-0.err"), 0);
+                (void)close(reader);
+        }
+        make_closed_pair(dir_fd, 7);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, TQ_JOBLOG_SPARES), TQ_JOBLOG_SILENT);
+        ck_assert_uint_eq(inode_of(dir_fd, "7.1.out"), 0);
+        make_pair(dir_fd, 7, true, fds);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 0), TQ_JOBLOG_KEPT);
+        ck_assert_int_eq(linkat(dir_fd, "7.1.out", dir_fd, "mine", 0), 0);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 0), TQ_JOBLOG_KEPT);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *tcase = unit_case(s, "joblog");
 
@@ -306,6 +411,9 @@ static void fill(Suite *s) {
         unit_add_rows(tcase, parse, names);
         tcase_add_test(tcase, looked_at);
         unit_add_rows(tcase, keep, keeps);
+        tcase_add_test(tcase, spare);
+        tcase_add_test(tcase, spare_spoilt);
+        tcase_add_test(tcase, spare_no_more);
 }
 
 int main(void) {

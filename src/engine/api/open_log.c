@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "engine/api/question.h"
 #include "engine/api/verbs.h"
@@ -9,14 +10,27 @@
 typedef struct Opening {
         Call *call;
         bool has_ended; /* the job */
+        bool is_silent; /* nothing was written, of which no files are kept */
 } Opening;
 
+static int open_nothing(void) {
+        int fd = memfd_create("no-output", MFD_CLOEXEC);
+
+        return fd < 0 ? tq_errno() : fd;
+}
+
 static void on_opened(void *userdata, int result, const char *blob, size_t size, int *fd) {
+        TQ_CLOSE int nothing = -EBADF;
         Opening *o = userdata;
         int r;
 
         (void)blob;
         (void)size;
+        if (result == -ENOENT && o->is_silent) {
+                nothing = open_nothing();
+                result = TQ_MIN(nothing, 0);
+                fd = &nothing;
+        }
         if (result == -ENOENT)
                 (void)call_error(o->call, TQ_CONTROL_NOT_FOUND, "%s",
                                  o->has_ended ? "the job has no output: it never ran, or its "
@@ -50,6 +64,7 @@ static int open_log(const Call *c, const TqTable *row, uint32_t stream) {
                 return -ENOMEM;
         }
         o->has_ended = !live;
+        o->is_silent = tq_table_integer(row, 0, "silent", 0) == 1;
         m.open_log.attempt = attempt == 0 && live ? live->attempt : attempt;
         m.open_log.tenant = t ? t->handle : 0;
         r = tq_link_ask(c->api->link, TQ_MESSAGE_OPEN_LOG, &m, on_opened, o);

@@ -248,7 +248,8 @@ static void end(Attempt *a) {
         judge(a);
         a->has_ended = true;
         if (a->has_output)
-                output_ended(a->jobs->output, a->tenant, (TqLoss)a->end.output_lost);
+                a->end.is_silent = output_ended(a->jobs->output, a->tenant, a->job, a->attempt,
+                                                (TqLoss)a->end.output_lost);
         a->has_output = false;
         stall_unwatch(a);
         a->exit_source = sd_event_source_disable_unref(a->exit_source);

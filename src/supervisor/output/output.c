@@ -62,6 +62,7 @@ static void forget(Store *s) {
         drop_page(s);
         s->owner = s->tenant->owner;
         s->generation++;
+        s->n_spares = 0;
         s->is_known = s->was_tried = s->is_stuck = false;
         s->sum = (OutputSum){};
         s->written = 0;
@@ -191,6 +192,17 @@ static int remove_files(int dir_fd, uint64_t job, unsigned attempt) {
         return n;
 }
 
+static bool take_spare(Store *s, const TqStartMessage *m, OutputFiles *f) {
+        int fds[_TQ_STREAM_MAX];
+
+        if (s->n_spares == 0 || m->keep_usec > 0 ||
+            tq_joblog_take_spare(s->tenant->log_fd, --s->n_spares, m->job, m->attempt, fds) < 0)
+                return false;
+        f->out = fds[TQ_STREAM_OUT];
+        f->err = fds[TQ_STREAM_ERR];
+        return true;
+}
+
 static int create(Store *s, const TqStartMessage *m, OutputFiles *f) {
         const bool is_kept = m->keep_usec > 0;
         int dir_fd = s->tenant->log_fd, r = 0;
@@ -207,15 +219,25 @@ static int create(Store *s, const TqStartMessage *m, OutputFiles *f) {
         }
         if (is_kept)
                 keep(s, f, m->keep_usec);
+        return 0;
+}
+
+static void note_files(Store *s, const TqStartMessage *m) {
         s->sum.files += _TQ_STREAM_MAX;
         if (prune_is_looking(s->output, s))
                 (void)tq_map_put(&s->output->look.fresh, output_key(m->job, m->attempt), s);
-        return 0;
+}
+
+static void note_removed(Store *s, uint64_t job, unsigned attempt, uint64_t n) {
+        s->sum.files = tq_sub_u64(s->sum.files, n);
+        if (prune_is_looking(s->output, s))
+                (void)tq_map_remove(&s->output->look.fresh, output_key(job, attempt));
 }
 
 /* The directory is another one, or will be: what is in it is nothing. */
 static void lose(Store *s) {
         s->generation++;
+        s->n_spares = 0;
         s->is_known = s->was_tried = s->is_stuck = false;
         s->sum = (OutputSum){};
         s->written = s->page ? tq_logpage_written(s->page) : 0;
@@ -234,10 +256,12 @@ static int make_files(Store *s, const TqStartMessage *m, OutputFiles *f) {
                 return r;
         if (tq_add_u64(s->sum.files, _TQ_STREAM_MAX) > s->output->bounds.output_files)
                 return -EDQUOT;
-        r = create(s, m, f);
-        if (r >= 0)
-                f->page_fd = s->page_fd;
-        return r;
+        r = take_spare(s, m, f) ? 0 : create(s, m, f);
+        if (r < 0)
+                return r;
+        note_files(s, m);
+        f->page_fd = s->page_fd;
+        return 0;
 }
 
 /* Why there are none, and whether there is no launch either. */
@@ -309,11 +333,21 @@ void output_remove(Output *o, Tenant *t, uint64_t job, unsigned attempt) {
         Store *s = tq_map_get(&o->stores, t->handle);
         int n = t->log_fd < 0 ? 0 : remove_files(t->log_fd, job, attempt);
 
-        if (!s || n <= 0)
-                return;
-        s->sum.files = tq_sub_u64(s->sum.files, (uint64_t)n);
-        if (prune_is_looking(o, s))
-                (void)tq_map_remove(&o->look.fresh, output_key(job, attempt));
+        if (s && n > 0)
+                note_removed(s, job, attempt, (uint64_t)n);
+}
+
+/* What has not a word is not kept. */
+static bool put_by(Store *s, uint64_t job, unsigned attempt) {
+        TqJoblogRest rest = s->tenant->log_fd < 0 ? TQ_JOBLOG_KEPT
+                                                  : tq_joblog_put_by(s->tenant->log_fd, job,
+                                                                     attempt, s->n_spares);
+
+        if (rest == TQ_JOBLOG_KEPT)
+                return false;
+        s->n_spares += rest == TQ_JOBLOG_SPARE;
+        note_removed(s, job, attempt, _TQ_STREAM_MAX);
+        return true;
 }
 
 /* What an attempt lost may have been long ago: that there has been room again since is not taken
@@ -322,11 +356,13 @@ static bool is_news(const Store *s) {
         return !s->has_told_bytes || !s->page || tq_logpage_room_of_bound(s->page) == 0;
 }
 
-void output_ended(Output *o, Tenant *t, TqLoss loss) {
+bool output_ended(Output *o, Tenant *t, uint64_t job, unsigned attempt, TqLoss loss) {
         Store *s = tq_map_get(&o->stores, t->handle);
+        bool is_silent;
 
         if (!s)
-                return;
+                return false;
+        is_silent = loss == TQ_LOSS_NONE && put_by(s, job, attempt);
         if (loss == TQ_LOSS_BOUND && is_news(s))
                 say_dropped(s, SAID_BYTES, 0);
         if (s->writers > 0 && --s->writers == 0) {
@@ -340,6 +376,7 @@ void output_ended(Output *o, Tenant *t, TqLoss loss) {
                 say_dropped(s, SAID_FLOOR, 0);
         if (loss == TQ_LOSS_BOUND || output_is_over(s))
                 prune_want(s);
+        return is_silent;
 }
 
 /* Life ------------------------------------------------------------------------------------------

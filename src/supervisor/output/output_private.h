@@ -27,6 +27,7 @@ struct Store {
         uint64_t not_before;
         TqLogPage *page; /* NULL: nothing was launched yet */
         int page_fd;
+        unsigned n_spares; /* pairs of empty files, for the next launches: store/joblog.h */
         bool is_known;    /* what is there */
         bool was_tried;   /* to know it at once */
         bool is_stuck;    /* it has more than it may, and nothing may go until an attempt ends */

@@ -274,6 +274,11 @@ static void end_store(Output *o, Store *s) {
         uint64_t now = tq_clock_monotonic_usec(), took = l->took + now - o->step_usec;
 
         s->not_before = now + TQ_MAX(PAUSE(took), LEAST_USEC);
+        /* Whoever has none to launch has no need of them. */
+        if (s->writers == 0 && is_about(l, s)) {
+                tq_joblog_remove_spares(l->dir_fd);
+                s->n_spares = 0;
+        }
         /* Unless somebody has asked for another look meanwhile: an attempt may have ended. */
         s->is_stuck = l->gone == 0 && output_is_over(s) && tq_list_is_empty(&s->later);
         if (output_is_over(s))

@@ -97,8 +97,8 @@ static int look_at(Scan *s, const char *name) {
         TqJoblogStat st;
 
         if (!tq_joblog_parse(name, &item.job, &item.attempt, &stream)) {
-                s->found.others +=
-                        strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !logs_is_mark(name);
+                s->found.others += strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+                                   !logs_is_mark(name) && !tq_joblog_is_spare(name);
                 return 0;
         }
         if (s->ask.is_new(s->ask.data, item.job, item.attempt))

@@ -148,6 +148,7 @@ int logs_remove(const Tenants *ts, int dir_fd, const char *name) {
         if (unlinkat(dir_fd, LOGS_OWNER, 0) < 0)
                 return tq_errno();
         (void)unlinkat(dir_fd, LOGS_OWNER ".new", 0);
+        tq_joblog_remove_spares(dir_fd);
         return unlinkat(own_fd(ts->own, OWN_LOGS), name, AT_REMOVEDIR) < 0 ? tq_errno() : 0;
 }
 
