@@ -6,6 +6,7 @@
 # make analyze               gcc -fanalyzer
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
+# make bench-programs        what the scripts in tests/bench need
 # make vmtest                tests that need systemd and cgroup v2, in a virtual machine
 # make deb                   a Debian package, in build/deb
 # make install DESTDIR= PREFIX= SYSCONFDIR=
@@ -81,7 +82,7 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: FORCE all check lint analyze coverage bench vmtest install deb clean libs
+.PHONY: FORCE all check lint analyze coverage bench bench-programs vmtest install deb clean libs
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c
@@ -200,16 +201,21 @@ coverage:
 	@$(MAKE) BUILD=build/coverage COVERAGE=1 SAN= check
 	@scripts/coverage build/coverage
 
+BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,bench noop nothing)
 $(BUILD)/bench/noop: tests/bench/noop.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -static $< -o $@
+$(BUILD)/bench/nothing: tests/bench/nothing.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -ffreestanding -fno-stack-protector -nostdlib -static $< -o $@
 # The bare loop's sandbox is tenantq-exec's.
 BENCH_SOURCES := $(wildcard tests/bench/b*.c) $(addprefix src/exec/,dev.c network.c sandbox.c surroundings.c template.c)
 $(BUILD)/bench/bench: $(BENCH_SOURCES) $(ALL_BELOW)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(filter-out -MMD -MP,$(CFLAGS)) $(LDFLAGS) $^ $(PKG_LIBS) -o $@
 
-bench: all $(BUILD)/bench/noop $(BUILD)/bench/bench
+bench-programs: all $(BENCH_PROGRAMS)
+bench: bench-programs
 	@scripts/bench $(BUILD)
 
 vmtest:
