@@ -4,9 +4,9 @@
  * bare loop in the same run, latency on an idle daemon, and memory. scripts/bench starts the
  * daemon.
  *
- *   bench [-n JOBS] SPOOL LOGS SOCKET CGROUP NOOP SUPERVISOR-PID ENGINE-PID FIRST-UID
+ *   bench [-n JOBS | -r JOBS] SPOOL LOGS SOCKET CGROUP NOOP SUPERVISOR-PID ENGINE-PID FIRST-UID
  *
- * -n: only the throughput, of so many jobs. CGROUP: an empty cgroup for the bare loop. The tenants
+ * -n: only the throughput, of so many jobs. -r: that beside the bare loop's. CGROUP: an empty cgroup for the bare loop. The tenants
  * bench0 … bench3 exist. */
 
 #include <fcntl.h>
@@ -142,6 +142,26 @@ static double throughput(sd_bus *bus, int jobs) {
         return jobs / ((double)(now_ns() - start) / 1e9);
 }
 
+/* With the bare loop before and after, since the machine is not alone. */
+static double beside_bare(sd_bus *bus, int jobs, double loops[static 2]) {
+        double ours;
+        int r = bare_prepare();
+
+        if (r < 0)
+                die("sandbox", r);
+        loops[0] = bare(BARE_FILTER);
+        ours = throughput(bus, jobs);
+        loops[1] = bare(BARE_FILTER);
+        return ours;
+}
+
+/* Without the end of the line. */
+static void print_ratio(double ours, const double loops[static 2]) {
+        double loop = (loops[0] + loops[1]) / 2;
+
+        (void)printf("bench: tenantq=%.0f/s bare=%.0f/s ratio=%.2f", ours, loop, ours / loop);
+}
+
 static int64_t one_latency(sd_bus *bus, int i) {
         char from[512], to[512], text[64];
         uint64_t before = newest_job(bus), began;
@@ -176,24 +196,44 @@ static unsigned long peak_rss_kib(const char *pid) {
         return line ? strtoul(line + 6, NULL, 10) : 0;
 }
 
-int main(int argc, char *argv[]) {
+static void print_all(sd_bus *bus, const char *supervisor, const char *engine) {
         int64_t samples[SAMPLES];
         double plain, loops[2], ours;
         unsigned long rss;
+
+        for (int i = 0; i < SAMPLES; i++)
+                samples[i] = one_latency(bus, i);
+        qsort(samples, SAMPLES, sizeof(samples[0]), compare);
+        plain = bare(BARE_CGROUP);
+        ours = beside_bare(bus, JOBS, loops);
+        rss = peak_rss_kib(supervisor) + peak_rss_kib(engine);
+        print_parts();
+        (void)printf(
+                "%d jobs of %d tenants, bare loop before %.0f/s, after %.0f/s, without sandbox "
+                "%.0f/s\n",
+                JOBS, TENANTS, loops[0], loops[1], plain);
+        print_ratio(ours, loops);
+        (void)printf(" p50_us=%lld p99_us=%lld rss_kib=%lu\n",
+                     (long long)samples[SAMPLES / 2] / 1000,
+                     (long long)samples[SAMPLES * 99 / 100] / 1000, rss);
+}
+
+int main(int argc, char *argv[]) {
+        double loops[2], ours;
         sd_bus *bus;
         uint64_t uid, jobs = 0;
+        bool has_ratio = argc > 2 && strcmp(argv[1], "-r") == 0;
         int r;
 
-        if (argc > 2 && strcmp(argv[1], "-n") == 0) {
+        if (has_ratio || (argc > 2 && strcmp(argv[1], "-n") == 0)) {
                 if (tq_parse_u64_in(argv[2], 1, 1000000, &jobs) < 0)
-                        die("-n", EINVAL);
+                        die(argv[1], EINVAL);
                 argc -= 2;
                 argv += 2;
         }
         if (argc != 9 || tq_parse_u64_in(argv[8], 1, UINT32_MAX - TENANTS, &uid) < 0) {
-                (void)fprintf(
-                        stderr,
-                        "usage: bench [-n JOBS] SPOOL LOGS SOCKET CGROUP NOOP PID PID FIRST-UID\n");
+                (void)fprintf(stderr, "usage: bench [-n JOBS | -r JOBS] SPOOL LOGS SOCKET CGROUP "
+                                      "NOOP PID PID FIRST-UID\n");
                 return 2;
         }
         arg_spool = argv[1];
@@ -205,31 +245,14 @@ int main(int argc, char *argv[]) {
         r = tq_control_connect(arg_socket, &bus);
         if (r < 0)
                 die(arg_socket, r);
-        if (jobs > 0) {
+        if (has_ratio) {
+                ours = beside_bare(bus, (int)jobs, loops);
+                print_ratio(ours, loops);
+                (void)printf("\n");
+        } else if (jobs > 0) {
                 (void)printf("%.0f\n", throughput(bus, (int)jobs));
-                return 0;
+        } else {
+                print_all(bus, argv[6], argv[7]);
         }
-        for (int i = 0; i < SAMPLES; i++)
-                samples[i] = one_latency(bus, i);
-        qsort(samples, SAMPLES, sizeof(samples[0]), compare);
-        r = bare_prepare();
-        if (r < 0)
-                die("sandbox", r);
-        /* Before and after, since the machine is not alone. */
-        plain = bare(BARE_CGROUP);
-        loops[0] = bare(BARE_FILTER);
-        ours = throughput(bus, JOBS);
-        loops[1] = bare(BARE_FILTER);
-        rss = peak_rss_kib(argv[6]) + peak_rss_kib(argv[7]);
-        print_parts();
-        (void)printf(
-                "%d jobs of %d tenants, bare loop before %.0f/s, after %.0f/s, without sandbox "
-                "%.0f/s\n",
-                JOBS, TENANTS, loops[0], loops[1], plain);
-        (void)printf("bench: tenantq=%.0f/s bare=%.0f/s ratio=%.2f p50_us=%lld p99_us=%lld "
-                     "rss_kib=%lu\n",
-                     ours, (loops[0] + loops[1]) / 2, ours / ((loops[0] + loops[1]) / 2),
-                     (long long)samples[SAMPLES / 2] / 1000,
-                     (long long)samples[SAMPLES * 99 / 100] / 1000, rss);
         return 0;
 }

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# tests/bench/table.sh - launchers side by side; to be sourced.
+# tests/bench/table.sh - what becomes of figures; to be sourced.
 #
 #       bench_timed ROUND NAME JOBS COMMAND…      runs it, and prints "ROUND NAME JOBS-A-SECOND"; its output is dropped
 #       … | bench_table NAME…                     the lines of all rounds: for each name the median of jobs a second, and
 #                                                 of the first's divided by its own in the same round median and least
+#       … | bench_judge LEAST                     of lines with ratio=N.NN the one with the largest; fails if that is less,
+#                                                 or if there is none
 
 bench_timed() {
         local since=${EPOCHREALTIME/[.,]/}
@@ -38,5 +40,20 @@ bench_table() {
                                 middle = median(ratios, n)
                                 printf "%-20s %8.1f  %.2f, %.2f\n", name[i], median(rates, n), middle, ratios[1]
                         }
+                }'
+}
+
+bench_judge() {
+        awk -v least="$1" '
+                match($0, /ratio=[0-9.]+/) {
+                        ratio = substr($0, RSTART + 6, RLENGTH - 6) + 0
+                        if (best == "" || ratio > best) {
+                                best = ratio
+                                line = $0
+                        }
+                }
+                END {
+                        print line
+                        exit best == "" || best < least
                 }'
 }
