@@ -6,8 +6,8 @@
  *
  *   bench [-n JOBS | -r JOBS] SPOOL LOGS SOCKET CGROUP NOOP SUPERVISOR-PID ENGINE-PID FIRST-UID
  *
- * -n: only the throughput, of so many jobs. -r: that beside the bare loop's. CGROUP: an empty cgroup for the bare loop. The tenants
- * bench0 … bench3 exist. */
+ * -n: only the throughput, of so many jobs. -r: that beside the bare loop's. CGROUP: an empty
+ * cgroup for the bare loop. The tenants bench0 … bench3 exist. */
 
 #include <fcntl.h>
 #include <stdio.h>
