@@ -3,11 +3,11 @@
 #
 # tests/bench/table.sh - what becomes of figures; to be sourced.
 #
-#       bench_timed ROUND NAME JOBS COMMAND…      runs it, and prints "ROUND NAME JOBS-A-SECOND"; its output is dropped
-#       … | bench_table NAME…                     the lines of all rounds: for each name the median of jobs a second, and
-#                                                 of the first's divided by its own in the same round median and least
-#       … | bench_judge LEAST                     of lines with ratio=N.NN the one with the largest; fails if that is less,
-#                                                 or if there is none
+#       bench_timed ROUND NAME JOBS COMMAND…    runs it, and prints "ROUND NAME JOBS-A-SECOND"; its output is dropped
+#       … | bench_table NAME…                   the lines of all rounds: for each name the median of jobs a second, and
+#                                               of the first's divided by its own in the same round median and least
+#       … | bench_judge LEAST                   of lines with ratio=N.NN the one with the largest; fails if that is
+#                                               less, or if there is none
 
 bench_timed() {
         local since=${EPOCHREALTIME/[.,]/}

@@ -1,12 +1,12 @@
 #!/bin/bash
-# tests/vm/50-idle.sh - idle means idle: without work, tenantqd and the engine wake up for the watchdog only; and while a
-# job runs and others wait, tenantqd looks besides whether there is room for what it may write.
+# tests/vm/50-idle.sh - idle means idle: without work, tenantqd and the engine wake up for the watchdog only; and while
+# a job runs and others wait, tenantqd looks besides whether there is room for what it may write.
 #
 # The watchdog's share: WatchdogSec=30, so a ping each 15 s at the latest, four in a minute and five if one falls on an
 # edge. For each, tenantqd wakes for its timer and for the engine's answer, and the engine for the question; a wake-up
 # may be counted twice where a thread also waits for a lock or for its socket. The room is looked at each 10 s, seven
-# times with one on an edge. Hence the bounds: 5 × 3 for tenantqd, and 7; 5 × 2 for the engine's main thread; nothing for
-# its worker and for the launcher. (A tick of 1 Hz would be 60.)
+# times with one on an edge. Hence the bounds: 5 × 3 for tenantqd, and 7; 5 × 2 for the engine's main thread; nothing
+# for its worker and for the launcher. (A tick of 1 Hz would be 60.)
 
 . "$(dirname "$0")/machine.sh"
 
