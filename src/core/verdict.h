@@ -138,7 +138,7 @@ typedef struct TqEnd {
         uint32_t unreachable; /* 1: somebody in its network met "unreachable" meanwhile */
         uint32_t path; /* which of the plan's paths its launch failed for, from 1; 0: none is known
                         */
-        uint32_t is_silent;    /* 1: it wrote nothing to its output */
+        uint32_t is_silent;    /* 1: it is known to have written nothing to its output */
         uint64_t started_usec; /* CLOCK_REALTIME; 0: never */
         uint64_t ended_usec;
         uint64_t run_usec;      /* by CLOCK_BOOTTIME */

@@ -2,7 +2,6 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -113,10 +112,8 @@ const TqPlan *launcher_run(const TqPlan *own) {
         Request request;
         int r = prepare(own);
 
-        if (r < 0) {
-                (void)fprintf(stderr, "tenantq-exec: can't launch anything: %s\n", strerror(-r));
+        if (answer(0, r, -EBADF) < 0 || r < 0)
                 return NULL;
-        }
         while (receive(&request) >= 0) {
                 int pidfd = -EBADF;
                 long pid = request.is_whole ? launch(&request.said, &pidfd) : -EBADF;

@@ -151,12 +151,9 @@ static int set_loginuid(uid_t uid) {
         return r == -ENOENT || r == -EPERM || r == -EACCES ? 0 : r;
 }
 
-/* How a process runs, unless its cgroup says otherwise. */
 int surroundings_reset(void) {
         default_signals();
-        if (setpriority(PRIO_PROCESS, 0, 0) < 0 ||
-            syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0 ||
-            syscall(SYS_personality, 0) < 0)
+        if (syscall(SYS_personality, 0) < 0)
                 return tq_errno();
         if (syscall(SYS_set_mempolicy, 0, NULL, 0) < 0 && errno != ENOSYS)
                 return tq_errno();
@@ -171,7 +168,9 @@ int surroundings_of_job(const TqPlan *plan) {
         if (setsid() < 0)
                 return tq_errno();
         memset(&all, 0xFF, sizeof(all)); /* those of its cpuset, in the end */
-        if (sched_setaffinity(0, sizeof(all), &all) < 0)
+        /* Who forks us may have been given others from outside, by renice(1) of all that is root's. */
+        if (sched_setaffinity(0, sizeof(all), &all) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0 ||
+            syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0)
                 return tq_errno();
         return set_loginuid(plan->uid);
 }

@@ -27,6 +27,7 @@ typedef struct Output {
         uint64_t room; /* bytes that may still be written: below its cap */
         uint64_t dropped;
         uint64_t gap;    /* of it, since something was written */
+        bool has_spoken; /* the payload has written */
         unsigned losses; /* TqLoss, as bits */
 } Output;
 
@@ -77,6 +78,7 @@ static bool mark_gap(Output *o) {
 static void store(Output *o, const char *data, size_t size) {
         size_t wrote = 0;
 
+        o->has_spoken = true;
         if (o->file >= 0 && (o->gap == 0 || mark_gap(o)))
                 wrote = write_some(o, data, size);
         o->dropped += size - wrote;
@@ -302,6 +304,8 @@ static void watch(Watch *w) {
                 finish_output(&w->outputs[i]);
                 note_output(w, &w->outputs[i]);
         }
+        if (!w->outputs[0].has_spoken && !w->outputs[1].has_spoken)
+                w->record.flags |= TQ_RESULT_SILENT;
         if ((w->record.kind != TQ_END_EXITED || w->record.code != 0) &&
             network_unreachable(w->network_fd) != w->unreachable)
                 w->record.flags |= TQ_RESULT_UNREACHABLE;

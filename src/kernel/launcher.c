@@ -12,16 +12,19 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "kernel/plan.h"
 #include "kernel/spawn.h"
 
-#define PATIENCE_SEC 10 /* of a fork: it waits for nobody */
+#define PATIENCE_SEC 10   /* of a fork: it waits for nobody */
+#define END_MSEC     1000 /* of a kill */
 
 struct TqLauncher {
         int helper_fd;
         int fd; /* negative: it does not run */
         pid_t pid;
         int pidfd;
+        int left_pidfd; /* of one before, that is dead and could not be reaped yet */
 };
 
 int tq_launcher_new(int helper_fd, TqLauncher **ret) {
@@ -29,26 +32,76 @@ int tq_launcher_new(int helper_fd, TqLauncher **ret) {
 
         if (!l)
                 return -ENOMEM;
-        *l = (TqLauncher){ .helper_fd = helper_fd, .fd = -EBADF, .pidfd = -EBADF };
+        *l = (TqLauncher){
+                .helper_fd = helper_fd, .fd = -EBADF, .pidfd = -EBADF, .left_pidfd = -EBADF
+        };
         *ret = l;
         return 0;
 }
 
+/* Whoever is traced is its tracer's to reap first. */
+static void reap_left(TqLauncher *l) {
+        if (l->left_pidfd < 0 ||
+            waitid(P_PIDFD, (id_t)l->left_pidfd, &(siginfo_t){}, WEXITED | WNOHANG) < 0)
+                l->left_pidfd = tq_close(l->left_pidfd);
+}
+
+/* Waits until it does nothing any more, but not until it has been reaped. */
 static void stop(TqLauncher *l) {
         if (l->fd < 0)
                 return;
         l->fd = tq_close(l->fd);
         (void)pidfd_send_signal(l->pidfd, SIGKILL, NULL, 0);
-        l->pidfd = tq_close(l->pidfd);
-        (void)waitpid(l->pid, NULL, 0);
+        (void)poll(&(struct pollfd){ .fd = l->pidfd, .events = POLLIN }, 1, END_MSEC);
+        reap_left(l);
+        (void)tq_close(l->left_pidfd);
+        l->left_pidfd = l->pidfd;
+        l->pidfd = -EBADF;
+        reap_left(l);
 }
 
 TqLauncher *tq_launcher_free(TqLauncher *l) {
         if (!l)
                 return NULL;
         stop(l);
+        (void)tq_close(l->left_pidfd);
         free(l);
         return NULL;
+}
+
+static int hear(const TqLauncher *l, TqLaunchAnswer *ret, int *ret_pidfd) {
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        struct iovec iov = { ret, sizeof(*ret) };
+        struct msghdr mh = { .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control) };
+        const struct cmsghdr *h;
+        ssize_t n;
+
+        do
+                n = recvmsg(l->fd, &mh, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == EAGAIN ? -ETIMEDOUT : tq_errno();
+        if (n != sizeof(*ret))
+                return -ECONNRESET;
+        h = CMSG_FIRSTHDR(&mh);
+        if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS)
+                memcpy(ret_pidfd, CMSG_DATA(h), sizeof(int));
+        return 0;
+}
+
+/* What a launcher can't do when it begins, it can't do for any launch. */
+static int hear_ready(const TqLauncher *l) {
+        TqLaunchAnswer answer = {};
+        int pidfd = -EBADF, r = hear(l, &answer, &pidfd);
+
+        (void)tq_close(pidfd);
+        return r < 0 ? r : answer.error;
 }
 
 static int begin(TqLauncher *l) {
@@ -57,6 +110,7 @@ static int begin(TqLauncher *l) {
         TQ_CLOSE int plan_fd = -EBADF, ours = -EBADF, theirs = -EBADF;
         int fds[2], r;
 
+        reap_left(l);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
                 return tq_errno();
         ours = fds[0];
@@ -74,8 +128,13 @@ static int begin(TqLauncher *l) {
                                  .keep = plan.keep,
                                  .n_keep = plan.n_keep },
                      &l->pid, &l->pidfd);
-        if (r >= 0)
-                l->fd = tq_take_fd(&ours);
+        if (r < 0)
+                return r;
+        l->fd = tq_take_fd(&ours);
+        theirs = tq_close(theirs); /* so that its end is told */
+        r = hear_ready(l);
+        if (r < 0)
+                stop(l);
         return r;
 }
 
@@ -112,33 +171,7 @@ static int ask(const TqLauncher *l, const TqLaunch *launch) {
         return n < 0 ? tq_errno() : 0;
 }
 
-static int hear(const TqLauncher *l, TqLaunchAnswer *ret, int *ret_pidfd) {
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control = {};
-        struct iovec iov = { ret, sizeof(*ret) };
-        struct msghdr mh = { .msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof(control) };
-        const struct cmsghdr *h;
-        ssize_t n;
-
-        do
-                n = recvmsg(l->fd, &mh, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
-        if (n < 0)
-                return errno == EAGAIN ? -ETIMEDOUT : tq_errno();
-        if (n != sizeof(*ret))
-                return -ECONNRESET;
-        h = CMSG_FIRSTHDR(&mh);
-        if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS)
-                memcpy(ret_pidfd, CMSG_DATA(h), sizeof(int));
-        return 0;
-}
-
-/* A child whose pidfd did not come, since we have no descriptor free, is ended by the barrier. */
+/* A child whose pidfd did not come, since we have no descriptor free, is ended. */
 static int take_answer(const TqLauncher *l, pid_t *ret_pid, int *ret_pidfd, bool *ret_is_fork) {
         TqLaunchAnswer answer = {};
         int pidfd = -EBADF, r;
@@ -184,6 +217,20 @@ static int reach(TqLauncher *l, const TqLaunch *launch) {
         return -ECONNRESET;
 }
 
+/* The only one who can be there yet is a child of ours. */
+static void find_forked(int cgroup_fd, pid_t *ret_pid, int *ret_pidfd) {
+        char text[64];
+        uint64_t pid;
+
+        if (tq_fs_read_at(cgroup_fd, "cgroup.procs", text, sizeof(text)) <= 0)
+                return;
+        text[strcspn(text, "\n")] = '\0';
+        if (tq_parse_u64_in(text, 1, INT32_MAX, &pid) < 0)
+                return;
+        *ret_pidfd = pidfd_open((pid_t)pid, 0);
+        *ret_pid = (pid_t)pid;
+}
+
 int tq_launcher_launch(TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, int *ret_pidfd,
                        bool *ret_is_fork) {
         int r;
@@ -197,7 +244,9 @@ int tq_launcher_launch(TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, in
                 return r;
         tq_log(LOG_WARNING, "the launcher does not answer: %s", strerror(-r));
         stop(l);
-        /* Who was forked all the same shall not be there beside the next attempt. */
+        /* Who was forked all the same shall not be there beside the next attempt: the caller waits
+         * for his end. */
+        find_forked(launch->cgroup_fd, ret_pid, ret_pidfd);
         (void)tq_fs_write_attr(launch->cgroup_fd, "cgroup.kill", "1");
         return r;
 }

@@ -30,12 +30,14 @@ int tq_launch_add(TqLaunch *launch, int fd);
 
 /* On success *ret_pidfd is a pidfd (O_CLOEXEC) and *ret_pid its pid, of a child of ours. Waits for
  * the fork, and for nothing that a tenant's limits slow down. Negative errno; *ret_is_fork: of the
- * fork itself, else there is no launcher to be had. */
+ * fork itself, else there is no launcher to be had. It may have forked without a word: then there
+ * is a pidfd all the same, of somebody who is being killed, and whose end is to be waited for. */
 int tq_launcher_launch(TqLauncher *l, const TqLaunch *launch, pid_t *ret_pid, int *ret_pidfd,
                        bool *ret_is_fork);
 
-/* What both ends have: a datagram each way, the request with its descriptors, which get the lowest
- * numbers that are free, in order; the answer with a pidfd. */
+/* What both ends have: an answer of the launcher when it begins, then a datagram each way, the
+ * request with its descriptors, which get the lowest numbers that are free, in order; the answer
+ * with a pidfd. */
 enum {
         TQ_LAUNCHER_SOCKET = 3,
         TQ_LAUNCHER_PLAN,

@@ -24,6 +24,7 @@
  * file, so that whoever looks at many files need not ask of each. */
 #define KEEP_XATTR "trusted.tenantq.keep"
 #define KEEP_MARK  S_ISVTX
+#define FILE_MODE  0640
 
 static const char *const suffixes[_TQ_STREAM_MAX] = { "out", "err" };
 
@@ -112,7 +113,7 @@ int tq_joblog_close_dir(int dir_fd) {
 
 int tq_joblog_create(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, bool is_kept) {
         const int flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW;
-        const mode_t mode = 0640 | (is_kept ? KEEP_MARK : 0);
+        const mode_t mode = FILE_MODE | (is_kept ? KEEP_MARK : 0);
         char name[NAME_MAX_BYTES];
         int fd;
 
@@ -154,12 +155,13 @@ bool tq_joblog_is_spare(const char *name) {
         return strncmp(name, SPARE, strlen(SPARE)) == 0;
 }
 
-/* An empty file without another name or a mark. */
+/* An empty file as tq_joblog_create() makes it, without another name or a mark. */
 static bool is_blank(int fd) {
         struct stat st;
 
         return fd >= 0 && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-               st.st_size == 0 && !(st.st_mode & KEEP_MARK);
+               st.st_size == 0 && (st.st_mode & 07777) == FILE_MODE && st.st_uid == geteuid() &&
+               st.st_gid == getegid();
 }
 
 /* F_SETLEASE in fcntl(2): there is one for writing only if nobody else has the file open. */
@@ -195,10 +197,13 @@ TqJoblogRest tq_joblog_put_by(int dir_fd, uint64_t job, unsigned attempt, unsign
             renameat(dir_fd, names[1], dir_fd, spares[1]) >= 0 && !is_open_elsewhere(out) &&
             !is_open_elsewhere(err))
                 return TQ_JOBLOG_SPARE;
-        remove_both(dir_fd, names);
         if (spare < TQ_JOBLOG_SPARES)
                 remove_both(dir_fd, spares);
-        return TQ_JOBLOG_SILENT;
+        remove_both(dir_fd, names);
+        return faccessat(dir_fd, names[0], F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+                               faccessat(dir_fd, names[1], F_OK, AT_SYMLINK_NOFOLLOW) < 0
+                       ? TQ_JOBLOG_SILENT
+                       : TQ_JOBLOG_KEPT;
 }
 
 static int take(int dir_fd, const char *spare, const char *name) {

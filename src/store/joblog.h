@@ -36,11 +36,11 @@ typedef struct TqJoblogStat {
 /* -ENOENT: there is none, or it is no file. */
 int tq_joblog_stat(int dir_fd, uint64_t job, unsigned attempt, TqStream stream, TqJoblogStat *ret);
 
-/* What an attempt that has ended leaves: */
+/* What an attempt that wrote nothing leaves: */
 typedef enum TqJoblogRest {
-        TQ_JOBLOG_KEPT,   /* its output */
-        TQ_JOBLOG_SILENT, /* nothing was written, and nothing is kept */
-        TQ_JOBLOG_SPARE,  /* the same; its files are the spare pair of that number */
+        TQ_JOBLOG_KEPT,   /* its files: they are not as they were made, or can't be removed */
+        TQ_JOBLOG_SILENT, /* nothing */
+        TQ_JOBLOG_SPARE,  /* nothing; its files are the spare pair of that number */
 } TqJoblogRest;
 
 /* To make a file costs more than all the rest of a launch's output, and most jobs write nothing:

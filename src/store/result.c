@@ -243,6 +243,7 @@ int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
                                                                           : TQ_LOSS_NONE;
                 end.unreachable = (record.flags & TQ_RESULT_UNREACHABLE) != 0;
                 end.path = record.path;
+                end.is_silent = (record.flags & TQ_RESULT_SILENT) != 0;
         }
         *ret = end;
         return 0;

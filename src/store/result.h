@@ -16,6 +16,7 @@ enum {
         TQ_RESULT_UNREACHABLE = 1 << 1,   /* somebody could not be reached (TqEnd.unreachable) */
         TQ_RESULT_OUTPUT_BOUND = 1 << 2,  /* dropped: its tenant may have no more */
         TQ_RESULT_OUTPUT_FLOOR = 1 << 3,  /* dropped: the rest of the disk stays free */
+        TQ_RESULT_SILENT = 1 << 4,        /* there was no output (TqEnd.is_silent) */
 };
 
 typedef struct TqResult {

@@ -8,6 +8,7 @@
  *
  *   engine > ends > spool > claims | jobs > output > tenants > slices > host > link > log */
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
@@ -57,10 +58,27 @@ static void default_signal(int sig) {
         (void)syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask));
 }
 
+/* Descriptors 0 to 2 are somebody's, so that none of ours becomes one of them. */
+static int fill_stdio(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= 2);
+        if (fd < 0)
+                return tq_errno();
+        (void)close(fd);
+        return 0;
+}
+
 /* Starts from a known state, whoever started us. */
 static int prepare_process(void) {
         struct rlimit files;
         sigset_t mask;
+        int r = fill_stdio();
+
+        if (r < 0)
+                return r;
 
         for (int sig = 1; sig < NSIG; sig++)
                 default_signal(sig);

@@ -282,6 +282,72 @@ silent() {
         [ -e "$D_LOGS/$job.1.out" ] || t_fail "what is marked is gone"
 }
 
+# How often a job's output can't be shown while it ends: prints what was said then.
+silent_shown() {
+        local i k job
+        for i in {1..15}; do
+                job=$(ctl run -t acme -- /bin/sleep 0.0$((i % 10)))
+                ctl logs -f "$job" 2>&1 || true
+                job=$(ctl run -t acme -- /bin/sleep 0.05)
+                ctl wait "$job" >/dev/null &
+                for k in {1..8}; do
+                        ctl logs "$job" 2>&1 || true
+                done
+                wait "$!"
+        done
+}
+
+silent_at_its_end() {
+        fresh
+        silent_shown >"$D/stage/one" &
+        silent_shown >"$D/stage/two"
+        wait "$!"
+        t_eq "$(cat "$D/stage/one" "$D/stage/two")" "" "what is said of outputs"
+}
+
+# Whose watcher was killed with it has said nothing of whether it wrote.
+silent_is_not_guessed() {
+        local job
+        fresh
+        history output=64K output_floor=0%
+        t_eq "$(verdict "$(put acme "$(writes 70000)" Keep=30d)")" "exit 0"
+        job=$(put acme 'ExecStart=/bin/sh -c "trap : TERM; echo important; while :; do sleep 1; done"' TimeoutStopSec=1)
+        t_wait 5 runs acme 1
+        sleep 0.5
+        ctl cancel "$job" >/dev/null
+        t_eq "$(verdict "$job")" cancelled
+        t_eq "$(ctl --json status "$job" | d_json 'j["jobs"][0]["silent"]')" 0 "known to be silent"
+        # What somebody else has emptied was written.
+        history
+        job=$(put acme 'ExecStart=/bin/sh -c "echo important; sleep 1"')
+        t_wait 5 test -s "$D_LOGS/$job.1.out"
+        truncate -s 0 "$D_LOGS/$job.1.out"
+        t_eq "$(verdict "$job")" "exit 0"
+        t_eq "$(ctl --json status "$job" | d_json 'j["jobs"][0]["silent"]')" 0 "silent, emptied"
+        [ -e "$D_LOGS/$job.1.out" ] || t_fail "what was emptied is gone"
+}
+
+# The end is recorded before its files go: killed in between, the next daemons know it.
+silent_over_a_stopped_engine() {
+        local gate job
+        fresh
+        gate=$(d_gate_make stopped)
+        job=$(put acme "ExecStart=/bin/sh -c \"read x <$gate; exit 0\"")
+        t_wait 5 runs acme 1
+        kill -STOP "$(d_engine)"
+        d_gate_open stopped
+        t_wait 5 leaf_is_gone "$job"
+        d_kill9 both
+        d_start
+        t_eq "$(verdict "$job")" "exit 0"
+        t_eq "$(ctl logs "$job" 2>&1)" "" output
+        t_eq "$(ctl --json status "$job" | d_json 'j["jobs"][0]["silent"]')" 1 silent
+}
+
+leaf_is_gone() {
+        [ ! -e "$D_CGROUP/acme.slice/$1.1.job" ]
+}
+
 # What was set aside, nobody knows of after a crash: it does no harm, and does not add up.
 silent_over_crashes() {
         local job i
@@ -786,6 +852,9 @@ q_case "age" by_age
 q_case "what runs is kept" live
 q_case "who wrote nothing" silent
 q_case "who wrote nothing, over crashes" silent_over_crashes
+q_case "who wrote nothing, at its end" silent_at_its_end
+q_case "who wrote nothing, as far as anybody knows" silent_is_not_guessed
+q_case "who wrote nothing, and an engine that does not listen" silent_over_a_stopped_engine
 q_case "Keep=" keeps
 q_case "Keep= is within the bound" keeps_without_bound
 q_case "of all tenants" total

@@ -300,12 +300,99 @@ vanishes "a file system over the spool" spool_is_hidden
 umount -l "$D/spool" 2>/dev/null || true # the case may have failed in the middle
 vanishes "the directory of result records goes" results_directory
 vanishes "a tenant's slice goes" cgroup_slice
+# The one that has no memory of jobs, outside of their cgroups.
+launcher() {
+        local pid
+        for pid in $(pgrep -P "$(d_pid)" -x tenantq-exec); do
+                # Not what is dead already.
+                grep -qs '^State:.[RSD]' "/proc/$pid/status" || continue
+                grep -qs '^0::.*\.job$' "/proc/$pid/cgroup" || echo "$pid"
+        done
+}
+
+runs_well() {
+        t_eq "$(ctl run -w -t acme -- /bin/echo "$1" 2>/dev/null)" "$1" "a job"
+}
+
+has_no_zombies() {
+        [ -z "$(ps -o stat= --ppid "$(d_pid)" | grep Z)" ]
+}
+
+# It forks, and can't say so.
+launcher_is_mute() {
+        local tracer job
+        runs_well before
+        strace -qq -o /dev/null -e trace=sendmsg -e inject=sendmsg:error=ENOBUFS:when=1 -p "$(launcher)" &
+        tracer=$!
+        sleep 0.5
+        job=$(ctl run -t acme -- /bin/echo late)
+        wait "$tracer" || true
+        t_eq "$(ctl wait "$job" 2>&1 | tail -n 1 | grep -c 'exit 0')" 1 "$(ctl explain "$job" 2>&1)"
+        t_eq "$(ctl logs "$job")" late output
+        t_wait 5 d_is_idle
+        t_wait 5 has_no_zombies
+}
+
+# Whoever traces it keeps it from being reaped.
+launcher_is_traced() {
+        local tracer before
+        runs_well before
+        before=$(launcher)
+        strace -qq -o /dev/null -p "$before" &
+        tracer=$!
+        sleep 0.5
+        kill -STOP "$tracer"
+        kill -KILL "$before"
+        runs_well meanwhile
+        kill -KILL "$tracer"
+        wait "$tracer" 2>/dev/null || true
+        # It is dead, and goes when the next one begins.
+        kill -KILL "$(launcher)"
+        runs_well after
+        t_wait 5 has_no_zombies
+}
+
+launcher_is_killed() {
+        local i killer
+        (
+                while sleep 0.0"$((RANDOM % 10))"; do
+                        # shellcheck disable=SC2046 # words
+                        kill -KILL $(launcher) 2>/dev/null || true
+                done
+        ) &
+        killer=$!
+        for i in {1..40}; do
+                ctl run -t acme -- /bin/true >/dev/null
+        done
+        sleep 3
+        kill "$killer"
+        wait "$killer" || true
+        t_wait 30 d_is_idle
+        runs_well after
+        t_wait 5 has_no_zombies
+        ! grep -q 'File exists' "$D/log" || t_fail "$(grep 'File exists' "$D/log")"
+}
+
+no_stdio() {
+        d_stop
+        printf '%s\n' '#!/bin/sh' 'exec "$@" 0<&- 1>&- 2>&-' >"$D/stage/bare"
+        chmod +x "$D/stage/bare"
+        D_WRAP=$D/stage/bare d_start
+        runs_well silence
+        t_eq "$(readlink "/proc/$(launcher)/fd/0")" /dev/null "its descriptor 0"
+        d_restart
+}
+
 d_case "a file system over a tenant's directory" tenant_is_hidden
 umount -l "$D/spool/globex" 2>/dev/null || true
 d_case "a file system of a tenant's that does not answer" mounts_of_a_tenant
 pkill -f "tests/hang.py $D" || true
 for place in /rejected /file.job ""; do umount -l "$D/spool/globex$place" 2>/dev/null || true; done
 vanishes "a log directory gets another name" logs_move
+d_case "a launcher's answer is lost" launcher_is_mute
+d_case "a launcher that is traced goes" launcher_is_traced
+d_case "a launcher is killed, again and again" launcher_is_killed
+d_case "no descriptor 0, 1 and 2" no_stdio
 d_case "the ledger's log goes" ledger_log
 d_case "the ledger goes" ledger
 d_report

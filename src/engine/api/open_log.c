@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -13,10 +14,13 @@ typedef struct Opening {
         bool is_silent; /* nothing was written, of which no files are kept */
 } Opening;
 
+/* Nothing can be written to it, as to an output. */
 static int open_nothing(void) {
-        int fd = memfd_create("no-output", MFD_CLOEXEC);
+        TQ_CLOSE int fd = memfd_create("no-output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-        return fd < 0 ? tq_errno() : fd;
+        if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+                return tq_errno();
+        return tq_take_fd(&fd);
 }
 
 static void on_opened(void *userdata, int result, const char *blob, size_t size, int *fd) {

@@ -48,6 +48,14 @@ static void leave(TreeFound *f, const char *path) {
                 (void)snprintf(f->why, sizeof(f->why), "%.256s: %s", path, strerror(errno));
 }
 
+/* They are nobody's output. */
+static void remove_spares(const char *name) {
+        TQ_CLOSE int fd = tq_fs_open_dir(FD_LOGS, name);
+
+        if (fd >= 0)
+                tq_joblog_remove_spares(fd);
+}
+
 static void each_log_dir(const SweepOrder *o, const char *trash, TreeFound *f) {
         TQ_CLOSEDIR DIR *dir = NULL;
         const struct dirent *e;
@@ -58,6 +66,7 @@ static void each_log_dir(const SweepOrder *o, const char *trash, TreeFound *f) {
         }
         while ((e = readdir(dir)))
                 if (is_log_dir(e->d_name, o->name)) {
+                        remove_spares(e->d_name);
                         if (o->kind == SWEEP_REMOVE)
                                 tree_take(FD_LOGS, o->logs, e->d_name, trash, f);
                         else

@@ -343,7 +343,7 @@ static void undo(Attempt *a, const TqStartMessage *m) {
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
         if (a->has_output) {
                 output_remove(a->jobs->output, t, m->job, m->attempt);
-                (void)output_ended(a->jobs->output, t, m->job, m->attempt, TQ_LOSS_NONE);
+                output_ended(a->jobs->output, t, TQ_LOSS_NONE);
         }
         if (had_leaf)
                 remove_leaf(t, m);

@@ -153,14 +153,17 @@ static void tell_end(const Attempt *a) {
 }
 
 /* Nothing of the job has run, and it is tried again as often as it takes: no output is kept. */
-static bool is_silent(const TqEnd *end) {
+static bool has_never_run(const TqEnd *end) {
         return end->kind == TQ_END_NEVER_STARTED || end->kind == TQ_END_CRASHED ||
                (end->kind == TQ_END_SPAWN_FAILED && tq_verdict_is_before_job((TqStage)end->stage));
 }
 
+/* What is recorded by now: only then its files may go. */
 static void forget(Attempt *a) {
-        if (is_silent(&a->end) && a->tenant)
+        if (has_never_run(&a->end) && a->tenant)
                 output_remove(a->jobs->output, a->tenant, a->job, a->attempt);
+        else if (a->end.is_silent && a->tenant)
+                output_put_by(a->jobs->output, a->tenant, a->job, a->attempt);
         if (a->slot >= 0)
                 tq_result_slots_release(a->jobs->slots, (size_t)a->slot);
         (void)attempt_free(a);
@@ -248,8 +251,7 @@ static void end(Attempt *a) {
         judge(a);
         a->has_ended = true;
         if (a->has_output)
-                a->end.is_silent = output_ended(a->jobs->output, a->tenant, a->job, a->attempt,
-                                                (TqLoss)a->end.output_lost);
+                output_ended(a->jobs->output, a->tenant, (TqLoss)a->end.output_lost);
         a->has_output = false;
         stall_unwatch(a);
         a->exit_source = sd_event_source_disable_unref(a->exit_source);

@@ -337,17 +337,16 @@ void output_remove(Output *o, Tenant *t, uint64_t job, unsigned attempt) {
                 note_removed(s, job, attempt, (uint64_t)n);
 }
 
-/* What has not a word is not kept. */
-static bool put_by(Store *s, uint64_t job, unsigned attempt) {
-        TqJoblogRest rest = s->tenant->log_fd < 0 ? TQ_JOBLOG_KEPT
-                                                  : tq_joblog_put_by(s->tenant->log_fd, job,
-                                                                     attempt, s->n_spares);
+void output_put_by(Output *o, Tenant *t, uint64_t job, unsigned attempt) {
+        Store *s = tq_map_get(&o->stores, t->handle);
+        TqJoblogRest rest = TQ_JOBLOG_KEPT;
 
+        if (s && t->log_fd >= 0)
+                rest = tq_joblog_put_by(t->log_fd, job, attempt, s->n_spares);
         if (rest == TQ_JOBLOG_KEPT)
-                return false;
+                return;
         s->n_spares += rest == TQ_JOBLOG_SPARE;
         note_removed(s, job, attempt, _TQ_STREAM_MAX);
-        return true;
 }
 
 /* What an attempt lost may have been long ago: that there has been room again since is not taken
@@ -356,13 +355,11 @@ static bool is_news(const Store *s) {
         return !s->has_told_bytes || !s->page || tq_logpage_room_of_bound(s->page) == 0;
 }
 
-bool output_ended(Output *o, Tenant *t, uint64_t job, unsigned attempt, TqLoss loss) {
+void output_ended(Output *o, Tenant *t, TqLoss loss) {
         Store *s = tq_map_get(&o->stores, t->handle);
-        bool is_silent;
 
         if (!s)
-                return false;
-        is_silent = loss == TQ_LOSS_NONE && put_by(s, job, attempt);
+                return;
         if (loss == TQ_LOSS_BOUND && is_news(s))
                 say_dropped(s, SAID_BYTES, 0);
         if (s->writers > 0 && --s->writers == 0) {
@@ -376,7 +373,6 @@ bool output_ended(Output *o, Tenant *t, uint64_t job, unsigned attempt, TqLoss l
                 say_dropped(s, SAID_FLOOR, 0);
         if (loss == TQ_LOSS_BOUND || output_is_over(s))
                 prune_want(s);
-        return is_silent;
 }
 
 /* Life ------------------------------------------------------------------------------------------

@@ -33,5 +33,7 @@ int output_make(Output *o, Tenant *t, const TqStartMessage *m, bool is_again, Ou
 void output_adopted(Output *o, Tenant *t);
 /* The attempt has never run: nothing is kept of it. */
 void output_remove(Output *o, Tenant *t, uint64_t job, unsigned attempt);
-/* Nobody writes it any more. loss: what its watcher says. Whether there is a word of it. */
-bool output_ended(Output *o, Tenant *t, uint64_t job, unsigned attempt, TqLoss loss);
+/* Nobody writes it any more. loss: what its watcher says. */
+void output_ended(Output *o, Tenant *t, TqLoss loss);
+/* That it has written nothing is recorded: its files are for others, or go. */
+void output_put_by(Output *o, Tenant *t, uint64_t job, unsigned attempt);
