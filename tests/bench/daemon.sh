@@ -7,6 +7,7 @@
 #       . tests/bench/daemon.sh
 #       bench_start BUILD [SCHEDULER-LINE…]
 #       bench [ARG…]                    build/bench/bench, with what it needs to know
+#       bench_stop; bench_run           ends it, and starts it anew with what it has recorded
 #
 # The tenants bench0 … bench3 exist, with 8 jobs at a time each. $bench_work is the directory, $bench_cgroup an empty
 # cgroup beside the daemon's. TMPDIR: where it is.
@@ -70,15 +71,25 @@ bench_start() {
         mkdir "$bench_top" "$bench_top/tenantq" "$bench_cgroup"
         cp "$bench_build/bench/noop" "$bench_work/noop"
         bench_configure "$@"
+        bench_run
+}
 
+bench_run() {
+        : >"$bench_work/log" # the one before was ready too
         "$bench_build/tenantqd" --config "$bench_work/etc" --helpers "$bench_build" 2>"$bench_work/log" &
         bench_daemon=$!
-        for _ in $(seq 100); do
+        for _ in $(seq 1000); do
                 grep -q ready "$bench_work/log" && break
-                sleep 0.05
+                sleep 0.01
         done
         grep -q ready "$bench_work/log" || bench_die "$(cat "$bench_work/log")"
         bench_engine=$(pgrep -P "$bench_daemon" -x tenantq-engine)
+}
+
+bench_stop() {
+        kill "$bench_daemon"
+        wait "$bench_daemon" || true
+        bench_daemon=
 }
 
 bench() {
