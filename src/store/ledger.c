@@ -167,9 +167,9 @@ static int check_pages(TqLedger *l, bool was_closed, TqError *err) {
 
 static int set_up(TqLedger *l, const TqLedgerPlace *place, TqError *err) {
         /* What changes nothing in the file comes before we know that it is ours. */
-        static const char before[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL;"
-                                     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;"
-                                     "PRAGMA cell_size_check=ON;";
+        static const char before[] =
+                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL;"
+                "PRAGMA temp_store=MEMORY;" TQ_LEDGER_CACHE "PRAGMA cell_size_check=ON;";
         /* Of a backup that was brought back the log is begun by reading something. */
         static const char after[] = "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;"
                                     "SELECT 1 FROM sqlite_schema;";

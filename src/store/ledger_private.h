@@ -125,6 +125,9 @@ sqlite3_stmt *tq_ledger_statement(TqLedger *l, TqLedgerQuery q);
 /* The number in the first row of a query; an SQLite result code. */
 int tq_ledger_number(TqLedger *l, const char *sql, int64_t *ret);
 
+/* How much of the file is kept in memory, at most: 16 MiB. */
+#define TQ_LEDGER_CACHE "PRAGMA cache_size=-16384;"
+
 static inline const char *tq_ledger_text(sqlite3_stmt *s, int i) {
         return (const char *)sqlite3_column_text(s, i);
 }

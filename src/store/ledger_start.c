@@ -57,6 +57,7 @@ int tq_ledger_each_tenant(TqLedger *l, int (*row)(void *, const TqLedgerTenant *
 
 typedef struct LiveHandler {
         const TqLedger *ledger;
+        sqlite3_stmt *whole; /* one job, with all that it may have */
         int (*row)(void *, const TqLedgerLive *);
 } LiveHandler;
 
@@ -99,7 +100,8 @@ enum {
         LIVE_SPEC,
 };
 
-static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
+static int whole_row(const LiveHandler *h, void *userdata) {
+        sqlite3_stmt *s = h->whole;
         TqLedgerLive row = {
                 .id = tq_ledger_u64(s, LIVE_ID),
                 .tenant = (uint32_t)sqlite3_column_int64(s, LIVE_TENANT),
@@ -132,25 +134,85 @@ static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
                 .spec_size = (size_t)sqlite3_column_int64(s, LIVE_SPEC_SIZE),
         };
 
-        row.has_boottime = tq_ledger_boottime(((LiveHandler *)handler)->ledger, s, LIVE_BOOT,
-                                              &row.released_boottime_usec);
-        return ((LiveHandler *)handler)->row(userdata, &row);
+        row.has_boottime = tq_ledger_boottime(h->ledger, s, LIVE_BOOT, &row.released_boottime_usec);
+        return h->row(userdata, &row);
 }
 
 /* A spec is read only where an older version did not note its bounds. */
-#define LIVE_COLUMNS                                                                               \
+#define LIVE_WHOLE                                                                                 \
         "SELECT j.id, j.tenant, j.queue, j.priority, j.start_after_usec, j.state, j.attempt,"      \
         " j.stop, a.released_usec, a.boot, j.name, j.held, j.deadline_usec, j.after,"              \
         " j.runtime_usec, j.stop_usec, j.memory_bytes, j.retry, j.failures, j.retry_usec,"         \
         " j.crashes, j.quarantine, a.verdict, j.correlation_id, j.labels, j.trace_parent,"         \
-        " length(j.spec), CASE WHEN j.stop_usec IS NULL THEN j.spec END "
-#define LIVE_ATTEMPT "LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "
+        " length(j.spec), CASE WHEN j.stop_usec IS NULL THEN j.spec END "                          \
+        "FROM jobs j LEFT JOIN attempts a ON a.job = j.id AND a.attempt = j.attempt "              \
+        "WHERE j.id = ?1"
+
+/* Of a million jobs that wait nearly all have nothing but this, and each column costs: the others
+ * are read anew, as a whole. */
+enum {
+        PLAIN_ID,
+        PLAIN_TENANT,
+        PLAIN_QUEUE,
+        PLAIN_PRIORITY,
+        PLAIN_NAME,
+        PLAIN_RUNTIME,
+        PLAIN_STOP_USEC,
+        PLAIN_MEMORY,
+        PLAIN_SPEC_SIZE,
+        PLAIN_IS_ALL,
+};
+#define LIVE_PLAIN                                                                                 \
+        "SELECT id, tenant, queue, priority, name, runtime_usec, stop_usec, memory_bytes,"         \
+        " length(spec), CASE WHEN attempt = 0 AND state = 'queued' AND held = 0 AND failures = 0"  \
+        " AND crashes = 0 AND stop_usec IS NOT NULL AND coalesce(start_after_usec, stop,"          \
+        " deadline_usec, after, retry, retry_usec, quarantine, correlation_id, labels,"            \
+        " trace_parent) IS NULL THEN 1 END "                                                       \
+        "FROM jobs INDEXED BY jobs_live WHERE state <> 'done' ORDER BY id"
+
+static int find_whole(const LiveHandler *h, void *userdata, sqlite3_stmt *plain) {
+        int rc, r;
+
+        tq_ledger_bind_u64(h->whole, 1, tq_ledger_u64(plain, PLAIN_ID));
+        rc = sqlite3_step(h->whole);
+        r = rc == SQLITE_ROW ? whole_row(h, userdata) : tq_ledger_errno(rc);
+        (void)sqlite3_reset(h->whole);
+        return r;
+}
+
+static int live_row(void *handler, void *userdata, sqlite3_stmt *s) {
+        const LiveHandler *h = handler;
+        TqLedgerLive row = {
+                .id = tq_ledger_u64(s, PLAIN_ID),
+                .tenant = (uint32_t)sqlite3_column_int64(s, PLAIN_TENANT),
+                .queue = tq_ledger_text(s, PLAIN_QUEUE),
+                .priority = sqlite3_column_int(s, PLAIN_PRIORITY),
+                .name = tq_ledger_text(s, PLAIN_NAME),
+                .has_bounds = true,
+                .runtime_usec = tq_ledger_u64(s, PLAIN_RUNTIME),
+                .stop_usec = tq_ledger_u64(s, PLAIN_STOP_USEC),
+                .memory_bytes = tq_ledger_u64(s, PLAIN_MEMORY),
+                .spec_size = (size_t)sqlite3_column_int64(s, PLAIN_SPEC_SIZE),
+        };
+
+        return sqlite3_column_int(s, PLAIN_IS_ALL) ? h->row(userdata, &row)
+                                                   : find_whole(h, userdata, s);
+}
 
 int tq_ledger_each_live(TqLedger *l, int (*row)(void *, const TqLedgerLive *), void *userdata) {
-        return each(l,
-                    LIVE_COLUMNS "FROM jobs j INDEXED BY jobs_live " LIVE_ATTEMPT
-                                 "WHERE j.state <> 'done' ORDER BY j.id",
-                    live_row, &(LiveHandler){ l, row }, userdata);
+        LiveHandler h = { .ledger = l, .row = row };
+        int rc, r;
+
+        /* What is read once is not kept, between what stays. */
+        rc = sqlite3_exec(l->db, "PRAGMA cache_size=-1024", NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+                rc = sqlite3_prepare_v2(l->db, LIVE_WHOLE, -1, &h.whole, NULL);
+        if (rc != SQLITE_OK)
+                return tq_ledger_errno(rc);
+        r = each(l, LIVE_PLAIN, live_row, &h, userdata);
+        (void)sqlite3_finalize(h.whole);
+        rc = sqlite3_exec(l->db, TQ_LEDGER_CACHE, NULL, NULL, NULL);
+        return r < 0 ? r : tq_ledger_errno(rc);
 }
 
 typedef struct SwitchHandler {
