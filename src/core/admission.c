@@ -153,7 +153,7 @@ static bool note_rate(TqRefusal *ret, const TqBucket *b, const char *queue, uint
 }
 
 void tq_admission_take(TqJob *job, uint64_t now, TqRefusal *ret) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
         TqQueue *q = job->queue;
 
         tq_admit_take(&t->rate, now);

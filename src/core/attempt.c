@@ -10,7 +10,7 @@
  * it waits for another launch or another attempt. */
 
 static uint64_t runtime_of(const TqJob *job, TqStopReason *ret_reason) {
-        uint64_t bound = job->tenant->runtime;
+        uint64_t bound = job->queue->tenant->runtime;
 
         *ret_reason = bound < job->runtime_usec ? TQ_STOP_TIMEOUT_TENANT : TQ_STOP_TIMEOUT_JOB;
         return TQ_MIN(bound, job->runtime_usec);
@@ -20,7 +20,7 @@ static uint64_t runtime_deadline(const TqJob *job) {
         TqStopReason reason;
         uint64_t bound = runtime_of(job, &reason);
 
-        return bound == TQ_LIMIT_MAX ? TQ_NEVER : tq_add_u64(job->running_since, bound);
+        return bound == TQ_LIMIT_MAX ? TQ_NEVER : tq_add_u64(job->cold->running_since, bound);
 }
 
 int tq_attempt_follow_runtime(TqScheduler *s, TqJob *job) {
@@ -32,9 +32,9 @@ int tq_attempt_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *acti
 
         if (job->state != TQ_JOB_STARTING || job->abort)
                 return 0;
-        job->running_since = now;
+        job->cold->running_since = now;
         job->again = TQ_AGAIN_NOT;
-        job->retries = 0;
+        job->cold->retries = 0;
         r = tq_attempt_follow_runtime(s, job);
         if (r >= 0)
                 r = tq_charge_watch(job, now);
@@ -67,7 +67,7 @@ int tq_attempt_used(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) 
 
         if (!tq_state_holds_slot(job->state))
                 return -ENOENT;
-        seen.slot_usec = tq_sub_u64(now, job->charge.slot_since);
+        seen.slot_usec = tq_sub_u64(now, job->cold->charge.slot_since);
         tq_charge_seen(s, job, &seen, now);
         return 0;
 }
@@ -79,13 +79,13 @@ static uint64_t known(uint64_t counter) {
 /* How long it held its slot. One that ran before a restart may have ended while nobody was there to
  * see it: its record says when, or nobody knows. */
 static uint64_t held_for(const TqJob *job, const TqEnd *end, uint64_t now) {
-        uint64_t age = tq_sub_u64(now, job->charge.slot_since);
+        uint64_t age = tq_sub_u64(now, job->cold->charge.slot_since);
 
-        if (!job->charge.is_adopted)
+        if (!job->cold->charge.is_adopted)
                 return age;
         if (end && end->run_usec > 0)
                 return TQ_MIN(age, end->run_usec);
-        return TQ_MAX(job->charge.base.slot_usec, job->charge.seen.slot_usec);
+        return TQ_MAX(job->cold->charge.base.slot_usec, job->cold->charge.seen.slot_usec);
 }
 
 /* end NULL: it was a launch only. */
@@ -113,7 +113,7 @@ static void launch_again(TqJob *job, uint64_t now, unsigned n) {
         uint64_t delay = TQ_MIN(TQ_AGAIN_USEC << TQ_MIN(n, 6U), TQ_AGAIN_MOST_USEC);
 
         job->again = TQ_AGAIN_LAUNCH;
-        job->again_at = tq_add_u64(now, delay);
+        job->cold->again_at = tq_add_u64(now, delay);
 }
 
 /* The launch failed before anything of the job was looked at; unless its own limits may be too
@@ -128,7 +128,7 @@ static bool may_pass(const TqJob *job, const TqEnd *end) {
         if (end->kind != TQ_END_SPAWN_FAILED || job->stop != TQ_STOP_NONE)
                 return false;
         return is_hosts(end) ||
-               (job->failed_execs < TQ_RETRIES_OWN &&
+               (job->cold->failed_execs < TQ_RETRIES_OWN &&
                 (end->code == ETXTBSY || end->code == ESTALE || tq_errno_is_shortage(-end->code)));
 }
 
@@ -137,26 +137,27 @@ static bool may_pass(const TqJob *job, const TqEnd *end) {
  * after its first crash got further: one of the same tenant, or one of any while no other job of
  * the tenant crashes. */
 static bool is_the_jobs(const TqScheduler *s, const TqJob *job) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
 
-        return t->begun_at > job->crashed_since ||
-               (s->begun_at > job->crashed_since && t->other_crash_at < job->crashed_since);
+        return t->begun_at > job->cold->crashed_since ||
+               (s->begun_at > job->cold->crashed_since &&
+                t->other_crash_at < job->cold->crashed_since);
 }
 
 /* True: it has crashed as often as it may. A SIGKILL comes from outside, or for memory that is not
  * the job's: no program crashes of that. */
 static bool note_crash(const TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
 
         if (end->code == SIGKILL)
                 return false;
-        if (job->crashes++ == 0)
-                job->crashed_since = now;
+        if (job->cold->crashes++ == 0)
+                job->cold->crashed_since = now;
         if (t->crash_job != job->id)
                 t->other_crash_at = t->crash_at;
         t->crash_job = job->id;
         t->crash_at = now;
-        return job->crashes >= TQ_CRASHES_MOST && is_the_jobs(s, job);
+        return job->cold->crashes >= TQ_CRASHES_MOST && is_the_jobs(s, job);
 }
 
 /* The kernel killed tenantq-exec for the job's own limit of memory. */
@@ -189,26 +190,26 @@ static bool has_another(const TqJob *job, const TqVerdict *verdict, uint64_t now
                 *ret_at = tq_add_u64(now, TQ_RETRY_LEAST_USEC);
                 return true;
         }
-        if (!job->retry || job->stop == TQ_STOP_CANCELLED ||
-            !tq_retry_applies(job->retry, verdict, job->failures + 1))
+        if (!job->cold->retry || job->stop == TQ_STOP_CANCELLED ||
+            !tq_retry_applies(job->cold->retry, verdict, job->cold->failures + 1))
                 return false;
-        delay = tq_retry_delay(job->retry, job->failures + 1, job->id);
+        delay = tq_retry_delay(job->cold->retry, job->cold->failures + 1, job->id);
         *ret_at = tq_add_u64(now, TQ_MAX(delay, TQ_RETRY_LEAST_USEC));
-        return *ret_at < job->start_by;
+        return *ret_at < job->cold->start_by;
 }
 
 static void retry(TqJob *job, const TqVerdict *verdict, uint64_t at, TqActions *actions) {
         TqAction *a = tq_state_act(actions, TQ_ACTION_RETRY, job);
 
         job->again = TQ_AGAIN_RETRY;
-        a->again_at = job->again_at = at;
+        a->again_at = job->cold->again_at = at;
         /* A requeue is no failure. */
-        a->failures = job->failures += job->stop != TQ_STOP_REQUEUED;
+        a->failures = job->cold->failures += job->stop != TQ_STOP_REQUEUED;
         a->verdict = *verdict;
         /* What it was asked to stop for, and what its launches lacked, was that attempt's. */
         job->stop = TQ_STOP_NONE;
-        job->retries = job->failed_execs = job->failed_launches = 0;
-        job->crashes = 0;
+        job->cold->retries = job->cold->failed_execs = job->cold->failed_launches = 0;
+        job->cold->crashes = 0;
         job->attempt++;
 }
 
@@ -240,14 +241,14 @@ static bool on_crashed(const TqScheduler *s, TqJob *job, const TqEnd *end, uint6
         TqAction *a;
 
         if (is_too_tight(end)) {
-                if (job->failed_execs >= TQ_RETRIES_OWN)
+                if (job->cold->failed_execs >= TQ_RETRIES_OWN)
                         return false;
-                launch_again(job, now, job->failed_execs++);
+                launch_again(job, now, job->cold->failed_execs++);
                 (void)requeue(job, actions);
                 return true;
         }
         a = requeue(job, actions);
-        launch_again(job, now, job->failed_launches++);
+        launch_again(job, now, job->cold->failed_launches++);
         if (!note_crash(s, job, end, now))
                 return true;
         job->again = TQ_AGAIN_NOT;
@@ -258,19 +259,22 @@ static bool on_crashed(const TqScheduler *s, TqJob *job, const TqEnd *end, uint6
 
 int tq_attempt_ended(TqScheduler *s, TqJob *job, const TqEnd *end, uint64_t now,
                      TqActions *actions) {
-        bool passes = may_pass(job, end), waits = true;
+        bool passes, waits = true;
         TqVerdict verdict;
 
         /* Nothing of it runs: this is the end of a launch that nobody recorded. */
         if (!tq_state_holds_slot(job->state))
                 return -ENOENT;
+        passes = may_pass(job, end);
         if (has_begun(end)) {
-                s->begun_at = TQ_MAX(s->begun_at, job->running_since);
-                job->tenant->begun_at = TQ_MAX(job->tenant->begun_at, job->running_since);
+                s->begun_at = TQ_MAX(s->begun_at, job->cold->running_since);
+                job->queue->tenant->begun_at =
+                        TQ_MAX(job->queue->tenant->begun_at, job->cold->running_since);
         }
         if (passes)
                 launch_again(job, now,
-                             is_hosts(end) ? job->failed_launches++ : job->failed_execs++);
+                             is_hosts(end) ? job->cold->failed_launches++
+                                           : job->cold->failed_execs++);
         if (is_safe_to_repeat(job, end) || passes)
                 (void)requeue(job, actions);
         else
@@ -298,11 +302,11 @@ int tq_attempt_refused(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t no
                 tq_state_finish_unstarted(s, job, TQ_OUTCOME_CANCELLED, actions);
                 return 0;
         }
-        if (e->is_own && job->retries >= TQ_RETRIES_OWN) {
+        if (e->is_own && job->cold->retries >= TQ_RETRIES_OWN) {
                 verdict = tq_verdict_judge(e->end, job->stop);
                 return conclude(s, job, &verdict, now, actions);
         }
         job->abort = false;
-        launch_again(job, now, job->retries++);
+        launch_again(job, now, job->cold->retries++);
         return tq_state_place(s, job, now);
 }

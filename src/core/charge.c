@@ -16,8 +16,8 @@
 #define LOOK_MAX_PART 1024 /* of a job's age, if that is longer */
 
 static void set_advance(TqTenant *t, TqJob *job, uint64_t advance) {
-        tq_tag_set(t, tq_add_u64(tq_sub_u64(t->tag, job->charge.advance), advance));
-        job->charge.advance = advance;
+        tq_tag_set(t, tq_add_u64(tq_sub_u64(t->tag, job->cold->charge.advance), advance));
+        job->cold->charge.advance = advance;
 }
 
 /* A job that is said to have used more than this is charged that: counters that somebody made up
@@ -31,7 +31,7 @@ static uint64_t advance_of(const TqTenant *t, const TqUse *use) {
 }
 
 static uint64_t age_of(const TqJob *job, uint64_t now) {
-        return tq_sub_u64(now, job->charge.slot_since);
+        return tq_sub_u64(now, job->cold->charge.slot_since);
 }
 
 void tq_charge_job_init(TqCharge *c) {
@@ -41,14 +41,14 @@ void tq_charge_job_init(TqCharge *c) {
 
 /* Looks --------------------------------------------------------------------------------------- */
 
-static bool is_looked_at_before(const TqJob *a, const TqJob *b) {
+static bool is_looked_at_before(const TqJobCold *a, const TqJobCold *b) {
         return a->charge.look_at != b->charge.look_at ? a->charge.look_at < b->charge.look_at
-                                                      : a->id < b->id;
+                                                      : a->job->id < b->job->id;
 }
 
 static bool look_before(const TqHeapNode *a, const TqHeapNode *b) {
-        return is_looked_at_before(TQ_CONTAINER_OF(a, TqJob, charge.look),
-                                   TQ_CONTAINER_OF(b, TqJob, charge.look));
+        return is_looked_at_before(TQ_CONTAINER_OF(a, TqJobCold, charge.look),
+                                   TQ_CONTAINER_OF(b, TqJobCold, charge.look));
 }
 
 void tq_charge_init(TqPool *p) {
@@ -60,43 +60,44 @@ void tq_charge_init(TqPool *p) {
  * or after a thousandth of its age: short jobs closely, and the longest one costs few looks. What
  * is charged ahead is no more than the time between two. One that is adopted is new to us. */
 static uint64_t next_look(const TqJob *job, uint64_t now) {
-        bool is_new = job->charge.is_adopted && job->charge.look_at == 0;
+        bool is_new = job->cold->charge.is_adopted && job->cold->charge.look_at == 0;
         uint64_t age = is_new ? 0 : age_of(job, now);
         uint64_t most = TQ_MAX(LOOK_MAX_USEC, age / LOOK_MAX_PART);
 
         return tq_add_u64(now, TQ_MIN(TQ_MAX(age / 4, LOOK_MIN_USEC), most));
 }
 
-static TqJob *of_minute(const TqList *node) {
-        return TQ_LIST_ENTRY((TqList *)node, TqJob, charge.minute);
+static const TqJobCold *of_minute(const TqList *node) {
+        return TQ_LIST_ENTRY((TqList *)node, TqJobCold, charge.minute);
 }
 
 static bool is_watched(const TqJob *job) {
-        return tq_heap_contains(&job->charge.look) || !tq_list_is_empty(&job->charge.minute);
+        return tq_heap_contains(&job->cold->charge.look) ||
+               !tq_list_is_empty(&job->cold->charge.minute);
 }
 
 /* Most jobs that run are looked at each minute, so that their next look comes after all that are
  * planned: it goes to the end of a list, and only the others into the heap. */
 static bool is_last(const TqPool *p, const TqJob *job, uint64_t now) {
-        return job->charge.look_at == tq_add_u64(now, LOOK_MAX_USEC) &&
+        return job->cold->charge.look_at == tq_add_u64(now, LOOK_MAX_USEC) &&
                (tq_list_is_empty(&p->minutes) ||
-                is_looked_at_before(of_minute(p->minutes.previous), job));
+                is_looked_at_before(of_minute(p->minutes.previous), job->cold));
 }
 
 /* 0, or -ENOMEM: it is looked at no more, and charged at its end. */
 static int plan_look(TqJob *job, uint64_t now) {
-        TqPool *p = job->tenant->pool;
+        TqPool *p = job->queue->tenant->pool;
 
-        job->charge.look_at = next_look(job, now);
-        tq_list_unlink(&job->charge.minute);
+        job->cold->charge.look_at = next_look(job, now);
+        tq_list_unlink(&job->cold->charge.minute);
         if (is_last(p, job, now)) {
-                tq_heap_remove(&p->looks, &job->charge.look);
-                tq_list_append(&p->minutes, &job->charge.minute);
+                tq_heap_remove(&p->looks, &job->cold->charge.look);
+                tq_list_append(&p->minutes, &job->cold->charge.minute);
                 return 0;
         }
-        if (!tq_heap_contains(&job->charge.look))
-                return tq_heap_insert(&p->looks, &job->charge.look);
-        tq_heap_update(&p->looks, &job->charge.look);
+        if (!tq_heap_contains(&job->cold->charge.look))
+                return tq_heap_insert(&p->looks, &job->cold->charge.look);
+        tq_heap_update(&p->looks, &job->cold->charge.look);
         return 0;
 }
 
@@ -104,10 +105,11 @@ static int plan_look(TqJob *job, uint64_t now) {
 static TqJob *first_look(const TqPool *p) {
         const TqHeapNode *node = tq_heap_top(&p->looks);
         const TqList *minute = tq_list_first(&p->minutes);
-        TqJob *job = node ? TQ_CONTAINER_OF(node, TqJob, charge.look) : NULL;
+        const TqJobCold *first = node ? TQ_CONTAINER_OF(node, TqJobCold, charge.look) : NULL;
 
-        return minute && (!job || is_looked_at_before(of_minute(minute), job)) ? of_minute(minute)
-                                                                               : job;
+        if (minute && (!first || is_looked_at_before(of_minute(minute), first)))
+                first = of_minute(minute);
+        return first ? first->job : NULL;
 }
 
 int tq_charge_watch(TqJob *job, uint64_t now) {
@@ -115,27 +117,27 @@ int tq_charge_watch(TqJob *job, uint64_t now) {
 }
 
 void tq_charge_unwatch(TqJob *job) {
-        tq_heap_remove(&job->tenant->pool->looks, &job->charge.look);
-        tq_list_unlink(&job->charge.minute);
+        tq_heap_remove(&job->queue->tenant->pool->looks, &job->cold->charge.look);
+        tq_list_unlink(&job->cold->charge.minute);
 }
 
 void tq_charge_move(TqTenant *t, TqPool *to) {
         TQ_LIST_FOREACH(node, &t->active) {
-                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
 
-                job->charge.advance = 0; /* it was of the tag that is left behind */
+                job->cold->charge.advance = 0; /* it was of the tag that is left behind */
                 if (!is_watched(job))
                         continue;
                 tq_charge_unwatch(job);
                 /* Without memory it is charged at its end. */
-                (void)tq_heap_insert(&to->looks, &job->charge.look);
+                (void)tq_heap_insert(&to->looks, &job->cold->charge.look);
         }
 }
 
 uint64_t tq_charge_next_look(const TqPool *p) {
         const TqJob *job = tq_world_is_contended(p) ? first_look(p) : NULL;
 
-        return job ? job->charge.look_at : TQ_NEVER;
+        return job ? job->cold->charge.look_at : TQ_NEVER;
 }
 
 /* Charges ------------------------------------------------------------------------------------- */
@@ -179,15 +181,16 @@ static TqUse minus(const TqUse *a, const TqUse *b) {
 
 /* The age from which on the job is charged. */
 static uint64_t charged_from(const TqJob *job) {
-        return TQ_MAX(job->charge.base.slot_usec, age_of(job, job->tenant->pool->contended_since));
+        return TQ_MAX(job->cold->charge.base.slot_usec,
+                      age_of(job, job->queue->tenant->pool->contended_since));
 }
 
 /* What it will use in such a time. */
 static TqUse foresee(const TqJob *job, uint64_t slot_usec) {
-        TqUse of_late = minus(&job->charge.seen, &job->charge.base), use;
-        const TqUse *rate = of_late.slot_usec > 0            ? &of_late
-                            : job->charge.seen.slot_usec > 0 ? &job->charge.seen
-                                                             : &job->charge.expected;
+        TqUse of_late = minus(&job->cold->charge.seen, &job->cold->charge.base), use;
+        const TqUse *rate = of_late.slot_usec > 0                  ? &of_late
+                            : job->cold->charge.seen.slot_usec > 0 ? &job->cold->charge.seen
+                                                                   : &job->cold->charge.expected;
 
         use = in_time(rate, slot_usec);
         use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
@@ -196,7 +199,7 @@ static TqUse foresee(const TqJob *job, uint64_t slot_usec) {
 
 /* Up to the next look, but not beyond where it is expected to end. */
 static uint64_t age_charged(const TqJob *job, uint64_t now, uint64_t next) {
-        uint64_t age = age_of(job, now), end = job->charge.expected.slot_usec;
+        uint64_t age = age_of(job, now), end = job->cold->charge.expected.slot_usec;
 
         return age < end ? TQ_MIN(age_of(job, next), end) : age_of(job, next);
 }
@@ -205,58 +208,58 @@ static uint64_t age_charged(const TqJob *job, uint64_t now, uint64_t next) {
  * the job has been seen since. What had been charged beyond that stays charged. */
 static void leave_out(TqJob *job, const TqUse *use) {
         uint64_t from = TQ_MIN(charged_from(job), use->slot_usec);
-        TqUse grown = minus(use, &job->charge.seen), until, left_out;
+        TqUse grown = minus(use, &job->cold->charge.seen), until, left_out;
 
-        until = in_time(&grown, tq_sub_u64(from, job->charge.seen.slot_usec));
-        until = plus(&job->charge.seen, &until);
-        if (from > job->charge.base.slot_usec) {
-                left_out = minus(&until, &job->charge.base);
-                job->charge.advance =
-                        tq_sub_u64(job->charge.advance, advance_of(job->tenant, &left_out));
-        } else if (job->charge.seen.slot_usec >= job->charge.base.slot_usec)
+        until = in_time(&grown, tq_sub_u64(from, job->cold->charge.seen.slot_usec));
+        until = plus(&job->cold->charge.seen, &until);
+        if (from > job->cold->charge.base.slot_usec) {
+                left_out = minus(&until, &job->cold->charge.base);
+                job->cold->charge.advance = tq_sub_u64(job->cold->charge.advance,
+                                                       advance_of(job->queue->tenant, &left_out));
+        } else if (job->cold->charge.seen.slot_usec >= job->cold->charge.base.slot_usec)
                 return;
-        job->charge.base = until;
+        job->cold->charge.base = until;
 }
 
 /* What its tenant's tag is to be moved by, up to the next look. */
 static uint64_t advance_at(const TqJob *job, uint64_t now, uint64_t next) {
         TqUse use = foresee(job, tq_sub_u64(age_charged(job, now, next), charged_from(job)));
 
-        return advance_of(job->tenant, &use);
+        return advance_of(job->queue->tenant, &use);
 }
 
 /* Charges what it will have used at the next look. When nobody competes any more there is none, and
  * what was charged ahead stays: it is due when somebody comes. */
 static void charge_ahead(TqScheduler *s, TqJob *job, uint64_t now) {
-        bool is_looked_at = tq_world_is_contended(job->tenant->pool);
+        bool is_looked_at = tq_world_is_contended(job->queue->tenant->pool);
         uint64_t advance =
-                advance_at(job, now, is_looked_at ? TQ_MAX(job->charge.look_at, now) : now);
+                advance_at(job, now, is_looked_at ? TQ_MAX(job->cold->charge.look_at, now) : now);
 
-        set_advance(job->tenant, job,
-                    is_looked_at ? advance : TQ_MAX(advance, job->charge.advance));
-        tq_world_touch(s, job->tenant);
+        set_advance(job->queue->tenant, job,
+                    is_looked_at ? advance : TQ_MAX(advance, job->cold->charge.advance));
+        tq_world_touch(s, job->queue->tenant);
 }
 
 /* What it has used by now, by estimate. */
 static TqUse estimate(const TqJob *job, uint64_t now) {
-        TqUse since = foresee(job, tq_sub_u64(age_of(job, now), job->charge.seen.slot_usec));
+        TqUse since = foresee(job, tq_sub_u64(age_of(job, now), job->cold->charge.seen.slot_usec));
 
-        return plus(&job->charge.seen, &since);
+        return plus(&job->cold->charge.seen, &since);
 }
 
 void tq_charge_settle(TqTenant *t, uint64_t now) {
         TQ_LIST_FOREACH(node, &t->active) {
-                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
                 TqUse use = estimate(job, now), charged;
                 uint64_t advance;
 
                 leave_out(job, &use);
-                charged = minus(&use, &job->charge.base);
+                charged = minus(&use, &job->cold->charge.base);
                 advance = advance_of(t, &charged);
                 /* What was charged ahead stays so: others may have begun at this tag. */
-                set_advance(t, job, TQ_MAX(advance, job->charge.advance));
-                job->charge.advance -= advance;
-                job->charge.base = use;
+                set_advance(t, job, TQ_MAX(advance, job->cold->charge.advance));
+                job->cold->charge.advance -= advance;
+                job->cold->charge.base = use;
         }
 }
 
@@ -265,13 +268,13 @@ uint64_t tq_charge_tag(const TqTenant *t, uint64_t now) {
         uint64_t tag = t->tag;
 
         TQ_LIST_FOREACH(node, &t->active) {
-                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
                 uint64_t charged = advance_at(job, now, now);
 
                 /* What it uses while nobody competes is not charged. */
                 if (!is_exact)
-                        charged = TQ_MIN(charged, job->charge.advance);
-                tag = tq_add_u64(tq_sub_u64(tag, job->charge.advance), charged);
+                        charged = TQ_MIN(charged, job->cold->charge.advance);
+                tag = tq_add_u64(tq_sub_u64(tag, job->cold->charge.advance), charged);
         }
         return tag;
 }
@@ -293,7 +296,7 @@ TqJob *tq_charge_look(TqScheduler *s, TqPool *p, uint64_t now) {
 
 void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) {
         leave_out(job, use);
-        job->charge.seen = *use;
+        job->cold->charge.seen = *use;
         charge_ahead(s, job, now);
 }
 
@@ -308,11 +311,12 @@ void tq_charge_seen(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now) 
  * and where `debt` has cut so much off the tag that it holds less than the charge, which can't be
  * taken back any more before it is made anew. */
 static bool is_steady(const TqJob *job) {
-        uint64_t seen_for = tq_sub_u64(job->charge.seen.slot_usec, job->charge.base.slot_usec);
+        uint64_t seen_for =
+                tq_sub_u64(job->cold->charge.seen.slot_usec, job->cold->charge.base.slot_usec);
 
-        return seen_for >= next_look(job, job->charge.look_at) - job->charge.look_at &&
-               charged_from(job) <= job->charge.base.slot_usec &&
-               job->tenant->tag >= job->charge.advance;
+        return seen_for >= next_look(job, job->cold->charge.look_at) - job->cold->charge.look_at &&
+               charged_from(job) <= job->cold->charge.base.slot_usec &&
+               job->queue->tenant->tag >= job->cold->charge.advance;
 }
 
 static TqJob *next_look_before(const TqScheduler *s, uint64_t until) {
@@ -322,24 +326,25 @@ static TqJob *next_look_before(const TqScheduler *s, uint64_t until) {
                 if (tq_charge_next_look(&s->pools[i]) >= until)
                         continue;
                 next = first_look(&s->pools[i]);
-                until = next->charge.look_at;
+                until = next->cold->charge.look_at;
         }
         return next;
 }
 
 static void see(TqJob *job, TqUse use, uint64_t now, TqList *looked) {
         (void)plan_look(job, now);
-        job->charge.seen = use;
-        job->charge.seen.slot_usec = age_of(job, now);
-        if (tq_list_is_empty(&job->charge.looked))
-                tq_list_append(looked, &job->charge.looked);
+        job->cold->charge.seen = use;
+        job->cold->charge.seen.slot_usec = age_of(job, now);
+        if (tq_list_is_empty(&job->cold->charge.looked))
+                tq_list_append(looked, &job->cold->charge.looked);
 }
 
 static void charge_looked(TqScheduler *s, TqJob *job) {
-        TqTenant *t = job->tenant;
-        uint64_t seen_at = tq_add_u64(job->charge.slot_since, job->charge.seen.slot_usec);
+        TqTenant *t = job->queue->tenant;
+        uint64_t seen_at =
+                tq_add_u64(job->cold->charge.slot_since, job->cold->charge.seen.slot_usec);
 
-        set_advance(t, job, advance_at(job, seen_at, job->charge.look_at));
+        set_advance(t, job, advance_at(job, seen_at, job->cold->charge.look_at));
         if (t->stand != TQ_STAND_OUT)
                 tq_tag_cap_debt(s, t);
         tq_world_touch(s, t);
@@ -351,10 +356,12 @@ void tq_charge_look_until(TqScheduler *s, uint64_t until, TqMeter meter, void *u
 
         tq_list_init(&looked);
         /* What is due by now is the next TICK's. */
-        while ((job = next_look_before(s, until)) && job->charge.look_at > s->now && is_steady(job))
-                see(job, meter(userdata, job, job->charge.look_at), job->charge.look_at, &looked);
+        while ((job = next_look_before(s, until)) && job->cold->charge.look_at > s->now &&
+               is_steady(job))
+                see(job, meter(userdata, job, job->cold->charge.look_at), job->cold->charge.look_at,
+                    &looked);
         TQ_LIST_FOREACH(node, &looked) {
-                charge_looked(s, TQ_LIST_ENTRY(node, TqJob, charge.looked));
+                charge_looked(s, TQ_LIST_ENTRY(node, TqJobCold, charge.looked)->job);
                 tq_list_unlink(node);
         }
 }
@@ -365,39 +372,39 @@ static void note_usage(const TqScheduler *s, TqTenant *t, uint64_t charge, uint6
 
 static void expect(const TqScheduler *s, TqJob *job) {
         static const TqUse unknown = { .slot_usec = 10 * TQ_USEC_PER_SEC };
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
         const TqUse *known = tq_fair_predict(t->averages, job->name);
 
         if (!known)
                 known = tq_fair_predict(s->averages, 0);
-        job->charge.expected = known ? *known : unknown;
-        job->charge.expected.slot_usec =
-                TQ_MIN(job->charge.expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
+        job->cold->charge.expected = known ? *known : unknown;
+        job->cold->charge.expected.slot_usec =
+                TQ_MIN(job->cold->charge.expected.slot_usec, TQ_MIN(job->runtime_usec, t->runtime));
 }
 
 /* What it is expected to have used after its first while, on top of so long a time. */
 static TqUse first_of(const TqJob *job, uint64_t slot_usec) {
-        uint64_t ahead = TQ_MIN(job->charge.expected.slot_usec, LOOK_MIN_USEC);
-        TqUse use = in_time(&job->charge.expected, tq_add_u64(slot_usec, ahead));
+        uint64_t ahead = TQ_MIN(job->cold->charge.expected.slot_usec, LOOK_MIN_USEC);
+        TqUse use = in_time(&job->cold->charge.expected, tq_add_u64(slot_usec, ahead));
 
         use.memory_bytes = TQ_MAX(use.memory_bytes, job->memory_bytes);
         return use;
 }
 
 static void charge_first(TqScheduler *s, TqJob *job, uint64_t now) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
         TqUse use = first_of(job, 0);
 
         set_advance(t, job, advance_of(t, &use));
-        job->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
-        note_usage(s, t, job->charge.noted, now);
+        job->cold->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
+        note_usage(s, t, job->cold->charge.noted, now);
 }
 
 void tq_charge_start(TqScheduler *s, TqJob *job, uint64_t now) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
 
-        job->charge.slot_since = now;
-        job->charge.is_adopted = false;
+        job->cold->charge.slot_since = now;
+        job->cold->charge.is_adopted = false;
         expect(s, job);
         tq_tag_pass_time(t);
         charge_first(s, job, now);
@@ -412,44 +419,44 @@ static uint64_t charged_since(const TqTenant *t, uint64_t now) {
 }
 
 void tq_charge_adopt(TqScheduler *s, TqJob *job, uint64_t now) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
         TqUse use;
 
-        job->charge.slot_since = job->running_since;
-        job->charge.is_adopted = true;
+        job->cold->charge.slot_since = job->cold->running_since;
+        job->cold->charge.is_adopted = true;
         expect(s, job);
         /* An age only: what it had used by then is a guess until it is seen. */
-        job->charge.base.slot_usec = age_of(job, charged_since(t, now));
-        use = first_of(job, tq_sub_u64(age_of(job, now), job->charge.base.slot_usec));
+        job->cold->charge.base.slot_usec = age_of(job, charged_since(t, now));
+        use = first_of(job, tq_sub_u64(age_of(job, now), job->cold->charge.base.slot_usec));
         set_advance(t, job, advance_of(t, &use));
         use = first_of(job, 0);
-        job->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
+        job->cold->charge.noted = tq_fair_charge(&use, &t->pool->capacity);
         /* Else it was when the job started, and is in what the tenant got back. */
-        if (job->running_since >= t->kept_at)
-                note_usage(s, t, job->charge.noted, now);
+        if (job->cold->running_since >= t->kept_at)
+                note_usage(s, t, job->cold->charge.noted, now);
 }
 
 void tq_charge_end(TqScheduler *s, TqJob *job, const TqUse *use, uint64_t now, bool is_typical) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
         TqUse charged;
         uint64_t charge;
 
         leave_out(job, use);
-        charged = minus(use, &job->charge.base);
+        charged = minus(use, &job->cold->charge.base);
         set_advance(t, job, advance_of(t, &charged));
         t->largest_advance =
-                TQ_MAX(job->charge.advance, t->largest_advance - t->largest_advance / 8);
+                TQ_MAX(job->cold->charge.advance, t->largest_advance - t->largest_advance / 8);
         /* What others waited for at most. It fades with what is served since, not with how many
          * jobs that was. */
         charge = TQ_MIN(tq_fair_charge(&charged, &t->pool->capacity), CHARGE_MAX);
         t->pool->largest_charge = TQ_MAX(charge, tq_sub_u64(t->pool->largest_charge, charge / 64));
         charge = tq_fair_charge(use, &t->pool->capacity);
-        if (charge > job->charge.noted)
-                note_usage(s, t, charge - job->charge.noted, now);
+        if (charge > job->cold->charge.noted)
+                note_usage(s, t, charge - job->cold->charge.noted, now);
         if (is_typical) {
                 tq_fair_learn(&t->averages, job->name, use);
                 tq_fair_learn(&s->averages, 0, use);
         }
-        job->charge.advance = 0;
-        job->charge.seen = job->charge.base = (TqUse){};
+        job->cold->charge.advance = 0;
+        job->cold->charge.seen = job->cold->charge.base = (TqUse){};
 }

@@ -49,7 +49,7 @@ static TqAwaited *awaited(TqScheduler *s, const TqAfter *after, const TqTenant *
 }
 
 static int await(TqScheduler *s, TqCondition *c) {
-        TqAwaited *a = awaited(s, &c->after, c->owner->tenant);
+        TqAwaited *a = awaited(s, &c->after, c->owner->queue->tenant);
 
         if (!a)
                 return -ENOMEM;
@@ -85,27 +85,29 @@ static void forget(TqScheduler *s, TqCondition *c) {
         if (tq_list_is_empty(&c->link))
                 return;
         tq_list_unlink(&c->link);
-        drop_if_empty(s, &c->after, c->owner->tenant);
+        drop_if_empty(s, &c->after, c->owner->queue->tenant);
 }
 
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n) {
+        TqConditions *all;
         int r = 0;
 
         if (n == 0)
                 return 0;
-        job->after.items = calloc(n, sizeof(*job->after.items));
-        if (!job->after.items)
+        all = &job->cold->after;
+        all->items = calloc(n, sizeof(*all->items));
+        if (!all->items)
                 return -ENOMEM;
-        job->after.n = n;
-        job->tenant->n_conditions += n;
+        all->n = n;
+        job->queue->tenant->n_conditions += n;
         for (size_t i = 0; i < n; i++) {
-                job->after.items[i] = (TqCondition){ .owner = job, .after = after[i] };
+                all->items[i] = (TqCondition){ .owner = job, .after = after[i] };
                 refer(s, after[i].job, 1);
-                tq_list_init(&job->after.items[i].link);
+                tq_list_init(&all->items[i].link);
         }
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                r = await(s, &job->after.items[i]);
-                job->after.n_unmet += r >= 0;
+                r = await(s, &all->items[i]);
+                all->n_unmet += r >= 0;
         }
         if (r < 0)
                 tq_condition_drop(s, job);
@@ -113,17 +115,22 @@ int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n)
 }
 
 void tq_condition_drop(TqScheduler *s, TqJob *job) {
+        TqConditions *all;
+
         if (s->awaited_jobs.size > 0)
-                drop_if_empty(s, &(TqAfter){ .job = job->id }, job->tenant);
-        for (size_t i = 0; i < job->after.n; i++) {
-                forget(s, &job->after.items[i]);
-                refer(s, job->after.items[i].after.job, -1);
+                drop_if_empty(s, &(TqAfter){ .job = job->id }, job->queue->tenant);
+        if (!job->cold)
+                return;
+        all = &job->cold->after;
+        for (size_t i = 0; i < all->n; i++) {
+                forget(s, &all->items[i]);
+                refer(s, all->items[i].after.job, -1);
         }
-        free(job->after.items);
-        job->tenant->n_conditions -= job->after.n;
-        job->after.items = NULL;
-        job->after.n = job->after.n_unmet = 0;
-        tq_list_unlink(&job->after.doomed);
+        free(all->items);
+        job->queue->tenant->n_conditions -= all->n;
+        all->items = NULL;
+        all->n = all->n_unmet = 0;
+        tq_list_unlink(&all->doomed);
 }
 
 static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
@@ -132,9 +139,9 @@ static bool settle(TqScheduler *s, TqCondition *c, bool is_met) {
         forget(s, c);
         c->is_met = is_met;
         if (is_met)
-                return --owner->after.n_unmet == 0;
-        tq_list_unlink(&owner->after.doomed);
-        tq_list_append(&s->doomed, &owner->after.doomed);
+                return --owner->cold->after.n_unmet == 0;
+        tq_list_unlink(&owner->cold->after.doomed);
+        tq_list_append(&s->doomed, &owner->cold->after.doomed);
         return false;
 }
 
@@ -145,7 +152,7 @@ void tq_condition_ended(TqScheduler *s, const TqJob *job, bool is_well) {
 
         if (!a)
                 return;
-        a->tenant = job->tenant->id;
+        a->tenant = job->queue->tenant->id;
         a->is_well = is_well;
         tq_list_append(&s->settling, &a->settling);
 }
@@ -166,8 +173,9 @@ bool tq_condition_next(TqScheduler *s, TqJob **ret) {
                 c = TQ_LIST_ENTRY(node, TqCondition, link);
                 tq_list_unlink(node);
                 /* Another tenant's number says nothing, and fails when it is looked up. */
-                *ret = settle(s, c, a->is_well && c->owner->tenant->id == a->tenant) ? c->owner
-                                                                                     : NULL;
+                *ret = settle(s, c, a->is_well && c->owner->queue->tenant->id == a->tenant)
+                               ? c->owner
+                               : NULL;
                 return true;
         }
         return false;
@@ -183,14 +191,14 @@ void tq_condition_done(TqScheduler *s) {
 static TqAwaited *awaits_name_of(const TqScheduler *s, const TqJob *job) {
         return s->awaited_names.size > 0 && job->name != 0
                        ? tq_map_get(&s->awaited_names,
-                                    key_of(s, &(TqAfter){ .name = job->name }, job->tenant))
+                                    key_of(s, &(TqAfter){ .name = job->name }, job->queue->tenant))
                        : NULL;
 }
 
 int tq_condition_expect(TqScheduler *s, const TqJob *job) {
         if (!awaits_name_of(s, job))
                 return 0;
-        return awaited(s, &(TqAfter){ .job = job->id }, job->tenant) ? 0 : -ENOMEM;
+        return awaited(s, &(TqAfter){ .job = job->id }, job->queue->tenant) ? 0 : -ENOMEM;
 }
 
 void tq_condition_named(TqScheduler *s, const TqJob *job) {
@@ -204,7 +212,7 @@ void tq_condition_named(TqScheduler *s, const TqJob *job) {
         TQ_LIST_FOREACH(node, &a->ring) {
                 TqCondition *c = TQ_LIST_ENTRY(node, TqCondition, link);
 
-                if (c->owner->tenant != job->tenant || c->owner == job)
+                if (c->owner->queue->tenant != job->queue->tenant || c->owner == job)
                         continue;
                 c->was_named = true;
                 if (!c->is_open)
@@ -213,13 +221,15 @@ void tq_condition_named(TqScheduler *s, const TqJob *job) {
                 tq_list_append(&of_job->ring, node);
                 bind(s, c, job->id);
         }
-        drop_if_empty(s, &(TqAfter){ .name = job->name }, job->tenant);
-        drop_if_empty(s, &by_number, job->tenant);
+        drop_if_empty(s, &(TqAfter){ .name = job->name }, job->queue->tenant);
+        drop_if_empty(s, &by_number, job->queue->tenant);
 }
 
-static TqCondition *find(TqJob *job, const TqAfter *after) {
-        for (size_t i = 0; i < job->after.n; i++) {
-                TqCondition *c = &job->after.items[i];
+static TqCondition *find(const TqJob *job, const TqAfter *after) {
+        const TqConditions *all = &tq_model_cold(job)->after;
+
+        for (size_t i = 0; i < all->n; i++) {
+                TqCondition *c = &all->items[i];
 
                 if (!tq_list_is_empty(&c->link) && c->after.job == after->job &&
                     c->after.name == after->name)
@@ -251,7 +261,7 @@ int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint6
 
         if (!c)
                 return -ENOENT;
-        a = awaited(s, &by_number, job->tenant);
+        a = awaited(s, &by_number, job->queue->tenant);
         if (!a)
                 return -ENOMEM;
         forget(s, c);
@@ -260,12 +270,13 @@ int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint6
         return 0;
 }
 
-int tq_condition_name_is_free(TqJob *job, const TqAfter *after) {
+int tq_condition_name_is_free(const TqJob *job, const TqAfter *after) {
+        const TqConditions *all = &tq_model_cold(job)->after;
         int r = -ENOENT;
 
         /* A name may be written more than once. */
-        for (size_t i = 0; i < job->after.n; i++) {
-                TqCondition *c = &job->after.items[i];
+        for (size_t i = 0; i < all->n; i++) {
+                TqCondition *c = &all->items[i];
 
                 if (tq_list_is_empty(&c->link) || c->after.job > 0 || c->after.name != after->name)
                         continue;

@@ -5,6 +5,7 @@
 
 /* After=: who waits for whom. */
 
+/* One that has conditions has what is cold. */
 int tq_condition_add(TqScheduler *s, TqJob *job, const TqAfter *after, size_t n);
 void tq_condition_drop(TqScheduler *s, TqJob *job);
 /* A job has ended: those that waited for it are settled, by tq_condition_next(). */
@@ -22,7 +23,7 @@ bool tq_condition_names(const TqScheduler *s, uint64_t job);
 int tq_condition_name_is(TqScheduler *s, TqJob *job, const TqAfter *after, uint64_t job_id);
 /* Nobody has it so far: the next job that comes with it is meant. -EAGAIN: one has come meanwhile.
  */
-int tq_condition_name_is_free(TqJob *job, const TqAfter *after);
+int tq_condition_name_is_free(const TqJob *job, const TqAfter *after);
 /* A job comes: room for those that wait for its name. 0 or -ENOMEM. */
 int tq_condition_expect(TqScheduler *s, const TqJob *job);
 /* It has come: they wait for its number now. */

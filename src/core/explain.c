@@ -13,7 +13,7 @@
 
 /* Others that start before it, were all of them possible. */
 static bool comes_later(const TqScheduler *s, const TqJob *job, uint64_t now, TqReason *r) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
         const TqJob *next;
 
         if (t->stand == TQ_STAND_OUT || tq_list_is_empty(&job->queue->ready))
@@ -23,10 +23,11 @@ static bool comes_later(const TqScheduler *s, const TqJob *job, uint64_t now, Tq
         if (!next || next->queue == job->queue)
                 return false;
         /* Nobody passes it whose turn is later; one that fits may pass one that does not. */
-        if (next->tenant != t && tq_turn_before(t, next->tenant) && next != s->kept_for)
+        if (next->queue->tenant != t && tq_turn_before(t, next->queue->tenant) &&
+            next != s->kept_for)
                 return false;
         r->job = next->id;
-        r->tenant = next->tenant->id;
+        r->tenant = next->queue->tenant->id;
         return true;
 }
 
@@ -56,7 +57,7 @@ static const TqJob *front_of(const TqScheduler *s, const TqQueue *q) {
 static bool is_behind(const TqScheduler *s, const TqJob *job, TqReason *r) {
         const TqJob *first = front_of(s, job->queue);
 
-        if (is_imagined(job) && (!job->level || tq_line_position(&job->queue->line, job, 1) == 0))
+        if (is_imagined(job) && tq_line_position(&job->queue->line, job, 1) == 0)
                 return false;
         /* A long job that only the lane passes has the lane as its reason. */
         if (!first || first == job || tq_line_first(&job->queue->line, false) == job)
@@ -69,7 +70,7 @@ static bool is_behind(const TqScheduler *s, const TqJob *job, TqReason *r) {
  * known. */
 static bool holds_in_turn(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now,
                           TqReason *r) {
-        const TqPool *p = job->tenant->pool;
+        const TqPool *p = job->queue->tenant->pool;
 
         switch (w) {
         case TQ_WAIT_BEHIND:
@@ -90,7 +91,7 @@ static bool holds_in_turn(const TqScheduler *s, const TqJob *job, TqWait w, uint
                 if (!tq_facts_memory_is_kept(s, now) || s->kept_for == job)
                         return false;
                 r->job = s->kept_for->id;
-                r->tenant = s->kept_for->tenant->id;
+                r->tenant = s->kept_for->queue->tenant->id;
                 return !tq_facts_may_have(s, job, now);
         case TQ_WAIT_SHARE:
                 return comes_later(s, job, now, r);
@@ -101,8 +102,9 @@ static bool holds_in_turn(const TqScheduler *s, const TqJob *job, TqWait w, uint
 
 /* Asked in the order of TqWait. */
 static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now, TqReason *r) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
         const TqQueue *q = job->queue;
+        const TqJobCold *cold = tq_model_cold(job);
 
         switch (w) {
         case TQ_WAIT_RECOVERY:
@@ -110,25 +112,25 @@ static bool holds(const TqScheduler *s, const TqJob *job, TqWait w, uint64_t now
         case TQ_WAIT_HELD:
                 return job->is_held;
         case TQ_WAIT_START_AFTER:
-                r->until_usec = job->not_before;
+                r->until_usec = cold->not_before;
                 return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_NOT &&
-                       (job->not_before > now || job->after.n_unmet == 0);
+                       (cold->not_before > now || cold->after.n_unmet == 0);
         case TQ_WAIT_AFTER:
-                r->current = job->after.n - job->after.n_unmet;
-                r->maximum = job->after.n;
-                for (size_t i = 0; i < job->after.n; i++)
-                        if (!job->after.items[i].is_met) {
-                                r->job = job->after.items[i].after.job;
+                r->current = cold->after.n - cold->after.n_unmet;
+                r->maximum = cold->after.n;
+                for (size_t i = 0; i < cold->after.n; i++)
+                        if (!cold->after.items[i].is_met) {
+                                r->job = cold->after.items[i].after.job;
                                 break;
                         }
-                return job->after.n_unmet > 0;
+                return cold->after.n_unmet > 0;
         case TQ_WAIT_LAUNCH_RETRY:
-                r->until_usec = job->again_at;
+                r->until_usec = cold->again_at;
                 return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_LAUNCH;
         case TQ_WAIT_RETRY:
-                r->until_usec = job->again_at;
-                r->current = job->failures;
-                r->maximum = job->retry ? job->retry->max_attempts : 1;
+                r->until_usec = cold->again_at;
+                r->current = cold->failures;
+                r->maximum = cold->retry ? cold->retry->max_attempts : 1;
                 return job->state == TQ_JOB_SCHEDULED && job->again == TQ_AGAIN_RETRY;
         case TQ_WAIT_TENANT_DISABLED:
                 return !t->enabled;
@@ -178,24 +180,10 @@ size_t tq_scheduler_explain(const TqScheduler *s, const TqJob *job, uint64_t now
                 if (w == TQ_WAIT_BEHIND)
                         r.current = tq_line_position(&job->queue->line, job, POSITION_MAX);
                 if (w == TQ_WAIT_SHARE)
-                        r.current = ahead_of(job->tenant);
+                        r.current = ahead_of(job->queue->tenant);
                 ret[n++] = r;
         }
         return n;
-}
-
-/* The last of the levels that come before it, or are its own. */
-static TqLineLevel *level_of(const TqLine *l, int priority) {
-        TqLineLevel *found = NULL;
-
-        TQ_LIST_FOREACH(node, &l->levels) {
-                TqLineLevel *level = TQ_LIST_ENTRY(node, TqLineLevel, link);
-
-                if (level->priority < priority)
-                        break;
-                found = level;
-        }
-        return found;
 }
 
 bool tq_scheduler_imagine(const TqScheduler *s, const TqEvent *submit, uint64_t now_usec,
@@ -218,16 +206,18 @@ bool tq_scheduler_imagine(const TqScheduler *s, const TqEvent *submit, uint64_t 
                 tq_queue_set_limits(q, now_usec);
         }
         ret->job = (TqJob){
-                .tenant = t,
                 .queue = q,
                 .state = waits ? TQ_JOB_SCHEDULED : TQ_JOB_QUEUED,
                 .priority = submit->j.priority,
-                .level = level_of(&q->line, submit->j.priority),
+                .cold = &ret->cold,
                 .sequence = UINT64_MAX,
                 .is_short = submit->j.runtime_usec <= s->policy.lane_runtime_usec,
+                .memory_bytes = submit->j.memory_bytes,
+        };
+        ret->cold = (TqJobCold){
+                .job = &ret->job,
                 .not_before = submit->j.not_before,
                 .start_by = submit->j.has_start_by ? submit->j.start_by : TQ_NEVER,
-                .memory_bytes = submit->j.memory_bytes,
                 .after = { .items = ret->conditions,
                            .n = submit->j.n_after,
                            .n_unmet = submit->j.n_after },

@@ -23,6 +23,7 @@ void tq_scheduler_count(const TqScheduler *s, const TqQueue *queue, uint64_t now
  * scheduler's next step. None of its After= is taken as met. */
 typedef struct TqImagined {
         TqJob job;
+        TqJobCold cold;
         TqQueue queue; /* if there is none of that name */
         TqCondition conditions[TQ_JOB_AFTER_MAX];
 } TqImagined;

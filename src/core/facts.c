@@ -19,7 +19,7 @@ bool tq_facts_allows_long(const TqPool *p) {
 }
 
 bool tq_facts_is_short(const TqScheduler *s, const TqJob *job) {
-        return job->is_short || job->tenant->runtime <= s->policy.lane_runtime_usec;
+        return job->is_short || job->queue->tenant->runtime <= s->policy.lane_runtime_usec;
 }
 
 TqJob *tq_facts_head_of(const TqScheduler *s, const TqQueue *q, bool allows_long) {
@@ -46,9 +46,9 @@ uint64_t tq_facts_free_memory(const TqScheduler *s) {
 bool tq_facts_is_kept_for_reason(const TqScheduler *s) {
         const TqJob *job = s->kept_for;
 
-        return s->policy.memory_bytes != TQ_LIMIT_MAX && job->tenant->stand != TQ_STAND_OUT &&
-               !tq_list_is_empty(&job->queue->ready) && tq_facts_head(s, job->queue) == job &&
-               job->memory_bytes <= s->policy.memory_bytes;
+        return s->policy.memory_bytes != TQ_LIMIT_MAX &&
+               job->queue->tenant->stand != TQ_STAND_OUT && !tq_list_is_empty(&job->queue->ready) &&
+               tq_facts_head(s, job->queue) == job && job->memory_bytes <= s->policy.memory_bytes;
 }
 
 bool tq_facts_memory_is_kept(const TqScheduler *s, uint64_t now) {
@@ -66,7 +66,7 @@ bool tq_facts_may_have(const TqScheduler *s, const TqJob *job, uint64_t now) {
 }
 
 bool tq_facts_may_start(const TqScheduler *s, const TqJob *job, uint64_t now) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
         const TqQueue *q = job->queue;
 
         return s->is_open && !s->switches.is_paused && t->enabled && !t->is_paused &&

@@ -31,19 +31,32 @@ int tq_job_sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
                 r = tq_state_reserve(actions, 2);
                 if (r < 0)
                         return r;
-                tq_state_finish_unstarted(s, TQ_LIST_ENTRY(node, TqJob, after.doomed),
+                tq_state_finish_unstarted(s, TQ_LIST_ENTRY(node, TqJobCold, after.doomed)->job,
                                           TQ_OUTCOME_DEPENDENCY, actions);
         }
         return 0;
 }
 
-static int copy_retry(const TqRetry *retry, TqRetry **ret) {
-        if (!retry)
+/* What of it is more than a place in the line. */
+static int set_cold(TqJob *job, const TqEvent *e) {
+        int r;
+
+        if (e->type == TQ_EVENT_SUBMIT && !e->j.is_held && !e->j.has_start_by && !e->j.retry &&
+            e->j.not_before == 0 && e->j.again_at == 0 && e->j.failures == 0 && e->j.n_after == 0)
                 return 0;
-        *ret = malloc(sizeof(**ret));
-        if (!*ret)
+        r = tq_state_ensure_cold(job);
+        if (r < 0)
+                return r;
+        job->cold->not_before = e->j.not_before;
+        job->cold->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
+        job->cold->failures = e->j.failures;
+        job->cold->again_at = e->j.again_at;
+        if (!e->j.retry)
+                return 0;
+        job->cold->retry = malloc(sizeof(*e->j.retry));
+        if (!job->cold->retry)
                 return -ENOMEM;
-        **ret = *retry;
+        *job->cold->retry = *e->j.retry;
         return 0;
 }
 
@@ -59,30 +72,21 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
                 return -ENOMEM;
         *job = (TqJob){
                 .id = e->job,
-                .tenant = t,
                 .state = TQ_JOB_DONE,
                 .attempt = TQ_MAX(e->attempt, 1U),
                 .priority = e->j.priority,
                 .name = e->j.name,
                 .is_held = e->j.is_held,
                 .is_short = e->j.runtime_usec <= s->policy.lane_runtime_usec,
-                .not_before = e->j.not_before,
-                .start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER,
                 .runtime_usec = e->j.runtime_usec,
                 .stop_usec = e->j.stop_usec,
                 .memory_bytes = e->j.memory_bytes,
-                .spool_bytes = e->j.spool_bytes,
-                .failures = e->j.failures,
+                .spool_bytes = (uint32_t)TQ_MIN(e->j.spool_bytes, (uint64_t)UINT32_MAX),
                 .again = e->j.again_at > 0 ? TQ_AGAIN_RETRY : TQ_AGAIN_NOT,
-                .again_at = e->j.again_at,
                 .userdata = e->j.userdata,
         };
-        tq_list_init(&job->active);
-        tq_charge_job_init(&job->charge);
         tq_list_init(&job->waiting);
-        tq_list_init(&job->after.doomed);
-        tq_list_init(&job->unplaced);
-        r = copy_retry(e->j.retry, &job->retry);
+        r = set_cold(job, e);
         if (r >= 0)
                 r = tq_queue_ensure(t, e->j.queue, now, &job->queue);
         if (r >= 0)
@@ -92,8 +96,7 @@ static int job_new(TqScheduler *s, const TqEvent *e, uint64_t now, TqJob **ret) 
         if (r < 0) {
                 if (job->queue)
                         tq_queue_release(job->queue);
-                free(job->retry);
-                free(job);
+                (void)tq_state_job_free(job);
                 return r;
         }
         *ret = job;
@@ -134,7 +137,7 @@ int tq_job_on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
         r = job_new(s, e, now, &job);
         if (r < 0)
                 return r;
-        job->running_since = e->j.running_since;
+        job->cold->running_since = e->j.running_since;
         job->stop = e->j.stop;
         tq_charge_adopt(s, job, now);
         r = job->stop == TQ_STOP_NONE ? tq_attempt_follow_runtime(s, job)
@@ -157,10 +160,15 @@ int tq_job_on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
 
 /* The clock of the day was set: StartAfter= and Deadline= mean other instants now. */
 static int on_times(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) {
+        int r;
+
         if (!tq_world_waits(job))
                 return 0;
-        job->not_before = e->j.not_before;
-        job->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
+        r = tq_state_ensure_cold(job);
+        if (r < 0)
+                return r;
+        job->cold->not_before = e->j.not_before;
+        job->cold->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
         return tq_state_place(s, job, now);
 }
 
@@ -184,7 +192,7 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
         case TQ_JOB_STOPPING:
                 /* What it is stopped for might have been followed by another attempt. */
                 if (job->stop == TQ_STOP_CANCELLED ||
-                    (!job->retry && job->stop != TQ_STOP_REQUEUED))
+                    (!job->cold->retry && job->stop != TQ_STOP_REQUEUED))
                         return -EALREADY;
                 job->stop = TQ_STOP_CANCELLED;
                 tq_state_act(actions, TQ_ACTION_TERM, job);
@@ -195,7 +203,8 @@ static int on_cancel(TqScheduler *s, TqJob *job, uint64_t now, TqActions *action
 }
 
 int tq_job_check_requeue(const TqJob *job, uint64_t now) {
-        bool waits = job->again != TQ_AGAIN_NOT && job->again_at > now;
+        const TqJobCold *cold = tq_model_cold(job);
+        bool waits = job->again != TQ_AGAIN_NOT && cold->again_at > now;
 
         if (job->stop == TQ_STOP_CANCELLED)
                 return -ECANCELED;
@@ -205,7 +214,7 @@ int tq_job_check_requeue(const TqJob *job, uint64_t now) {
             job->stop == TQ_STOP_REQUEUED)
                 return -EALREADY;
         /* The next attempt has to begin in time, when this one has had its time to end. */
-        if (job->start_by <= tq_add_u64(now, job->state == TQ_JOB_RUNNING ? job->stop_usec : 0))
+        if (cold->start_by <= tq_add_u64(now, job->state == TQ_JOB_RUNNING ? job->stop_usec : 0))
                 return -ETIME;
         /* Its attempts are kept as long as it is: there must be an end. */
         return job->attempt >= TQ_RETRY_ATTEMPTS_MAX ? -E2BIG : 0;
@@ -217,7 +226,7 @@ static int on_requeue(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
         if (r < 0)
                 return r;
         if (tq_world_waits(job)) {
-                job->again_at = now;
+                job->cold->again_at = now;
                 return tq_state_place(s, job, now);
         }
         if (job->state == TQ_JOB_RUNNING)
@@ -230,13 +239,18 @@ static int on_requeue(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actio
 }
 
 static int on_hold(TqScheduler *s, TqJob *job, bool hold, uint64_t now) {
+        int r;
+
         if (!tq_world_waits(job))
                 return -EBUSY;
         if (job->is_held == hold)
                 return -EALREADY;
+        r = tq_state_ensure_cold(job);
+        if (r < 0)
+                return r;
         job->is_held = hold;
         if (!hold)
-                job->crashes = job->failed_launches = 0;
+                job->cold->crashes = job->cold->failed_launches = 0;
         return tq_state_place(s, job, now);
 }
 
@@ -245,7 +259,7 @@ static int on_after(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) 
                 : e->is_none   ? tq_condition_name_is_free(job, &e->after)
                                : tq_condition_settle(s, job, &e->after, e->is_met, e->met_by);
 
-        if (r >= 0 && job->after.n_unmet == 0)
+        if (r >= 0 && tq_model_cold(job)->after.n_unmet == 0)
                 on_met(s, job, now);
         return r;
 }
@@ -255,7 +269,7 @@ static int on_due(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) 
         case TQ_JOB_SCHEDULED:
         case TQ_JOB_HELD:
         case TQ_JOB_QUEUED:
-                if (job->start_by <= now) {
+                if (job->cold->start_by <= now) {
                         tq_state_finish_unstarted(s, job, TQ_OUTCOME_DEADLINE, actions);
                         return 0;
                 }
@@ -293,16 +307,16 @@ int tq_job_on_tick(TqScheduler *s, uint64_t now, TqActions *actions) {
         TqList *first;
 
         while ((first = tq_list_first(&s->unplaced))) {
-                int r = tq_state_place(s, TQ_LIST_ENTRY(first, TqJob, unplaced), now);
+                int r = tq_state_place(s, TQ_LIST_ENTRY(first, TqJobCold, unplaced)->job, now);
 
                 if (r < 0)
                         return r;
         }
         for (; s->left > 0 && (node = tq_heap_top(&s->timers)); s->left--) {
-                TqJob *job = TQ_CONTAINER_OF(node, TqJob, timer);
+                TqJob *job = TQ_CONTAINER_OF(node, TqJobCold, timer)->job;
                 int r;
 
-                if (job->deadline > now)
+                if (job->cold->deadline > now)
                         break;
                 r = tq_state_reserve(actions, 2);
                 if (r >= 0)
@@ -357,11 +371,15 @@ int tq_job_on_event(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
         }
 }
 
-void tq_job_start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
+int tq_job_start(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
+        int r = tq_state_ensure_cold(job);
+
+        if (r < 0)
+                return r;
         tq_state_act(actions, TQ_ACTION_START, job);
         tq_charge_start(s, job, now);
         (void)tq_state_timer(s, job, TQ_NEVER);
         /* To the end of its tenant's ring, if it stays in it at all. */
         tq_list_unlink(&job->queue->ready);
-        (void)tq_state_set(s, job, TQ_JOB_STARTING);
+        return tq_state_set(s, job, TQ_JOB_STARTING);
 }

@@ -105,9 +105,13 @@ static int put(TqLineLevel *level, TqJob *job) {
         else if (job_of(ring->next)->sequence > job->sequence)
                 tq_list_append(ring->next, &job->waiting); /* before that one */
         else {
+                job->returned = (TqHeapNode){};
                 r = tq_heap_insert(&level->returned[lane], &job->returned);
-                if (r < 0)
+                if (r < 0) {
+                        tq_list_init(&job->waiting);
                         return r;
+                }
+                job->is_returned = true;
         }
         if (job->sequence < level->sequence[lane]) {
                 level->sequence[lane] = job->sequence;
@@ -119,14 +123,27 @@ static int put(TqLineLevel *level, TqJob *job) {
 static void take(TqLineLevel *level, TqLane lane, TqJob *job) {
         TqHeap *returned = &level->returned[lane];
 
-        if (tq_heap_contains(&job->returned)) {
+        if (job->is_returned) {
+                job->is_returned = false;
                 tq_heap_remove(returned, &job->returned);
+                tq_list_init(&job->waiting);
                 if (returned->size == 0)
                         tq_heap_done(returned);
         } else
                 tq_list_unlink(&job->waiting);
         if (level->first[lane] == job)
                 note_first(level, lane);
+}
+
+/* The level that a job is in. */
+static TqLineLevel *level_of(TqLine *l, int priority) {
+        TQ_LIST_FOREACH(node, &l->levels) {
+                TqLineLevel *level = TQ_LIST_ENTRY(node, TqLineLevel, link);
+
+                if (level->priority == priority)
+                        return level;
+        }
+        return NULL;
 }
 
 int tq_line_insert(TqLine *l, TqJob *job) {
@@ -138,18 +155,19 @@ int tq_line_insert(TqLine *l, TqJob *job) {
                 r = put(level, job);
         if (r < 0)
                 return r;
-        job->level = level;
+        job->is_in_line = true;
         l->size++;
         return 0;
 }
 
 void tq_line_remove(TqLine *l, TqJob *job) {
-        TqLineLevel *level = job->level;
+        TqLineLevel *level;
 
-        if (!level)
+        if (!job->is_in_line)
                 return;
+        level = level_of(l, job->priority);
         take(level, lane_of(job), job);
-        job->level = NULL;
+        job->is_in_line = false;
         l->size--;
         if (level != &l->usual && is_empty(level))
                 level_free(l, level);
@@ -227,14 +245,14 @@ uint64_t tq_line_position(const TqLine *l, const TqJob *job, uint64_t max) {
 
         TQ_LIST_FOREACH(node, &l->levels) {
                 const TqLineLevel *level = TQ_LIST_ENTRY(node, TqLineLevel, link);
-                uint64_t sequence = level == job->level ? job->sequence : UINT64_MAX;
+                uint64_t sequence = level->priority == job->priority ? job->sequence : UINT64_MAX;
 
+                if (level->priority < job->priority)
+                        break;
                 for (int i = 0; i < _TQ_LANE_MAX; i++) {
                         n += count_before(&level->jobs[i], sequence, max - n);
                         n += count_returned(&level->returned[i], 0, sequence, max - n);
                 }
-                if (level == job->level)
-                        break;
         }
         return n;
 }

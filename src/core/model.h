@@ -112,41 +112,19 @@ typedef struct TqCharge {
         TqList looked;       /* it was seen, and is not charged for that yet */
 } TqCharge;
 
-/* In the order in which starting a job looks at it: with a million jobs each cache line counts. */
-struct TqJob {
-        TqList waiting;      /* in a level of its queue's line */
-        TqHeapNode returned; /* or there, among those that came between others */
-        TqTenant *tenant;
-        TqQueue *queue;
-        TqLineLevel *level;    /* NULL: it does not wait there */
-        uint64_t sequence;     /* its place among equals; 0: was not ready yet */
-        uint64_t memory_bytes; /* what it is promised: counted against the host's */
-        TqJobState state;
-        int priority;
-
-        bool is_held;        /* somebody holds it */
-        bool is_short;       /* its own bound is within the host's lane_runtime */
-        bool counts_as_long; /* holds one of the slots that long jobs may have */
-        bool abort;          /* to be killed before it ever ran */
-        unsigned attempt;    /* of the launch under way or the next one, from 1 */
-        TqAgain again;
-        TqStopReason stop;
-        TqWait placed, counted; /* why it is not in the line, while it waits elsewhere */
-        uint64_t id;
-        uint64_t name;         /* tq_scheduler_name() of Name= */
-        uint64_t runtime_usec; /* the job's own bound, or TQ_LIMIT_MAX */
-        uint64_t start_by;     /* Deadline=, CLOCK_BOOTTIME usec, or TQ_NEVER */
+/* What only a job has that is launched, tried again, timed, held or conditional. A queue may be a
+ * million jobs long that are none of this: it is made when it first matters, and stays then. */
+typedef struct TqJobCold {
+        TqJob *job;
+        TqList active;     /* in the tenant's list of jobs that hold a slot */
+        uint64_t start_by; /* Deadline=, CLOCK_BOOTTIME usec, or TQ_NEVER */
         TqHeapNode timer;
-        TqList active;  /* in the tenant's list of jobs that hold a slot */
-        void *userdata; /* the engine's */
+        uint64_t deadline; /* what the timer heap sorts by */
         TqCharge charge;
 
         TqConditions after;
         uint64_t not_before;      /* StartAfter=, CLOCK_BOOTTIME usec */
-        uint64_t deadline;        /* what the timer heap sorts by */
         uint64_t running_since;   /* CLOCK_BOOTTIME usec */
-        uint64_t stop_usec;       /* from TERM to KILL */
-        uint64_t spool_bytes;     /* of its job file */
         uint64_t again_at;        /* CLOCK_BOOTTIME usec: not before, while `again` says why */
         unsigned retries;         /* launches that failed for now, one after the other */
         unsigned failed_execs;    /* attempts whose program could not be executed for now */
@@ -156,7 +134,48 @@ struct TqJob {
         unsigned failures;        /* attempts that count against those that it may have */
         TqRetry *retry;           /* owned; NULL: it has one */
         TqList unplaced;          /* there was no memory to queue it: tried again */
+} TqJobCold;
+
+/* In the order in which starting a job looks at it, and no larger than it must be: with a million
+ * jobs each cache line counts, and so does each byte. */
+struct TqJob {
+        union {
+                TqList waiting;      /* in a level of its queue's line */
+                TqHeapNode returned; /* is_returned: there, among those that came between others */
+        };
+        TqQueue *queue;
+        uint64_t sequence;     /* its place among equals; 0: was not ready yet */
+        uint64_t memory_bytes; /* what it is promised: counted against the host's */
+        uint64_t name;         /* tq_scheduler_name() of Name= */
+        TqJobCold *cold;       /* owned; NULL: it is, or will be, in the line as it came */
+        TqJobState state : 8;
+        int priority : 16;
+        TqWait placed : 8, counted : 8; /* why it is not in the line, while it waits elsewhere */
+        TqAgain again : 4;
+        TqStopReason stop : 8;
+        bool is_in_line : 1;
+        bool is_returned : 1;
+        bool is_held : 1;        /* somebody holds it */
+        bool is_short : 1;       /* its own bound is within the host's lane_runtime */
+        bool counts_as_long : 1; /* holds one of the slots that long jobs may have */
+        bool abort : 1;          /* to be killed before it ever ran */
+        uint64_t id;
+        uint64_t runtime_usec; /* the job's own bound, or TQ_LIMIT_MAX */
+        uint64_t stop_usec;    /* from TERM to KILL */
+        void *userdata;        /* the engine's */
+        unsigned attempt;      /* of the launch under way or the next one, from 1 */
+        uint32_t spool_bytes;  /* of its job file */
 };
+
+/* A job that malloc() gives 112 bytes, of which the second cache line is its own. */
+_Static_assert(sizeof(TqJob) <= 104, "a job that waits has become larger");
+
+/* To look at: of a job that has none, what holds for it. */
+static inline const TqJobCold *tq_model_cold(const TqJob *job) {
+        static const TqJobCold none = { .start_by = TQ_NEVER };
+
+        return job->cold ? job->cold : &none;
+}
 
 struct TqQueue {
         /* What a decision looks at, first and close together. */

@@ -35,10 +35,10 @@ void tq_pool_done_all(TqScheduler *s) {
 /* Slots --------------------------------------------------------------------------------------- */
 
 void tq_pool_take_slot(TqScheduler *s, TqJob *job) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
 
         job->counts_as_long = !tq_facts_is_short(s, job);
-        tq_list_append(&t->active, &job->active);
+        tq_list_append(&t->active, &job->cold->active);
         t->running++;
         t->running_long += job->counts_as_long;
         t->pool->running++;
@@ -48,9 +48,9 @@ void tq_pool_take_slot(TqScheduler *s, TqJob *job) {
 }
 
 void tq_pool_give_slot(TqScheduler *s, TqJob *job) {
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
 
-        tq_list_unlink(&job->active);
+        tq_list_unlink(&job->cold->active);
         tq_charge_unwatch(job);
         t->running--;
         t->running_long -= job->counts_as_long;

@@ -103,7 +103,7 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                 if (p->running + 1 < p->slots)
                         tq_turn_prefetch(p, job);
                 /* Its deadline may have come before anybody asked for the time. */
-                if (r >= 0 && job->start_by <= now) {
+                if (r >= 0 && tq_model_cold(job)->start_by <= now) {
                         if (s->left == 0)
                                 break;
                         s->left--;
@@ -111,7 +111,7 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                         r = tq_job_sweep(s, now, actions);
                 } else if (r >= 0) {
                         assert(tq_facts_may_start(s, job, now));
-                        tq_job_start(s, job, now, actions);
+                        r = tq_job_start(s, job, now, actions);
                 }
                 tq_turn_settle(s);
                 if (r < 0)
@@ -163,7 +163,9 @@ int tq_scheduler_step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, T
         s->now = now_usec;
         s->left = TQ_STEP_MOST;
         r = step(s, event, now_usec, actions);
-        s->lacks_memory = r == -ENOMEM;
+        /* Until a step has started all that may start: one that is refused has not. */
+        if (r == -ENOMEM || (r >= 0 && !event->more))
+                s->lacks_memory = r < 0;
         assert(tq_list_is_empty(&s->dirty));
         return r;
 }
@@ -193,7 +195,7 @@ void tq_scheduler_look(TqScheduler *s, uint64_t until_usec, TqMeter meter, void 
         if (may_look_decide(s))
                 return;
         if (node)
-                until_usec = TQ_MIN(until_usec, TQ_CONTAINER_OF(node, TqJob, timer)->deadline);
+                until_usec = TQ_MIN(until_usec, TQ_CONTAINER_OF(node, TqJobCold, timer)->deadline);
         tq_charge_look_until(s, until_usec, meter, userdata);
         tq_turn_settle(s);
 }
@@ -201,7 +203,7 @@ void tq_scheduler_look(TqScheduler *s, uint64_t until_usec, TqMeter meter, void 
 uint64_t tq_scheduler_next_deadline(const TqScheduler *s) {
         const TqHeapNode *node = tq_heap_top(&s->timers);
 
-        uint64_t next = node ? TQ_CONTAINER_OF(node, TqJob, timer)->deadline : TQ_NEVER;
+        uint64_t next = node ? TQ_CONTAINER_OF(node, TqJobCold, timer)->deadline : TQ_NEVER;
 
         if (!tq_list_is_empty(&s->unplaced))
                 next = TQ_MIN(next, tq_add_u64(s->now, TQ_AGAIN_USEC));
@@ -292,9 +294,10 @@ int tq_scheduler_check_reserved(const TqScheduler *s, uint32_t tenant, const cha
 }
 
 static bool due_before(const TqHeapNode *a, const TqHeapNode *b) {
-        const TqJob *x = TQ_CONTAINER_OF(a, TqJob, timer), *y = TQ_CONTAINER_OF(b, TqJob, timer);
+        const TqJobCold *x = TQ_CONTAINER_OF(a, TqJobCold, timer);
+        const TqJobCold *y = TQ_CONTAINER_OF(b, TqJobCold, timer);
 
-        return x->deadline != y->deadline ? x->deadline < y->deadline : x->id < y->id;
+        return x->deadline != y->deadline ? x->deadline < y->deadline : x->job->id < y->job->id;
 }
 
 TqScheduler *tq_scheduler_new(void) {
@@ -326,7 +329,7 @@ TqScheduler *tq_scheduler_free(TqScheduler *s) {
                 tq_condition_drop(s, job);
                 job->queue->jobs--;
                 tq_queue_release(job->queue);
-                free(job);
+                (void)tq_state_job_free(job);
         }
         tq_condition_done(s);
         TQ_LIST_FOREACH(node, &s->all)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "core/charge.h"
 #include "core/condition.h"
 #include "core/line.h"
 #include "core/pool.h"
@@ -18,21 +19,43 @@ bool tq_state_holds_slot(TqJobState s) {
         return s == TQ_JOB_STARTING || s == TQ_JOB_RUNNING || s == TQ_JOB_STOPPING;
 }
 
+int tq_state_ensure_cold(TqJob *job) {
+        TqJobCold *cold;
+
+        if (job->cold)
+                return 0;
+        /* Each start needs one: malloc() has the last that were freed at hand, calloc() does not.
+         */
+        cold = malloc(sizeof(*cold));
+        if (!cold)
+                return -ENOMEM;
+        *cold = (TqJobCold){ .job = job, .start_by = TQ_NEVER };
+        tq_list_init(&cold->active);
+        tq_charge_job_init(&cold->charge);
+        tq_list_init(&cold->after.doomed);
+        tq_list_init(&cold->unplaced);
+        job->cold = cold;
+        return 0;
+}
+
+/* Whoever waits for another time than its place in the line has what is cold: nothing is set
+ * without it. */
 int tq_state_timer(TqScheduler *s, TqJob *job, uint64_t deadline) {
         if (deadline == TQ_NEVER) {
-                tq_heap_remove(&s->timers, &job->timer);
+                if (job->cold)
+                        tq_heap_remove(&s->timers, &job->cold->timer);
                 return 0;
         }
-        job->deadline = deadline;
-        if (!tq_heap_contains(&job->timer))
-                return tq_heap_insert(&s->timers, &job->timer);
-        tq_heap_update(&s->timers, &job->timer);
+        job->cold->deadline = deadline;
+        if (!tq_heap_contains(&job->cold->timer))
+                return tq_heap_insert(&s->timers, &job->cold->timer);
+        tq_heap_update(&s->timers, &job->cold->timer);
         return 0;
 }
 
 /* Moves a job between states and keeps what follows from the state: who waits, who holds a slot. */
 int tq_state_set(TqScheduler *s, TqJob *job, TqJobState state) {
-        TqWaiting *w = &job->tenant->waiting;
+        TqWaiting *w = &job->queue->tenant->waiting;
         bool had = tq_state_holds_slot(job->state), has = tq_state_holds_slot(state);
         bool waited = tq_world_waits(job), waits = state <= TQ_JOB_QUEUED, changes;
         int r;
@@ -57,7 +80,7 @@ int tq_state_set(TqScheduler *s, TqJob *job, TqJobState state) {
         if (waits && state != TQ_JOB_QUEUED)
                 job->queue->placed[job->counted = job->placed]++;
         w->jobs += (uint64_t)waits - (uint64_t)waited;
-        w->bytes += (waits ? job->spool_bytes : 0) - (waited ? job->spool_bytes : 0);
+        w->bytes += (uint64_t)job->spool_bytes * waits - (uint64_t)job->spool_bytes * waited;
         w->scheduled +=
                 (uint64_t)(state == TQ_JOB_SCHEDULED) - (uint64_t)(job->state == TQ_JOB_SCHEDULED);
         w->held += (uint64_t)(state == TQ_JOB_HELD) - (uint64_t)(job->state == TQ_JOB_HELD);
@@ -72,13 +95,15 @@ int tq_state_set(TqScheduler *s, TqJob *job, TqJobState state) {
 /* Puts a job that does not run where it has to wait. Out of memory, it is tried again: nobody else
  * would, since what the job waited for has come. */
 int tq_state_place(TqScheduler *s, TqJob *job, uint64_t now) {
-        uint64_t from = TQ_MAX(job->not_before, job->again != TQ_AGAIN_NOT ? job->again_at : 0);
-        bool is_due = from <= now && job->after.n_unmet == 0;
+        const TqJobCold *cold = tq_model_cold(job);
+        uint64_t from = TQ_MAX(cold->not_before, job->again != TQ_AGAIN_NOT ? cold->again_at : 0);
+        bool is_due = from <= now && cold->after.n_unmet == 0;
         uint64_t due = from > now ? from : TQ_NEVER;
         int r;
 
-        tq_list_unlink(&job->unplaced);
-        r = tq_state_timer(s, job, TQ_MIN(due, job->start_by));
+        if (job->cold)
+                tq_list_unlink(&job->cold->unplaced);
+        r = tq_state_timer(s, job, TQ_MIN(due, cold->start_by));
         if (r >= 0) {
                 /* Its place counts from when it could first have started, held or not. */
                 if (is_due && job->sequence == 0)
@@ -93,8 +118,9 @@ int tq_state_place(TqScheduler *s, TqJob *job, uint64_t now) {
                                  : job->is_held ? TQ_JOB_HELD
                                                 : TQ_JOB_QUEUED);
         }
-        if (r < 0)
-                tq_list_append(&s->unplaced, &job->unplaced);
+        /* One without what is cold comes only now, and is refused. */
+        if (r < 0 && job->cold)
+                tq_list_append(&s->unplaced, &job->cold->unplaced);
         return r;
 }
 
@@ -120,7 +146,7 @@ TqAction *tq_state_act(TqActions *a, TqActionType type, const TqJob *job) {
         *action = (TqAction){
                 .type = type,
                 .job = job->id,
-                .tenant = job->tenant->id,
+                .tenant = job->queue->tenant->id,
                 .attempt = job->attempt,
                 .stop = job->stop,
                 .userdata = job->userdata,
@@ -128,15 +154,23 @@ TqAction *tq_state_act(TqActions *a, TqActionType type, const TqJob *job) {
         return action;
 }
 
+TqJob *tq_state_job_free(TqJob *job) {
+        if (job->cold)
+                free(job->cold->retry);
+        free(job->cold);
+        free(job);
+        return NULL;
+}
+
 void tq_state_free(TqScheduler *s, TqJob *job) {
         TqQueue *q = job->queue;
 
         (void)tq_map_remove(&s->jobs, job->id);
-        tq_heap_remove(&s->timers, &job->timer);
+        (void)tq_state_timer(s, job, TQ_NEVER);
         tq_condition_drop(s, job);
-        tq_list_unlink(&job->unplaced);
-        free(job->retry);
-        free(job);
+        if (job->cold)
+                tq_list_unlink(&job->cold->unplaced);
+        (void)tq_state_job_free(job);
         q->jobs--;
         tq_queue_release(q);
 }
@@ -145,7 +179,8 @@ void tq_state_finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, TqAct
         TqAction *a = tq_state_act(actions, TQ_ACTION_FINISH, job);
 
         a->verdict = *verdict;
-        a->is_dead = job->stop != TQ_STOP_CANCELLED && tq_retry_is_dead(job->retry, verdict);
+        a->is_dead = job->stop != TQ_STOP_CANCELLED &&
+                     tq_retry_is_dead(tq_model_cold(job)->retry, verdict);
         (void)tq_state_set(s, job, TQ_JOB_DONE);
         tq_condition_ended(s, job, tq_verdict_is_well(verdict));
         tq_state_free(s, job);

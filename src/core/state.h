@@ -7,7 +7,9 @@
  * done. */
 
 bool tq_state_holds_slot(TqJobState state);
-/* TQ_NEVER: none. -ENOMEM. */
+/* Before anything is set in it. 0 or -ENOMEM. */
+int tq_state_ensure_cold(TqJob *job);
+/* TQ_NEVER: none. -ENOMEM. Another time only of one that has what is cold. */
 int tq_state_timer(TqScheduler *s, TqJob *job, uint64_t deadline);
 /* -ENOMEM: only of one that becomes queued; then nothing has changed. */
 int tq_state_set(TqScheduler *s, TqJob *job, TqJobState state);
@@ -21,3 +23,5 @@ TqAction *tq_state_act(TqActions *a, TqActionType type, const TqJob *job);
 void tq_state_finish(TqScheduler *s, TqJob *job, const TqVerdict *verdict, TqActions *actions);
 void tq_state_finish_unstarted(TqScheduler *s, TqJob *job, TqOutcome outcome, TqActions *actions);
 void tq_state_free(TqScheduler *s, TqJob *job);
+/* Of one that is in nothing any more. Returns NULL. */
+TqJob *tq_state_job_free(TqJob *job);

@@ -160,7 +160,7 @@ int tq_tenant_on_tenant(TqScheduler *s, const TqEvent *e, uint64_t now) {
                 tq_queue_release(q);
         }
         TQ_LIST_FOREACH(node, &t->active) {
-                TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
 
                 r = job->state == TQ_JOB_RUNNING ? tq_attempt_follow_runtime(s, job) : 0;
                 if (r < 0)

@@ -122,15 +122,14 @@ void tq_turn_prefetch(const TqPool *p, const TqJob *starts) {
 
         /* Its tenant may be next once more. */
         if (starts)
-                prefetch(TQ_LIST_ENTRY(starts->waiting.next, TqJob, waiting),
-                         offsetof(TqJob, charge.look_at));
+                prefetch(TQ_LIST_ENTRY(starts->waiting.next, TqJob, waiting), sizeof(TqJob));
         if (i == TQ_TOURNAMENT_NONE)
                 return;
         next = &p->players[i];
         tq_tournament_prefetch(&p->ready, i);
         prefetch(next->tenant, offsetof(TqTenant, order));
         prefetch(next->queue, offsetof(TqQueue, depth));
-        prefetch(next->job, offsetof(TqJob, charge.look_at));
+        prefetch(next->job, sizeof(TqJob));
         prefetch(next->averages, sizeof(void *));
 }
 
@@ -215,7 +214,7 @@ static TqJob *next_with(const TqScheduler *s, TqPool *p, uint64_t free) {
 
 /* The one that memory is kept for, once there is as much. */
 static TqJob *kept_job(const TqScheduler *s, const TqPool *p, uint64_t now) {
-        return tq_facts_memory_is_kept(s, now) && s->kept_for->tenant->pool == p &&
+        return tq_facts_memory_is_kept(s, now) && s->kept_for->queue->tenant->pool == p &&
                                s->kept_for->memory_bytes <= tq_facts_free_memory(s)
                        ? s->kept_for
                        : NULL;
@@ -242,10 +241,10 @@ const TqJob *tq_turn_peek(const TqScheduler *s, const TqPool *p, uint64_t now) {
                 const TqTenant *t = p->players[i].tenant;
                 const TqJob *other = t && t->stand == TQ_STAND_READY ? job_of(s, t, &need) : NULL;
 
-                if (other && (!job || tq_turn_before(t, job->tenant)))
+                if (other && (!job || tq_turn_before(t, job->queue->tenant)))
                         job = other;
         }
-        if (!parked || (job && tq_turn_before(job->tenant, parked)))
+        if (!parked || (job && tq_turn_before(job->queue->tenant, parked)))
                 return job;
         return job_of(s, parked, &need);
 }
@@ -253,7 +252,7 @@ const TqJob *tq_turn_peek(const TqScheduler *s, const TqPool *p, uint64_t now) {
 void tq_turn_give_up_memory(TqScheduler *s) {
         const TqJob *job = s->kept_for;
         TqUse use = { .slot_usec = tq_sub_u64(s->now, s->kept_from) };
-        TqTenant *t = job->tenant;
+        TqTenant *t = job->queue->tenant;
 
         s->kept_for = NULL;
         if (use.slot_usec == 0)

@@ -158,7 +158,7 @@ static void on_quarantined(void *data, uint32_t tenant, const Job *job, const ch
                      (TqLogAbout){ .id = TQ_LOG_QUARANTINED,
                                    .tenant = t ? t->name : NULL,
                                    .job = job->id,
-                                   .trail = job->trail },
+                                   .trail = job_cold(job)->trail },
                      "job %" PRIu64 " of %s is held in quarantine: %s", job->id, t ? t->name : "?",
                      why);
         events_add_within(e->events, tenants_budget(e->tenants, tenant), TQ_KIND_QUARANTINE,

@@ -158,7 +158,7 @@ START_TEST(by_name) {
 
         must_step(&w, after(1, 9, &build, 1));
         ck_assert_uint_eq(reason_of(&w, 9, TQ_WAIT_AFTER).job, 0);
-        ck_assert_uint_eq(tq_scheduler_job(w.s, 9)->after.items[0].after.name, build.name);
+        ck_assert_uint_eq(tq_scheduler_job(w.s, 9)->cold->after.items[0].after.name, build.name);
         ck_assert_int_eq(nobody_has(&w, 9, build), 0);
         submit_named(&w, 1, 11, "build");
         submit_named(&w, 1, 12, "build");

@@ -42,7 +42,7 @@ START_TEST(empty) {
         tq_line_remove(&l, job);
         tq_line_remove(&l, job);
         ck_assert_uint_eq(l.size, 0);
-        ck_assert_ptr_null(job->level);
+        ck_assert(!job->is_in_line);
         tq_line_done(&l);
         free(job);
 }
@@ -120,11 +120,11 @@ static void check_line(const TqLine *l, TqJob *const jobs[JOBS]) {
         for (size_t i = 0; i < JOBS; i++) {
                 uint64_t before = 0;
 
-                if (!jobs[i]->level)
+                if (!jobs[i]->is_in_line)
                         continue;
                 size++;
                 for (size_t k = 0; k < JOBS; k++)
-                        before += jobs[k]->level && comes_before(jobs[k], jobs[i]);
+                        before += jobs[k]->is_in_line && comes_before(jobs[k], jobs[i]);
                 unit_must(tq_line_position(l, jobs[i], 1000) == before, "position");
                 unit_must(tq_line_position(l, jobs[i], 7) == TQ_MIN(before, UINT64_C(7)), "most");
                 for (int k = 0; k < 2; k++)
@@ -156,7 +156,7 @@ START_TEST(against_a_walk) {
         for (int step = 0; step < 2000; step++) {
                 TqJob *job = jobs[unit_random(&random) % JOBS];
 
-                if (job->level)
+                if (job->is_in_line)
                         tq_line_remove(&l, job);
                 else {
                         if (job->sequence == 0 || unit_random(&random) % 3 > 0) {

@@ -81,7 +81,7 @@ static inline int by_id(const void *a, const void *b) {
 }
 
 static inline void take_up(World *w, const TqJob *j) {
-        TqEvent e = submission(j->tenant->id, j->id);
+        TqEvent e = submission(j->queue->tenant->id, j->id);
 
         e.type = j->state == TQ_JOB_RUNNING ? TQ_EVENT_ADOPT : TQ_EVENT_SUBMIT;
         e.attempt = j->attempt;
@@ -89,7 +89,7 @@ static inline void take_up(World *w, const TqJob *j) {
         e.j.name = j->name;
         e.j.memory_bytes = j->memory_bytes;
         e.j.runtime_usec = j->runtime_usec;
-        e.j.running_since = j->running_since;
+        e.j.running_since = tq_model_cold(j)->running_since;
         e.j.is_promised = true;
         e.j.userdata = j->userdata;
         must_step(w, e);

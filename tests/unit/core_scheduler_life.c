@@ -55,7 +55,7 @@ START_TEST(one_job) {
         ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 7, 1), 0);
         expect_attempts(&w, "run 7.1");
         ck_assert_int_eq(state_of(&w, 7), TQ_JOB_RUNNING);
-        ck_assert_uint_eq(tq_scheduler_job(w.s, 7)->running_since, w.now);
+        ck_assert_uint_eq(tq_scheduler_job(w.s, 7)->cold->running_since, w.now);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->running, 1);
         ck_assert_uint_eq(tq_scheduler_tenant(w.s, 1)->waiting.jobs, 0);
         ck_assert_uint_eq(tq_scheduler_next_deadline(w.s), TQ_NEVER);

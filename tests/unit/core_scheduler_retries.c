@@ -244,7 +244,7 @@ static World world_with(const TqRetry *r) {
 static void again(World *w, const TqRetry *r, unsigned attempt) {
         char want[64];
 
-        tick(w, tq_retry_delay(r, tq_scheduler_job(w->s, 1)->failures, 1) - 1);
+        tick(w, tq_retry_delay(r, tq_scheduler_job(w->s, 1)->cold->failures, 1) - 1);
         expect_attempts(w, "");
         tick(w, 1);
         (void)snprintf(want, sizeof(want), "start 1.%u", attempt);
@@ -523,7 +523,7 @@ START_TEST(launches_in_between) {
         tick(&w, SEC);
         ck_assert_int_eq(end_as(&w, 1, 3, TQ_END_NEVER_STARTED, 0), 0);
         expect_attempts(&w, "start 1.3, requeue 1.3, start 1.3");
-        ck_assert_uint_eq(tq_scheduler_job(w.s, 1)->failures, 1);
+        ck_assert_uint_eq(tq_scheduler_job(w.s, 1)->cold->failures, 1);
         ck_assert_int_eq(say_of(&w, TQ_EVENT_SPAWNED, 1, 3), 0);
         ck_assert_int_eq(end_as(&w, 1, 3, TQ_END_EXITED, 1), 0);
         ck_assert_uint_eq(w.actions.items[1].failures, 2);
@@ -604,7 +604,7 @@ START_TEST(adopted) {
         if (_i == 1)
                 return;
         open_world(&w);
-        ck_assert_uint_eq(tq_scheduler_job(w.s, 1)->failures, 2);
+        ck_assert_uint_eq(tq_scheduler_job(w.s, 1)->cold->failures, 2);
         tick(&w, tq_retry_delay(&r, 2, 1));
         expect_attempts(&w, "start 1.5");
 }

@@ -14,11 +14,11 @@ typedef struct Backlog {
 } Backlog;
 
 static bool keep(Specs *specs, Backlog *b, bool must) {
-        Job *job = job_new(1, specs, &b->n);
+        Job *job = job_new(1);
         TqJobSpec spec = {};
 
         ck_assert_ptr_nonnull(job);
-        ck_assert_int_eq(job_keep_spec(job, &spec, must), 0);
+        ck_assert_int_eq(job_keep_spec(job, specs, &b->n, &spec, must), 0);
         b->jobs[b->n_jobs++] = job;
         return job->spec != NULL;
 }
@@ -81,10 +81,10 @@ END_TEST
 START_TEST(bounded) {
         Backlog *all[100];
         Specs specs = {};
-        Job *stranger = job_new(1, &specs, NULL);
+        Job *stranger = job_new(1);
         TqJobSpec spec = {};
 
-        ck_assert_int_eq(job_keep_spec(stranger, &spec, false), 0);
+        ck_assert_int_eq(job_keep_spec(stranger, &specs, NULL, &spec, false), 0);
         ck_assert_uint_eq(specs.n_strangers, 1);
         for (size_t i = 0; i < TQ_ELEMENTSOF(all); i++) {
                 all[i] = backlog(&specs, JOBS / 2);

@@ -140,7 +140,7 @@ START_TEST(copies_fail) {
         ck_assert_ptr_nonnull(fake_op(0)->accept.labels);
         ck_assert_ptr_nonnull(fake_op(0)->accept.trace_parent);
         ck_assert_mem_eq(fake_op(0)->accept.ties, "p7\0ix\0iy\0", 10);
-        ck_assert_mem_eq(job_of(tq_scheduler_job(feed_scheduler(p->feed), 1))->trail,
+        ck_assert_mem_eq(job_of(tq_scheduler_job(feed_scheduler(p->feed), 1))->cold->trail,
                          "TENANTQ_CORRELATION_ID=7f3a\0"
                          "TENANTQ_TRACE_ID=00000000000000000000000000000a00\0"
                          "TENANTQ_LABEL=a=b\0",
@@ -321,9 +321,10 @@ START_TEST(crashed_over) {
         ck_assert_int_eq(job_of(live)->is_held_by_admin, _i >= 2);
         ck_assert_uint_eq(p->quarantined, _i >= 2 ? 1 : 0);
         if (_i >= 2)
-                ck_assert_ptr_nonnull(strstr(job_of(live)->quarantine, "(signal 11, SEGV)"));
+                ck_assert_ptr_nonnull(
+                        strstr(job_cold(job_of(live))->quarantine, "(signal 11, SEGV)"));
         else
-                ck_assert_ptr_null(job_of(live)->quarantine);
+                ck_assert_ptr_null(job_cold(job_of(live))->quarantine);
         ck_assert_int_eq(tq_scheduler_job(feed_scheduler(p->feed), 2)->state, TQ_JOB_STARTING);
         ck_assert_uint_eq(fake_crumb.kind, TQ_CRUMB_NONE);
         fake_ledger = tq_ledger_close(fake_ledger);
@@ -395,7 +396,7 @@ START_TEST(launch_crashes) {
         ck_assert_int_eq(fake_op(0)->type, TQ_LEDGER_REQUEUE);
         ck_assert_int_eq(fake_op(1)->type, TQ_LEDGER_QUARANTINE);
         ck_assert_ptr_nonnull(strstr(fake_op(1)->text, "signal 11"));
-        ck_assert_str_eq(job_of(live)->quarantine, fake_op(1)->text);
+        ck_assert_str_eq(job_cold(job_of(live))->quarantine, fake_op(1)->text);
 }
 END_TEST
 

@@ -97,7 +97,7 @@ START_TEST(lost) {
                 return;
         }
         ck_assert_uint_eq(job(p)->attempt, 3);
-        ck_assert_uint_eq(job(p)->failures, 2);
+        ck_assert_uint_eq(job(p)->cold->failures, 2);
         ck_assert_str_eq(tq_scheduler_state_of(job(p)), "retrying");
 }
 END_TEST
@@ -129,11 +129,11 @@ START_TEST(waits) {
         ck_assert_uint_eq(fake_n_ops(), 0);
         fake_said_nothing();
         ck_assert_uint_eq(job(p)->attempt, 2);
-        ck_assert_uint_eq(job(p)->failures, 1);
-        ck_assert_uint_eq(job(p)->retry->max_attempts, 3);
+        ck_assert_uint_eq(job(p)->cold->failures, 1);
+        ck_assert_uint_eq(job(p)->cold->retry->max_attempts, 3);
         ck_assert_str_eq(tq_scheduler_state_of(job(p)), until > 0 ? "retrying" : "queued");
-        ck_assert_uint_eq(job(p)->again_at, until > 0 ? fake_now + until : 1);
-        ck_assert_str_eq(((const Job *)job(p)->userdata)->failed_as, "exit 3");
+        ck_assert_uint_eq(job(p)->cold->again_at, until > 0 ? fake_now + until : 1);
+        ck_assert_str_eq(((const Job *)job(p)->userdata)->cold->failed_as, "exit 3");
 }
 END_TEST
 
@@ -150,7 +150,7 @@ START_TEST(not_acknowledged) {
         fake_said_nothing();
         ck_assert_uint_eq(fake_n_ops(), 0);
         ck_assert_uint_eq(job(p)->attempt, 2);
-        ck_assert_uint_eq(job(p)->failures, 1);
+        ck_assert_uint_eq(job(p)->cold->failures, 1);
 }
 END_TEST
 
@@ -172,9 +172,9 @@ START_TEST(deferred) {
         ck_assert_int_eq(fake_hear(TQ_MESSAGE_ENDED, &m, NULL, 0), 0);
         attempt(TQ_MESSAGE_ACK, 2);
         ck_assert_uint_eq(job(p)->attempt, 2);
-        ck_assert_uint_eq(job(p)->failures, 1);
-        ck_assert_uint_eq(job(p)->retry->max_attempts, 3);
-        ck_assert_uint_eq(job(p)->retry->delay_usec, SEC);
+        ck_assert_uint_eq(job(p)->cold->failures, 1);
+        ck_assert_uint_eq(job(p)->cold->retry->max_attempts, 3);
+        ck_assert_uint_eq(job(p)->cold->retry->delay_usec, SEC);
 }
 END_TEST
 

@@ -12,7 +12,7 @@ typedef struct Seen {
 } Seen;
 
 static bool is_of(const TqJob *job, const void *data) {
-        return job->tenant->id == ((const Seen *)data)->only;
+        return job->queue->tenant->id == ((const Seen *)data)->only;
 }
 
 static void note(void *data, const TqJob *job) {

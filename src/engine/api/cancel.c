@@ -19,7 +19,7 @@ static void on_recorded(void *data, int result) {
 
 /* Cancel(job, why, flags) */
 int verb_cancel(Call *c) {
-        uint32_t tenant = c->live->tenant->id;
+        uint32_t tenant = c->live->queue->tenant->id;
         /* A launch at its barrier is recorded nowhere yet: the answer is its end, since a crash
          * before that would start the job after all. */
         bool is_starting = c->live->state == TQ_JOB_STARTING;

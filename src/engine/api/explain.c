@@ -18,7 +18,7 @@ static bool say_would(const TqJob *job, const TqReason *r, Sentence *s) {
         const char *text = NULL;
 
         if (r->wait == TQ_WAIT_NONE)
-                text = job->start_by <= tq_clock_boottime_usec()
+                text = tq_model_cold(job)->start_by <= tq_clock_boottime_usec()
                                ? "its Deadline= has passed: it would end unrun"
                                : "it would start at once";
         else if (r->wait == TQ_WAIT_AFTER)
@@ -44,7 +44,7 @@ static int add_reason(const Call *c, TqTable *t, const TqJob *job, const TqReaso
                 return error;
         if (job->id > 0)
                 tq_table_set_integer(t, 0, (int64_t)job->id);
-        error = tq_table_set_text(t, 1, job->tenant->name);
+        error = tq_table_set_text(t, 1, job->queue->tenant->name);
         if (error >= 0)
                 error = tq_table_set_text(t, 2, job->queue->name);
         if (error >= 0)

@@ -46,7 +46,7 @@ static int record(Call *c, bool hold) {
 
 /* Hold(job, hold, why, flags) */
 int verb_hold(Call *c) {
-        uint32_t tenant = c->live->tenant->id;
+        uint32_t tenant = c->live->queue->tenant->id;
         Job *job = job_of(c->live);
         int hold, r;
 

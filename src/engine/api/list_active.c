@@ -7,7 +7,7 @@
 /* The smallest `max` of them above `after`, in order. */
 static void add_active(const TqTenant *t, uint64_t after, uint64_t *ids, size_t *n, size_t max) {
         TQ_LIST_FOREACH(node, &t->active) {
-                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
                 size_t at;
 
                 if (job->id <= after)

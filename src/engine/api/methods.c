@@ -159,9 +159,9 @@ static int find_job(Call *c, bool must_live) {
                 return r;
         live = tq_scheduler_job(dispatch_scheduler(c->api->dispatch), c->job);
         if (live && tenants_may_see(c->api->tenants, &c->viewer,
-                                    tenants_get(c->api->tenants, live->tenant->id))) {
+                                    tenants_get(c->api->tenants, live->queue->tenant->id))) {
                 c->live = live;
-                c->trail = tq_trail_copy(job_of(live)->trail);
+                c->trail = tq_trail_copy(job_cold(job_of(live))->trail);
                 return 0;
         }
         if (must_live)

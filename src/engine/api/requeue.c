@@ -88,7 +88,7 @@ static int record(const Call *c, bool is_due_now) {
 /* Requeue(job, why, flags) */
 int verb_requeue(Call *c) {
         const TqJob *job = c->live;
-        const Tenant *t = job ? tenants_get(c->api->tenants, job->tenant->id) : NULL;
+        const Tenant *t = job ? tenants_get(c->api->tenants, job->queue->tenant->id) : NULL;
         bool waits = job && job->state == TQ_JOB_SCHEDULED;
         int r = call_read_intent(c);
 
@@ -111,7 +111,7 @@ int verb_requeue(Call *c) {
                                   c->job);
         if (c->is_trial)
                 return call_reply_empty(c);
-        (void)call_record(c, TQ_KIND_REQUEUE, job->tenant->id, c->job, "requeued");
+        (void)call_record(c, TQ_KIND_REQUEUE, job->queue->tenant->id, c->job, "requeued");
         r = dispatch_step(c->api->dispatch, &(TqEvent){ .type = TQ_EVENT_REQUEUE, .job = c->job });
         return r < 0 ? refuse(c, r) : record(c, waits);
 }

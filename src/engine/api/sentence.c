@@ -48,7 +48,7 @@ static void name_running(const TqTenant *t, const TqQueue *q, Sentence *s) {
         unsigned named = 0, more = 0;
 
         TQ_LIST_FOREACH(node, &t->active) {
-                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
 
                 if (q && job->queue != q)
                         continue;
@@ -136,9 +136,11 @@ static bool waits_for(const TqScheduler *scheduler, const TqJob *job, uint64_t i
         const TqJob *seen[WALK_JOBS] = { job };
         size_t n = 1, left = WALK_STEPS;
 
-        for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; k < seen[i]->after.n && left > 0; k++, left--) {
-                        const TqCondition *c = &seen[i]->after.items[k];
+        for (size_t i = 0; i < n; i++) {
+                const TqConditions *after = &tq_model_cold(seen[i])->after;
+
+                for (size_t k = 0; k < after->n && left > 0; k++, left--) {
+                        const TqCondition *c = &after->items[k];
                         const TqJob *next = tq_scheduler_job(scheduler, c->after.job);
                         size_t at = 0;
 
@@ -151,20 +153,23 @@ static bool waits_for(const TqScheduler *scheduler, const TqJob *job, uint64_t i
                         if (at == n && n < WALK_JOBS)
                                 seen[n++] = next;
                 }
+        }
         return false;
 }
 
 /* The jobs and names that have not ended well, in the words of After=. */
 static void name_awaited(const TqJob *job, Sentence *s) {
+        const TqJobCold *cold = tq_model_cold(job);
         const Job *ej = job_of(job);
         TQ_FREE char **words = NULL;
         unsigned named = 0, more = 0;
         size_t n = 0;
 
-        if (!ej->after || tq_parse_words(ej->after, TQ_JOB_AFTER_MAX, &words, &n) < 0)
+        if (!job_cold(ej)->after ||
+            tq_parse_words(job_cold(ej)->after, TQ_JOB_AFTER_MAX, &words, &n) < 0)
                 return;
-        for (size_t i = 0; i < n && i < job->after.n; i++) {
-                const TqCondition *c = &job->after.items[i];
+        for (size_t i = 0; i < n && i < cold->after.n; i++) {
+                const TqCondition *c = &cold->after.items[i];
                 const TqJob *other = tq_scheduler_job(s->scheduler, c->after.job);
 
                 if (c->is_met)
@@ -201,7 +206,7 @@ static void say_after(const TqJob *job, const TqReason *r, Sentence *s) {
 }
 
 static void say_share(const TqJob *job, const TqReason *r, Sentence *s) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
         uint64_t left;
 
         if (r->tenant == t->id) {
@@ -264,7 +269,7 @@ static void say_disabled(const Tenant *t, Sentence *s) {
 
 /* What was said about the job, its queue, its tenant or the host. */
 static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
         const Tenant *et = tenants_get(s->api->tenants, t->id);
         const Job *ej = job_of(job);
         char why[160];
@@ -278,8 +283,8 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                     s->is_admin ? "" : "an administrator: ", commit_mend(s->api->commit));
                 break;
         case TQ_WAIT_HELD:
-                if (ej->is_held_by_admin && ej->quarantine)
-                        PUT(s->text, "it is held in quarantine: %.400s", ej->quarantine);
+                if (ej->is_held_by_admin && job_cold(ej)->quarantine)
+                        PUT(s->text, "it is held in quarantine: %.400s", job_cold(ej)->quarantine);
                 else
                         PUT(s->text, "%s",
                             ej->is_held_by_admin ? "an administrator holds it" : "it is held");
@@ -296,12 +301,13 @@ static bool say_order(const TqJob *job, const TqReason *r, Sentence *s) {
                 say_after(job, r, s);
                 break;
         case TQ_WAIT_LAUNCH_RETRY:
-                say_retry(ej->failed_why ? ej->failed_why : "", r, s);
+                say_retry(job_cold(ej)->failed_why ? job_cold(ej)->failed_why : "", r, s);
                 break;
         case TQ_WAIT_RETRY:
                 PUT(s->text,
                     "%" PRIu64 " of its %" PRIu64 " attempts failed (%s); the next one comes at ",
-                    r->current, r->maximum, ej->failed_as ? ej->failed_as : "?");
+                    r->current, r->maximum,
+                    job_cold(ej)->failed_as ? job_cold(ej)->failed_as : "?");
                 say_time(s->text, sizeof(s->text), r->until_usec);
                 PUT(s->change,
                     "tenantqctl requeue %" PRIu64 ", to have it at once; tenantqctl cancel %" PRIu64
@@ -341,7 +347,7 @@ static void say_concurrency(const TqJob *job, const TqReason *r, Sentence *s) {
 
         PUT(s->text, "the %s runs as many jobs as its concurrency lets it: %" PRIu64 " of %" PRIu64,
             is_queue ? "queue" : "tenant", r->current, r->maximum);
-        name_running(job->tenant, is_queue ? job->queue : NULL, s);
+        name_running(job->queue->tenant, is_queue ? job->queue : NULL, s);
         /* More would be refused. */
         if (tq_limits_get(&settings_host(s->api->settings)->ceilings, TQ_KEY_CONCURRENCY,
                           TQ_LIMIT_MAX) <= r->current) {
@@ -349,12 +355,12 @@ static void say_concurrency(const TqJob *job, const TqReason *r, Sentence *s) {
                              "tenantq");
                 return;
         }
-        PUT_ADMIN(s, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->tenant->name,
+        PUT_ADMIN(s, "tenantqctl limits set %s%s%s concurrency=%" PRIu64, job->queue->tenant->name,
                   is_queue ? "/" : "", is_queue ? job->queue->name : "", r->current + 1);
 }
 
 static void say(const TqJob *job, const TqReason *r, Sentence *s) {
-        const TqTenant *t = job->tenant;
+        const TqTenant *t = job->queue->tenant;
         char span[TQ_FORMAT_MAX];
 
         if (say_order(job, r, s))
@@ -404,7 +410,7 @@ static void say(const TqJob *job, const TqReason *r, Sentence *s) {
 }
 
 void sentence_say(const TqJob *job, const TqReason *r, Sentence *s) {
-        const Tenant *owner = tenants_get(s->api->tenants, job->tenant->id);
+        const Tenant *owner = tenants_get(s->api->tenants, job->queue->tenant->id);
 
         say(job, r, s);
         /* Of a former owner's there is only one thing left to do. */

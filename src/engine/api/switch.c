@@ -53,7 +53,7 @@ typedef struct Mass {
 static bool is_there(const TqJob *job, const Mass *m) {
         const Call *c = m->call;
 
-        return (!c->tenant || job->tenant->id == c->tenant->id) &&
+        return (!c->tenant || job->queue->tenant->id == c->tenant->id) &&
                (c->queue[0] == '\0' || strcmp(job->queue->name, c->queue) == 0);
 }
 

@@ -122,8 +122,10 @@ int afters_keep(Job *job, const char *after, TqAfter *ret, size_t *ret_n) {
         *ret_n = 0;
         if (!after)
                 return 0;
-        job->after = strdup(after);
-        return job->after ? afters_parse(after, ret, ret_n) : -ENOMEM;
+        if (!job_ensure_cold(job))
+                return -ENOMEM;
+        job->cold->after = strdup(after);
+        return job->cold->after ? afters_parse(after, ret, ret_n) : -ENOMEM;
 }
 
 static Inquiry *inquiry_new(Afters *a, uint64_t job, uint32_t tenant, const char *after) {

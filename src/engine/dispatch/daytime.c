@@ -41,7 +41,7 @@ Daytime *daytime_free(Daytime *d) {
 }
 
 uint64_t daytime_to_boottime(uint64_t realtime) {
-        uint64_t now = tq_clock_realtime_usec();
+        uint64_t now = realtime > 0 ? tq_clock_realtime_usec() : 0;
 
         return realtime <= now ? 0 : tq_add_u64(tq_clock_boottime_usec(), realtime - now);
 }
@@ -50,24 +50,24 @@ uint64_t daytime_of(uint64_t boottime) {
         return tq_add_u64(tq_clock_realtime_usec(), tq_sub_u64(boottime, tq_clock_boottime_usec()));
 }
 
-void daytime_fill(const Job *job, TqEvent *event) {
-        event->j.not_before = daytime_to_boottime(job->start_after_usec);
-        event->j.has_start_by = job->has_deadline;
-        event->j.start_by = daytime_to_boottime(job->deadline_usec);
+void daytime_fill(const JobTimes *times, TqEvent *event) {
+        event->j.not_before = daytime_to_boottime(times->start_after_usec);
+        event->j.has_start_by = times->has_deadline;
+        event->j.start_by = daytime_to_boottime(times->deadline_usec);
 }
 
 static bool names_a_time(const TqJob *job, const void *data) {
-        const Job *own = job_of(job);
+        const JobTimes *times = &job_cold(job_of(job))->times;
 
         (void)data;
-        return job->state <= TQ_JOB_QUEUED && (own->start_after_usec > 0 || own->has_deadline);
+        return job->state <= TQ_JOB_QUEUED && (times->start_after_usec > 0 || times->has_deadline);
 }
 
 static void retell(void *data, const TqJob *job) {
         TqEvent event = { .type = TQ_EVENT_TIMES, .job = job->id };
         Daytime *d = data;
 
-        daytime_fill(job_of(job), &event);
+        daytime_fill(&job_cold(job_of(job))->times, &event);
         (void)feed_step(d->feed, &event);
 }
 

@@ -20,4 +20,4 @@ uint64_t daytime_of(uint64_t boottime);
 uint64_t daytime_to_boottime(uint64_t realtime);
 
 /* j.not_before, j.has_start_by and j.start_by of an event about the job. */
-void daytime_fill(const Job *job, TqEvent *event);
+void daytime_fill(const JobTimes *times, TqEvent *event);

@@ -34,7 +34,6 @@ struct Dispatch {
         Daytime *daytime;
         Afters *afters;
         Standings *standings;
-        Specs specs;
         Crash crash;
         DispatchHooks hooks;
         TqMap ending; /* job → its verdict as a text, owned: it is not committed yet */
@@ -149,8 +148,10 @@ static void quarantine(Dispatch *d, const TqAction *a) {
         job->is_held_by_admin = true;
         tenants_note_launch(d->tenants, a->tenant, NULL); /* it was this job alone */
         /* For whoever asks; without memory it is not said. */
-        free(job->quarantine);
-        job->quarantine = strdup(why);
+        if (job_ensure_cold(job)) {
+                free(job->cold->quarantine);
+                job->cold->quarantine = strdup(why);
+        }
         d->hooks.quarantined(d->hooks.data, a->tenant, job, why);
 }
 
@@ -177,9 +178,12 @@ static void on_retry(void *data, const TqAction *a) {
                 name_call(&op->verdict);
                 op->failures = a->failures;
                 op->again_usec = daytime_of(a->again_at);
-                /* For whoever asks; without memory it is not said. */
-                free(job->failed_as);
-                job->failed_as = strdup(tq_verdict_format(&op->verdict, verdict, sizeof(verdict)));
+        }
+        /* For whoever asks; without memory it is not said. */
+        if (op && job_ensure_cold(job)) {
+                free(job->cold->failed_as);
+                job->cold->failed_as =
+                        strdup(tq_verdict_format(&op->verdict, verdict, sizeof(verdict)));
         }
         follow_by(d, TQ_MESSAGE_ACK, a);
 }
@@ -227,7 +231,7 @@ static void on_finish(void *data, const TqAction *a) {
                 *e = (Ending){ .dispatch = d, .job = a->job, .tenant = a->tenant };
         note_ending(d, a);
         /* The one whose launch failed: others that fail say so again. */
-        if (job->failed_why)
+        if (job_cold(job)->failed_why)
                 tenants_note_launch(d->tenants, a->tenant, NULL);
         (void)job_free(job);
 }
@@ -248,7 +252,7 @@ static int on_spawned(void *userdata, const TqMessage *m, const char *blob, int 
         (void)blob;
         (void)fd;
         if (live)
-                tenants_note_launch(d->tenants, live->tenant->id, NULL);
+                tenants_note_launch(d->tenants, live->queue->tenant->id, NULL);
         return heard(feed_step(
                 d->feed,
                 &(TqEvent){ .type = TQ_EVENT_SPAWNED, .job = a->job, .attempt = a->attempt }));
@@ -298,13 +302,14 @@ static int note_failure(Dispatch *d, const TqJob *live, TqStage stage, int error
         Job *job = job_of(live);
         char *why;
 
-        if (asprintf(&why, "%s: %.*s", tq_verdict_stage_to_string(stage),
+        if (!job_ensure_cold(job) ||
+            asprintf(&why, "%s: %.*s", tq_verdict_stage_to_string(stage),
                      size > 0 ? (int)size : INT_MAX, size > 0 ? text : strerror(error)) < 0)
                 return -ENOMEM;
         if (is_tenants)
-                tenants_note_launch(d->tenants, live->tenant->id, why);
-        free(job->failed_why);
-        job->failed_why = why;
+                tenants_note_launch(d->tenants, live->queue->tenant->id, why);
+        free(job->cold->failed_why);
+        job->cold->failed_why = why;
         return 0;
 }
 
@@ -370,8 +375,8 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
         (void)fd;
         if (!d->is_open)
                 return note_stock(d, m->job, m->attempt, m->tenant, &m->end);
-        tenants_note_output(d->tenants, m->tenant, m->job, live ? job_of(live)->trail : NULL,
-                            &m->end);
+        tenants_note_output(d->tenants, m->tenant, m->job,
+                            live ? job_cold(job_of(live))->trail : NULL, &m->end);
         tenants_note_calls(d->tenants, m->tenant, m->job, &m->end);
         /* The end of a launch that was aborted when stock was taken. */
         if (recovery_let_go(d->recovery, m->job, &event)) {
@@ -461,7 +466,6 @@ int dispatch_load(Dispatch *d) {
                                          .recovery = d->recovery,
                                          .feed = d->feed,
                                          .afters = d->afters,
-                                         .specs = &d->specs,
                                          .crash = &d->crash,
                                          .quarantined = d->hooks.quarantined,
                                          .data = d->hooks.data });
@@ -502,15 +506,15 @@ void dispatch_stop_starting(Dispatch *d, bool for_good) {
         (void)feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_CLOSE });
         while (for_good && (job = tq_scheduler_next_job(feed_scheduler(d->feed), &position)))
                 if (job->state == TQ_JOB_STARTING)
-                        send(d, TQ_MESSAGE_ABORT, job->tenant->id, job->id, job->attempt);
+                        send(d, TQ_MESSAGE_ABORT, job->queue->tenant->id, job->id, job->attempt);
 }
 
-Job *dispatch_job_new(Dispatch *d, uint64_t id, uint32_t tenant) {
-        return job_new(id, &d->specs, tenants_specs(d->tenants, tenant));
+int dispatch_keep_spec(Dispatch *d, Job *job, uint32_t tenant, TqJobSpec *spec) {
+        return starts_keep_spec(d->starts, job, tenant, spec, false);
 }
 
-void dispatch_fill_times(const Job *job, TqEvent *event) {
-        daytime_fill(job, event);
+void dispatch_fill_times(const JobTimes *times, TqEvent *event) {
+        daytime_fill(times, event);
 }
 
 int dispatch_step(Dispatch *d, const TqEvent *event) {
@@ -534,7 +538,7 @@ const char *dispatch_verdict(const Dispatch *d, uint64_t job) {
 }
 
 void dispatch_abandon(Dispatch *d, const TqJob *job) {
-        send(d, TQ_MESSAGE_ABANDON, job->tenant->id, job->id, job->attempt);
+        send(d, TQ_MESSAGE_ABANDON, job->queue->tenant->id, job->id, job->attempt);
 }
 
 Walks *dispatch_walks(Dispatch *d) {

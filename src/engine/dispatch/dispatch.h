@@ -50,9 +50,9 @@ void dispatch_leave(Dispatch *d);
  * running any more, and is undone. */
 void dispatch_stop_starting(Dispatch *d, bool for_good);
 
-/* A job that is being taken. */
-Job *dispatch_job_new(Dispatch *d, uint64_t id, uint32_t tenant);
-void dispatch_fill_times(const Job *job, TqEvent *event);
+/* A job that is being taken: job_keep_spec(), if there is room. */
+int dispatch_keep_spec(Dispatch *d, Job *job, uint32_t tenant, TqJobSpec *spec);
+void dispatch_fill_times(const JobTimes *times, TqEvent *event);
 
 /* A step of the scheduler that somebody outside asks for, and why it refused a job or is near to
  * it.

@@ -16,19 +16,23 @@
 
 /* What of the job file the scheduler needs. A stored file that no longer parses (an older version
  * took it) ends as a launch failure, not as a lost job. */
-static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
+static void parse_bounds(const TqLedgerLive *row, TqEvent *event) {
         TqJobSpec spec = {};
 
-        event->j.runtime_usec = row->has_bounds ? row->runtime_usec : TQ_LIMIT_MAX;
-        event->j.stop_usec = row->has_bounds ? row->stop_usec : TQ_JOB_STOP_USEC;
-        event->j.memory_bytes = row->memory_bytes;
-        /* What has crashed us so often is read no more, whatever has become of it since. */
-        if (row->has_bounds || row->crashes >= TQ_CRASHES_MOST ||
-            tq_jobfile_parse(row->spec, row->spec_size, &spec, NULL, NULL, NULL) < 0)
+        if (tq_jobfile_parse(row->spec, row->spec_size, &spec, NULL, NULL, NULL) < 0)
                 return;
         event->j.runtime_usec = tq_limits_get(&spec.limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX);
         event->j.stop_usec = spec.stop_timeout_usec;
         tq_jobspec_done(&spec);
+}
+
+static void read_bounds(const TqLedgerLive *row, TqEvent *event) {
+        event->j.runtime_usec = row->has_bounds ? row->runtime_usec : TQ_LIMIT_MAX;
+        event->j.stop_usec = row->has_bounds ? row->stop_usec : TQ_JOB_STOP_USEC;
+        event->j.memory_bytes = row->memory_bytes;
+        /* What has crashed us so often is read no more, whatever has become of it since. */
+        if (!row->has_bounds && row->crashes < TQ_CRASHES_MOST)
+                parse_bounds(row, event);
 }
 
 /* It runs, or did. end NULL: it lives. */
@@ -84,8 +88,12 @@ static int read_retry(const TqLedgerLive *row, Job *job, TqEvent *event, TqRetry
                 return 0;
         most = tq_add_u64(now, tq_retry_delay(ret, row->failures, row->id));
         event->j.again_at = TQ_MAX(TQ_MIN(daytime_to_boottime(row->retry_usec), most), UINT64_C(1));
-        job->failed_as = row->verdict ? strdup(row->verdict) : NULL;
-        return row->verdict && !job->failed_as ? -ENOMEM : 0;
+        if (!row->verdict)
+                return 0;
+        if (!job_ensure_cold(job))
+                return -ENOMEM;
+        job->cold->failed_as = strdup(row->verdict);
+        return job->cold->failed_as ? 0 : -ENOMEM;
 }
 
 static int follow(Load *t, const TqLedgerLive *row, TqEvent *event, const StockItem *item) {
@@ -119,7 +127,7 @@ static int follow(Load *t, const TqLedgerLive *row, TqEvent *event, const StockI
 static int leave(Load *t, const TqLedgerLive *row, Job *job, const StockItem *item, int error) {
         if (error == -ENOMEM || tq_scheduler_job(feed_scheduler(t->feed), row->id))
                 return error;
-        tq_log_about(LOG_ERR, (TqLogAbout){ .job = row->id, .trail = job->trail },
+        tq_log_about(LOG_ERR, (TqLogAbout){ .job = row->id, .trail = job_cold(job)->trail },
                      "job %" PRIu64 " of the ledger can't be taken up (%s); it is left there",
                      row->id, strerror(-error));
         /* What may have run is left to a start that understands its row, with its record. */
@@ -141,14 +149,20 @@ static int read_quarantine(const Load *t, const TqLedgerLive *row, Job *job, TqE
         if (is_culprit)
                 t->quarantined(t->data, row->tenant, job, why);
         event->j.is_held = job->is_held_by_admin = true;
-        job->quarantine = strdup(why);
-        return job->quarantine ? 0 : -ENOMEM;
+        if (!job_ensure_cold(job))
+                return -ENOMEM;
+        job->cold->quarantine = strdup(why);
+        return job->cold->quarantine ? 0 : -ENOMEM;
 }
 
 static int take_up(Load *t, const TqLedgerLive *row) {
         TQ_FREE StockItem *item = recovery_take(t->recovery, row->id);
-        Job *job = job_new(row->id, t->specs, tenants_specs(t->tenants, row->tenant));
+        Job *job = job_new(row->id);
+        JobTimes times = { .start_after_usec = row->start_after_usec,
+                           .has_deadline = row->has_deadline,
+                           .deadline_usec = row->deadline_usec };
         TqAfter after[TQ_JOB_AFTER_MAX];
+        char *trail = NULL;
         TqRetry retry;
         TqEvent event = {
                 .type = TQ_EVENT_SUBMIT,
@@ -171,16 +185,17 @@ static int take_up(Load *t, const TqLedgerLive *row) {
         /* What has run has waited already. */
         r = row->attempt > 0 ? 0 : afters_keep(job, row->after, after, &event.j.n_after);
         if (r >= 0)
-                r = tq_trail_new(row->correlation_id, row->labels, row->trace_parent, &job->trail);
+                r = tq_trail_new(row->correlation_id, row->labels, row->trace_parent, &trail);
+        if (r >= 0)
+                r = job_take_trail(job, trail);
+        if (r >= 0)
+                r = job_set_times(job, &times);
         if (r >= 0) {
-                job->start_after_usec = row->start_after_usec;
-                job->has_deadline = row->has_deadline;
-                job->deadline_usec = row->deadline_usec;
                 job->is_held_by_admin = row->hold == TQ_HOLD_ADMIN;
                 r = read_quarantine(t, row, job, &event);
         }
         if (r >= 0) {
-                daytime_fill(job, &event);
+                daytime_fill(&times, &event);
                 read_bounds(row, &event);
                 r = read_retry(row, job, &event, &retry);
         }

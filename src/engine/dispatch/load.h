@@ -22,7 +22,6 @@ typedef struct Load {
         Recovery *recovery;
         Feed *feed;
         Afters *afters;
-        Specs *specs;
         const Crash *crash;
         void (*quarantined)(void *data, uint32_t tenant, const Job *job, const char *why);
         void *data;

@@ -6,13 +6,13 @@
 
 #include "base/buffer.h"
 #include "conf/jobfile.h"
-#include "engine/dispatch/job.h"
 
 struct Starts {
         TqLink *link;
         Commit *commit;
         Tenants *tenants;
         Feed *feed;
+        Specs specs;
         StartInput input;
         void *data;
 };
@@ -36,6 +36,10 @@ int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, Start
 Starts *starts_free(Starts *s) {
         free(s);
         return NULL;
+}
+
+int starts_keep_spec(Starts *s, Job *job, uint32_t tenant, TqJobSpec *spec, bool must) {
+        return job_keep_spec(job, &s->specs, tenants_specs(s->tenants, tenant), spec, must);
 }
 
 static void never_started(Starts *s, uint64_t job, unsigned attempt, TqEndKind kind, TqStage stage,
@@ -117,7 +121,7 @@ static void on_spec_run(TqTask *task) {
                 tq_ledger_spec(commit_ledger(st->starts->commit), st->job, &st->data, &st->size);
 }
 
-static int parse(const SpecTask *st, Job *job) {
+static int parse(const SpecTask *st, Job *job, uint32_t tenant) {
         TqCrumb *crumb = tq_link_crumb(st->starts->link);
         TqCrumb before = tq_crumb_leave(crumb, job_crumb(job));
         TqJobSpec spec = {};
@@ -126,7 +130,7 @@ static int parse(const SpecTask *st, Job *job) {
 
         r = tq_jobfile_parse(st->data, st->size, &spec, NULL, NULL, &err);
         if (r >= 0 && !job->spec)
-                r = job_keep_spec(job, &spec, true);
+                r = starts_keep_spec(st->starts, job, tenant, &spec, true);
         tq_jobspec_done(&spec);
         tq_crumb_put_back(crumb, before);
         return r;
@@ -144,9 +148,9 @@ static void on_spec_done(TqTask *task, void *userdata) {
          */
         if (!commit_is_leaving(s->commit) && live && live->state == TQ_JOB_STARTING &&
             live->attempt == st->attempt && !live->abort && !job->is_sent) {
-                r = st->result >= 0 ? parse(st, job) : st->result;
+                r = st->result >= 0 ? parse(st, job, live->queue->tenant->id) : st->result;
                 if (r >= 0)
-                        start(s, job, live->tenant->id, st->attempt);
+                        start(s, job, live->queue->tenant->id, st->attempt);
                 else if (r == -EBADMSG)
                         never_started(s, st->job, st->attempt, TQ_END_SPAWN_FAILED, TQ_STAGE_PLAN,
                                       -r);

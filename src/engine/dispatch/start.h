@@ -3,6 +3,7 @@
 
 #include "engine/commit/commit.h"
 #include "engine/dispatch/feed.h"
+#include "engine/dispatch/job.h"
 #include "engine/tenants/tenants.h"
 #include "ipc/link.h"
 
@@ -17,5 +18,7 @@ int starts_new(TqLink *link, Commit *commit, Tenants *tenants, Feed *feed, Start
                void *data, Starts **ret);
 Starts *starts_free(Starts *s);
 
+/* job_keep_spec(), which ends before these do. */
+int starts_keep_spec(Starts *s, Job *job, uint32_t tenant, TqJobSpec *spec, bool must);
 void starts_start(Starts *s, const TqAction *a);
 void starts_abort(Starts *s, const TqAction *a);

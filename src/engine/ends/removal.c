@@ -21,7 +21,7 @@ typedef struct Mass {
 
 static bool is_meant(const TqJob *job, const void *data) {
         const Mass *m = data;
-        const Tenant *t = tenants_get(m->ends->rooms.tenants, job->tenant->id);
+        const Tenant *t = tenants_get(m->ends->rooms.tenants, job->queue->tenant->id);
         const End *end = t ? end_find(m->ends, t) : NULL;
 
         return end && end->serial == m->serial && end->tenant->ending == TQ_ENDING_CANCEL;

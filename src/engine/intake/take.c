@@ -212,8 +212,14 @@ static int refuse_limit(const Submission *s, int error, Answer *ret) {
         return take_refuse(ret, TQ_CONTROL_LIMIT);
 }
 
+static JobTimes times_of(const TqJobSpec *spec) {
+        return (JobTimes){ .start_after_usec = spec->start_after_usec,
+                           .has_deadline = spec->has_deadline,
+                           .deadline_usec = spec->deadline_usec };
+}
+
 static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id, Answer *ret) {
-        Job *job = dispatch_job_new(ts->dispatch, id, s->tenant->id);
+        Job *job = job_new(id);
         TqRetry retry = spec->retry; /* the spec may become the job's */
         TqAfter after[TQ_JOB_AFTER_MAX];
         TqEvent event = {
@@ -233,7 +239,8 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
                         .userdata = job,
                 },
         };
-        char queue[TQ_QUEUE_NAME_MAX + 1];
+        JobTimes times = times_of(spec);
+        char queue[TQ_QUEUE_NAME_MAX + 1], *trail = NULL;
         const TqJob *live;
         int r;
 
@@ -242,29 +249,29 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
         if (job) {
                 job->claim = s->claim;
                 job->caller = s->claim > 0 ? TQ_CRUMB_NOBODY : s->uid;
-                job->start_after_usec = spec->start_after_usec;
-                job->has_deadline = spec->has_deadline;
-                job->deadline_usec = spec->deadline_usec;
-                dispatch_fill_times(job, &event);
         }
+        dispatch_fill_times(&times, &event);
+        r = job ? job_set_times(job, &times) : -ENOMEM;
         /* What has run has waited already. */
-        r = job ? afters_keep(job, s->again > 0 ? NULL : spec->after, after, &event.j.n_after)
-                : -ENOMEM;
         if (r >= 0)
-                r = tq_trail_new(spec->correlation_id, spec->labels, spec->trace_parent,
-                                 &job->trail);
+                r = afters_keep(job, s->again > 0 ? NULL : spec->after, after, &event.j.n_after);
+        if (r >= 0)
+                r = tq_trail_new(spec->correlation_id, spec->labels, spec->trace_parent, &trail);
+        if (r >= 0)
+                r = job_take_trail(job, trail);
         if (r >= 0 && s->taken)
                 r = s->taken(s->taken_data, id);
         if (r >= 0)
-                r = job_keep_spec(job, spec, false);
+                r = dispatch_keep_spec(ts->dispatch, job, s->tenant->id, spec);
         if (r >= 0) {
                 r = dispatch_step(ts->dispatch, &event);
                 ret->refusal = *dispatch_refusal(ts->dispatch);
         }
         /* The step may have ended the job (its Deadline= is past): then `job` is gone too. */
         live = tq_scheduler_job(dispatch_scheduler(ts->dispatch), id);
-        if (live && job_of(live)->after)
-                afters_ask(dispatch_afters(ts->dispatch), id, s->tenant->id, job_of(live)->after);
+        if (live && job_cold(job_of(live))->after)
+                afters_ask(dispatch_afters(ts->dispatch), id, s->tenant->id,
+                           job_cold(job_of(live))->after);
         /* Out of memory after it was taken: it is started by the next event, or has ended, which a
          * fault of the ledger may have kept from being noted. */
         if (r >= 0 || live || dispatch_is_ending(ts->dispatch, id) || commit_fault(ts->commit))
@@ -309,12 +316,10 @@ static int try_job(const Takes *ts, const Submission *s, const TqJobSpec *spec, 
                                          tq_limits_get(&spec->limits, TQ_KEY_RUNTIME, TQ_LIMIT_MAX),
                                  .spool_bytes = s->size,
                                  .memory_bytes = promised_memory(spec) } };
+        JobTimes times = times_of(spec);
         TqAfter after[TQ_JOB_AFTER_MAX];
 
-        dispatch_fill_times(&(Job){ .start_after_usec = spec->start_after_usec,
-                                    .has_deadline = spec->has_deadline,
-                                    .deadline_usec = spec->deadline_usec },
-                            &event);
+        dispatch_fill_times(&times, &event);
         if (spec->after && s->again == 0)
                 (void)afters_parse(spec->after, after, &event.j.n_after);
         if (tq_scheduler_would_admit(dispatch_scheduler(ts->dispatch), &event,
@@ -356,7 +361,7 @@ void take_describe(const Submission *s, const TqJobSpec *spec, DoorClaim *ret) {
                             .spool_bytes = s->size,
                             .memory_bytes = promised_memory(spec) };
         (void)snprintf(ret->queue, sizeof(ret->queue), "%s", spec->queue);
-        dispatch_fill_times(&(Job){ .start_after_usec = spec->start_after_usec }, &times);
+        dispatch_fill_times(&(JobTimes){ .start_after_usec = spec->start_after_usec }, &times);
         ret->not_before = times.j.not_before;
         if (spec->after)
                 (void)afters_parse(spec->after, after, &ret->n_after);

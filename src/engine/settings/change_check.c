@@ -76,9 +76,10 @@ static int check_runtime(const Change *c, const TqTenant *view, TqError *err) {
         if (may >= held(c, "", TQ_KEY_RUNTIME, false))
                 return 0;
         TQ_LIST_FOREACH(node, &view->active) {
-                const TqJob *job = TQ_LIST_ENTRY(node, TqJob, active);
+                const TqJob *job = TQ_LIST_ENTRY(node, TqJobCold, active)->job;
 
-                n += job->state == TQ_JOB_RUNNING && tq_sub_u64(now, job->running_since) > may;
+                n += job->state == TQ_JOB_RUNNING &&
+                     tq_sub_u64(now, job->cold->running_since) > may;
         }
         if (n == 0)
                 return 0;
