@@ -9,10 +9,11 @@
 #       bench [ARG…]                    build/bench/bench, with what it needs to know
 #       bench_stop; bench_run           ends it, and starts it anew with what it has recorded
 #
-# The tenants bench0 … bench3 exist, with 8 jobs at a time each. $bench_work is the directory, $bench_cgroup an empty
-# cgroup beside the daemon's. TMPDIR: where it is.
+# The tenants bench0 … bench3 exist ($bench_tenants: how many), with 8 jobs at a time each. $bench_work is the directory,
+# $bench_cgroup an empty cgroup beside the daemon's. TMPDIR: where it is.
 
-bench_uid=64800
+bench_uid=70000
+bench_tenants=4
 bench_daemon=
 
 bench_die() {
@@ -34,7 +35,6 @@ bench_cleanup() {
 }
 
 bench_configure() {
-        local i uid
         mkdir -p "$bench_work/etc/tenants.d" "$bench_work/spool/.stage"
         cat >"$bench_work/etc/tenantq.conf" <<END
 [host]
@@ -49,11 +49,17 @@ exec_user=64991
 admin_group=64992
 END
         [ $# -eq 0 ] || printf '%s\n' '[scheduler]' "$@" >>"$bench_work/etc/tenantq.conf"
-        for i in 0 1 2 3; do
-                uid=$((bench_uid + i))
-                install -d -m 0700 -o "$uid" -g "$uid" "$bench_work/spool/bench$i"
-                printf '[limits]\nconcurrency=8\n' >"$bench_work/etc/tenants.d/bench$i.conf"
-        done
+        # Ten thousand of them would take a shell a minute.
+        python3 - "$bench_work" "$bench_uid" "$bench_tenants" <<'END'
+import os, sys
+work, uid, tenants = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for i in range(tenants):
+    spool = "%s/spool/bench%d" % (work, i)
+    os.mkdir(spool, 0o700)
+    os.chown(spool, uid + i, uid + i)
+    with open("%s/etc/tenants.d/bench%d.conf" % (work, i), "w") as f:
+        f.write("[limits]\nconcurrency=8\n")
+END
 }
 
 bench_start() {
@@ -64,7 +70,7 @@ bench_start() {
         [ -n "$mount" ] || bench_die "there is no cgroup2 mount"
         bench_build=$(realpath "$build")
         bench_work=$(mktemp -d "${TMPDIR:-/srv}/tenantq-bench.XXXXXX")
-        bench_top=$mount/tenantq-bench.$$
+        bench_top=$mount/tenantq-bench.$BASHPID
         bench_cgroup=$bench_top/bare
         trap bench_cleanup EXIT
         chmod 0755 "$bench_work"
@@ -75,11 +81,13 @@ bench_start() {
 }
 
 bench_run() {
+        ulimit -n 524288 2>/dev/null || ulimit -n "$(ulimit -H -n)" # the first as the unit has it: some for each tenant
         : >"$bench_work/log" # the one before was ready too
         "$bench_build/tenantqd" --config "$bench_work/etc" --helpers "$bench_build" 2>"$bench_work/log" &
         bench_daemon=$!
-        for _ in $(seq 1000); do
+        for _ in $(seq 6000); do
                 grep -q ready "$bench_work/log" && break
+                kill -0 "$bench_daemon" 2>/dev/null || break
                 sleep 0.01
         done
         grep -q ready "$bench_work/log" || bench_die "$(cat "$bench_work/log")"
