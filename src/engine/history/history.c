@@ -36,7 +36,8 @@ struct History {
         const Tenants *tenants;
         const Settings *settings;
         const TqScheduler *scheduler;
-        TqMap entries; /* tenant → Entry */
+        TqMap entries;    /* tenant → Entry */
+        uint64_t counted; /* Σ of Entry.jobs */
         TqList due;
         sd_event_source *hourly, *pace;
         bool is_started;
@@ -96,10 +97,13 @@ static void make_due(History *h, uint32_t tenant) {
  * most gives first. */
 static uint64_t allowance(const History *h) {
         const TqRetention *r = retention(h);
-        TQ_FREE uint64_t *jobs = calloc(h->entries.size + 1, sizeof(*jobs));
+        TQ_FREE uint64_t *jobs = NULL;
         size_t position = 0, n = 0;
         const Entry *e;
 
+        /* Asked for each tenant: all are looked at only where there is something to share. */
+        if (h->counted > r->jobs_total)
+                jobs = calloc(h->entries.size + 1, sizeof(*jobs));
         if (!jobs)
                 return r->jobs;
         while ((e = tq_map_next(&h->entries, &position)))
@@ -158,8 +162,10 @@ static void on_counted(History *h) {
                 go_on(h);
                 return;
         }
-        if (e)
+        if (e) {
+                h->counted += h->sum[0].jobs - e->jobs;
                 e->jobs = h->sum[0].jobs;
+        }
         h->excess[0].jobs = tq_sub_u64(h->sum[0].jobs, allowance(h));
         h->excess[1].jobs = tq_sub_u64(h->sum[1].jobs, r->jobs_kept);
         for (size_t i = 0; i < TQ_ELEMENTSOF(h->sum); i++)
