@@ -4,65 +4,88 @@
 #include <assert.h>
 #include <string.h>
 
-#define GROUP 8 /* keys in a cache line */
-#define LINE  64
+#define GROUP TQ_TOURNAMENT_GROUP
 
 void tq_tournament_done(TqTournament *t) {
         for (unsigned row = 0; row <= t->n_rows && t->allocated > 0; row++) {
-                free(t->rows[row].first);
-                free(t->rows[row].second);
+                free(t->rows[row].groups);
                 free(t->rows[row].winners);
         }
         *t = (TqTournament){};
 }
 
 /* Of those that share the smallest first part. */
-static uint32_t break_tie(const uint64_t *first, const uint64_t *second, uint64_t least) {
+static uint32_t break_tie(const TqTournamentGroup *g, uint64_t least) {
         uint32_t best = GROUP;
 
         for (uint32_t i = 0; i < GROUP; i++)
-                if (first[i] == least && (best == GROUP || second[i] < second[best]))
+                if (g->first[i] == least && (best == GROUP || g->second[i] < g->second[best]))
                         best = i;
         return best;
 }
 
-/* The place of the smallest key in a group. Without branches on the keys: they can't be predicted.
- */
-static uint32_t best_of(const uint64_t *first, const uint64_t *second) {
-        uint64_t least = first[0];
-        uint32_t best = 0, equals = 0;
+typedef struct Place {
+        uint64_t first;
+        uint32_t at;
+} Place;
 
-        for (uint32_t i = 1; i < GROUP; i++) {
-                bool is_less = first[i] < least;
+static Place place(const TqTournamentGroup *g, uint32_t i) {
+        return (Place){ g->first[i], i };
+}
 
-                least = is_less ? first[i] : least;
-                best = is_less ? i : best;
-        }
+static Place better(Place a, Place b) {
+        bool is_less = b.first < a.first;
+
+        return (Place){ is_less ? b.first : a.first, is_less ? b.at : a.at };
+}
+
+/* The place of the smallest key in a group. Without branches on the keys, which can't be predicted,
+ * and in pairs, which don't wait for each other. */
+static uint32_t best_of(const TqTournamentGroup *g) {
+        Place low = better(better(place(g, 0), place(g, 1)), better(place(g, 2), place(g, 3)));
+        Place high = better(better(place(g, 4), place(g, 5)), better(place(g, 6), place(g, 7)));
+        Place best = better(low, high);
+        uint32_t equals = 0;
+
+        _Static_assert(GROUP == 8, "each has its pair");
         for (uint32_t i = 0; i < GROUP; i++)
-                equals += first[i] == least;
-        return equals > 1 && least != UINT64_MAX ? break_tie(first, second, least) : best;
+                equals += g->first[i] == best.first;
+        return equals > 1 && best.first != UINT64_MAX ? break_tie(g, best.first) : best.at;
+}
+
+static TqTournamentKey key_at(const TqTournamentRow *row, uint32_t i) {
+        const TqTournamentGroup *g = &row->groups[i / GROUP];
+
+        return (TqTournamentKey){ g->first[i % GROUP], g->second[i % GROUP] };
+}
+
+static void set_key(const TqTournamentRow *row, uint32_t i, TqTournamentKey key) {
+        row->groups[i / GROUP].first[i % GROUP] = key.first;
+        row->groups[i / GROUP].second[i % GROUP] = key.second;
+}
+
+static uint32_t winner_at(const TqTournament *t, unsigned row, uint32_t i) {
+        return row > 0 ? t->rows[row].winners[i] : i;
 }
 
 /* The best of a group goes one row up. Whether anything is new there. */
 static bool play(TqTournament *t, unsigned row, uint32_t group) {
-        const TqTournamentRow *from = &t->rows[row];
         TqTournamentRow *to = &t->rows[row + 1];
-        size_t at = (size_t)group * GROUP;
-        uint32_t winner;
+        uint32_t at = group * GROUP + best_of(&t->rows[row].groups[group]);
+        uint32_t winner = winner_at(t, row, at);
+        TqTournamentKey key = key_at(&t->rows[row], at), before = key_at(to, group);
 
-        at += best_of(from->first + at, from->second + at);
-        winner = row > 0 ? from->winners[at] : (uint32_t)at;
-        if (to->winners[group] == winner && to->first[group] == from->first[at] &&
-            to->second[group] == from->second[at])
+        if (to->winners[group] == winner && before.first == key.first &&
+            before.second == key.second)
                 return false;
         to->winners[group] = winner;
-        to->first[group] = from->first[at];
-        to->second[group] = from->second[at];
+        set_key(to, group, key);
         return true;
 }
 
 static void *allocate(size_t size) {
-        void *p = aligned_alloc(LINE, (size + LINE - 1) / LINE * LINE);
+        const size_t line = sizeof(TqTournamentGroup);
+        void *p = aligned_alloc(line, (size + line - 1) / line * line);
 
         if (p)
                 memset(p, 0xFF, size);
@@ -77,14 +100,14 @@ static int make_rows(TqTournament *t, uint32_t n) {
                 t->n_rows++;
         }
         for (unsigned row = 0; row <= t->n_rows; row++) {
-                size_t size = (size_t)t->allocated >> (3 * row);
+                size_t size = (size_t)t->allocated >> (3 * row),
+                       groups = (size + GROUP - 1) / GROUP;
 
                 t->rows[row] = (TqTournamentRow){
-                        .first = allocate(size * sizeof(uint64_t)),
-                        .second = allocate(size * sizeof(uint64_t)),
+                        .groups = allocate(groups * sizeof(TqTournamentGroup)),
                         .winners = allocate(size * sizeof(uint32_t)),
                 };
-                if (!t->rows[row].first || !t->rows[row].second || !t->rows[row].winners)
+                if (!t->rows[row].groups || !t->rows[row].winners)
                         return -ENOMEM;
         }
         return t->allocated < n ? -ENOMEM : 0;
@@ -101,10 +124,8 @@ int tq_tournament_reserve(TqTournament *t, uint32_t n) {
                 tq_tournament_done(&bigger);
                 return r;
         }
-        for (uint32_t i = 0; i < t->allocated; i++) {
-                bigger.rows[0].first[i] = t->rows[0].first[i];
-                bigger.rows[0].second[i] = t->rows[0].second[i];
-        }
+        for (uint32_t i = 0; i < t->allocated; i++)
+                set_key(&bigger.rows[0], i, key_at(&t->rows[0], i));
         for (unsigned row = 0; row < bigger.n_rows; row++)
                 for (uint32_t group = 0; group < bigger.allocated >> (3 * (row + 1)); group++)
                         (void)play(&bigger, row, group);
@@ -115,8 +136,7 @@ int tq_tournament_reserve(TqTournament *t, uint32_t n) {
 
 void tq_tournament_set(TqTournament *t, uint32_t player, TqTournamentKey key) {
         assert(player < t->allocated);
-        t->rows[0].first[player] = key.first;
-        t->rows[0].second[player] = key.second;
+        set_key(&t->rows[0], player, key);
         /* Where the same one wins as before, nothing above changes. */
         for (unsigned row = 0; row < t->n_rows; row++) {
                 player /= GROUP;
@@ -128,8 +148,8 @@ void tq_tournament_set(TqTournament *t, uint32_t player, TqTournamentKey key) {
 uint32_t tq_tournament_winner(const TqTournament *t) {
         const TqTournamentRow *last = &t->rows[t->n_rows];
 
-        return t->allocated == 0 || last->first[0] == UINT64_MAX ? TQ_TOURNAMENT_NONE
-                                                                 : last->winners[0];
+        return t->allocated == 0 || last->groups->first[0] == UINT64_MAX ? TQ_TOURNAMENT_NONE
+                                                                         : last->winners[0];
 }
 
 /* Who was beaten by nobody but the winner met it: in one of the groups on its way up. */
@@ -140,20 +160,17 @@ uint32_t tq_tournament_runner_up(const TqTournament *t) {
         if (winner == TQ_TOURNAMENT_NONE)
                 return winner;
         for (unsigned row = 0; row < t->n_rows; row++, at /= GROUP) {
-                const TqTournamentRow *r = &t->rows[row];
-                uint32_t group = at / GROUP * GROUP, i;
-                uint64_t first[GROUP], second[GROUP];
+                TqTournamentGroup others = t->rows[row].groups[at / GROUP];
                 TqTournamentKey key;
+                uint32_t i;
 
-                memcpy(first, r->first + group, sizeof(first));
-                memcpy(second, r->second + group, sizeof(second));
-                first[at - group] = UINT64_MAX;
-                i = best_of(first, second);
-                key = (TqTournamentKey){ first[i], second[i] };
+                others.first[at % GROUP] = UINT64_MAX;
+                i = best_of(&others);
+                key = (TqTournamentKey){ others.first[i], others.second[i] };
                 if (!tq_tournament_before(&key, &least))
                         continue;
                 least = key;
-                best = row > 0 ? r->winners[group + i] : group + i;
+                best = winner_at(t, row, at / GROUP * GROUP + i);
         }
         return least.first == UINT64_MAX ? TQ_TOURNAMENT_NONE : best;
 }
@@ -163,9 +180,9 @@ void tq_tournament_prefetch(const TqTournament *t, uint32_t player) {
         for (unsigned row = 0; row < TQ_MIN(t->n_rows, 2U); row++) {
                 const TqTournamentRow *r = &t->rows[row];
 
-                __builtin_prefetch(&r->first[player], 1);
-                __builtin_prefetch(&r->second[player], 1);
-                if (r->winners)
+                __builtin_prefetch(r->groups[player / GROUP].first, 1);
+                __builtin_prefetch(r->groups[player / GROUP].second, 1);
+                if (row > 0)
                         __builtin_prefetch(&r->winners[player], 1);
                 player /= GROUP;
         }

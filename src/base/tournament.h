@@ -15,10 +15,18 @@ typedef struct TqTournamentKey {
 #define TQ_TOURNAMENT_NONE UINT32_MAX
 #define TQ_TOURNAMENT_ROWS 8 /* 8^8 players: 16 million */
 
+#define TQ_TOURNAMENT_GROUP                                                                        \
+        8 /* first parts in a cache line; the second ones are the line beside                      \
+           */
+
+typedef struct TqTournamentGroup {
+        uint64_t first[TQ_TOURNAMENT_GROUP], second[TQ_TOURNAMENT_GROUP];
+} TqTournamentGroup;
+
 /* A row of groups: of the players, of the winners of their groups, and so on. */
 typedef struct TqTournamentRow {
-        uint64_t *first, *second;
-        uint32_t *winners; /* of the first row: none, a player is its number */
+        TqTournamentGroup *groups;
+        uint32_t *winners; /* of the first row nobody reads them: a player is its number */
 } TqTournamentRow;
 
 typedef struct TqTournament {

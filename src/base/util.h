@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TQ_CLEANUP(f)        __attribute__((cleanup(f)))
@@ -82,6 +83,13 @@ static inline int tq_make_room(void **items, size_t n, size_t *allocated, size_t
         *items = bigger;
         *allocated = more;
         return 0;
+}
+
+/* Zeroed, from the beginning of a cache line on: who reads part of it fetches as few as can be. */
+static inline void *tq_calloc_lines(size_t size) {
+        void *p = aligned_alloc(64, (size + 63) / 64 * 64);
+
+        return p ? memset(p, 0, size) : NULL;
 }
 
 /* Saturating: a sum of times or counters must never wrap to a small number. */

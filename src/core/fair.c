@@ -115,9 +115,10 @@ void tq_fair_learn(TqAverages **a, uint64_t name, const TqUse *use) {
         average(&of_name->use, use);
 }
 
-void tq_fair_prefetch(const TqAverages *a, uint64_t name) {
-        if (a)
-                __builtin_prefetch(&a->names[name % TQ_FAIR_NAMES]);
+_Static_assert(sizeof(Average) == TQ_FAIR_PLACE_BYTES, "what predict() looks at first");
+
+const void *tq_fair_place(const TqAverages *a, uint64_t name) {
+        return a ? &a->names[name % TQ_FAIR_NAMES] : NULL;
 }
 
 const TqUse *tq_fair_predict(const TqAverages *a, uint64_t name) {

@@ -44,8 +44,9 @@ TqAverages *tq_fair_averages_free(TqAverages *a);
 /* Moves the averages towards what a job of this name has used by a quarter. *a is made when it is
  * first needed; out of memory: nothing is learned. */
 void tq_fair_learn(TqAverages **a, uint64_t name, const TqUse *use);
-/* Asks the memory for what predict() will look at. */
-void tq_fair_prefetch(const TqAverages *a, uint64_t name);
+/* Where predict() will look, for who asks the memory for it; nothing is looked at. */
+#define TQ_FAIR_PLACE_BYTES 40
+const void *tq_fair_place(const TqAverages *a, uint64_t name);
 /* The average of that name, else of all the tenant's jobs, else NULL. */
 const TqUse *tq_fair_predict(const TqAverages *a, uint64_t name);
 

@@ -60,18 +60,18 @@ typedef enum TqLane {
 
 /* The jobs of one priority. */
 typedef struct TqLineLevel {
+        TqList link;
         int priority;
         TqJob *first[_TQ_LANE_MAX];      /* NULL: there is none */
         uint64_t sequence[_TQ_LANE_MAX]; /* of the first; UINT64_MAX: there is none */
         TqList jobs[_TQ_LANE_MAX];       /* of TqJob.waiting: those that came in their order */
         TqHeap returned[_TQ_LANE_MAX];   /* of TqJob.returned: those that came between others */
-        TqList link;
 } TqLineLevel;
 
 typedef struct TqLine {
-        TqList levels;     /* the highest priority first; empty ones are freed */
-        TqLineLevel usual; /* priority 0: is never freed, and mostly the only one */
+        TqList levels; /* the highest priority first; empty ones are freed */
         uint64_t size;
+        TqLineLevel usual; /* priority 0: is never freed, and mostly the only one */
 } TqLine;
 
 /* A job, or the first job of a name, that must have ended well. */
@@ -183,9 +183,9 @@ struct TqQueue {
         TqList ready; /* in the tenant's ring of queues that could start a job */
         uint64_t concurrency;
         uint64_t running; /* jobs of it in the tenant's active list */
-        TqLine line;
         bool is_paused, is_draining;
         bool is_kept; /* has limits or switches of its own */
+        TqLine line;
 
         uint64_t depth; /* of jobs that wait, or TQ_LIMIT_MAX */
         uint64_t jobs;  /* all that name it: it exists as long as there is one, or it is kept */
@@ -248,9 +248,10 @@ struct TqTenant {
         bool was_parked; /* since its last start */
         bool is_resting; /* OUT, but holds slots: among those of the pool */
         TqWaiting waiting;
-
         TqList dirty;      /* something about it has changed in this step */
         TqList changed;    /* or since tq_scheduler_next_changed() named it */
+        uint64_t begun_at; /* as TqScheduler.begun_at, of its own jobs */
+
         TqPresence was;    /* before a restart, until it is there again */
         uint64_t kept_at;  /* before a restart: up to then its tag has what it used; 0: none */
         TqTreeNode order;  /* PARKED: in the pool's tree */
@@ -265,7 +266,6 @@ struct TqTenant {
         TqQueueLimit *queue_limits;
         size_t n_queue_limits;
         TqLimits limits;         /* effective */
-        uint64_t begun_at;       /* as TqScheduler.begun_at, of its own jobs */
         uint64_t crash_job;      /* whose launch crashed last, and */
         uint64_t crash_at;       /* when; and when one of */
         uint64_t other_crash_at; /* another job did. CLOCK_BOOTTIME usec, 0: never */
@@ -275,8 +275,8 @@ struct TqTenant {
 typedef struct TqPlayer {
         TqTenant *tenant; /* NULL: a free number */
         const TqQueue *queue;
-        const TqJob *job;
-        const TqAverages *averages;
+        const TqJob *job, *after; /* and the one that is then the first */
+        const void *average;
 } TqPlayer;
 
 /* Slots that only its tenants use. The first one, "shared", is everybody else's. */

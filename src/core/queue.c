@@ -47,7 +47,7 @@ int tq_queue_ensure(TqTenant *t, const char *name, uint64_t now, TqQueue **ret) 
                 *ret = q;
                 return 0;
         }
-        q = calloc(1, sizeof(*q));
+        q = tq_calloc_lines(sizeof(*q));
         if (!q)
                 return -ENOMEM;
         t->n_queues++;

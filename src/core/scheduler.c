@@ -101,7 +101,7 @@ static int dispatch_pool(TqScheduler *s, TqPool *p, uint64_t now, TqActions *act
                 int r = tq_state_reserve(actions, 1);
 
                 if (p->running + 1 < p->slots)
-                        tq_turn_prefetch(p, job);
+                        tq_turn_prefetch(p, true);
                 /* Its deadline may have come before anybody asked for the time. */
                 if (r >= 0 && tq_model_cold(job)->start_by <= now) {
                         if (s->left == 0)
@@ -143,7 +143,7 @@ static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActio
         int r;
 
         for (size_t i = 0; i < s->n_pools; i++)
-                tq_turn_prefetch(&s->pools[i], NULL);
+                tq_turn_prefetch(&s->pools[i], false);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
         r = tq_state_reserve(actions, 2);

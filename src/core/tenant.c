@@ -35,7 +35,7 @@ TqTenant *tq_tenant_free(TqTenant *t) {
 }
 
 static TqTenant *tenant_new(TqScheduler *s, uint32_t id) {
-        TqTenant *t = calloc(1, sizeof(*t));
+        TqTenant *t = tq_calloc_lines(sizeof(*t));
 
         if (!t)
                 return NULL;

@@ -106,31 +106,32 @@ static bool tenant_fits(const TqTreeNode *node, const void *data) {
         return need_fits(tenant_of(node)->need[n->kind], n->free);
 }
 
+/* To the second-level cache, which takes more at a time than the first. */
 static void prefetch(const void *object, size_t size) {
         const char *from = (const char *)object - (uintptr_t)object % 64;
 
         for (const char *at = from; object && at < (const char *)object + size; at += 64)
-                __builtin_prefetch(at);
+                __builtin_prefetch(at, 0, 2);
 }
 
 /* With ten thousand tenants and a million jobs nothing of who is next is in a cache: tenant, queue
  * and job would be waited for one after the other. They are asked for now, all at once, and are
- * there when the event that makes room has been applied. */
-void tq_turn_prefetch(const TqPool *p, const TqJob *starts) {
-        uint32_t i = starts ? tq_tournament_runner_up(&p->ready) : tq_tournament_winner(&p->ready);
+ * there when the event that makes room has been applied, or what starts before has. No more than
+ * is looked at: so many lines are as many as can be asked for at a time. */
+void tq_turn_prefetch(const TqPool *p, bool is_next_but_one) {
+        uint32_t i = is_next_but_one ? tq_tournament_runner_up(&p->ready)
+                                     : tq_tournament_winner(&p->ready);
         const TqPlayer *next;
 
-        /* Its tenant may be next once more. */
-        if (starts)
-                prefetch(TQ_LIST_ENTRY(starts->waiting.next, TqJob, waiting), sizeof(TqJob));
         if (i == TQ_TOURNAMENT_NONE)
                 return;
         next = &p->players[i];
         tq_tournament_prefetch(&p->ready, i);
-        prefetch(next->tenant, offsetof(TqTenant, order));
-        prefetch(next->queue, offsetof(TqQueue, depth));
+        prefetch(next->tenant, offsetof(TqTenant, was));
+        prefetch(next->queue, offsetof(TqQueue, line.usual.returned[TQ_LANE_SHORT]));
         prefetch(next->job, sizeof(TqJob));
-        prefetch(next->averages, sizeof(void *));
+        prefetch(next->after, offsetof(TqJob, memory_bytes));
+        prefetch(next->average, TQ_FAIR_PLACE_BYTES);
 }
 
 /* Hints only: they may be out of date. */
@@ -138,9 +139,12 @@ static void hint(TqTenant *t) {
         TqPlayer *player = &t->pool->players[t->player];
         const TqList *first = tq_list_first(&t->ready_queues);
 
-        player->averages = t->averages;
         player->queue = first ? TQ_LIST_ENTRY((TqList *)first, TqQueue, ready) : NULL;
         player->job = player->queue ? tq_line_first(&player->queue->line, false) : NULL;
+        if (!player->job)
+                return;
+        player->after = TQ_LIST_ENTRY(player->job->waiting.next, TqJob, waiting);
+        player->average = tq_fair_place(t->averages, player->job->name);
 }
 
 /* A tenant's job that starts, were it its turn: its queues take turns. */
@@ -153,7 +157,6 @@ static TqJob *job_of(const TqScheduler *s, const TqTenant *t, const Need *n) {
 
                 if (!job || !need_fits(job->memory_bytes, n->free))
                         continue;
-                tq_fair_prefetch(t->averages, job->name);
                 if (s->policy.policy != TQ_POLICY_FIFO)
                         return job;
                 if (!best || job->sequence < best->sequence)

@@ -15,9 +15,8 @@ void tq_turn_leave(TqTenant *t);
 TqJob *tq_turn_next(TqScheduler *s, TqPool *p, uint64_t now);
 /* The same, and changes nothing: perhaps by looking at all tenants. */
 const TqJob *tq_turn_peek(const TqScheduler *s, const TqPool *p, uint64_t now);
-/* Asks the memory for what the next start will look at; or, with the job that is about to start,
- * what the one after it will. */
-void tq_turn_prefetch(const TqPool *p, const TqJob *starts);
+/* Asks the memory for what the next start will look at, or the next but one. */
+void tq_turn_prefetch(const TqPool *p, bool is_next_but_one);
 /* The job that memory was kept for does not start: its tenant pays for what others left to it. */
 void tq_turn_give_up_memory(TqScheduler *s);
 /* Remembers who can't start for want of memory; after the starts of a step. */

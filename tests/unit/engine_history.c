@@ -32,6 +32,9 @@ static void put_job(uint64_t id, bool is_dead) {
         apply(&done);
 }
 
+/* What all tenants may keep together; 0: as it is by default. */
+static uint64_t jobs_total;
+
 /* Jobs 1 to n of acme, which have ended, of a byte each; the first is a dead letter. */
 static void begin_with(uint64_t n, uint64_t jobs, uint64_t jobs_kept, uint64_t jobs_bytes) {
         static const uint8_t boot[16];
@@ -49,6 +52,7 @@ static void begin_with(uint64_t n, uint64_t jobs, uint64_t jobs_kept, uint64_t j
         host.retention.jobs = jobs;
         host.retention.jobs_kept = jobs_kept;
         host.retention.jobs_bytes = jobs_bytes;
+        host.retention.jobs_total = jobs_total > 0 ? jobs_total : host.retention.jobs_total;
         settings_hear_host(p->settings, &host);
         ck_assert_int_eq(history_new(p->loop, fake_commit(), p->tenants, p->settings,
                                      feed_scheduler(p->feed), &history),
@@ -92,6 +96,17 @@ START_TEST(by_number) {
         ck_assert(!history_is_forgetting(history, 7));
         fake_commit_all(0);
         ck_assert(!history_is_forgetting(history, 2));
+        finish();
+}
+END_TEST
+
+/* Nine of the ten are no dead letters. */
+START_TEST(by_number_of_all) {
+        uint64_t first = 0;
+
+        jobs_total = 8 + (uint64_t)_i;
+        begin(10, 10, 1);
+        ck_assert_uint_eq(forgets(&first), _i == 0 ? 1 : 0);
         finish();
 }
 END_TEST
@@ -200,6 +215,7 @@ static void fill(Suite *s) {
         TCase *c = unit_case(s, "history");
 
         tcase_add_test(c, by_number);
+        tcase_add_loop_test(c, by_number_of_all, 0, 2);
         tcase_add_test(c, by_bytes);
         tcase_add_test(c, kept_by_bytes);
         tcase_add_test(c, counted);
