@@ -64,15 +64,15 @@ static void set_key(const TqTournamentRow *row, uint32_t i, TqTournamentKey key)
         row->groups[i / GROUP].second[i % GROUP] = key.second;
 }
 
-static uint32_t winner_at(const TqTournament *t, unsigned row, uint32_t i) {
-        return row > 0 ? t->rows[row].winners[i] : i;
+static uint32_t winner_at(const TqTournament *t, const TqTournamentRow *row, uint32_t i) {
+        return row == t->rows ? i : row->winners[i];
 }
 
 /* The best of a group goes one row up. Whether anything is new there. */
 static bool play(TqTournament *t, unsigned row, uint32_t group) {
         TqTournamentRow *to = &t->rows[row + 1];
         uint32_t at = group * GROUP + best_of(&t->rows[row].groups[group]);
-        uint32_t winner = winner_at(t, row, at);
+        uint32_t winner = winner_at(t, &t->rows[row], at);
         TqTournamentKey key = key_at(&t->rows[row], at), before = key_at(to, group);
 
         if (to->winners[group] == winner && before.first == key.first &&
@@ -170,7 +170,7 @@ uint32_t tq_tournament_runner_up(const TqTournament *t) {
                 if (!tq_tournament_before(&key, &least))
                         continue;
                 least = key;
-                best = winner_at(t, row, at / GROUP * GROUP + i);
+                best = winner_at(t, &t->rows[row], at / GROUP * GROUP + i);
         }
         return least.first == UINT64_MAX ? TQ_TOURNAMENT_NONE : best;
 }
