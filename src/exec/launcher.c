@@ -18,6 +18,10 @@
  * What is inherited by a fork and is the same for all of them, it does once: a launch does the
  * rest. */
 
+/* What a request brings, and a pidfd. Not all numbers: the kernel would go through a table that is
+ * as large as the supervisor's was. */
+#define LAST_FD (TQ_LAUNCHER_OTHERS + TQ_LAUNCH_MOST + 1)
+
 typedef struct Request {
         TqLaunchRequest said;
         bool is_whole; /* its descriptors have the numbers that they are to have */
@@ -126,7 +130,7 @@ const TqPlan *launcher_run(const TqPlan *own) {
                 /* A clone3(2) that failed may have left a number. */
                 if (answer((pid_t)TQ_MAX(pid, 0L), (int)TQ_MIN(pid, 0L), pid > 0 ? pidfd : -EBADF) <
                             0 ||
-                    close_range(TQ_LAUNCHER_SOCKET + 1, ~0U, 0) < 0)
+                    close_range(TQ_LAUNCHER_SOCKET + 1, LAST_FD, 0) < 0)
                         break;
         }
         return NULL;

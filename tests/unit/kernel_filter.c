@@ -289,7 +289,7 @@ static const CallRow engine_rows[] = {
         { CALL(socketpair), { AF_UNIX, SOCK_STREAM, 0, 0 }, EFAULT },
         { CALL(socketpair), { AF_INET, SOCK_STREAM, 0, 0 }, ENOSYS },
         { CALL(socketpair), { AF_TIPC, SOCK_STREAM, 0, 0 }, ENOSYS },
-        { CALL(memfd_create), {}, ENOSYS },
+        { CALL(memfd_create), {}, EFAULT },
         { CALL(mount), {}, EPERM },
         { CALL(ptrace), {}, EPERM },
         { CALL(bpf), {}, EPERM },

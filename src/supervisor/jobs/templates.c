@@ -19,8 +19,10 @@
  * those that ran a job last, or run one, is it kept. A template is what its paths were when it was
  * built: whatever changes them, or the host's mounts, makes another generation. */
 
-#define KEPT_MOST 256
-#define LOOKS     8 /* for one to drop, at each launch */
+#define LOOKS         8 /* for one to drop, at each launch */
+#define KEPT_LEAST    64
+#define KEPT_SHARE    64                    /* so much of the memory, at most, is for what is kept */
+#define NETWORK_BYTES (UINT64_C(256) << 10) /* of the kernel's; 160 to 200 KiB were measured */
 
 struct Templates {
         const Host *host;
@@ -64,9 +66,11 @@ static void drop(Templates *ts, Entry *e) {
 /* A network has an address, though nothing runs there: half of them are for others, since the
  * kernel takes its time to take a network down. */
 static size_t kept_most(const Templates *ts) {
-        size_t networks = tq_outbound_networks(&ts->host->config.outbound);
+        uint64_t networks = tq_outbound_networks(&ts->host->config.outbound);
+        uint64_t fit = ts->host->memory_bytes / KEPT_SHARE / NETWORK_BYTES;
 
-        return TQ_MIN((size_t)KEPT_MOST, TQ_MAX(networks / 2, (size_t)1));
+        return (size_t)TQ_MIN(TQ_MAX(fit, (uint64_t)KEPT_LEAST),
+                              TQ_MAX(networks / 2, (uint64_t)1));
 }
 
 static void use(Templates *ts, Entry *e) {
