@@ -184,7 +184,7 @@ $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_a
 .PRECIOUS: $(BUILD)/unit/%.o
 
 check: $(UNIT_PROGRAMS) all
-	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS)
+	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) tests/models/models
 ifneq ($(SAN),)
 	@if [ "$$(id -u)" = 0 ]; then BUILD=$(BUILD) SAN=$(SAN) tests/system/run; \
 	else echo "system tests under sanitizers: skipped, they need root"; fi

@@ -13,7 +13,7 @@
  *   done, none any        a launch that nobody recorded: aborted, forgotten
  *
  * "running" was committed before the barrier was released, so a queued job's launch has not
- * executed anything, and a running one's may have; its record tells (models: start protocol). */
+ * executed anything, and a running one's may have; its record tells (tests/models/start.pml). */
 
 /* A queued job that waits for an old launch to leave. */
 typedef struct Deferred {

@@ -24,7 +24,8 @@
  *             AT_DOOR      a limit refuses it for now; the engine asks for it again
  *
  * and when the engine is gone, all are KEPT, and handed over to the next one. A crash between the
- * engine's commit and the removal is settled by the number, which is unique in the ledger. One
+ * engine's commit and the removal is settled by the number, which is unique in the ledger
+ * (tests/models/claim.pml). One
  * whose directory belongs to somebody else by now is FOREIGN: its file stays in .claims, and is
  * looked at again when owner or submitters may be others.
  *
