@@ -3,6 +3,7 @@
 # make                       build everything below build/
 # make check                 unit tests (no root needed); with SAN= also the system tests, if root
 # make lint                  layers, format, static analysis
+# make fuzz SECONDS=60        libFuzzer, each target for so long
 # make analyze               gcc -fanalyzer
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
@@ -181,10 +182,22 @@ $(BUILD)/unit/exec/%.o: src/exec/%.c
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
 # It says which allocation fails.
 $(BUILD)/unit/core_nomem: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc,-Wl,--wrap=$(f))
-.PRECIOUS: $(BUILD)/unit/%.o
+.PRECIOUS: $(BUILD)/unit/%.o $(BUILD)/fuzz/%.o
 
-check: $(UNIT_PROGRAMS) all
-	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) tests/models/models
+# What hostile bytes are thrown at. Without FUZZER, which is the compiler's flag that brings one, they replay tests/corpus.
+FUZZ_SHARED := fuzz replay
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/fuzz_%,$(filter-out $(FUZZ_SHARED:%=tests/fuzz/%.c),$(wildcard tests/fuzz/*.c)))
+$(BUILD)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/fuzz $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/fuzz.o $(if $(FUZZER),,$(BUILD)/fuzz/replay.o) $(ALL_BELOW)
+	$(CC) $(LDFLAGS) $(FUZZER) $^ $(PKG_LIBS) -o $@
+fuzz-programs: $(FUZZ_PROGRAMS)
+fuzz:
+	@scripts/fuzz $(SECONDS)
+
+check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) all
+	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) tests/models/models
 ifneq ($(SAN),)
 	@if [ "$$(id -u)" = 0 ]; then BUILD=$(BUILD) SAN=$(SAN) tests/system/run; \
 	else echo "system tests under sanitizers: skipped, they need root"; fi

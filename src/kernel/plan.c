@@ -72,10 +72,26 @@ static bool lies_inside(const TqPlan *p, uint32_t offset, uint64_t size) {
         return offset >= sizeof(*p) && offset <= p->size && size <= p->size - offset;
 }
 
+static int check(const TqPlan *p, uint64_t size) {
+        if (p->magic != TQ_PLAN_MAGIC)
+                return -EBADMSG;
+        if (p->version != TQ_PLAN_VERSION)
+                return -EPROTONOSUPPORT;
+        if (p->size != size || p->n_rlimits > TQ_PLAN_RLIMITS || p->n_keep > TQ_PLAN_KEEP_MAX ||
+            !lies_inside(p, p->filter_offset, (uint64_t)p->n_filter * sizeof(struct sock_filter)) ||
+            !lies_inside(p, p->watch_offset, (uint64_t)p->n_watch * sizeof(struct sock_filter)) ||
+            !lies_inside(p, p->groups_offset, (uint64_t)p->n_groups * sizeof(gid_t)) ||
+            !lies_inside(p, p->body_offset, p->body_size) ||
+            !lies_inside(p, p->paths_offset, p->paths_size) || p->network >= _TQ_NETWORK_MAX ||
+            (p->network == TQ_NETWORK_OUTBOUND && (p->outbound.bits < 8 || p->outbound.bits > 30)))
+                return -EBADMSG;
+        return 0;
+}
+
 int tq_plan_map(int fd, const TqPlan **ret) {
         const TqPlan *p;
         struct stat st;
-        int seals;
+        int seals, r;
 
         seals = fcntl(fd, F_GET_SEALS);
         if (seals < 0)
@@ -89,21 +105,12 @@ int tq_plan_map(int fd, const TqPlan **ret) {
         p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
                 return tq_errno();
-        if (p->magic != TQ_PLAN_MAGIC)
-                return -EBADMSG;
-        if (p->version != TQ_PLAN_VERSION)
-                return -EPROTONOSUPPORT;
-        if (p->size != (uint64_t)st.st_size || p->n_rlimits > TQ_PLAN_RLIMITS ||
-            p->n_keep > TQ_PLAN_KEEP_MAX ||
-            !lies_inside(p, p->filter_offset, (uint64_t)p->n_filter * sizeof(struct sock_filter)) ||
-            !lies_inside(p, p->watch_offset, (uint64_t)p->n_watch * sizeof(struct sock_filter)) ||
-            !lies_inside(p, p->groups_offset, (uint64_t)p->n_groups * sizeof(gid_t)) ||
-            !lies_inside(p, p->body_offset, p->body_size) ||
-            !lies_inside(p, p->paths_offset, p->paths_size) || p->network >= _TQ_NETWORK_MAX ||
-            (p->network == TQ_NETWORK_OUTBOUND && (p->outbound.bits < 8 || p->outbound.bits > 30)))
-                return -EBADMSG;
-        *ret = p;
-        return 0;
+        r = check(p, (uint64_t)st.st_size);
+        if (r < 0)
+                (void)munmap((void *)p, (size_t)st.st_size);
+        else
+                *ret = p;
+        return r;
 }
 
 /* The terminated string at *p, which moves behind it; NULL if there is no terminator before end. */

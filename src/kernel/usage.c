@@ -33,6 +33,8 @@ static uint64_t read_cpu_max(int fd) {
 }
 
 /* "some avg10=12.34 avg60=…": per cent with two digits behind the point. */
+#define HUNDRED_PERCENT 10000 /* in hundredths of one, as it is written */
+
 static uint64_t read_pressure(int fd, const char *file) {
         static const char word[] = "some avg10=";
         char text[256];
@@ -42,7 +44,8 @@ static uint64_t read_pressure(int fd, const char *file) {
             strncmp(text, word, strlen(word)) != 0)
                 return TQ_UNKNOWN;
         text[strcspn(text + strlen(word), " ") + strlen(word)] = '\0';
-        return tq_parse_decimal(text + strlen(word), 2, &v) < 0 ? TQ_UNKNOWN : v / 10;
+        return tq_parse_decimal(text + strlen(word), 2, &v) < 0 || v > HUNDRED_PERCENT ? TQ_UNKNOWN
+                                                                                       : v / 10;
 }
 
 void tq_usage_read(int fd, TqUsage *ret) {

@@ -98,9 +98,13 @@ static const struct {
         const char *text;
         uint64_t want;
 } pressures[] = {
-        { "some avg10=0.09 avg60=0.00\n", 0 },          { "some avg10=0.10", 1 },
-        { "full avg10=5.00 avg60=0.00\n", TQ_UNKNOWN }, { "some avg10=\n", TQ_UNKNOWN },
-        { "some avg10=-1.00 \n", TQ_UNKNOWN },          { "some", TQ_UNKNOWN },
+        { "some avg10=100.01 avg60=0.00\n", TQ_UNKNOWN },
+        { "some avg10=0.09 avg60=0.00\n", 0 },
+        { "some avg10=0.10", 1 },
+        { "full avg10=5.00 avg60=0.00\n", TQ_UNKNOWN },
+        { "some avg10=\n", TQ_UNKNOWN },
+        { "some avg10=-1.00 \n", TQ_UNKNOWN },
+        { "some", TQ_UNKNOWN },
 };
 
 START_TEST(pressure) {
