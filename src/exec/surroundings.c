@@ -168,7 +168,8 @@ int surroundings_of_job(const TqPlan *plan) {
         if (setsid() < 0)
                 return tq_errno();
         memset(&all, 0xFF, sizeof(all)); /* those of its cpuset, in the end */
-        /* Who forks us may have been given others from outside, by renice(1) of all that is root's. */
+        /* Who forks us may have been given others from outside, by renice(1) of all that is root's.
+         */
         if (sched_setaffinity(0, sizeof(all), &all) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0 ||
             syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0) < 0)
                 return tq_errno();

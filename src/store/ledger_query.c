@@ -90,11 +90,11 @@ static const char *const queries[_Q_MAX] = {
                 " verdict = ?6, ended_usec = ?7, stop = coalesce(?8, stop), held = 0, retry_usec = "
                 "NULL, dead = ?9"
                 " WHERE id = ?1",
-        [Q_DONE_ATTEMPT] =
-                "UPDATE attempts SET started_usec = ?3, ended_usec = ?4, run_usec = ?5,"
-                " verdict = ?6, cpu_usec = ?7, memory_peak_bytes = ?8, oom_kills = ?9,"
-                " io_read_bytes = ?10, io_write_bytes = ?11, pids_peak = ?12,"
-                " pids_denied = ?13, dropped_bytes = ?14, silent = ?15 WHERE job = ?1 AND attempt = ?2",
+        [Q_DONE_ATTEMPT] = "UPDATE attempts SET started_usec = ?3, ended_usec = ?4, run_usec = ?5,"
+                           " verdict = ?6, cpu_usec = ?7, memory_peak_bytes = ?8, oom_kills = ?9,"
+                           " io_read_bytes = ?10, io_write_bytes = ?11, pids_peak = ?12,"
+                           " pids_denied = ?13, dropped_bytes = ?14, silent = ?15 WHERE job = ?1 "
+                           "AND attempt = ?2",
         [Q_KEEP] = "UPDATE jobs SET keep_usec = " IN_CLAIMS " WHERE claim = ?1",
 /* What history has read of it some time ago still holds: it has not run again, and is not to be
  * kept for another reason. */

@@ -46,7 +46,8 @@ static int add_row(sqlite3_stmt *s, TqTable *t) {
         "j.code = 0"                                                                               \
         "  THEN NULL ELSE j.code END AS code, j.stop, a.cpu_usec,"                                 \
         " a.memory_peak_bytes, a.oom_kills, a.io_read_bytes, a.io_write_bytes, a.pids_peak,"       \
-        " a.pids_denied, a.dropped_bytes, a.silent, j.correlation_id, j.labels, j.trace_parent, j.key,"      \
+        " a.pids_denied, a.dropped_bytes, a.silent, j.correlation_id, j.labels, j.trace_parent, "  \
+        "j.key,"                                                                                   \
         " j.submitter_uid,"                                                                        \
         " j.held, j.deadline_usec, j.after, j.failures, j.retry_usec, j.dead,"                     \
         " j.tenant AS tenant_id, a.released_usec, NULL AS memory_bytes, NULL AS wait_reason "

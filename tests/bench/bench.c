@@ -298,8 +298,10 @@ static void print_all(sd_bus *bus, const char *supervisor, const char *engine) {
 }
 
 static int usage(void) {
-        (void)fprintf(stderr, "usage: bench [-r JOBS | -n JOBS | -d JOBS | -l JOBS] [-t TENANTS] [-f FLOOD] "
-                              "SPOOL LOGS SOCKET CGROUP NOOP PID PID FIRST-UID\n");
+        (void)fprintf(
+                stderr,
+                "usage: bench [-r JOBS | -n JOBS | -d JOBS | -l JOBS] [-t TENANTS] [-f FLOOD] "
+                "SPOOL LOGS SOCKET CGROUP NOOP PID PID FIRST-UID\n");
         return 2;
 }
 

@@ -26,8 +26,9 @@ static int forked(const TqPlan *plan) {
         const struct dirent *e;
 
         tq_buffer_printf(&said, "job %u pid %d", (unsigned)plan->job, getpid() == 1);
-        tq_buffer_printf(&said, " chances %d", prctl(PR_CAPBSET_READ, 0, 0, 0, 0) != 0 ||
-                                                       !prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+        tq_buffer_printf(&said, " chances %d",
+                         prctl(PR_CAPBSET_READ, 0, 0, 0, 0) != 0 ||
+                                 !prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
         tq_buffer_printf(&said, " fifo %d fds", sched_getscheduler(0) == SCHED_FIFO);
         while (dir && (e = readdir(dir)))
                 if (e->d_name[0] != '.' && atoi(e->d_name) != dirfd(dir))

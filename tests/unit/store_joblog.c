@@ -302,8 +302,8 @@ static ino_t inode_of(int dir_fd, const char *name) {
 
 static void make_pair(int dir_fd, uint64_t job, bool is_kept, int ret[_TQ_STREAM_MAX]) {
         for (int i = 0; i < _TQ_STREAM_MAX; i++)
-                ck_assert_int_ge(
-                        ret[i] = tq_joblog_create(dir_fd, job, 1, (TqStream)i, is_kept), 0);
+                ck_assert_int_ge(ret[i] = tq_joblog_create(dir_fd, job, 1, (TqStream)i, is_kept),
+                                 0);
 }
 
 static void make_closed_pair(int dir_fd, uint64_t job) {

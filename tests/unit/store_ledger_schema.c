@@ -166,7 +166,8 @@ END_TEST
 
 /* What versions 12 and 13 have added is not there, as before them. */
 static void make_version_11(const char *path) {
-        execute(path, "ALTER TABLE attempts DROP COLUMN silent; DROP TRIGGER lineage_gone; DROP TABLE lineage; DROP TABLE rollouts;"
+        execute(path, "ALTER TABLE attempts DROP COLUMN silent; DROP TRIGGER lineage_gone; DROP "
+                      "TABLE lineage; DROP TABLE rollouts;"
                       "ALTER TABLE jobs DROP COLUMN trace_parent; PRAGMA user_version=11");
 }
 

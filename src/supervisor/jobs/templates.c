@@ -21,7 +21,7 @@
 
 #define LOOKS         8 /* for one to drop, at each launch */
 #define KEPT_LEAST    64
-#define KEPT_SHARE    64                    /* so much of the memory, at most, is for what is kept */
+#define KEPT_SHARE    64 /* so much of the memory, at most, is for what is kept */
 #define NETWORK_BYTES (UINT64_C(256) << 10) /* of the kernel's; 160 to 200 KiB were measured */
 
 struct Templates {
@@ -69,8 +69,7 @@ static size_t kept_most(const Templates *ts) {
         uint64_t networks = tq_outbound_networks(&ts->host->config.outbound);
         uint64_t fit = ts->host->memory_bytes / KEPT_SHARE / NETWORK_BYTES;
 
-        return (size_t)TQ_MIN(TQ_MAX(fit, (uint64_t)KEPT_LEAST),
-                              TQ_MAX(networks / 2, (uint64_t)1));
+        return (size_t)TQ_MIN(TQ_MAX(fit, (uint64_t)KEPT_LEAST), TQ_MAX(networks / 2, (uint64_t)1));
 }
 
 static void use(Templates *ts, Entry *e) {

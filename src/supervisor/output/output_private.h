@@ -28,11 +28,11 @@ struct Store {
         TqLogPage *page; /* NULL: nothing was launched yet */
         int page_fd;
         unsigned n_spares; /* pairs of empty files, for the next launches: store/joblog.h */
-        bool is_known;    /* what is there */
-        bool was_tried;   /* to know it at once */
-        bool is_stuck;    /* it has more than it may, and nothing may go until an attempt ends */
-        OutputSum sum;    /* of what is there, */
-        uint64_t written; /* when so much had been written by its page */
+        bool is_known;     /* what is there */
+        bool was_tried;    /* to know it at once */
+        bool is_stuck;     /* it has more than it may, and nothing may go until an attempt ends */
+        OutputSum sum;     /* of what is there, */
+        uint64_t written;  /* when so much had been written by its page */
         Said said;
         bool has_told_bytes; /* so it was, and some of those who wrote then may not have ended */
         bool has_said_keep;
