@@ -4,6 +4,7 @@
 # make check                 unit tests (no root needed); with SAN= also the system tests, if root
 # make lint                  layers, format, static analysis
 # make fuzz SECONDS=60        libFuzzer, each target for so long
+# make crash EVERY=1         our processes are killed at each of their system calls (root)
 # make analyze               gcc -fanalyzer
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
@@ -195,6 +196,8 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/fuzz.o $(if $(FUZZER),,$(B
 fuzz-programs: $(FUZZ_PROGRAMS)
 fuzz:
 	@scripts/fuzz $(SECONDS)
+crash: all
+	@for target in supervisor engine launcher; do BUILD=$(BUILD) tests/crash/crash -e $(or $(EVERY),1) $$target || exit 1; done
 
 check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) all
 	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) tests/models/models

@@ -131,7 +131,7 @@ static int begin(TqLauncher *l) {
         if (r < 0)
                 return r;
         l->fd = tq_take_fd(&ours);
-        theirs = tq_close(theirs); /* so that its end is told */
+        (void)tq_close(tq_take_fd(&theirs)); /* so that its end is told */
         r = hear_ready(l);
         if (r < 0)
                 stop(l);

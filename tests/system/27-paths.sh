@@ -30,7 +30,7 @@ has() {
         } >"$D/stage/has"
         job=$(ctl submit -t acme "$D/stage/has")
         verdict "$job" >"$D/stage/verdict"
-        cat "$D/logs/acme/$job".1.{out,err} | tr '\n' '|'
+        ctl logs "$job" 2>&1 | tr '\n' '|'
         cat "$D/stage/verdict"
 }
 

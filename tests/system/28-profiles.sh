@@ -38,7 +38,7 @@ under() {
         local job
         job=$(ctl run --profile "$1" -t "$2" -- "$D/payload/call" "${@:3}")
         verdict "$job" >"$D/stage/verdict"
-        cat "$D/logs/$2/$job.1.out" "$D/stage/verdict" | xargs
+        ctl logs "$job" 2>/dev/null | cat - "$D/stage/verdict" | xargs
 }
 
 # ptrace 101, mount 165, socket 41, clone3 435, getpid 39

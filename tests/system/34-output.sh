@@ -284,13 +284,13 @@ silent() {
 
 # How often a job's output can't be shown while it ends: prints what was said then.
 silent_shown() {
-        local i k job
+        local i job
         for i in {1..15}; do
                 job=$(ctl run -t acme -- /bin/sleep 0.0$((i % 10)))
                 ctl logs -f "$job" 2>&1 || true
                 job=$(ctl run -t acme -- /bin/sleep 0.05)
                 ctl wait "$job" >/dev/null &
-                for k in {1..8}; do
+                for _ in {1..8}; do
                         ctl logs "$job" 2>&1 || true
                 done
                 wait "$!"

@@ -315,7 +315,7 @@ runs_well() {
 }
 
 has_no_zombies() {
-        [ -z "$(ps -o stat= --ppid "$(d_pid)" | grep Z)" ]
+        ! pgrep -P "$(d_pid)" -r Z >/dev/null
 }
 
 # It forks, and can't say so.
