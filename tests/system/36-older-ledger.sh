@@ -23,6 +23,7 @@ for kind in ("trigger", "view", "index", "table"):
 for (name,) in c.execute("SELECT name FROM pragma_table_info('jobs')").fetchall():
     if name not in columns:
         c.execute(f"ALTER TABLE jobs DROP COLUMN {name}")
+c.execute("ALTER TABLE attempts DROP COLUMN silent")
 c.execute("DROP TABLE limits")
 c.execute("""CREATE TABLE limits(revision INTEGER PRIMARY KEY, time_usec INTEGER NOT NULL, uid INTEGER NOT NULL,
     tenant INTEGER NOT NULL REFERENCES tenants, queue TEXT NOT NULL, name TEXT NOT NULL, old_value TEXT, new_value TEXT,
