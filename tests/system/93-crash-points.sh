@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 . tests/lib.sh
 
 said=$(mktemp)
+work=$(mktemp -d /srv/tqmutant.XXXXXX)
 
 # points EVERY OPTION…
 points() {
@@ -33,11 +34,65 @@ can_fail() {
         t_match "$(cat "$said")" 'not ok openat2:1'
 }
 
+# mutant PROGRAM FILE FROM TO: in $work/bin, with one line of its source changed.
+mutant() {
+        local build=${BUILD:-build} flags
+        rm -rf "${work:?}/bin"
+        mkdir -p "$work/bin" "$work/objects"
+        grep -qF "$3" "src/$2" || t_fail "src/$2 has no line \"$3\" any more"
+        awk -v from="$3" -v to="$4" 'i = index($0, from) { $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } 1' \
+                "src/$2" >"$work/changed.c"
+        read -ra flags <<<"-std=gnu17 -D_GNU_SOURCE -O1 -Isrc -Iinclude $(pkg-config --cflags libsystemd inih sqlite3)"
+        gcc "${flags[@]}" -c "$work/changed.c" -o "$work/changed.o"
+        case $1 in
+        tenantq-engine)
+                read -ra libs <<<"$(make -s --no-print-directory libs)"
+                # shellcheck disable=SC2046 # words
+                gcc "$work/changed.o" $(find "$build/engine" -name '*.o' ! -path "$build/${2%.c}.o") \
+                        "$build"/libtq-{ipc,sim,store,kernel,conf,core,base}.a "${libs[@]}" -o "$work/bin/$1"
+                ;;
+        tenantq-exec)
+                # shellcheck disable=SC2046 # words
+                gcc -static -no-pie "$work/changed.o" \
+                        $(find "$build/static" -name '*.o' ! -name holder.o ! -path "$build/static/${2%.c}.o") -o "$work/bin/$1"
+                ;;
+        esac
+}
+
+# found_out TARGET POINT…: what the mutant does wrong is seen at one of these.
+found_out() {
+        tests/crash/crash -b "$work/bin" "$@" >"$said" 2>&1 && t_fail "nothing was wrong: $(cat "$said")"
+        t_match "$(grep -A 1 '^not ok' "$said")" 'has run 2 times|got|not within'
+}
+
+may_build() {
+        [ "$(id -u)" -eq 0 ] || t_skip "must be root"
+        findmnt -rn -t cgroup2 >/dev/null || t_skip "no cgroup v2 hierarchy is mounted"
+        [ -z "${SAN-}" ] || t_skip "as above"
+        command -v gcc >/dev/null || t_skip "no compiler"
+}
+
+# Effects before they are recorded: what was accepted is lost, or runs again.
+effect_first() {
+        may_build
+        mutant tenantq-engine engine/commit/commit.c "        commit_submit(c, b);" "        batch_perform(b, 0, false); commit_submit(c, b);"
+        found_out engine pwrite64:{1..8}
+}
+
+# The end of whoever launches it lets a job go.
+end_is_go() {
+        may_build
+        mutant tenantq-exec exec/payload.c "n == 0 ? -ECANCELED" "n == 0 ? 0"
+        found_out supervisor sendmsg:{2..9}
+}
+
+t_case "effects before their record are found out" effect_first
+t_case "a barrier that opens by itself is found out" end_is_go
 t_case "tenantqd is killed" points 20 supervisor
 t_case "the engine is killed" points 25 engine
 t_case "the launcher or a job's PID 1 is killed" points 35 launcher
 t_case "the engine's calls fail" points 40 -f EIO engine
 t_case "tenantqd's calls fail" points 40 -f ENOMEM supervisor
 t_case "what is lost is missed" can_fail
-rm -f "$said"
+rm -rf "$said" "$work"
 t_summary
