@@ -89,7 +89,7 @@ says_what_would_go() {
         t_match "$out" '(^|
 )1 limits set live' revisions
         t_match "$out" '(^|
-)4 files of output' output
+)2 files of output' output
         t_match "$out" '(^|
 )6 bytes' bytes
         t_match "$out" '(^|
