@@ -274,6 +274,10 @@ uint64_t tq_scheduler_memory_promised(const TqScheduler *s) {
         return s->memory_promised;
 }
 
+uint64_t tq_scheduler_starting(const TqScheduler *s) {
+        return s->starting;
+}
+
 uint64_t tq_scheduler_slots(const TqScheduler *s, const char *pool, uint64_t reserved) {
         const TqPool *p = tq_pool_by_name(s, pool);
 

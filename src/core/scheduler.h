@@ -75,3 +75,5 @@ const TqPool *tq_scheduler_pool(const TqScheduler *s, size_t i); /* NULL: no mor
 const TqTenant *tq_scheduler_next_changed(TqScheduler *s);
 TqSwitches tq_scheduler_host_switches(const TqScheduler *s);
 uint64_t tq_scheduler_memory_promised(const TqScheduler *s);
+uint64_t
+tq_scheduler_starting(const TqScheduler *s); /* jobs that are launched and do not run yet */

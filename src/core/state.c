@@ -79,6 +79,8 @@ int tq_state_set(TqScheduler *s, TqJob *job, TqJobState state) {
                 job->queue->placed[job->counted]--;
         if (waits && state != TQ_JOB_QUEUED)
                 job->queue->placed[job->counted = job->placed]++;
+        s->starting +=
+                (uint64_t)(state == TQ_JOB_STARTING) - (uint64_t)(job->state == TQ_JOB_STARTING);
         w->jobs += (uint64_t)waits - (uint64_t)waited;
         w->bytes += (uint64_t)job->spool_bytes * waits - (uint64_t)job->spool_bytes * waited;
         w->scheduled +=

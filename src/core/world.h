@@ -27,6 +27,7 @@ struct TqScheduler {
         TqPool pools[2 * TQ_POOLS_MAX]; /* those of before a reload until their tenants move */
         size_t n_pools;
         uint64_t turns;           /* starts so far */
+        uint64_t starting;        /* jobs in TQ_JOB_STARTING */
         TqAverages *averages;     /* of all tenants' jobs */
         uint64_t memory_promised; /* to the jobs that hold a slot */
         TqJob *kept_for;          /* who waits for memory, and shall not for ever */

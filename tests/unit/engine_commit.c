@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fake/fake.h"
 #include "store/reserve.h"
 
 #include "unit.h"
@@ -116,6 +117,58 @@ static void turn(Place *p) {
         ck_assert_int_ge(sd_event_run(p->loop, 0), 0);
         (void)sd_event_source_disable_unref(s);
 }
+
+static bool is_coming(void *data) {
+        (*(int *)data)++;
+        return true;
+}
+
+static void patient_change(Place *p) {
+        TqLedgerOp *op = commit_op_patient(p->commit, TQ_LEDGER_EVENT);
+
+        ck_assert_ptr_nonnull(op);
+        op->kind = "test";
+        op->text = strdup("patient");
+}
+
+/* What is patient goes with what comes next; alone, after some moments; and at once if nothing is
+ * to come. */
+START_TEST(patience) {
+        Place *p = place();
+        int asked = 0;
+
+        patient_change(p);
+        then(p);
+        turn(p);
+        wait_for(p, 1);
+        commit_on_patience(p->commit, is_coming, &asked);
+        patient_change(p);
+        then(p);
+        turn(p);
+        turn(p);
+        ck_assert_int_gt(asked, 0);
+        ck_assert_uint_eq(commit_mark(p->commit), 1); /* it is still there */
+        change(p, "pressing");
+        then(p);
+        turn(p);
+        ck_assert_uint_eq(commit_mark(p->commit), 0);
+        wait_for(p, 3);
+        patient_change(p);
+        then(p);
+        turn(p);
+        ck_assert_uint_eq(commit_mark(p->commit), 1);
+        fake_now += 2000;
+        wait_for(p, 4);
+        /* Those who leave wait for nobody. */
+        patient_change(p);
+        then(p);
+        turn(p);
+        leave(p);
+        ck_assert_uint_eq(p->n_results, 5);
+        ck_assert_int_eq(p->results[4], -ECANCELED);
+        ck_assert_uint_eq(n_rows(p), 5);
+}
+END_TEST
 
 /* Nothing is performed before it is written. */
 START_TEST(record_before_effect) {
@@ -371,6 +424,7 @@ END_TEST
 static void fill(Suite *s) {
         TCase *t = unit_case(s, "commit");
 
+        tcase_add_test(t, patience);
         tcase_add_test(t, record_before_effect);
         tcase_add_test(t, in_order);
         tcase_add_test(t, rewound);

@@ -45,7 +45,7 @@ static bool make_room(void **items, size_t n, size_t *allocated, size_t size) {
         return true;
 }
 
-TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
+TqLedgerOp *commit_op_patient(Commit *c, TqLedgerOpType type) {
         Batch *b = current(c);
         TqLedgerOp *op;
 
@@ -57,6 +57,14 @@ TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
         *op = (TqLedgerOp){ .type = type,
                             .time_usec = tq_clock_realtime_usec(),
                             .boottime_usec = tq_clock_boottime_usec() };
+        return op;
+}
+
+TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
+        TqLedgerOp *op = commit_op_patient(c, type);
+
+        if (op)
+                c->batch->is_pressing = true;
         return op;
 }
 

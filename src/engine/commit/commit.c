@@ -3,13 +3,15 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/commit/commit_private.h"
 
 /* What a turn of the loop decides is collected as changes of the ledger and effects; the changes
  * are committed in one transaction on the worker's thread, and only when that has succeeded are the
  * effects performed. While one batch is being committed the next one fills: the slower the disk,
- * the larger the batches.
+ * the larger the batches. What nobody hurries for (the end of a job whose slot the next one has
+ * already) waits for what is about to come (that the next one runs) and is committed with it.
  *
  * A commit that fails is not tried again: after a failed fsync the kernel may have dropped the
  * pages, and a second attempt would "succeed" without them. Everything is degraded from then on.
@@ -88,13 +90,29 @@ void commit_submit(Commit *c, Batch *b) {
         tq_worker_submit(c->worker, &b->task, true);
 }
 
+/* Without a timer it does not wait. */
+static bool waits(Commit *c, const Batch *b) {
+        uint64_t now;
+
+        if (b->is_pressing || b->n_ops == 0 || !c->is_coming || !c->is_coming(c->is_coming_data))
+                return false;
+        now = tq_clock_monotonic_usec();
+        if (c->patient_until == 0)
+                c->patient_until = tq_add_u64(now, COMMIT_PATIENCE_USEC);
+        return now < c->patient_until &&
+               sd_event_source_set_time(c->patience_source, c->patient_until) >= 0 &&
+               sd_event_source_set_enabled(c->patience_source, SD_EVENT_ONESHOT) >= 0;
+}
+
 void commit_flush(Commit *c) {
         Batch *b = c->batch;
 
         if (b && c->stalled)
                 batch_perform(b, -ENOSPC, true);
-        if (!b || c->is_committing || c->stalled || !c->worker)
+        if (!b || c->is_committing || c->stalled || !c->worker || waits(c, b))
                 return;
+        c->patient_until = 0;
+        (void)sd_event_source_set_enabled(c->patience_source, SD_EVENT_OFF);
         if (c->flushing && b->n_ops > 0 && c->state == STATE_WELL)
                 c->flushing(c->flushing_data);
         c->batch = NULL;
@@ -115,6 +133,18 @@ static int on_post(sd_event_source *source, void *userdata) {
         (void)source;
         commit_flush(userdata);
         return 0;
+}
+
+static int on_patience(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void)source;
+        (void)usec;
+        commit_flush(userdata);
+        return 0;
+}
+
+void commit_on_patience(Commit *c, bool (*is_coming)(void *data), void *data) {
+        c->is_coming = is_coming;
+        c->is_coming_data = data;
 }
 
 void commit_on_recorded(Commit *c, CommitRecorded recorded, void *data) {
@@ -198,6 +228,11 @@ int commit_start(Commit *c) {
                                       TQ_USEC_PER_SEC / 10, fault_on_probe, c);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->probe_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time(c->event, &c->patience_source, CLOCK_MONOTONIC, 0, 1,
+                                      on_patience, c);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->patience_source, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         r = tq_reserve_make(&c->reserve);
@@ -232,6 +267,7 @@ void commit_leave(Commit *c) {
         c->worker_source = sd_event_source_disable_unref(c->worker_source);
         c->post_source = sd_event_source_disable_unref(c->post_source);
         c->probe_source = sd_event_source_disable_unref(c->probe_source);
+        c->patience_source = sd_event_source_disable_unref(c->patience_source);
         c->worker = tq_worker_free(c->worker);
         /* What there was no room for, then what came during the last commit. */
         may_be = leave_batch(c, c->stalled, true);

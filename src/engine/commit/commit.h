@@ -29,11 +29,12 @@ void commit_leave(Commit *c);
 
 /* One more change, to be filled in. NULL: out of memory, and nothing is recorded any more. */
 TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type);
-/* A text of such a change; NULL stays NULL. 0, or -ENOMEM as above: it would be another change
- * without it. */
+/* The same, of what may wait some moments for another one, if that is about to come: one commit. */
+TqLedgerOp *commit_op_patient(Commit *c, TqLedgerOpType type);
+void commit_on_patience(Commit *c, bool (*is_coming)(void *data), void *data);
+/* A text of such a change; NULL stays NULL. 0, or -ENOMEM as above. */
 int commit_copy(Commit *c, const char *text, char **ret);
-/* One more effect with `size` zeroed bytes (at most COMMIT_DATA_MAX) that are valid until the next
- * call. NULL as above. */
+/* One more effect, with `size` zeroed bytes that are valid until the next call. NULL as above. */
 #define COMMIT_DATA_MAX 64
 void *commit_then(Commit *c, CommitEffect effect, size_t size);
 /* The same, of what can't wait until the disk has room again. */
@@ -41,8 +42,7 @@ void *commit_then_hurry(Commit *c, CommitEffect effect, size_t size);
 /* The renames out of tenants' directories are made durable before this turn's changes. */
 void commit_sync_claims(Commit *c);
 
-/* Told before a commit that has changes is begun, and may add more to it: what need not be durable
- * by itself is written with what is. */
+/* Told before a commit that has changes is begun: what need not be durable may be added to it. */
 void commit_on_flush(Commit *c, void (*flushing)(void *data), void *data);
 
 /* Told what was committed, behind the effects. */

@@ -6,6 +6,8 @@
 
 /* What the files of this room share. */
 
+#define COMMIT_PATIENCE_USEC (2 * TQ_USEC_PER_MSEC)
+
 typedef struct Effect {
         CommitEffect perform; /* NULL: it was */
         bool hurries;
@@ -19,6 +21,7 @@ typedef struct Batch {
         size_t n_ops, allocated_ops;
         Effect *effects;
         size_t n_effects, allocated_effects;
+        bool is_pressing;  /* not all of it is patient */
         bool has_claims;   /* their renames must be durable first */
         bool has_new_log;  /* somebody had removed the ledger's */
         bool took_reserve; /* the disk is full */
@@ -55,6 +58,10 @@ struct Commit {
         void *changed_data;
         CommitRecorded recorded;
         void *recorded_data;
+        bool (*is_coming)(void *data);
+        void *is_coming_data;
+        sd_event_source *patience_source;
+        uint64_t patient_until; /* CLOCK_MONOTONIC; 0: nothing waits */
         void (*flushing)(void *data);
         void *flushing_data;
 };

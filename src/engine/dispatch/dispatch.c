@@ -87,8 +87,9 @@ static void follow_by(Dispatch *d, TqMessageType type, const TqAction *a) {
                                   .handle = t ? t->handle : 0 };
 }
 
+/* The end of a job is patient: its slot is another's already. */
 static TqLedgerOp *record(Dispatch *d, TqLedgerOpType type, const TqAction *a) {
-        TqLedgerOp *op = commit_op(d->commit, type);
+        TqLedgerOp *op = (type == TQ_LEDGER_DONE ? commit_op_patient : commit_op)(d->commit, type);
 
         if (op) {
                 op->job = a->job;
@@ -578,6 +579,13 @@ static void listen(Dispatch *d) {
                 tq_link_on(d->link, messages[i].type, messages[i].handler, d);
 }
 
+/* Of each of them it will be recorded that it runs, as a rule within a millisecond. */
+static bool some_start(void *data) {
+        const Dispatch *d = data;
+
+        return tq_scheduler_starting(feed_scheduler(d->feed)) > 0;
+}
+
 int dispatch_new(sd_event *event, TqLink *link, Commit *commit, Tenants *tenants,
                  Settings *settings, Recovery *recovery, Feed *feed, const DispatchHooks *hooks,
                  Dispatch **ret) {
@@ -617,6 +625,7 @@ int dispatch_new(sd_event *event, TqLink *link, Commit *commit, Tenants *tenants
                 return r;
         }
         listen(d);
+        commit_on_patience(commit, some_start, d);
         *ret = d;
         return 0;
 }
@@ -629,6 +638,7 @@ Dispatch *dispatch_free(Dispatch *d) {
 
         if (!d)
                 return NULL;
+        commit_on_patience(d->commit, NULL, NULL);
         scheduler = feed_scheduler(d->feed);
         while ((job = tq_scheduler_next_job(scheduler, &position)))
                 (void)job_free(job_of(job));

@@ -54,6 +54,16 @@ TqLedgerOp *commit_op(Commit *c, TqLedgerOpType type) {
         return &c->ops[c->n_ops++];
 }
 
+TqLedgerOp *commit_op_patient(Commit *c, TqLedgerOpType type) {
+        return commit_op(c, type);
+}
+
+void commit_on_patience(Commit *c, bool (*is_coming)(void *data), void *data) {
+        (void)c;
+        (void)is_coming;
+        (void)data;
+}
+
 unsigned fake_no_copy;
 
 int commit_copy(Commit *c, const char *text, char **ret) {
