@@ -1206,8 +1206,8 @@ class World:
         number = self.a_job(rng)
         job = self.jobs.get(number)
         user = self.someone(rng, self.owner(number))
-        if job and job.verdict is None:
-            # One that may be long in coming: ask, and go away.
+        # One that may be long in coming, or a file's, whose number we have not heard of yet: ask, and go away.
+        if job.verdict is None if job else 0 < number <= 1000000:
             with contextlib.suppress(Closed, OSError):
                 bus = Bus(self.path, user)
                 bus.send("WaitStart" if "WaitStart" in self.methods and rng.random() < 0.3 else "Wait", "t", number)
