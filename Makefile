@@ -84,7 +84,7 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: FORCE all check lint analyze coverage bench bench-programs vmtest install deb clean libs
+.PHONY: FORCE all check lint analyze coverage fuzz fuzz-programs crash bench bench-programs vmtest install deb clean libs
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c

@@ -37,6 +37,11 @@ int tq_job_sweep(TqScheduler *s, uint64_t now, TqActions *actions) {
         return 0;
 }
 
+static void set_times(TqJobCold *cold, const TqEvent *e) {
+        cold->not_before = e->j.not_before;
+        cold->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
+}
+
 /* What of it is more than a place in the line. */
 static int set_cold(TqJob *job, const TqEvent *e) {
         int r;
@@ -47,8 +52,7 @@ static int set_cold(TqJob *job, const TqEvent *e) {
         r = tq_state_ensure_cold(job);
         if (r < 0)
                 return r;
-        job->cold->not_before = e->j.not_before;
-        job->cold->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
+        set_times(job->cold, e);
         job->cold->failures = e->j.failures;
         job->cold->again_at = e->j.again_at;
         if (!e->j.retry)
@@ -167,8 +171,7 @@ static int on_times(TqScheduler *s, TqJob *job, const TqEvent *e, uint64_t now) 
         r = tq_state_ensure_cold(job);
         if (r < 0)
                 return r;
-        job->cold->not_before = e->j.not_before;
-        job->cold->start_by = e->j.has_start_by ? e->j.start_by : TQ_NEVER;
+        set_times(job->cold, e);
         return tq_state_place(s, job, now);
 }
 

@@ -78,7 +78,9 @@ says_what_would_go() {
         ctl pause acme
         ctl run -t acme -- true >/dev/null
         install -o 61501 /dev/null "$D/spool/acme/file"
+        touch "$D/logs/acme/.spare-7.out"
         out=$(tenant remove acme --dry-run)
+        [ -e "$D/logs/acme/.spare-7.out" ] || t_fail "a trial has removed something"
         t_match "$out" '^0 jobs that run' running
         t_match "$out" '(^|
 )1 jobs that wait' waiting

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -223,6 +224,31 @@ START_TEST(fails) {
 }
 END_TEST
 
+/* What it can't do for any job it says when it begins: with its errno, and not as a fork's. */
+START_TEST(can_t_begin) {
+        int cgroup_fd, plan_fd, pidfd = -EBADF;
+        TqPlan plan = { .mode = TQ_PLAN_JOB, .job = 1 };
+        TqLaunch l = {};
+        bool is_fork = true;
+        char path[256];
+        pid_t pid = 0;
+
+        if (!has_cgroups())
+                unit_skip("must be root, with a cgroup v2 hierarchy");
+        cgroup_fd = make_cgroup(path, sizeof(path));
+        begin();
+        /* Whoever is executed by us may not empty its bounding set. */
+        ck_assert_int_eq(prctl(PR_CAPBSET_DROP, CAP_SETPCAP, 0, 0, 0), 0);
+        plan_fd = tq_plan_seal(&plan, &(TqPlanParts){});
+        ck_assert_int_ge(plan_fd, 0);
+        l = (TqLaunch){ .plan_fd = plan_fd, .cgroup_fd = cgroup_fd };
+        ck_assert_int_eq(tq_launcher_launch(launcher, &l, &pid, &pidfd, &is_fork), -EPERM);
+        ck_assert(!is_fork && pidfd < 0 && pid == 0);
+        ck_assert_ptr_null(tq_launcher_free(launcher));
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
 static void fill(Suite *s) {
         TCase *t = unit_case(s, "launcher");
 
@@ -230,6 +256,7 @@ static void fill(Suite *s) {
         tcase_add_test(t, not_waited_for);
         tcase_add_test(t, launcher_goes);
         tcase_add_test(t, fails);
+        tcase_add_test(t, can_t_begin);
 }
 
 int main(int argc, char *argv[]) {

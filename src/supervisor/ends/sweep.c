@@ -48,12 +48,18 @@ static void leave(TreeFound *f, const char *path) {
                 (void)snprintf(f->why, sizeof(f->why), "%.256s: %s", path, strerror(errno));
 }
 
-/* They are nobody's output. */
-static void remove_spares(const char *name) {
+/* Beside the output. */
+static bool is_no_output(const char *name) {
+        return strcmp(name, LOGS_OWNER) == 0 || tq_joblog_is_spare(name);
+}
+
+static void take_output(const SweepOrder *o, const char *name, const char *trash, TreeFound *f) {
         TQ_CLOSE int fd = tq_fs_open_dir(FD_LOGS, name);
 
+        /* They are not kept with it. */
         if (fd >= 0)
                 tq_joblog_remove_spares(fd);
+        tree_take(FD_LOGS, o->logs, name, trash, f);
 }
 
 static void each_log_dir(const SweepOrder *o, const char *trash, TreeFound *f) {
@@ -66,11 +72,10 @@ static void each_log_dir(const SweepOrder *o, const char *trash, TreeFound *f) {
         }
         while ((e = readdir(dir)))
                 if (is_log_dir(e->d_name, o->name)) {
-                        remove_spares(e->d_name);
                         if (o->kind == SWEEP_REMOVE)
-                                tree_take(FD_LOGS, o->logs, e->d_name, trash, f);
+                                take_output(o, e->d_name, trash, f);
                         else
-                                (void)tree_count(FD_LOGS, e->d_name, LOGS_OWNER, f);
+                                (void)tree_count(FD_LOGS, e->d_name, is_no_output, f);
                 }
 }
 

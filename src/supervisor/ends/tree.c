@@ -45,7 +45,7 @@ static DIR *open_to_read(int fd) {
 typedef struct Gift {
         uid_t from, to; /* TO_NOBODY: it is only looked at */
         gid_t gid;
-        const char *but; /* a name that is left out; NULL: none */
+        TreeIsOurs is_ours; /* what is left out; NULL: nothing */
 } Gift;
 
 #define TO_NOBODY ((uid_t)-1)
@@ -113,7 +113,7 @@ static void walk(int *dir_fd, unsigned depth, const Gift *g, TreeFound *f) {
         }
         *dir_fd = -EBADF;
         while ((r = tq_fs_readdir(dir, &e)) > 0) {
-                if (!is_entry(e->d_name) || (g->but && strcmp(e->d_name, g->but) == 0))
+                if (!is_entry(e->d_name) || (g->is_ours && g->is_ours(e->d_name)))
                         continue;
                 if (f->files >= (g->to == TO_NOBODY ? COUNTED_MOST : GIVEN_MOST)) {
                         f->is_cut = true;
@@ -137,8 +137,8 @@ static int look_through(int parent_fd, const char *name, const Gift *g, TreeFoun
         return 0;
 }
 
-int tree_count(int parent_fd, const char *name, const char *but, TreeFound *f) {
-        return look_through(parent_fd, name, &(Gift){ .to = TO_NOBODY, .but = but }, f);
+int tree_count(int parent_fd, const char *name, TreeIsOurs is_ours, TreeFound *f) {
+        return look_through(parent_fd, name, &(Gift){ .to = TO_NOBODY, .is_ours = is_ours }, f);
 }
 
 int tree_give(int parent_fd, const char *name, uid_t from, uid_t to, gid_t gid, TreeFound *f) {

@@ -19,8 +19,9 @@ typedef struct TreeFound {
 } TreeFound;
 
 /* One that has the name below parent_fd; none is well. Negative errno only of the name itself.
- * but: a name that does not count; NULL: none. */
-int tree_count(int parent_fd, const char *name, const char *but, TreeFound *f);
+ * is_ours: names that do not count; NULL: none. */
+typedef bool (*TreeIsOurs)(const char *name);
+int tree_count(int parent_fd, const char *name, TreeIsOurs is_ours, TreeFound *f);
 
 /* Directories and plain files of `from` become those of `to`. */
 int tree_give(int parent_fd, const char *name, uid_t from, uid_t to, gid_t gid, TreeFound *f);
