@@ -5,6 +5,7 @@
 # make lint                  layers, format, static analysis
 # make fuzz SECONDS=60        libFuzzer, each target for so long
 # make crash EVERY=1         our processes are killed at each of their system calls (root)
+# make power EVERY=1 SEED=1  the power goes at each write of the disk; what it leaves is gone on with (root)
 # make analyze               gcc -fanalyzer
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
@@ -84,7 +85,7 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: FORCE all check lint analyze coverage fuzz fuzz-programs crash bench bench-programs vmtest install deb clean libs
+.PHONY: FORCE all check lint analyze coverage fuzz fuzz-programs crash power bench bench-programs vmtest install deb clean libs
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c
@@ -198,6 +199,8 @@ fuzz:
 	@scripts/fuzz $(SECONDS)
 crash: all
 	@for target in supervisor engine launcher; do BUILD=$(BUILD) tests/crash/crash -e $(or $(EVERY),1) $$target || exit 1; done
+power: all
+	@BUILD=$(BUILD) tests/power/power -e $(or $(EVERY),1) -s $(or $(SEED),1)
 
 check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) all
 	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) tests/models/models

@@ -32,7 +32,8 @@ d_skip_all() {
         exit 0
 }
 
-# d_init [LINE…]: makes the directory and the configuration; LINEs are added to [host].
+# d_init [LINE…]: makes the directory and the configuration; LINEs are added to [host]. D_AT: that very directory, which
+# what is written down of an earlier one speaks of.
 d_init() {
         local mount build=${BUILD:-build} program
         [ "$(id -u)" -eq 0 ] || d_skip_all "must be root"
@@ -50,7 +51,8 @@ d_init() {
                 }
         done
 
-        D=$(mktemp -d /srv/tqtest.XXXXXX) || exit 1 # jobs have a /tmp of their own
+        # Jobs have a /tmp of their own.
+        if [ -n "${D_AT-}" ]; then mkdir "$D_AT" && D=$D_AT; else D=$(mktemp -d /srv/tqtest.XXXXXX); fi || exit 1
         D_CGROUP=$mount/tqtest-$$
         trap d_cleanup EXIT
         trap 'exit 143' TERM INT HUP
