@@ -5,14 +5,14 @@
     python3 blocklog.py LOG unsafe EVERY SEED SUBSETS     those of a disk that never flushes
     python3 blocklog.py LOG image STATE IMAGE             makes the image; prints what had been said by then
 
-LOG is what QEMU's filter blklogwrites writes: the format of dm-log-writes (a superblock; then for each write a header
-of one sector and its data, for each flush a header with the flag). A write to the sector MARKS is no part of the disk:
+LOG is what recorder.py writes: the format of dm-log-writes (a superblock; then for each write a header of one sector
+and its data, for each flush a header with the flag), pages one by one. A write to the sector MARKS is no part of the disk:
 its text was said to somebody, or done, at exactly that place of the log. States are those between the marks "begin" and
 "cut". A state is
 
     N      all that was written before entry N
     S.K    the K-th draw of seed S: power goes before some entry. What came before the last flush is there; of what
-           came after it each write is there, is not, or is there in some of its pages
+           came after it each page is there or is not
     uS.K   the same, and flushes did nothing
 """
 
@@ -22,25 +22,23 @@ import struct
 import sys
 
 SECTOR = 512
-PAGE = 4096
 MARKS = int(os.environ["POWER_MARKS"])  # a sector number
-FLUSH, DISCARD = 1, 4
+FLUSH = 1
 MAGIC = 0x6A736677736872
-UNSAFE_WINDOW = 400  # entries that a host keeps in its memory
+UNSAFE_WINDOW = 1000  # entries that a host keeps in its memory
 
 
 class Entry:
-    def __init__(self, sector, data, is_flush, length):
-        self.sector, self.data, self.is_flush, self.length = sector, data, is_flush, length
-        self.is_mark = data is not None and sector == MARKS
-        self.is_write = length > 0 and not self.is_mark
+    def __init__(self, sector, data, is_flush):
+        self.sector, self.data, self.is_flush = sector, data, is_flush
+        self.is_mark = data != b"" and sector == MARKS
+        self.is_write = data != b"" and not self.is_mark
 
     def text(self):
         return self.data.rstrip(b"\0").decode().strip()
 
 
 def read(path):
-    """Whatever the superblock says of their number, which is brought up to date at flushes only."""
     with open(path, "rb") as f:
         raw = f.read()
     magic, _, _, sector_size = struct.unpack_from("<QQQI", raw)
@@ -50,15 +48,12 @@ def read(path):
     while at + SECTOR <= len(raw):
         sector, n, flags, _ = struct.unpack_from("<QQQQ", raw, at)
         at += SECTOR
-        if n == 0 and flags == 0:
-            break
-        size = n * SECTOR
-        data = None if flags & DISCARD or n == 0 else raw[at : at + size]
-        at += 0 if data is None else size
-        entries.append(Entry(sector, data, bool(flags & FLUSH), size))
-        if entries[-1].is_mark and entries[-1].text() == "cut":
+        entry = Entry(sector, raw[at : at + n * SECTOR], bool(flags & FLUSH))
+        at += n * SECTOR
+        if entry.is_mark and entry.text() == "cut":
             return entries
-    sys.exit(f"{path}: it does not end with the mark \"cut\"")
+        entries.append(entry)
+    sys.exit(f"{path}: it does not end with the mark 'cut'")
 
 
 def begin(entries):
@@ -70,19 +65,8 @@ def cuts(entries):
     return [i for i in range(begin(entries) + 1, len(entries)) if entries[i].is_write] + [len(entries)]
 
 
-def pages_of(draw, e):
-    """Which pages of a write are there."""
-    pages = range(0, e.length, PAGE)
-    fate = draw.random()
-    if fate < 0.4:
-        return pages
-    if fate < 0.8:
-        return []
-    return [p for p in pages if draw.random() < 0.5]
-
-
 def drawn(entries, name):
-    """The cut of such a state, and the pages of each entry that are there."""
+    """The cut of such a state, and which entries are there."""
     is_unsafe = name.startswith("u")
     draw = random.Random(name.lstrip("u"))
     first = begin(entries) + 1
@@ -95,24 +79,23 @@ def drawn(entries, name):
     # With nothing in flight it would be one of the others.
     cut = draw.choice([c for c in cuts(entries) if any(e.is_write for e in entries[safe_until(c) : c])])
     safe = safe_until(cut)
-    return cut, [range(0, e.length, PAGE) if i < safe else pages_of(draw, e) for i, e in enumerate(entries[:cut])]
+    return cut, [e for i, e in enumerate(entries[:cut]) if i < safe or draw.random() < 0.5]
 
 
 def state(entries, name):
     if "." in name:
         return drawn(entries, name)
     cut = int(name)
-    return cut, [range(0, e.length, PAGE) for e in entries[:cut]]
+    return cut, entries[:cut]
 
 
 def image(entries, name, path):
-    cut, pages = state(entries, name)
+    cut, there = state(entries, name)
     with open(path, "r+b") as f:
-        for e, there in zip(entries[:cut], pages):
-            for p in there if e.is_write else ():
-                n = min(PAGE, e.length - p)
-                f.seek(e.sector * SECTOR + p)
-                f.write(e.data[p : p + n] if e.data else bytes(n))
+        for e in there:
+            if e.is_write:
+                f.seek(e.sector * SECTOR)
+                f.write(e.data)
     for e in entries[begin(entries) + 1 : cut]:
         if e.is_mark:
             print(e.text())

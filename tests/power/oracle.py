@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What must hold after a power cut; prints what does not, and exits with 1 then.
 
+Else it prints how many jobs there are, how many of them ran after it, and how many are said to be lost while they ran.
+
     tenantqctl --json ps -a | python3 oracle.py SAID RAN SLOTS
 
 SAID is what had been said and done before the cut, RAN what was done after it, each a line "WORD NAME":
@@ -54,15 +56,19 @@ def faults(said, ran, slots, jobs):
             yield f"{name}: {verdict}"
         if verdict == "exit 0" and starts[name] == 0:
             yield f"{name} has not run, and is said to have ended well"
-    n_lost = sum(str(j["verdict"]).startswith("lost") for j in jobs)
-    if n_lost > slots:
-        yield f"{n_lost} jobs are said to be lost while they ran, and {slots} can have"
+    if n_lost(jobs) > slots:
+        yield f"{n_lost(jobs)} jobs are said to be lost while they ran, and {slots} can have"
+
+
+def n_lost(jobs):
+    return sum(str(j["verdict"]).startswith("lost") for j in jobs)
 
 
 def main():
-    said, ran, slots = sys.argv[1:]
-    found = list(faults(words(said), words(ran), int(slots), json.load(sys.stdin)["jobs"]))
-    print("\n".join(found), end="\n" if found else "")
+    said, ran = map(words, sys.argv[1:3])
+    jobs = json.load(sys.stdin)["jobs"]
+    found = list(faults(said, ran, int(sys.argv[3]), jobs))
+    print("\n".join(found) if found else f"{len(jobs)} {len(ran['started'])} {n_lost(jobs)}")
     sys.exit(1 if found else 0)
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Some of the states that a power cut may leave on the disk: other ones each time, whose seed is printed. All of them:
-# make power. And what does not survive one is found out: three programs with a line changed, and a disk without flushes.
+# make power. And what does not survive one is found out: three programs with a line changed, and a disk without
+# flushes.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # shellcheck source=tests/lib.sh
@@ -18,7 +19,8 @@ power() {
 
 survives() {
         may_build
-        power -e 40 -n 15 -s "$((RANDOM + 1))" || t_fail "$(grep '^# .* states' "$work/said"): $(grep -A 5 '^not ok' "$work/said")"
+        power -e 100 -n 15 -s "$((RANDOM + 1))" ||
+                t_fail "$(grep '^# .* states' "$work/said"): $(grep -A 5 '^not ok' "$work/said")"
         t_match "$(tail -n 1 "$work/said")" '^[1-9][0-9]* passed, 0 failed, 0 skipped$'
 }
 
@@ -46,7 +48,8 @@ unsynced_commits() {
 # The effects before they are recorded, that a program runs among them.
 effects_first() {
         may_build
-        mutant tenantq-engine engine/commit/commit.c "        commit_submit(c, b);" "        batch_perform(b, 0, false); commit_submit(c, b);"
+        mutant tenantq-engine engine/commit/commit.c "        commit_submit(c, b);" \
+                "        batch_perform(b, 0, false); commit_submit(c, b);"
         found_out 'is lost|has run 2 times|was told' -b "$work/bin" -e 4 -n 100
 }
 

@@ -15,8 +15,9 @@ mutant() {
         rm -rf "${work:?}/bin"
         mkdir -p "$work/bin" "$work/objects"
         grep -qF "$3" "src/$2" || t_fail "src/$2 has no line \"$3\" any more"
-        awk -v from="$3" -v to="$4" 'i = index($0, from) { $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } 1' \
-                "src/$2" >"$work/changed.c"
+        awk -v from="$3" -v to="$4" '
+                i = index($0, from) { $0 = substr($0, 1, i - 1) to substr($0, i + length(from)) } 1' "src/$2" \
+                        >"$work/changed.c"
         read -ra flags <<<"-std=gnu17 -D_GNU_SOURCE -O1 -Isrc -Iinclude $(pkg-config --cflags libsystemd inih sqlite3)"
         gcc "${flags[@]}" -c "$work/changed.c" -o "$work/changed.o"
         case $1 in
@@ -29,7 +30,8 @@ mutant() {
         tenantq-exec)
                 # shellcheck disable=SC2046 # words
                 gcc -static -no-pie "$work/changed.o" \
-                        $(find "$build/static" -name '*.o' ! -name holder.o ! -path "$build/static/${2%.c}.o") -o "$work/bin/$1"
+                        $(find "$build/static" -name '*.o' ! -name holder.o ! -path "$build/static/${2%.c}.o") \
+                        -o "$work/bin/$1"
                 ;;
         esac
 }
