@@ -197,6 +197,17 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/%.o $(BUILD)/fuzz/fuzz.o $(if $(FUZZER),,$(B
 fuzz-programs: $(FUZZ_PROGRAMS)
 fuzz:
 	@scripts/fuzz $(SECONDS)
+# The engine in a simulated host: what it calls there is replaced.
+SIM_OBJECTS := $(patsubst tests/sim/%.c,$(BUILD)/sim/%.o,$(wildcard tests/sim/*.c))
+SIM_WRAPPED := open openat close read pread write stat lstat fstat statx unlink fallocate fsync sqlite3_exec \
+	tq_crumb_map tq_ledger_apply tq_ledger_open tq_ledger_each_live recovery_decide commit_then
+$(BUILD)/sim/%.o: tests/sim/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/sim $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
+$(BUILD)/sim/sim: $(SIM_OBJECTS) $(BUILD)/libtq-engine.a $(ALL_BELOW)
+	$(CC) $(LDFLAGS) $(foreach f,$(SIM_WRAPPED),-Wl,--wrap=$(f)) $^ $(PKG_LIBS) -o $@
+sim: $(BUILD)/sim/sim
+	@$< -n $(or $(SEEDS),1000)
 crash: all
 	@for target in supervisor engine launcher; do BUILD=$(BUILD) tests/crash/crash -e $(or $(EVERY),1) $$target || exit 1; done
 power: all
