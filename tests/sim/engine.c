@@ -35,8 +35,7 @@ uint64_t tq_clock_boottime_usec(void) {
         return sim.boottime;
 }
 
-/* Journal
- * ------------------------------------------------------------------------------------------ */
+/* Journal -------------------------------------------------------------------------------------- */
 
 static char last_error[512];
 
@@ -66,8 +65,7 @@ void tq_log_about(int priority, TqLogAbout about, const char *fmt, ...) {
         va_end(ap);
 }
 
-/* Worker
- * ------------------------------------------------------------------------------------------- */
+/* Worker --------------------------------------------------------------------------------------- */
 
 struct TqWorker {
         TqList urgent, todo, finished;
@@ -146,8 +144,7 @@ void engine_worker_turn(void) {
         run_one(worker, next_task(worker));
 }
 
-/* Channel
- * ------------------------------------------------------------------------------------------ */
+/* Channel -------------------------------------------------------------------------------------- */
 
 struct TqChannel {
         sd_event_source *source;
@@ -200,7 +197,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         (void)source;
         (void)fd;
         (void)revents;
-        for (uint64_t n = 1 + sim_draw(16); r >= 0 && n > 0 && (l = take(&up)); n--) {
+        for (uint64_t n = 1 + sim_draw(64); r >= 0 && n > 0 && (l = take(&up)); n--) {
                 int none = -EBADF;
 
                 r = c->handler(c->userdata, &l->message, l->blob, &none);
@@ -260,8 +257,7 @@ Letter *engine_said(void) {
         return take(&down);
 }
 
-/* Life
- * --------------------------------------------------------------------------------------------- */
+/* Life ----------------------------------------------------------------------------------------- */
 
 int __wrap_tq_crumb_map(int fd, TqCrumb **ret);
 int __wrap_tq_crumb_map(int fd, TqCrumb **ret) {

@@ -200,8 +200,7 @@ int __wrap_tq_ledger_apply(TqLedger *l, const TqLedgerOp *ops, size_t n) {
         return r;
 }
 
-/* After a crash
- * ------------------------------------------------------------------------------------ */
+/* After a crash -------------------------------------------------------------------------------- */
 
 static RowState state_of(const char *word) {
         return strcmp(word, "done") == 0     ? ROW_DONE
@@ -291,8 +290,7 @@ int __wrap_tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger 
         return r;
 }
 
-/* What is said and done
- * ------------------------------------------------------------------------------ */
+/* What is said and done ------------------------------------------------------------------------ */
 
 void oracle_said(const TqMessage *m) {
         const File *f;
@@ -353,8 +351,7 @@ void oracle_executes(File *f, uint64_t job, unsigned attempt) {
         check_limits(f);
 }
 
-/* Mutants of what lies between the rooms
- * ---------------------------------------------------------------- */
+/* Mutants of what lies between the rooms ------------------------------------------------------- */
 
 RecoveryFate __real_recovery_decide(bool was_running, unsigned attempt, const StockItem *item);
 RecoveryFate __wrap_recovery_decide(bool was_running, unsigned attempt, const StockItem *item);

@@ -127,16 +127,19 @@ bool sim_engine_acts(void) {
  */
 
 static void draw_world(void) {
+        uint64_t scale;
+
         world.n_files = arg_jobs > 0 ? arg_jobs : 1 + sim_draw(sim_one_in(8) ? 600 : 60);
         world.pace = sim_one_in(2) ? 1 : 2 + sim_draw(40);
         world.files = calloc(world.n_files, sizeof(File));
         if (!world.files)
                 abort();
         world.n_tenants = 1 + (uint32_t)sim_draw(TENANTS_MOST);
-        world.host_limit = 1 + sim_draw(12);
-        world.queue_limit = 1 + sim_draw(4);
+        scale = 1 + world.n_files / 200; /* of many, many run at the same time */
+        world.host_limit = 1 + sim_draw(12 * scale);
+        world.queue_limit = 1 + sim_draw(4 * scale);
         for (uint32_t t = 0; t < world.n_tenants; t++)
-                world.limit[t] = 1 + sim_draw(6);
+                world.limit[t] = 1 + sim_draw(6 * scale);
         for (size_t i = 0; i < world.n_files; i++)
                 world.files[i] = (File){ .tenant = (uint32_t)sim_draw(world.n_tenants),
                                          .queue = (uint32_t)sim_draw(QUEUES),
