@@ -269,6 +269,10 @@ static int remember_files(TqLedger *l, TqError *err) {
 
         if (r >= 0)
                 r = remember_file(&l->log);
+        /* What an engine that was killed had written and not synced, SQLite has taken for
+         * committed: it is, before anybody hears of it. */
+        if (r >= 0 && fsync(l->log.fd) < 0)
+                r = tq_errno();
         if (r < 0)
                 return tq_error_errno(err, r, "%s", l->file.path);
         /* Without it the next start finds less of what may be wrong; that is no reason not to run.
