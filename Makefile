@@ -6,6 +6,8 @@
 # make fuzz SECONDS=60        libFuzzer, each target for so long
 # make crash EVERY=1         our processes are killed at each of their system calls (root)
 # make power EVERY=1 SEED=1  the power goes at each write of the disk; what it leaves is gone on with (root)
+# make sim SEEDS=1000         the engine in a simulated host that fails in all ways; one seed: build/sim/sim -s SEED
+# make soak MINUTES=30       tenants of all kinds with faults, for so long, in a virtual machine; SEED= as printed
 # make analyze               gcc -fanalyzer
 # make coverage              how much of each folder the unit tests run
 # make bench                 throughput and latency beside a bare loop (root)
@@ -85,7 +87,8 @@ ALL_BELOW := $(call archives,ipc sim store kernel conf core base)
 
 PROGRAMS := $(addprefix $(BUILD)/,tenantqd tenantq-engine tenantqctl tenantq-exec tenantq-holder)
 
-.PHONY: FORCE all check lint analyze coverage fuzz fuzz-programs crash power bench bench-programs vmtest install deb clean libs
+.PHONY: FORCE all check lint analyze coverage fuzz fuzz-programs crash power sim soak bench bench-programs vmtest
+.PHONY: install deb clean libs
 all: $(PROGRAMS)
 
 $(BUILD)/%.o: src/%.c
@@ -213,8 +216,8 @@ crash: all
 power: all
 	@BUILD=$(BUILD) tests/power/power -e $(or $(EVERY),1) -s $(or $(SEED),1)
 
-check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) all
-	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) tests/models/models
+check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BUILD)/sim/sim all
+	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BUILD)/sim/sim tests/models/models
 ifneq ($(SAN),)
 	@if [ "$$(id -u)" = 0 ]; then BUILD=$(BUILD) SAN=$(SAN) tests/system/run; \
 	else echo "system tests under sanitizers: skipped, they need root"; fi

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* sim [-n SEEDS] [-s SEED] [-m MUTANT] [-v]: the engine in a simulated host, in which all that can
- * fail does; each run follows from its seed alone.
+/* sim [-n SEEDS] [-j JOBS] [-s SEED [-m MUTANT]]: the engine in a simulated host, in which all that
+ * can fail does; each run follows from its seed alone.
  *
  *   real       the whole engine as its main.c puts it together (but for main() and the callers, of
  *              whom there are none): intake, scheduler, commits, dispatch, recovery, ledger;
@@ -36,6 +36,7 @@ static const struct {
         [MUTANT_SYNCHRONOUS_NORMAL] = { "synchronous-normal", "a commit is not synced" },
         [MUTANT_NO_DIRECTORY_SYNC] = { "no-directory-sync",
                                        "the ledger's directory is not synced" },
+        [MUTANT_NO_LOG_SYNC] = { "no-log-sync", "what a start finds in the log is not synced" },
         [MUTANT_NO_CLAIMS_SYNC] = { "no-claims-sync", "a claim's rename is not synced" },
         [MUTANT_EFFECTS_FIRST] = { "effects-first", "what follows a commit comes before it" },
         [MUTANT_BARRIER_OPEN] = { "barrier-open", "a launch is executed before it is released" },
@@ -184,13 +185,15 @@ static void cancel_some(void) {
 static void run(uint64_t faults) {
         uint64_t most = 20000 + 2000 * world.n_files,
                  every = 1 + sim_draw(sim_one_in(2) ? 100 : 2000), idle = 0;
+        bool follows = false;
 
         for (uint64_t since = 0; !host_is_settled(); since++, sim.step++) {
                 uint64_t next;
                 bool was_lit = sim.fuse > 0;
 
-                if (faults > 0 && sim_one_in(every)) {
+                if (faults > 0 && sim_one_in(follows ? 30 : every)) {
                         faults--;
+                        follows = sim_one_in(2); /* soon, as long as what this one left is new */
                         since = idle = 0;
                         cause_fault();
                 } else if (sim_one_in(300))
