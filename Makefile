@@ -6,7 +6,7 @@
 # make fuzz SECONDS=60        libFuzzer, each target for so long
 # make crash EVERY=1         our processes are killed at each of their system calls (root)
 # make power EVERY=1 SEED=1  the power goes at each write of the disk; what it leaves is gone on with (root)
-# make sim SEEDS=1000         the engine in a simulated host that fails in all ways; one seed: build/sim/sim -s SEED
+# make sim SEEDS=1000         the engine in a simulated host that fails in all ways; one seed: build/tests-sim/sim -s SEED
 # make soak MINUTES=30       tenants of all kinds with faults, for so long, in a virtual machine; SEED= as printed
 # make analyze               gcc -fanalyzer
 # make coverage              how much of each folder the unit tests run
@@ -201,23 +201,23 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 fuzz:
 	@scripts/fuzz $(SECONDS)
 # The engine in a simulated host: what it calls there is replaced.
-SIM_OBJECTS := $(patsubst tests/sim/%.c,$(BUILD)/sim/%.o,$(wildcard tests/sim/*.c))
+SIM_OBJECTS := $(patsubst tests/sim/%.c,$(BUILD)/tests-sim/%.o,$(wildcard tests/sim/*.c))
 SIM_WRAPPED := open openat close read pread write stat lstat fstat statx unlink fallocate fsync sqlite3_exec \
 	tq_crumb_map tq_ledger_apply tq_ledger_open tq_ledger_each_live recovery_decide commit_then
-$(BUILD)/sim/%.o: tests/sim/%.c
+$(BUILD)/tests-sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/sim $(PKG_CFLAGS) $(CFLAGS) $(PIC) -c $< -o $@
-$(BUILD)/sim/sim: $(SIM_OBJECTS) $(BUILD)/libtq-engine.a $(ALL_BELOW)
+$(BUILD)/tests-sim/sim: $(SIM_OBJECTS) $(BUILD)/libtq-engine.a $(ALL_BELOW)
 	$(CC) $(LDFLAGS) $(foreach f,$(SIM_WRAPPED),-Wl,--wrap=$(f)) $^ $(PKG_LIBS) -o $@
-sim: $(BUILD)/sim/sim
+sim: $(BUILD)/tests-sim/sim
 	@$< -n $(or $(SEEDS),1000)
 crash: all
 	@for target in supervisor engine launcher; do BUILD=$(BUILD) tests/crash/crash -e $(or $(EVERY),1) $$target || exit 1; done
 power: all
 	@BUILD=$(BUILD) tests/power/power -e $(or $(EVERY),1) -s $(or $(SEED),1)
 
-check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BUILD)/sim/sim all
-	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BUILD)/sim/sim tests/models/models
+check: $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BUILD)/tests-sim/sim all
+	@BUILD=$(BUILD) tests/unit/run $(UNIT_PROGRAMS) $(FUZZ_PROGRAMS) $(BUILD)/tests-sim/sim tests/models/models
 ifneq ($(SAN),)
 	@if [ "$$(id -u)" = 0 ]; then BUILD=$(BUILD) SAN=$(SAN) tests/system/run; \
 	else echo "system tests under sanitizers: skipped, they need root"; fi
@@ -251,6 +251,9 @@ bench-programs: all $(BENCH_PROGRAMS)
 bench: bench-programs
 	@scripts/bench $(BUILD)
 
+soak:
+	+@scripts/vm --timeout $$(($(or $(MINUTES),30) * 60 + 900)) -- env TENANTQ_TEST_MINUTES=$(or $(MINUTES),30) \
+		TENANTQ_SEED=$(SEED) TENANTQ_TEST_TIMEOUT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/vm/run 95-soak
 vmtest:
 	+@scripts/vm --timeout 2400 -- tests/vm/run
 

@@ -60,8 +60,8 @@ drop_one() {
         4) drop "$tenant" "$name" 'exit 0' 'yes | head -c 20000' ;;
         5) drop "$tenant" "$name" 'exit 0' 'setsid sleep 1000 & exit 0' ;;
         6) drop "$tenant" "$name" 'exit 0' 'sleep 1' ;;
-        7) drop "$tenant" "$name" 'oom \(job\)' 'exec tail -c 500M /dev/zero' MemoryMax=32M ;;
-        8) drop "$tenant" "$name" 'signal KILL' 'kill -9 $$' ;;
+        7) drop "$tenant" "$name" 'oom \(job\)' 'head -c 100M /dev/zero | tail -c 90M >/dev/null' '[Limits]' MemoryMax=32M ;;
+        8) drop "$tenant" "$name" 'signal 9 \(KILL\)' 'kill -9 $$' ;;
         9) drop "$tenant" "$name" refused 'exit 0' Unknown=key ;;
         esac
 }
@@ -87,7 +87,8 @@ kill_something() {
         4) systemctl daemon-reexec && systemctl restart tenantq ;;
         5) kill -KILL "$(launcher_pid "$main")" ;;
         esac || true # it may be on its way already
-        echo "fault: kill $which"
+        fault="kill $which"
+        echo "$fault"
 }
 
 # What they live through.
@@ -104,7 +105,8 @@ disturb() {
         4) systemctl daemon-reload ;;
         5) tenantqctl pause $tenant && sleep 1 && tenantqctl resume $tenant ;;
         esac >/dev/null || true # as above
-        echo "fault: disturb $which $tenant"
+        fault="disturb $which $tenant"
+        echo "$fault"
 }
 
 no_job_waits() {
@@ -139,22 +141,26 @@ sample() {
 }
 
 soak() {
-        local end=$((SECONDS + MINUTES * 60)) half=$((SECONDS + MINUTES * 30)) round=0 i n=0
+        local end=$((SECONDS + MINUTES * 60)) half=$((SECONDS + MINUTES * 30)) round=0 i n=0 since longest=0 after=
         dropped=0
         while [ $SECONDS -lt $end ]; do
                 pick n 12
                 for ((i = 0; i < n + 6; i++)); do
                         drop_one
                 done
+                since=$SECONDS
                 if [ $SECONDS -lt $half ]; then
                         kill_something
                 else
                         disturb
                 fi
                 t_wait 120 at_rest
+                if [ $((SECONDS - since)) -gt $longest ]; then
+                        longest=$((SECONDS - since)) after=$fault
+                fi
                 sample $((++round))
         done
-        v_note "seed $SEED: $round rounds, $dropped files"
+        v_note "seed $SEED: $round rounds, $dropped files, at rest after $longest s at most ($after)"
 }
 
 # Each file is one job with the verdict that it must have, or was refused; no program ran twice.
