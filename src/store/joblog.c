@@ -172,10 +172,21 @@ static bool is_open_elsewhere(int fd) {
         return false;
 }
 
+/* Whose it is to read is what the directory says of new ones: not of a former owner's job, nor with
+ * whom somebody has added. */
+static bool is_for_its_owner(int dir_fd, int fd) {
+        char wanted[sizeof(Acl)], has[sizeof(Acl)];
+        ssize_t n = fgetxattr(dir_fd, "system.posix_acl_default", wanted, sizeof(wanted));
+        ssize_t m = fgetxattr(fd, "system.posix_acl_access", has, sizeof(has));
+
+        return n == m && (n >= 0 ? memcmp(wanted, has, (size_t)n) == 0
+                                 : errno == ENODATA || errno == EOPNOTSUPP);
+}
+
 static int open_blank(int dir_fd, const char *name) {
         TQ_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-        return is_blank(fd) ? tq_take_fd(&fd) : -ENODATA;
+        return is_blank(fd) && is_for_its_owner(dir_fd, fd) ? tq_take_fd(&fd) : -ENODATA;
 }
 
 static void remove_both(int dir_fd, char names[_TQ_STREAM_MAX][NAME_MAX_BYTES]) {
@@ -211,9 +222,13 @@ static int take(int dir_fd, const char *spare, const char *name) {
 
         if (fd < 0)
                 return fd;
-        /* F_SETFL: all that is written is appended, as with a new file. What has the name is left
-         * of a launch that was never recorded. */
-        if (fcntl(fd, F_SETFL, O_APPEND) < 0 || renameat(dir_fd, spare, dir_fd, name) < 0)
+        /* Its name was to be seen since it was put by. */
+        if (is_open_elsewhere(fd))
+                return -ENODATA;
+        /* F_SETFL: all that is written is appended, as with a new file; and it is as old as one.
+         * What has the name is left of a launch that was never recorded. */
+        if (fcntl(fd, F_SETFL, O_APPEND) < 0 || futimens(fd, NULL) < 0 ||
+            renameat(dir_fd, spare, dir_fd, name) < 0)
                 return tq_errno();
         return tq_take_fd(&fd);
 }

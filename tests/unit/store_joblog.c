@@ -351,6 +351,50 @@ START_TEST(spare) {
 }
 END_TEST
 
+/* What somebody else may read, as the job of a former owner, or has open since, is not for the
+ * next. */
+START_TEST(spare_of_another) {
+        int root_fd = unit_dir_open(), dir_fd, fds[_TQ_STREAM_MAX], open_fd;
+
+        if (geteuid() != 0)
+                unit_skip("not root");
+        dir_fd = tq_joblog_open_dir(root_fd, "acme", 2001);
+        ck_assert_int_ge(dir_fd, 0);
+        make_closed_pair(dir_fd, 7);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 0), TQ_JOBLOG_SPARE);
+        open_fd = openat(dir_fd, ".spare-0.out", O_RDONLY);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 0, 8, 1, fds), -ENODATA);
+        (void)close(open_fd);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 0, 8, 1, fds), 0);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 8, 1, 0), TQ_JOBLOG_SPARE);
+        make_closed_pair(dir_fd, 9);
+        (void)close(dir_fd);
+        dir_fd = tq_joblog_open_dir(root_fd, "acme", 2002);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 0, 10, 1, fds), -ENODATA);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 9, 1, 1), TQ_JOBLOG_KEPT);
+        (void)close(dir_fd);
+}
+END_TEST
+
+/* One that was put by long ago is as old as a new file when it is taken. */
+START_TEST(spare_is_new) {
+        int dir_fd = unit_dir_open(), fds[_TQ_STREAM_MAX];
+        struct stat st;
+
+        make_closed_pair(dir_fd, 7);
+        ck_assert_int_eq(
+                utimensat(dir_fd, "7.1.out", (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0), 0);
+        ck_assert_int_eq(tq_joblog_put_by(dir_fd, 7, 1, 0), TQ_JOBLOG_SPARE);
+        ck_assert_int_eq(tq_joblog_take_spare(dir_fd, 0, 8, 1, fds), 0);
+        ck_assert_int_eq(fstat(fds[0], &st), 0);
+        ck_assert_int_gt(st.st_mtim.tv_sec, 1);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+}
+END_TEST
+
 /* Half a pair is none, and a spare that is not empty, whoever wrote it, is none. */
 START_TEST(spare_spoilt) {
         int dir_fd = unit_dir_open(), fds[_TQ_STREAM_MAX], fd;
@@ -412,6 +456,8 @@ static void fill(Suite *s) {
         tcase_add_test(tcase, looked_at);
         unit_add_rows(tcase, keep, keeps);
         tcase_add_test(tcase, spare);
+        tcase_add_test(tcase, spare_of_another);
+        tcase_add_test(tcase, spare_is_new);
         tcase_add_test(tcase, spare_spoilt);
         tcase_add_test(tcase, spare_no_more);
 }

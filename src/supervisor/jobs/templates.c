@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/format.h"
@@ -23,6 +24,7 @@
 #define KEPT_LEAST    64
 #define KEPT_SHARE    64 /* so much of the memory, at most, is for what is kept */
 #define NETWORK_BYTES (UINT64_C(256) << 10) /* of the kernel's; 160 to 200 KiB were measured */
+#define FILES_SHARE   8 /* of the descriptors that we may have: each has two, which is a quarter */
 
 struct Templates {
         const Host *host;
@@ -67,9 +69,13 @@ static void drop(Templates *ts, Entry *e) {
  * kernel takes its time to take a network down. */
 static size_t kept_most(const Templates *ts) {
         uint64_t networks = tq_outbound_networks(&ts->host->config.outbound);
-        uint64_t fit = ts->host->memory_bytes / KEPT_SHARE / NETWORK_BYTES;
+        uint64_t fit =
+                TQ_MAX(ts->host->memory_bytes / KEPT_SHARE / NETWORK_BYTES, (uint64_t)KEPT_LEAST);
+        struct rlimit files;
 
-        return (size_t)TQ_MIN(TQ_MAX(fit, (uint64_t)KEPT_LEAST), TQ_MAX(networks / 2, (uint64_t)1));
+        if (getrlimit(RLIMIT_NOFILE, &files) >= 0)
+                fit = TQ_MIN(fit, files.rlim_cur / FILES_SHARE);
+        return (size_t)TQ_MIN(fit, TQ_MAX(networks / 2, (uint64_t)1));
 }
 
 static void use(Templates *ts, Entry *e) {
