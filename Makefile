@@ -255,7 +255,7 @@ soak:
 	+@scripts/vm --timeout $$(($(or $(MINUTES),30) * 60 + 900)) -- env TENANTQ_TEST_MINUTES=$(or $(MINUTES),30) \
 		TENANTQ_SEED=$(SEED) TENANTQ_TEST_TIMEOUT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/vm/run 95-soak
 vmtest:
-	+@scripts/vm --timeout 2400 -- tests/vm/run
+	+@scripts/vm --timeout 2700 -- tests/vm/run
 
 # Installation --------------------------------------------------------------------------------------
 
