@@ -34,8 +34,8 @@ typedef struct Sim {
         Mutant mutant;
         uint64_t boottime, realtime; /* usec */
         uint8_t boot_id[16];
-        uint64_t fuse; /* steps of the engine that can be seen from outside, until it dies; 0: none
-                        */
+        uint64_t
+                fuse; /* until it dies: the engine's steps that can be seen from outside; 0: none */
         bool engine_is_dead; /* nothing of what it does has an effect any more */
         uint64_t digest;
         uint64_t n_starts, n_cuts, n_commits, n_ops; /* for the sum */
@@ -89,8 +89,8 @@ void engine_turn(void);     /* one source */
 uint64_t engine_next(void); /* when the next timer is due, CLOCK_BOOTTIME; UINT64_MAX: none */
 bool engine_worker_has_work(void);
 void engine_worker_turn(void);
-void engine_close(
-        void); /* the supervisor does: it leaves in order, or dies of its fuse meanwhile */
+/* The supervisor does: it leaves in order, or dies of its fuse meanwhile. */
+void engine_close(void);
 void engine_kill(void);
 void engine_cancel(uint64_t job);
 bool engine_may_see(uint32_t uid, uint32_t tenant);
@@ -177,8 +177,7 @@ bool host_is_settled(void);        /* nothing of any job is left but its row */
 const char *host_unsettled(void);  /* what, in words */
 File *host_claim(uint64_t number); /* NULL: of no file that is claimed */
 
-/* oracle.c: what must hold ----------------------------------------------------------------------
- */
+/* oracle.c: what must hold --------------------------------------------------------------------- */
 
 void oracle_begin(void);
 void oracle_end(void);

@@ -3,18 +3,22 @@
 /* sim [-n SEEDS] [-j JOBS] [-s SEED [-m MUTANT]]: the engine in a simulated host, in which all that
  * can fail does; each run follows from its seed alone.
  *
- *   real       the whole engine as its main.c puts it together (but for main() and the callers, of
- *              whom there are none): intake, scheduler, commits, dispatch, recovery, ledger;
- * SQLite; the link and the checks of messages simulated  the disk below SQLite and below src/store
- * (disk.c, vfs.c), the event loop, whose order is drawn (loop.c), the worker's thread, the channel,
- * the clocks (engine.c), tenantqd, the kernel and the tenants (host.c) drawn      who has his turn;
- * the engine's death between any two writes, syncs or messages; its leaving; the death of tenantqd,
- * with the engine or not; power cuts, which lose any of the sectors, renames and records that were
- * not durable; launches that fail checked    after each change of the ledger, each message and each
- * execution (oracle.c): what was accepted is in the ledger until its end; nothing is said or
- * executed that is not committed; no attempt is executed twice, and no job twice at once; no more
- * run than limits let; each end is what happened; nobody's job is another's; once faults stop, all
- *              comes to its end
+ * Real: the whole engine as its main.c puts it together (but for main() and the callers, of whom
+ * there are none): intake, scheduler, commits, dispatch, recovery, ledger; SQLite; the link and
+ * the checks of messages.
+ *
+ * Simulated: the disk below SQLite and below src/store (disk.c, vfs.c), the event loop, whose
+ * order is drawn (loop.c), the worker's thread, the channel, the clocks (engine.c), tenantqd, the
+ * kernel and the tenants (host.c).
+ *
+ * Drawn: who has his turn; the engine's death between any two writes, syncs or messages; its
+ * leaving; the death of tenantqd, with the engine or not; power cuts, which lose any of the
+ * sectors, renames and records that were not durable; launches that fail.
+ *
+ * Checked after each change of the ledger, each message and each execution (oracle.c): what was
+ * accepted is in the ledger until its end; nothing is said or executed that is not committed; no
+ * attempt is executed twice, and no job twice at once; no more run than limits let; each end is
+ * what happened; nobody's job is another's; once faults stop, all comes to its end.
  *
  * A seed that fails says `seed N step K` and what happened last; `sim -s N` shows the same again.
  * Without -s the mutants follow, each of which must be found out by one of the seeds. */
@@ -123,9 +127,7 @@ bool sim_engine_acts(void) {
         return !sim.engine_is_dead;
 }
 
-/* A world
- * ------------------------------------------------------------------------------------------------
- */
+/* A world -------------------------------------------------------------------------------------- */
 
 static void draw_world(void) {
         uint64_t scale;

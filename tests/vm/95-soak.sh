@@ -206,8 +206,10 @@ nothing_grows() {
                         $2 == "pids" { if ($3 != pids) n = 0; pids = $3 }
                         $2 == what { of[++n] = $3 }
                         END {
-                                if (n < 3)
+                                if (n < 3) {
+                                        printf "%s: %d rounds without a kill are too few to say\n", what, n
                                         exit 1
+                                }
                                 third = int((n + 2) / 3)
                                 for (i = 1; i <= third; i++)
                                         if (of[i] > before)
@@ -215,7 +217,7 @@ nothing_grows() {
                                 printf "%s: %d at most in the first %d rounds without a kill, %d after %d\n",
                                         what, before, third, of[n], n
                                 exit of[n] > (allowed ~ /^=/ ? substr(allowed, 2) + 0 : before + allowed)
-                        }' "$STATE/samples" >"$STATE/line" || t_fail "it grows: $(cat "$STATE/line")"
+                        }' "$STATE/samples" >"$STATE/line" || t_fail "$(cat "$STATE/line")"
                 v_note "$(cat "$STATE/line")"
         done <<'END'
 tenantqd-rss-KiB 1024

@@ -33,6 +33,7 @@ struct Templates {
         TqMap entries; /* Tenant.handle → Entry */
         TqList kept;   /* those with descriptors; who was used last stands last */
         size_t n_kept;
+        uint64_t files_fit; /* descriptors that we may have let so many be kept */
         Homes homes;
         int mountinfo_fd;  /* says when the host's are others */
         uint64_t mounts;   /* how often they were */
@@ -71,10 +72,8 @@ static size_t kept_most(const Templates *ts) {
         uint64_t networks = tq_outbound_networks(&ts->host->config.outbound);
         uint64_t fit =
                 TQ_MAX(ts->host->memory_bytes / KEPT_SHARE / NETWORK_BYTES, (uint64_t)KEPT_LEAST);
-        struct rlimit files;
 
-        if (getrlimit(RLIMIT_NOFILE, &files) >= 0)
-                fit = TQ_MIN(fit, files.rlim_cur / FILES_SHARE);
+        fit = TQ_MIN(fit, ts->files_fit);
         return (size_t)TQ_MIN(fit, TQ_MAX(networks / 2, (uint64_t)1));
 }
 
@@ -264,11 +263,14 @@ static int on_report(sd_event_source *source, int fd, uint32_t revents, void *us
 
 int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Templates **ret) {
         Templates *ts = calloc(1, sizeof(*ts));
+        struct rlimit files = { .rlim_cur = RLIM_INFINITY };
         int r;
 
         if (!ts)
                 return -ENOMEM;
+        (void)getrlimit(RLIMIT_NOFILE, &files); /* main.c has raised it */
         *ts = (Templates){ .host = host,
+                           .files_fit = files.rlim_cur / FILES_SHARE,
                            .tenants = tenants,
                            .mountinfo_fd = -EBADF,
                            .report_fds = { -EBADF, -EBADF } };
