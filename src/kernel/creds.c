@@ -11,11 +11,13 @@ static bool set_both(uid_t uid, gid_t gid) {
         return (uid_t)setfsuid((uid_t)-1) == uid && (gid_t)setfsgid((gid_t)-1) == gid;
 }
 
+/* To whoever may change them, which who starts tenantqd sees to, the kernel refuses it only without
+ * memory (kernel/sys.c, prepare_creds()). */
 int tq_creds_become(uid_t uid, gid_t gid) {
         if (set_both(uid, gid))
                 return 0;
         tq_creds_return();
-        return -EPERM;
+        return -ENOMEM;
 }
 
 void tq_creds_return(void) {

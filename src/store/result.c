@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/crc32c.h"
+#include "base/error.h"
 #include "base/fs.h"
 #include "base/parse.h"
 
@@ -211,21 +212,32 @@ int tq_result_slots_set_counters(TqResultSlots *s, size_t slot, const TqCounters
         return write_whole(s->slots[slot].fd, &record, sizeof(record), sizeof(TqResult));
 }
 
+/* The disk has lost the record, or it was never whole. A shortage passes: whoever takes it for the
+ * absence of a record makes a job of exit 0 a lost one. */
+static bool is_gone_for_good(int error) {
+        return error == -EIO || !tq_errno_is_shortage(error);
+}
+
 int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {
         CounterRecord counters;
         TqEnd end = { .kind = TQ_END_UNKNOWN };
         TqResult record = {};
+        ssize_t n;
         int r;
 
         memset(&end.counters, 0xFF, sizeof(end.counters));
-        if (pread(s->slots[slot].fd, &counters, sizeof(counters), sizeof(TqResult)) ==
-                    (ssize_t)sizeof(counters) &&
+        n = pread(s->slots[slot].fd, &counters, sizeof(counters), sizeof(TqResult));
+        if (n < 0 && !is_gone_for_good(-errno))
+                return tq_errno();
+        r = tq_result_read(s->slots[slot].fd, &record);
+        if (r < 0 && !is_gone_for_good(r))
+                return r;
+        if (n == (ssize_t)sizeof(counters) &&
             counters.crc == tq_crc32c(&counters, offsetof(CounterRecord, crc)) &&
             counters.oom_level < _TQ_LEVEL_MAX) {
                 end.counters = counters.counters;
                 end.oom_level = counters.oom_level;
         }
-        r = tq_result_read(s->slots[slot].fd, &record);
         if (r >= 0 && record.kind != TQ_RESULT_PREPARED) {
                 end.kind = record.kind;
                 end.stage = record.stage;
@@ -269,8 +281,10 @@ int tq_result_slots_next(TqResultSlots *s, size_t *position, TqResult *ret_recor
                         continue;
                 r = tq_result_read(s->slots[i].fd, ret_record);
                 if (r < 0) {
+                        if (!is_gone_for_good(r))
+                                return r;
                         /* Torn: there is no telling whose it was. Its job is found by its absence.
-                         * One that can't be read for now is left as it is. */
+                         * What the disk did not give is left as it is. */
                         if (r == -EBADMSG || r == -ENODATA)
                                 tq_result_slots_release(s, i);
                         continue;

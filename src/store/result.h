@@ -64,7 +64,9 @@ int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const
 int tq_result_slots_set_counters(TqResultSlots *s, size_t slot, const TqCounters *counters,
                                  TqLevel oom_level);
 
-/* What a slot knows. A PREPARED or torn record is TQ_END_UNKNOWN, torn counters are TQ_UNKNOWN. */
+/* What a slot knows. A PREPARED or torn record, or one that the disk has lost (EIO), is
+ * TQ_END_UNKNOWN, such counters are TQ_UNKNOWN. A shortage (tq_errno_is_shortage()) is returned: it
+ * may be read later. */
 int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret);
 
 /* Empties a slot: its verdict is in the ledger. */
@@ -73,5 +75,6 @@ void tq_result_slots_release(TqResultSlots *s, size_t slot);
 /* The directory was lost, and made again: slots taken from now on are files of this one. */
 void tq_result_slots_move(TqResultSlots *s, int dir_fd);
 
-/* Steps through the slots in use, from *position = 0: the slot's number, or -ENOENT at the end. */
+/* Steps through the slots in use, from *position = 0: the slot's number, -ENOENT at the end, or
+ * a shortage where one can't be read for now. */
 int tq_result_slots_next(TqResultSlots *s, size_t *position, TqResult *ret_record);

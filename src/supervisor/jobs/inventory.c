@@ -124,10 +124,12 @@ static int list_records(Jobs *j) {
                 } else
                         tq_result_slots_release(j->slots, (size_t)slot);
         }
-        return 0;
+        return slot == -ENOENT ? 0 : slot;
 }
 
-static void settle(Jobs *j, Attempt *a) {
+static int settle(Jobs *j, Attempt *a) {
+        int r;
+
         if (a->leaf_fd >= 0) {
                 /* What ran out before is not this process's to tell. */
                 a->slice_oom = tq_cgroup_oom_events(a->tenant->slice_fd);
@@ -135,10 +137,11 @@ static void settle(Jobs *j, Attempt *a) {
                 output_adopted(j->output, a->tenant);
                 a->has_output = true;
                 reap_adopt(a);
-                return;
+                return 0;
         }
-        if (a->slot >= 0)
-                (void)tq_result_slots_end(j->slots, (size_t)a->slot, &a->end);
+        r = a->slot >= 0 ? tq_result_slots_end(j->slots, (size_t)a->slot, &a->end) : 0;
+        if (r < 0)
+                return r;
         /* When the host is shut down, tenantqd is stopped before the jobs are: what they were sent
          * then says nothing about them. Those that were killed with who watches over them have no
          * record, but what they had used by then was kept when tenantqd left (jobs_leave()). */
@@ -148,6 +151,7 @@ static void settle(Jobs *j, Attempt *a) {
              (a->end.kind == TQ_END_UNKNOWN && a->end.counters.cpu_usec != TQ_UNKNOWN)))
                 a->end.kind = TQ_END_INTERRUPTED;
         a->has_ended = true;
+        return 0;
 }
 
 int jobs_take_stock(Jobs *j) {
@@ -158,12 +162,10 @@ int jobs_take_stock(Jobs *j) {
         r = each_entry(j, NULL, slices_fd(j->slices), list_slice);
         if (r >= 0)
                 r = list_records(j);
-        if (r < 0)
-                return r;
         /* What ends here is told by jobs_tell(). */
-        while ((a = tq_map_next(&j->attempts, &position)))
-                settle(j, a);
-        return 0;
+        while (r >= 0 && (a = tq_map_next(&j->attempts, &position)))
+                r = settle(j, a);
+        return r < 0 ? r : 0;
 }
 
 static void tell_one(Jobs *j, const Attempt *a) {

@@ -71,12 +71,16 @@ static bool has_crashed(const Attempt *a, const TqEnd *end) {
                (end->kind == TQ_END_UNKNOWN && a->status_code != CLD_EXITED);
 }
 
-/* The record's word; where there is none, what we saw of tenantq-exec itself. */
-static void judge(Attempt *a) {
-        Jobs *j = a->jobs;
+/* The record's word; where there is none, what we saw of tenantq-exec itself. An error where the
+ * record can't be read for now. */
+static int judge(Attempt *a) {
         TqEnd end = a->end;
+        int r;
 
-        if (a->slot >= 0 && tq_result_slots_end(j->slots, (size_t)a->slot, &end) >= 0) {
+        if (a->slot >= 0) {
+                r = tq_result_slots_end(a->jobs->slots, (size_t)a->slot, &end);
+                if (r < 0)
+                        return r;
                 end.counters = a->end.counters;
                 end.oom_level = a->end.oom_level;
         }
@@ -105,6 +109,7 @@ static void judge(Attempt *a) {
                 end.started_usec = tq_sub_u64(end.ended_usec, end.run_usec);
         }
         a->end = end;
+        return 0;
 }
 
 /* What was in the way of a launch, where more is known than stage and errno. */
@@ -213,10 +218,18 @@ static const char *obstacle(const Attempt *a, int error, char *buf, size_t size)
         return buf;
 }
 
+static void finish_later(Attempt *a) {
+        a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
+        a->remove_source = sd_event_source_disable_unref(a->remove_source);
+        if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,
+                                       a->remove_delay, 0, on_remove, a) < 0)
+                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
+}
+
 static void remove_later(Attempt *a, int error) {
         char file[48], why[128];
 
-        a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
+        finish_later(a);
         if (a->remove_delay >= REMOVE_TOLD_USEC && !a->is_stuck) {
                 (void)obstacle(a, error, why, sizeof(why));
                 tq_log_about(LOG_ERR,
@@ -236,10 +249,6 @@ static void remove_later(Attempt *a, int error) {
                                         "until tenantqctl abandon %" PRIu64,
                         a->job, why, a->job);
         }
-        a->remove_source = sd_event_source_disable_unref(a->remove_source);
-        if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,
-                                       a->remove_delay, 0, on_remove, a) < 0)
-                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
 }
 
 static void end(Attempt *a) {
@@ -248,7 +257,6 @@ static void end(Attempt *a) {
         note_name(a, file, sizeof(file));
         if (a->is_stuck)
                 notes_clear(a->jobs->tenants, a->tenant, file);
-        judge(a);
         a->has_ended = true;
         if (a->has_output)
                 output_ended(a->jobs->output, a->tenant, (TqLoss)a->end.output_lost);
@@ -306,7 +314,16 @@ static void finish(Attempt *a) {
         r = tq_cgroup_remove(a->tenant->slice_fd,
                              tq_cgroup_leaf_name(a->job, a->attempt, name, sizeof(name)));
         if (r >= 0 || r == -ENOENT || r == -ENODEV) {
-                end(a);
+                r = judge(a);
+                if (r >= 0) {
+                        end(a);
+                        return;
+                }
+                tq_log(LOG_ERR,
+                       "job %" PRIu64
+                       " of %s has ended, but its result can't be read (%s): it is tried again",
+                       a->job, a->tenant->name, strerror(-r));
+                finish_later(a);
                 return;
         }
         /* Something is left in it: it keeps its slot until that has gone. */
