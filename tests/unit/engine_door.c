@@ -425,6 +425,9 @@ START_TEST(behind) {
         why = stale;
         ck_assert(door_may_wait(p.door, p.t, NULL, &why));
         ck_assert(!door_may_wait(p.door, p.t, &large, &why));
+        why = (TqRefusal){};
+        ck_assert(door_may_wait(p.door, p.t, NULL, &why));
+        ck_assert(!door_may_wait(p.door, p.t, &large, &why));
         leave(&p);
 }
 END_TEST

@@ -156,9 +156,9 @@ static bool is_of_all(const TqRefusal *r) {
  * itself never fits. */
 bool door_may_wait(const Door *d, const Tenant *t, const DoorClaim *claim,
                    const TqRefusal *refusal) {
-        if (commit_fault(d->commit) || refusal->kind == TQ_REFUSAL_DRAINING)
+        if (!claim || commit_fault(d->commit) || refusal->kind == TQ_REFUSAL_DRAINING)
                 return true;
-        if (refusal->kind == TQ_REFUSAL_LIMIT && refusal->key == TQ_KEY_SPOOL_BYTES && claim &&
+        if (refusal->kind == TQ_REFUSAL_LIMIT && refusal->key == TQ_KEY_SPOOL_BYTES &&
             claim->spool_bytes > refusal->maximum)
                 return false;
         return settings_waits_when_full(d->settings, t->id) &&
@@ -310,7 +310,8 @@ static void say(Door *d, Line *line, const TqRefusal *refusal) {
         uint64_t now = tq_clock_boottime_usec();
         char text[512];
 
-        if (commit_fault(d->commit) || (line->said_usec > 0 && now - line->said_usec < SAID_USEC))
+        if (commit_fault(d->commit) || refusal->kind == TQ_REFUSAL_NONE ||
+            (line->said_usec > 0 && now - line->said_usec < SAID_USEC))
                 return;
         line->said_usec = now;
         events_add_within(d->events, tenants_budget(d->tenants, line->tenant->id),

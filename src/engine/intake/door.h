@@ -23,8 +23,9 @@ typedef struct DoorClaim {
         size_t n_after;
 } DoorClaim;
 
-/* Whether what was refused may wait until it is taken. claim NULL: behind another one, whatever it
- * asks for. */
+/* Whether what was refused may wait until it is taken. claim NULL: behind another one, with which
+ * it waits whatever it asks for, and whatever that one waits for: a fault of the ledger has no
+ * refusal, and may be over. */
 bool door_may_wait(const Door *d, const Tenant *t, const DoorClaim *claim,
                    const TqRefusal *refusal);
 /* An older one of the same queue waits already: *ret is why. */
