@@ -221,7 +221,7 @@ static int check_file(const TqLedgerFile *f) {
  * nobody else's to read, wherever it may be moved to. */
 static int remember_file(TqLedgerFile *f) {
         struct stat st;
-        int fd = open(f->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        int fd = open(f->path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0)
                 return tq_errno();
@@ -237,10 +237,11 @@ static int remember_file(TqLedgerFile *f) {
 /* What is in the log that SQLite holds open goes to the database, and a new log is begun (SQLite,
  * "Write-Ahead Logging", 3.4). */
 static int renew_log(TqLedger *l) {
-        int rc;
-
         /* For a moment there is none. */
-        (void)tq_ledger_place_unmark(l->file.path);
+        int rc, r = tq_ledger_place_unmark(l->file.path);
+
+        if (r < 0)
+                return r;
         rc = sqlite3_exec(
                 l->db,
                 "PRAGMA journal_mode=DELETE; PRAGMA journal_mode=WAL; SELECT 1 FROM sqlite_schema;",
@@ -264,15 +265,32 @@ int tq_ledger_check(TqLedger *l) {
         return r < 0 ? r : 1;
 }
 
+/* What is in the log is made durable, whoever has written it: what an engine that was killed had
+ * not synced, SQLite has taken for committed. Nor is a sync enough: after one that has failed the
+ * kernel may have what it was to write in memory only, and no longer know that it has to be
+ * written (fsync(2), NOTES; Rebello et al., Can Applications Recover from fsync Failures?, 2020);
+ * all that is appended later would be lost with it. So each byte is written once more. */
+static int settle_log(int fd) {
+        char bytes[65536];
+
+        for (off_t at = 0;;) {
+                ssize_t n = pread(fd, bytes, sizeof(bytes), at);
+
+                if (n == 0)
+                        return fsync(fd) < 0 ? tq_errno() : 0;
+                if (n < 0 || pwrite(fd, bytes, (size_t)n, at) != n)
+                        return tq_errno();
+                at += n;
+        }
+}
+
 static int remember_files(TqLedger *l, TqError *err) {
         int r = remember_file(&l->file);
 
         if (r >= 0)
                 r = remember_file(&l->log);
-        /* What an engine that was killed had written and not synced, SQLite has taken for
-         * committed: it is, before anybody hears of it. */
-        if (r >= 0 && fsync(l->log.fd) < 0)
-                r = tq_errno();
+        if (r >= 0)
+                r = settle_log(l->log.fd);
         if (r < 0)
                 return tq_error_errno(err, r, "%s", l->file.path);
         /* Without it the next start finds less of what may be wrong; that is no reason not to run.
@@ -324,9 +342,11 @@ TqLedger *tq_ledger_close(TqLedger *l) {
                 return NULL;
         for (int i = 0; i < _Q_MAX; i++)
                 (void)sqlite3_finalize(l->statements[i]);
-        /* Before the log goes. */
-        if (l->is_marked)
-                (void)tq_ledger_place_unmark(l->file.path);
+        /* Before the log goes. It has to stay as long as there may be a mark: ours, if the disk
+         * does not let it go for good, or that of an engine that was killed, if opening has failed.
+         */
+        if (l->db && (!l->is_marked || tq_ledger_place_unmark(l->file.path) < 0))
+                (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         (void)sqlite3_close(l->db);
         (void)tq_close(l->file.fd);
         (void)tq_close(l->log.fd);
