@@ -202,7 +202,7 @@ fuzz:
 	@scripts/fuzz $(SECONDS)
 # The engine in a simulated host: what it calls there is replaced.
 SIM_OBJECTS := $(patsubst tests/sim/%.c,$(BUILD)/tests-sim/%.o,$(wildcard tests/sim/*.c))
-SIM_WRAPPED := open openat close read pread write stat lstat fstat statx unlink fallocate fsync sqlite3_exec \
+SIM_WRAPPED := open openat close read pread write pwrite stat lstat fstat statx unlink fallocate ftruncate fsync sqlite3_exec \
 	tq_crumb_map tq_ledger_apply tq_ledger_open tq_ledger_each_live recovery_decide commit_then
 $(BUILD)/tests-sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
@@ -255,7 +255,7 @@ soak:
 	+@scripts/vm --timeout $$(($(or $(MINUTES),30) * 60 + 900)) -- env TENANTQ_TEST_MINUTES=$(or $(MINUTES),30) \
 		TENANTQ_SEED=$(SEED) TENANTQ_TEST_TIMEOUT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/vm/run 95-soak
 vmtest:
-	+@scripts/vm --timeout 2700 -- tests/vm/run
+	+@scripts/vm --timeout 2700 -- env TENANTQ_SEED=$(TENANTQ_SEED) tests/vm/run
 
 # Installation --------------------------------------------------------------------------------------
 

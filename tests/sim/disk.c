@@ -7,7 +7,8 @@
  * durable, with the writes that lie between the two. When the power is cut, each sector of each of
  * these writes is on the disk or is not, or its beginning is; of changes of the directory the disk
  * has the first so many. Sectors keep what was not written of them (SQLite, "powersafe overwrite").
- */
+ * After a sync that failed the kernel may have dropped what was to be written, and not say so again
+ * (fsync(2), NOTES): what processes see of it then is not what the disk will ever have. */
 
 #define SECTOR 512
 #define NAMES  8 /* files at the same time */
@@ -26,6 +27,7 @@ struct Inode {
         Bytes seen, durable;
         Span *written; /* and not durable */
         size_t n_written, allocated;
+        uint64_t reserved;
         bool is_cut; /* it was made shorter since */
 };
 
@@ -78,6 +80,41 @@ static void copy(Bytes *to, const Bytes *from, uint64_t at, uint64_t end) {
         memcpy(to->data + at, from->data + at, end - at);
 }
 
+/* Whether a change comes to be that takes so many bytes more. */
+static int change_of(uint64_t more) {
+        if (!sim_engine_acts())
+                return -EIO;
+        if (sim.error_fuse > 0 && --sim.error_fuse == 0)
+                sim.n_errors = sim_one_in(2) ? 1 : 1 + sim_draw(4);
+        if (sim.n_errors > 0) {
+                sim.n_errors--;
+                sim.was_hit = true;
+                sim_note("disk: fails", sim.n_errors, 0);
+                return -EIO;
+        }
+        if (more > sim.room) {
+                sim.was_hit = true;
+                sim_note("disk: is full", sim.room, more);
+                return -ENOSPC;
+        }
+        if (sim.room != UINT64_MAX)
+                sim.room -= more;
+        return 0;
+}
+
+static void give_room(uint64_t bytes) {
+        sim.room = tq_add_u64(sim.room, bytes);
+}
+
+bool disk_gives(void) {
+        if (sim.engine_is_dead || sim.n_errors == 0)
+                return true;
+        sim.n_errors--;
+        sim.was_hit = true;
+        sim_note("disk: fails to read", sim.n_errors, 0);
+        return false;
+}
+
 void disk_begin(void) {
         disk.n = 1;
         if (disk.allocated == 0) {
@@ -124,7 +161,7 @@ Inode *disk_create(const char *path) {
         Directory *d;
         Inode *i;
 
-        if (!sim_engine_acts())
+        if (change_of(0) < 0)
                 return NULL;
         if (disk.n_inodes == TQ_ELEMENTSOF(disk.inodes))
                 sim_fail("the simulated disk has too many files");
@@ -145,20 +182,24 @@ Inode *disk_create(const char *path) {
 }
 
 int disk_unlink(const char *path) {
-        int k = slot_of(now(), path);
+        int k = slot_of(now(), path), r;
 
         if (k < 0)
                 return -ENOENT;
-        if (!sim_engine_acts())
-                return -EIO;
+        r = change_of(0);
+        if (r < 0)
+                return r;
         sim_note("disk: unlink", now()->names[k].inode->number, 0);
+        give_room(now()->names[k].inode->seen.size + now()->names[k].inode->reserved);
         change()->names[k].inode = NULL;
         return 0;
 }
 
 int disk_write(Inode *i, const void *data, size_t size, uint64_t at) {
-        if (!sim_engine_acts())
-                return -EIO;
+        int r = change_of(at + size > i->seen.size ? at + size - i->seen.size : 0);
+
+        if (r < 0)
+                return r;
         if (at + size > i->seen.size)
                 resize(&i->seen, at + size);
         memcpy(i->seen.data + at, data, size);
@@ -169,11 +210,27 @@ int disk_write(Inode *i, const void *data, size_t size, uint64_t at) {
 }
 
 int disk_truncate(Inode *i, uint64_t size) {
-        if (!sim_engine_acts())
-                return -EIO;
+        int r = change_of(size > i->seen.size ? size - i->seen.size : 0);
+
+        if (r < 0)
+                return r;
+        if (size < i->seen.size)
+                give_room(i->seen.size - size);
+        if (size == 0)
+                give_room(i->reserved);
+        if (size == 0)
+                i->reserved = 0;
         i->is_cut |= size < i->seen.size;
         resize(&i->seen, size);
         return 0;
+}
+
+int disk_reserve(Inode *i, uint64_t size) {
+        int r = change_of(size);
+
+        if (r >= 0)
+                i->reserved = size;
+        return r;
 }
 
 static void make_durable(Inode *i) {
@@ -187,17 +244,28 @@ static void make_durable(Inode *i) {
 }
 
 int disk_sync(Inode *i) {
-        if (!sim_engine_acts())
-                return -EIO;
+        int r;
+
+        /* Of all that may fail it is the worst. */
+        if (sim.error_fuse > 0 && sim_one_in(8))
+                sim.error_fuse = 1;
+        r = change_of(0);
         sim_note("disk: sync", i->number, i->seen.size);
+        if (r < 0) {
+                if (!sim.engine_is_dead && sim_one_in(2))
+                        i->n_written = 0;
+                return r;
+        }
         if (sim.mutant != MUTANT_LYING_DISK)
                 make_durable(i);
         return 0;
 }
 
 int disk_sync_directory(void) {
-        if (!sim_engine_acts())
-                return -EIO;
+        int r = change_of(0);
+
+        if (r < 0)
+                return r;
         if (sim.mutant != MUTANT_NO_DIRECTORY_SYNC && sim.mutant != MUTANT_LYING_DISK) {
                 disk.states[0] = *now();
                 disk.n = 1;

@@ -250,6 +250,12 @@ bool host_act(void) {
         return claims_hand_in();
 }
 
+bool host_launch_is_over(uint64_t job, unsigned attempt) {
+        const Attempt *a = tq_map_get(&host.attempts, job);
+
+        return !a || a->attempt != attempt || a->has_ended;
+}
+
 bool host_is_settled(void) {
         return world.n_done == world.n_files && host.attempts.size == 0 && host.claims.size == 0 &&
                world.running == 0 && world.is_on && host.is_open;

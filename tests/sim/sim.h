@@ -17,6 +17,7 @@ typedef enum Mutant {
         MUTANT_SYNCHRONOUS_NORMAL,
         MUTANT_NO_DIRECTORY_SYNC,
         MUTANT_NO_LOG_SYNC,
+        MUTANT_LOG_SYNCED_ONLY,
         MUTANT_NO_CLAIMS_SYNC,
         MUTANT_EFFECTS_FIRST,
         MUTANT_BARRIER_OPEN,
@@ -26,6 +27,8 @@ typedef enum Mutant {
         MUTANT_BLIND_RECOVERY,
         MUTANT_FORGETS_RUNNING,
         MUTANT_NUMBERS_OF_DIRECTORY,
+        MUTANT_SYNCS_AGAIN,
+        MUTANT_FULL_IS_WELL,
         _MUTANT_MAX,
 } Mutant;
 
@@ -37,8 +40,12 @@ typedef struct Sim {
         uint64_t
                 fuse; /* until it dies: the engine's steps that can be seen from outside; 0: none */
         bool engine_is_dead; /* nothing of what it does has an effect any more */
+        uint64_t error_fuse; /* until what is asked of the disk fails (EIO): 0: it does not */
+        uint64_t n_errors;   /* that are left, one after the other */
+        uint64_t room;       /* bytes that the disk has left; UINT64_MAX: as many as it takes */
+        bool was_hit;        /* by one of these: this engine may leave, or record no more */
         uint64_t digest;
-        uint64_t n_starts, n_cuts, n_commits, n_ops; /* for the sum */
+        uint64_t n_starts, n_cuts, n_commits, n_ops, n_failed; /* for the sum */
 } Sim;
 
 extern Sim sim;
@@ -66,13 +73,15 @@ void disk_end(void);
 /* Of what was not made durable some is lost, and some is torn. */
 void disk_cut_power(void);
 Inode *disk_find(const char *path); /* NULL: there is none */
-/* Those that change something are the engine's; -EIO: it has died. */
+/* Those that change something are the engine's; -EIO: it has died, or the disk fails; -ENOSPC. */
 Inode *disk_create(const char *path);
 int disk_unlink(const char *path);
 int disk_write(Inode *i, const void *data, size_t size, uint64_t at);
 int disk_truncate(Inode *i, uint64_t size);
 int disk_sync(Inode *i);
 int disk_sync_directory(void);
+int disk_reserve(Inode *i, uint64_t size); /* room for so many bytes, of which none is written */
+bool disk_gives(void);                     /* what is read next */
 size_t disk_read(const Inode *i, void *data, size_t size, uint64_t at);
 uint64_t disk_size(const Inode *i);
 unsigned disk_number(const Inode *i);
@@ -92,6 +101,7 @@ void engine_worker_turn(void);
 /* The supervisor does: it leaves in order, or dies of its fuse meanwhile. */
 void engine_close(void);
 void engine_kill(void);
+bool engine_records(void); /* it has not given up */
 void engine_cancel(uint64_t job);
 bool engine_may_see(uint32_t uid, uint32_t tenant);
 
@@ -176,6 +186,7 @@ bool host_act(void);               /* a step of somebody; false: there is nothin
 bool host_is_settled(void);        /* nothing of any job is left but its row */
 const char *host_unsettled(void);  /* what, in words */
 File *host_claim(uint64_t number); /* NULL: of no file that is claimed */
+bool host_launch_is_over(uint64_t job, unsigned attempt);
 
 /* oracle.c: what must hold --------------------------------------------------------------------- */
 

@@ -19,7 +19,7 @@ typedef struct SimFile {
 } SimFile;
 
 static int code_of(int r) {
-        return r < 0 ? SQLITE_IOERR : SQLITE_OK;
+        return r == -ENOSPC ? SQLITE_FULL : r < 0 ? SQLITE_IOERR : SQLITE_OK;
 }
 
 static int file_close(sqlite3_file *f) {
@@ -28,8 +28,11 @@ static int file_close(sqlite3_file *f) {
 }
 
 static int file_read(sqlite3_file *f, void *data, int size, sqlite3_int64 at) {
-        size_t n = disk_read(((SimFile *)f)->inode, data, (size_t)size, (uint64_t)at);
+        size_t n;
 
+        if (!disk_gives())
+                return SQLITE_IOERR_READ;
+        n = disk_read(((SimFile *)f)->inode, data, (size_t)size, (uint64_t)at);
         if (n == (size_t)size)
                 return SQLITE_OK;
         memset((char *)data + n, 0, (size_t)size - n);
@@ -49,6 +52,8 @@ static int file_sync(sqlite3_file *f, int flags) {
         int r = disk_sync(s->inode);
 
         (void)flags;
+        if (r < 0 && sim.mutant == MUTANT_SYNCS_AGAIN)
+                r = disk_sync(s->inode);
         if (r >= 0 && s->syncs_directory)
                 r = disk_sync_directory();
         s->syncs_directory &= r < 0;
@@ -224,6 +229,8 @@ static int open_ours(const char *path, int flags) {
                 return fail(ENOENT);
         if (!i)
                 return fail(EIO);
+        if (flags & O_TRUNC && disk_truncate(i, 0) < 0)
+                return fail(EIO);
         for (int k = 0; k < (int)TQ_ELEMENTSOF(opened); k++)
                 if (!opened[k].inode) {
                         opened[k].inode = i;
@@ -254,24 +261,42 @@ WRAP(ssize_t, read, int fd, void *data, size_t size) {
 
         if (fd < FD_FIRST)
                 return __real_read(fd, data, size);
+        if (!disk_gives())
+                return fail(EIO);
         n = disk_read(opened[fd - FD_FIRST].inode, data, size, opened[fd - FD_FIRST].at);
         opened[fd - FD_FIRST].at += n;
         return (ssize_t)n;
 }
 
 WRAP(ssize_t, pread, int fd, void *data, size_t size, off_t at) {
-        return fd < FD_FIRST
-                       ? __real_pread(fd, data, size, at)
-                       : (ssize_t)disk_read(opened[fd - FD_FIRST].inode, data, size, (uint64_t)at);
+        if (fd < FD_FIRST)
+                return __real_pread(fd, data, size, at);
+        if (!disk_gives())
+                return fail(EIO);
+        return (ssize_t)disk_read(opened[fd - FD_FIRST].inode, data, size, (uint64_t)at);
 }
 
 WRAP(ssize_t, write, int fd, const void *data, size_t size) {
+        int r;
+
         if (fd < FD_FIRST)
                 return __real_write(fd, data, size);
-        if (disk_write(opened[fd - FD_FIRST].inode, data, size, opened[fd - FD_FIRST].at) < 0)
-                return fail(EIO);
+        r = disk_write(opened[fd - FD_FIRST].inode, data, size, opened[fd - FD_FIRST].at);
+        if (r < 0)
+                return fail(-r);
         opened[fd - FD_FIRST].at += size;
         return (ssize_t)size;
+}
+
+WRAP(ssize_t, pwrite, int fd, const void *data, size_t size, off_t at) {
+        int r;
+
+        if (fd < FD_FIRST)
+                return __real_pwrite(fd, data, size, at);
+        if (sim.mutant == MUTANT_LOG_SYNCED_ONLY)
+                return (ssize_t)size;
+        r = disk_write(opened[fd - FD_FIRST].inode, data, size, (uint64_t)at);
+        return r < 0 ? fail(-r) : (ssize_t)size;
 }
 
 /* Which file it is; nothing else is asked of it. */
@@ -314,7 +339,21 @@ WRAP(int, unlink, const char *path) {
 
 /* Of the reserve, which nobody reads. */
 WRAP(int, fallocate, int fd, int mode, off_t at, off_t size) {
-        return fd < FD_FIRST ? __real_fallocate(fd, mode, at, size) : 0;
+        int r;
+
+        if (fd < FD_FIRST)
+                return __real_fallocate(fd, mode, at, size);
+        r = disk_reserve(opened[fd - FD_FIRST].inode, (uint64_t)size);
+        return r < 0 ? fail(-r) : 0;
+}
+
+WRAP(int, ftruncate, int fd, off_t size) {
+        int r;
+
+        if (fd < FD_FIRST)
+                return __real_ftruncate(fd, size);
+        r = disk_truncate(opened[fd - FD_FIRST].inode, (uint64_t)size);
+        return r < 0 ? fail(-r) : 0;
 }
 
 WRAP(int, fsync, int fd) {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Some of the points at which our processes may be killed, or their calls fail: other ones each time, which are printed.
-# All of them: make crash.
+# Some of the points at which our processes may be killed, or their calls fail: other ones each time, which are printed,
+# or those of TENANTQ_SEED. All of them: make crash.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # shellcheck source=tests/lib.sh
@@ -15,7 +15,7 @@ work=$(mktemp -d /srv/tqmutant.XXXXXX)
 
 # points EVERY OPTION…
 points() {
-        local every=$1 seed=$((RANDOM % $1))
+        local every=$1 seed=$((${TENANTQ_SEED:-$RANDOM} % $1))
         [ "$(id -u)" -eq 0 ] || t_skip "must be root"
         findmnt -rn -t cgroup2 >/dev/null || t_skip "no cgroup v2 hierarchy is mounted"
         [ -z "${SAN-}" ] || t_skip "sanitizers look for leaks by ptrace(2), as strace does"
