@@ -158,6 +158,7 @@ Inode *disk_find(const char *path) {
 }
 
 Inode *disk_create(const char *path) {
+        WORLD;
         Directory *d;
         Inode *i;
 
@@ -182,6 +183,7 @@ Inode *disk_create(const char *path) {
 }
 
 int disk_unlink(const char *path) {
+        WORLD;
         int k = slot_of(now(), path), r;
 
         if (k < 0)
@@ -196,6 +198,7 @@ int disk_unlink(const char *path) {
 }
 
 int disk_write(Inode *i, const void *data, size_t size, uint64_t at) {
+        WORLD;
         int r = change_of(at + size > i->seen.size ? at + size - i->seen.size : 0);
 
         if (r < 0)
@@ -210,6 +213,7 @@ int disk_write(Inode *i, const void *data, size_t size, uint64_t at) {
 }
 
 int disk_truncate(Inode *i, uint64_t size) {
+        WORLD;
         int r = change_of(size > i->seen.size ? size - i->seen.size : 0);
 
         if (r < 0)
@@ -244,6 +248,7 @@ static void make_durable(Inode *i) {
 }
 
 int disk_sync(Inode *i) {
+        WORLD;
         int r;
 
         /* Of all that may fail it is the worst. */
@@ -262,6 +267,7 @@ int disk_sync(Inode *i) {
 }
 
 int disk_sync_directory(void) {
+        WORLD;
         int r = change_of(0);
 
         if (r < 0)

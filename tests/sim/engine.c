@@ -141,7 +141,9 @@ bool engine_worker_has_work(void) {
 }
 
 void engine_worker_turn(void) {
+        (void)sim_is_engine(true);
         run_one(worker, next_task(worker));
+        (void)sim_is_engine(false);
 }
 
 /* Channel -------------------------------------------------------------------------------------- */
@@ -154,6 +156,7 @@ struct TqChannel {
 };
 
 static void post(TqList *list, TqMessageType type, TqMessage *m, const void *blob, size_t size) {
+        WORLD;
         size_t body = sizeof(m->header) + tq_message_body_size(type);
         Letter *l = malloc(offsetof(Letter, message) + body + size + 1);
         char *bytes = (char *)&l->message;
@@ -269,11 +272,13 @@ int __wrap_tq_crumb_map(int fd, TqCrumb **ret) {
 }
 
 static void bury(void) {
+        (void)sim_is_engine(true);
         leave(&engine);
+        (void)sim_is_engine(false);
         engine = (Engine){};
         lives = is_closed = false;
         sim.engine_is_dead = sim.was_hit = false;
-        sim.fuse = 0;
+        sim.fuse = sim.memory_fuse = 0;
         host_engine_is_gone();
         drop_all(&up);
         loop_channel_is_ready = loop_worker_is_ready = false;
@@ -307,7 +312,9 @@ void engine_start(void) {
         /* The room for callers closes it. */
         (void)dup2(FD_CRUMB, FD_LISTEN);
         lives = true;
+        (void)sim_is_engine(true);
         r = start(&engine, DISK_LEDGER);
+        (void)sim_is_engine(false);
         if (r < 0 && !sim.was_hit)
                 sim_fail("the engine can't start: %s", strerror(-r));
         if (r < 0)
@@ -320,7 +327,9 @@ bool engine_has_work(void) {
 }
 
 void engine_turn(void) {
+        (void)sim_is_engine(true);
         loop_turn(engine.event);
+        (void)sim_is_engine(false);
         oracle_perform_early();
         look_after();
 }
@@ -345,7 +354,9 @@ bool engine_records(void) {
 void engine_cancel(uint64_t job) {
         if (!lives || !engine.is_open)
                 return;
+        (void)sim_is_engine(true);
         (void)dispatch_step(engine.dispatch, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = job });
+        (void)sim_is_engine(false);
         loop_happened(engine.event);
 }
 

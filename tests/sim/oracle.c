@@ -180,6 +180,7 @@ int __wrap_tq_ledger_apply(TqLedger *l, const TqLedgerOp *ops, size_t n) {
         Change *changes;
         size_t n_changes;
         int r = __real_tq_ledger_apply(l, ops, n);
+        WORLD;
 
         if (was_dead)
                 return r;
@@ -288,6 +289,7 @@ int __wrap_tq_ledger_open(const char *path, const uint8_t boot_id[16], TqLedger 
                           TqError *err) {
         char text[512];
         int r = __real_tq_ledger_open(path, boot_id, ret, err);
+        WORLD;
 
         if (sim.engine_is_dead)
                 return r;

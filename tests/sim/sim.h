@@ -39,11 +39,12 @@ typedef struct Sim {
         uint8_t boot_id[16];
         uint64_t
                 fuse; /* until it dies: the engine's steps that can be seen from outside; 0: none */
-        bool engine_is_dead; /* nothing of what it does has an effect any more */
-        uint64_t error_fuse; /* until what is asked of the disk fails (EIO): 0: it does not */
-        uint64_t n_errors;   /* that are left, one after the other */
-        uint64_t room;       /* bytes that the disk has left; UINT64_MAX: as many as it takes */
-        bool was_hit;        /* by one of these: this engine may leave, or record no more */
+        bool engine_is_dead;  /* nothing of what it does has an effect any more */
+        uint64_t error_fuse;  /* until what is asked of the disk fails (EIO): 0: it does not */
+        uint64_t n_errors;    /* that are left, one after the other */
+        uint64_t room;        /* bytes that the disk has left; UINT64_MAX: as many as it takes */
+        uint64_t memory_fuse; /* until an allocation of the engine fails; 0: none does */
+        bool was_hit;         /* by one of these: this engine may leave, or record no more */
         uint64_t digest;
         uint64_t n_starts, n_cuts, n_commits, n_ops, n_failed; /* for the sum */
 } Sim;
@@ -60,6 +61,14 @@ void sim_note(const char *what, uint64_t a, uint64_t b);
 _Noreturn void sim_fail(const char *fmt, ...) TQ_PRINTF(1, 2);
 /* The engine is about to do what can be seen from outside: whether it lives on to do it. */
 bool sim_engine_acts(void);
+
+/* memory.c: whether it is the engine that runs (its allocations may fail); returns whether it was.
+ * WORLD in a function that it calls: not until that returns. */
+bool sim_is_engine(bool is);
+void sim_was_engine(const bool *was);
+#define WORLD                                                                                      \
+        __attribute__((cleanup(sim_was_engine), unused)) const bool was_engine =                   \
+                sim_is_engine(false)
 
 /* disk.c: the directory of the ledger ---------------------------------------------------------- */
 

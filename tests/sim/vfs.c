@@ -358,6 +358,8 @@ WRAP(int, ftruncate, int fd, off_t size) {
 
 WRAP(int, fsync, int fd) {
         if (fd == FD_CLAIMS) {
+                WORLD;
+
                 if (!sim_engine_acts())
                         return fail(EIO);
                 if (sim.mutant != MUTANT_NO_CLAIMS_SYNC)
