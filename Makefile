@@ -212,7 +212,7 @@ $(BUILD)/tests-sim/sim: $(SIM_OBJECTS) $(BUILD)/libtq-engine.a $(ALL_BELOW)
 sim: $(BUILD)/tests-sim/sim
 	@$< -n $(or $(SEEDS),1000)
 crash: all
-	@for target in supervisor engine launcher; do BUILD=$(BUILD) tests/crash/crash -e $(or $(EVERY),1) $$target || exit 1; done
+	@for target in supervisor engine launcher; do BUILD=$(BUILD) tests/crash/crash -f $(or $(FAULT),KILL) -e $(or $(EVERY),1) $$target || exit 1; done
 power: all
 	@BUILD=$(BUILD) tests/power/power -e $(or $(EVERY),1) -s $(or $(SEED),1)
 

@@ -49,25 +49,27 @@ static int size_beside(const char *path, const char *suffix, struct stat *st, in
         return 0;
 }
 
-/* Which file that is: a number may be another one's by now, but not with the same time of birth.
- * Empty: not known. */
+/* Which file that is: a number may be another one's by now, but not with the same time of birth. A
+ * line, by whose end it is known to be whole. Empty: not known. */
 static const char *identify(const char *path, char *buf, size_t size) {
         struct statx st;
 
         buf[0] = '\0';
         if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) == 0)
-                (void)snprintf(buf, size, "%llu %lld.%09u", (unsigned long long)st.stx_ino,
+                (void)snprintf(buf, size, "%llu %lld.%09u\n", (unsigned long long)st.stx_ino,
                                (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
         return buf;
 }
 
-/* Whether the mark is of another file. */
+/* Whether the mark is of another file. One that could not be written as a whole, or that the power
+ * has torn, says nothing. */
 static bool is_of_another(const char *path) {
         TQ_FREE char *mark = tq_ledger_place_beside(path, TQ_LEDGER_MARK_SUFFIX);
         char marked[IDENTITY_MAX] = "", is[IDENTITY_MAX];
 
         return mark && tq_fs_read_at(AT_FDCWD, mark, marked, sizeof(marked)) > 0 &&
-               strcmp(marked, identify(path, is, sizeof(is))) != 0;
+               strchr(marked, '\n') && identify(path, is, sizeof(is))[0] != '\0' &&
+               strcmp(marked, is) != 0;
 }
 
 /* A database whose header says that it has no log. */

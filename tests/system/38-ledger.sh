@@ -281,7 +281,7 @@ mark = sys.argv[1] + "/ledger.db-open"
 if os.path.exists(mark):
     inode, birth = subprocess.check_output(["stat", "-c", "%i %.9W", sys.argv[1] + "/ledger.db"], text=True).split()
     with open(mark, "w") as f:
-        f.write(f"{inode} {birth}")
+        f.write(f"{inode} {birth}\n")
 END
 }
 

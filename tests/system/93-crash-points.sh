@@ -63,6 +63,7 @@ t_case "the engine is killed" points 25 engine
 t_case "the launcher or a job's PID 1 is killed" points 35 launcher
 t_case "the engine's calls fail" points 40 -f EIO engine
 t_case "tenantqd's calls fail" points 40 -f ENOMEM supervisor
+t_case "tenantqd's allocations fail" points 3 -f NOMEM supervisor
 t_case "what is lost is missed" can_fail
 rm -rf "$said" "$work"
 t_summary

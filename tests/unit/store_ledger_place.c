@@ -100,6 +100,10 @@ static const struct {
           true },
         { "mkdir x; cp ledger.db* x; rm ledger.db*; mv x/* .; rm ledger.db-open", NULL, 2 * JOBS,
           true },
+        /* A mark that was not written as a whole. */
+        { "truncate -s 5 ledger.db-open", NULL, 2 * JOBS, true },
+        { "truncate -s -1 ledger.db-open; truncate -s +1 ledger.db-open", NULL, 2 * JOBS, true },
+        { ": >ledger.db-open", NULL, 2 * JOBS, true },
         { "ln -s backup link; rm ledger.db*; mv link ledger.db", "ledger", -1, false },
         { "sqlite3 ledger.db 'PRAGMA user_version=99'", "has schema version 99", -1, false },
 };

@@ -26,12 +26,6 @@ struct Intake {
         TqMap barred; /* KEY_OF(user) → uint64_t: until when, CLOCK_BOOTTIME */
 };
 
-/* Nothing is wrong with the job, and nothing can be said of it. */
-static int fail(Intake *in, int error, Answer *ret) {
-        commit_degrade(in->commit, error);
-        return take_refuse(ret, TQ_CONTROL_FAILED);
-}
-
 /* A job that was parsed and may be taken. 0; -EBADMSG: refused. */
 static int admit(Intake *in, const Submission *s, TqJobSpec *spec, Answer *ret) {
         char text[512];
@@ -102,7 +96,7 @@ static void know(Keyed *k, uint64_t job, int error) {
         }
         if (error < 0) {
                 (void)tq_error_errno(&a.err, error, "the ledger can't be read");
-                (void)fail(k->intake, error, &a);
+                (void)take_fail(&a, error);
                 a.job = 0;
         }
         if (job > 0 || error < 0) {
@@ -167,7 +161,7 @@ static void submit(Intake *in, const Submission *s, IntakeAnswer answer, void *d
 
         r = tq_jobfile_parse(s->data, s->size, &spec, NULL, NULL, &a.err);
         if (r < 0) {
-                (void)(r == -ENOMEM ? fail(in, r, &a) : take_refuse(&a, TQ_CONTROL_INVALID));
+                (void)(r == -ENOMEM ? take_fail(&a, r) : take_refuse(&a, TQ_CONTROL_INVALID));
                 answer(data, &a);
                 return;
         }
@@ -178,7 +172,7 @@ static void submit(Intake *in, const Submission *s, IntakeAnswer answer, void *d
                 if (r >= 0)
                         return;
                 (void)tq_error_errno(&a.err, r, "can't take the job");
-                (void)fail(in, r, &a);
+                (void)take_fail(&a, r);
         } else if (r >= 0)
                 (void)admit(in, s, &spec, &a);
         answer(data, &a);
@@ -291,9 +285,11 @@ static void on_answer(void *data, Answer *a) {
                 return;
         if (a->job > 0)
                 accept(in, claim);
-        /* It stays where it is, for the next engine. */
-        else if (a->error == TQ_CONTROL_FAILED)
+        /* Nothing is known to be wrong with it. It stays where it is, for the next engine. */
+        else if (a->error == TQ_CONTROL_FAILED) {
+                commit_degrade(in->commit, a->failure);
                 return;
+        }
         /* What could not be parsed will not be when there is room. */
         else if (a->claim.claim > 0 &&
                  door_may_wait(in->door, c->tenant, a->is_behind ? NULL : &a->claim, &a->refusal)) {

@@ -29,6 +29,11 @@ int take_refuse(Answer *ret, TqControlError error) {
         return -EBADMSG;
 }
 
+int take_fail(Answer *ret, int error) {
+        ret->failure = error;
+        return take_refuse(ret, TQ_CONTROL_FAILED);
+}
+
 /* Says what the tenant's jobs may ask for. */
 static void refuse_profile(const Layers *layers, const char *tenant, unsigned line, TqError *err) {
         char stricter[128] = "";
@@ -280,7 +285,7 @@ static int schedule(Takes *ts, const Submission *s, TqJobSpec *spec, uint64_t id
         if (r == -EDQUOT)
                 return refuse_limit(s, r, ret);
         (void)tq_error_errno(&ret->err, r, "can't take the job");
-        return take_refuse(ret, TQ_CONTROL_LIMIT);
+        return r == -ENOMEM ? take_fail(ret, r) : take_refuse(ret, TQ_CONTROL_LIMIT);
 }
 
 /* Told once a minute while it lasts: a warning is of use before the limit refuses. */
@@ -341,7 +346,7 @@ int take_job(Takes *ts, const Submission *s, TqJobSpec *spec, Answer *ret) {
         if (s->is_trial)
                 return try_job(ts, s, spec, ret);
         if (record(ts, s, spec, id) < 0)
-                return take_refuse(ret, TQ_CONTROL_FAILED);
+                return take_fail(ret, -ENOMEM);
         r = schedule(ts, s, spec, id, ret);
         if (r < 0) {
                 commit_rewind(ts->commit, mark);

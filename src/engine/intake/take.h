@@ -30,6 +30,7 @@ typedef struct Answer {
         bool is_permitted;    /* it was a trial, and would have been accepted: */
         TqEvent would;        /* what would be handed in then, until the answer returns */
         TqControlError error; /* else why not: */
+        int failure;          /* TQ_CONTROL_FAILED: of ours, not of what was handed in */
         TqError err;
         TqRefusal refusal; /* if a limit refuses it; also of an accepted one that is near */
 } Answer;
@@ -43,6 +44,8 @@ Takes *takes_free(Takes *ts);
 
 /* Notes the error; -EBADMSG. */
 int take_refuse(Answer *ret, TqControlError error);
+/* Of what could not be judged: notes why (negative errno); -EBADMSG. */
+int take_fail(Answer *ret, int error);
 /* What of it matters at the door. */
 void take_describe(const Submission *s, const TqJobSpec *spec, DoorClaim *ret);
 /* Whether its tenant may hand in such a job now, before limits of how many. -EBADMSG: refused. */
