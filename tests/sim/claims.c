@@ -75,15 +75,29 @@ static void hand_in(void) {
         tq_list_append(&host.spool[f->tenant], &f->link);
 }
 
-static void hand_over(const File *f) {
+static void hand_over(File *f) {
         TqMessage m = {
                 .claim = { .claim = f->number, .tenant = f->tenant + 1, .uid = 1000 + f->tenant }
         };
-        char text[160];
-        int n = snprintf(text, sizeof(text), "[Job]\nExecStart=/sim/run %llu\nQueue=q%u\n%s",
-                         (unsigned long long)index_of(f), f->queue,
-                         f->is_endless ? "RuntimeMaxSec=5\nTimeoutStopSec=1\n" : "");
+        char text[320], after[32] = "", delay[32] = "", retry[64] = "";
+        unsigned long long index = index_of(f);
+        int n;
 
+        if (f->after)
+                (void)snprintf(after, sizeof(after), "After=f%llu\n",
+                               (unsigned long long)index_of(f->after));
+        if (f->delay > 0)
+                (void)snprintf(delay, sizeof(delay), "StartAfter=+%llus\n",
+                               (unsigned long long)(f->delay / TQ_USEC_PER_SEC));
+        if (f->max_attempts > 0)
+                (void)snprintf(retry, sizeof(retry), "[Retry]\nMaxAttempts=%u\nRestartSec=1\n",
+                               f->max_attempts);
+        n = snprintf(text, sizeof(text),
+                     "[Job]\nExecStart=/sim/run %llu\nName=f%llu\nQueue=q%u\n%s%s%s%s", index,
+                     index, f->queue, f->is_endless ? "RuntimeMaxSec=5\nTimeoutStopSec=1\n" : "",
+                     after, delay, retry);
+        if (f->handed_over == 0)
+                f->handed_over = sim.realtime + sim.boottime;
         (void)snprintf(m.claim.name, sizeof(m.claim.name), "%llu.job",
                        (unsigned long long)index_of(f));
         engine_tell(TQ_MESSAGE_CLAIM, &m, text, (size_t)n);

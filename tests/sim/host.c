@@ -262,15 +262,20 @@ bool host_is_settled(void) {
 }
 
 const char *host_unsettled(void) {
-        static char text[200];
+        static char text[300];
+        size_t i = 0;
 
+        while (i < world.n_files && world.files[i].row.state == ROW_DONE)
+                i++;
         (void)snprintf(
                 text, sizeof(text),
                 "of %zu files %zu were handed in and %zu have a verdict; %zu launches and %zu "
-                "claims are left, %llu run; tenantqd is %s, the engine %s",
+                "claims are left, %llu run; tenantqd is %s, the engine %s; the first without one "
+                "is file %zu (job %llu)",
                 world.n_files, world.n_handed_in, world.n_done, host.attempts.size,
                 host.claims.size, (unsigned long long)world.running, world.is_on ? "on" : "off",
-                host.is_open ? "ready" : "not ready");
+                host.is_open ? "ready" : "not ready", i,
+                (unsigned long long)(i < world.n_files ? world.files[i].row.job : 0));
         return text;
 }
 

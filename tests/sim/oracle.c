@@ -56,12 +56,21 @@ static File *file_of(const char *spec, size_t size) {
         return &world.files[number];
 }
 
+static bool is_well(const File *f) {
+        return f->row.outcome == TQ_OUTCOME_EXIT && f->exit_code == 0;
+}
+
 static void judge(const File *f, const TqVerdict *v) {
         bool is_true = false;
 
         switch (v->outcome) {
         case TQ_OUTCOME_EXIT:
-                is_true = f->executed > 0 && v->code == f->exit_code;
+                is_true = f->executed > 0 && v->code == f->exit_code &&
+                          (v->code == 0 || f->is_cancelled || f->n_executed >= f->max_attempts);
+                break;
+        case TQ_OUTCOME_DEPENDENCY:
+                is_true = f->after && f->after->row.state == ROW_DONE && !is_well(f->after) &&
+                          f->n_executed == 0;
                 break;
         case TQ_OUTCOME_SIGNAL:
                 is_true = f->was_killed;
@@ -133,6 +142,9 @@ static void commit(const Change *c) {
                          index_of(f));
         if (c->type == TQ_LEDGER_RETRY || c->type == TQ_LEDGER_DONE)
                 f->is_open = false;
+        if (c->type == TQ_LEDGER_RETRY && ++f->n_retried >= f->max_attempts)
+                sim_fail("file %zu is tried again for the time %u, of %u", index_of(f),
+                         f->n_retried, f->max_attempts);
         if (c->type == TQ_LEDGER_DONE) {
                 judge(f, &c->verdict);
                 world.n_done++;
@@ -358,10 +370,17 @@ void oracle_executes(File *f, uint64_t job, unsigned attempt) {
                          attempt, index_of(f));
         if (attempt <= f->executed)
                 sim_fail("attempt %u of file %zu is executed twice", attempt, index_of(f));
+        if (sim.realtime + sim.boottime < f->handed_over + f->delay)
+                sim_fail("file %zu is executed before its time", index_of(f));
+        if (f->after && (f->after->row.state != ROW_DONE || !is_well(f->after)))
+                sim_fail(
+                        "file %zu is executed, and that after which it is to be has not ended well",
+                        index_of(f));
         if (f->is_open)
                 sim_fail("file %zu is executed again, and the end of the last time is not recorded",
                          index_of(f));
         f->executed = attempt;
+        f->n_executed++;
         f->runs = f->is_open = true;
         check_limits(f);
 }

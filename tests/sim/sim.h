@@ -164,10 +164,14 @@ typedef struct File {
         bool is_dirty;                   /* the disk may have it in another place */
         bool is_endless;                 /* it ends only if it is asked to */
         bool fails_to_launch, is_cancelled;
-        uint8_t exit_code;
+        uint8_t exit_code, max_attempts; /* of [Retry]; 0: none */
+        uint64_t delay;                  /* StartAfter=, usec */
+        uint64_t handed_over;            /* at first: CLOCK_REALTIME usec; 0: not yet */
+        struct File *after;              /* After=; NULL: none */
         Row row;
         /* What has been executed: the kernel's truth. */
-        unsigned executed;     /* the last attempt that was */
+        unsigned executed; /* the last attempt that was */
+        unsigned n_executed, n_retried;
         bool is_open;          /* and the ledger has no end of it yet */
         bool runs, was_killed; /* that one */
         bool may_be_lost;      /* an attempt has left no record, or the power was cut meanwhile */

@@ -152,6 +152,12 @@ bool sim_engine_acts(void) {
 
 /* A world -------------------------------------------------------------------------------------- */
 
+/* Only of the same tenant there are jobs that one can wait for. */
+static void wait_for(File *f, File *other) {
+        if (other->tenant == f->tenant)
+                f->after = other;
+}
+
 static void draw_world(void) {
         uint64_t scale;
 
@@ -167,11 +173,17 @@ static void draw_world(void) {
         for (uint32_t t = 0; t < world.n_tenants; t++)
                 world.limit[t] = 1 + sim_draw(6 * scale);
         for (size_t i = 0; i < world.n_files; i++)
-                world.files[i] = (File){ .tenant = (uint32_t)sim_draw(world.n_tenants),
-                                         .queue = (uint32_t)sim_draw(QUEUES),
-                                         .is_endless = sim_one_in(16),
-                                         .fails_to_launch = sim_one_in(32),
-                                         .exit_code = (uint8_t)sim_draw(4) };
+                world.files[i] =
+                        (File){ .tenant = (uint32_t)sim_draw(world.n_tenants),
+                                .queue = (uint32_t)sim_draw(QUEUES),
+                                .is_endless = sim_one_in(16),
+                                .fails_to_launch = sim_one_in(32),
+                                .exit_code = (uint8_t)sim_draw(4),
+                                .max_attempts = sim_one_in(4) ? 1 + (uint8_t)sim_draw(3) : 0,
+                                .delay = sim_one_in(16) ? (1 + sim_draw(9)) * TQ_USEC_PER_SEC : 0 };
+        for (size_t i = 1; i < world.n_files; i++)
+                if (sim_one_in(8))
+                        wait_for(&world.files[i], &world.files[sim_draw(i)]);
 }
 
 static void cause_fault(unsigned kinds) {

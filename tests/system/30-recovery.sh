@@ -143,6 +143,28 @@ ends_unseen() {
         no_leftovers
 }
 
+# So do those that wait for it, by name or by number.
+waits_for_unseen() {
+        local gate well ill name job
+        gate=$(d_gate_make unseen2)
+        well=$(ctl run -t t1 --name well -- "$witness" 0 "$gate")
+        ill=$(ctl run -t t1 --name ill -- "$witness" 3 "$gate")
+        for name in well "$well" ill "$ill"; do
+                printf '[Job]\nName=after-%s\nExecStart=/bin/true\nAfter=%s\n' "$name" "$name" >"$D/stage/after"
+                ctl submit -t t1 "$D/stage/after"
+        done >"$D/stage/afters"
+        t_wait 5 all_run "$well" "$ill"
+        d_kill9 both
+        d_gate_open unseen2
+        t_wait 5 all_unpopulated
+        d_start
+        for name in "exit 0" "exit 0" dependency dependency; do
+                read -r job
+                t_eq "$(verdict "$job")" "$name"
+        done <"$D/stage/afters"
+        no_leftovers
+}
+
 all_run() {
         local job
         for job in "$@"; do
@@ -465,6 +487,7 @@ d_case "20 running jobs and SIGKILL of tenantqd" undisturbed daemon
 d_case "20 running jobs and SIGKILL of the engine" undisturbed engine
 d_case "20 running jobs and SIGKILL of both" undisturbed both
 d_case "jobs that end while nobody looks" ends_unseen
+d_case "what waits for these does not wait for ever" waits_for_unseen
 payload says-n >/dev/null <<END
 #!/bin/sh
 echo "\$1" >>$D/witness/many

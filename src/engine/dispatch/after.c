@@ -195,10 +195,11 @@ static int tell(Afters *a, const Inquiry *q, bool *ret_again) {
         return r;
 }
 
-/* Whether a job that was live when the ledger was asked has ended since: its end was not heard. */
+/* Whether a job that the ledger calls live has ended, which is not recorded yet: its end may not
+ * have been heard. */
 static bool has_ended_since(const Afters *a, const Inquiry *q) {
         for (size_t i = 0; i < q->n; i++)
-                if (q->fates[i].job > 0 && q->fates[i].name && q->fates[i].fate == TQ_FATE_LIVE &&
+                if (q->fates[i].job > 0 && q->fates[i].fate == TQ_FATE_LIVE &&
                     !tq_scheduler_job(feed_scheduler(a->feed), q->fates[i].job))
                         return true;
         return false;
@@ -340,9 +341,13 @@ int afters_settle_now(Afters *a, uint64_t job, uint32_t tenant, const char *afte
         if (!q)
                 return -ENOMEM;
         r = look_up(q);
-        /* Nothing comes while stock is taken. */
-        if (r >= 0)
+        /* What ran has ended meanwhile, and was taken up before this one, or will be after it. */
+        again = r >= 0 && has_ended_since(a, q);
+        if (r >= 0 && !again)
                 r = tell(a, q, &again);
-        (void)inquiry_free(q);
+        if (r >= 0 && again)
+                ask(a, q);
+        else
+                (void)inquiry_free(q);
         return r;
 }
