@@ -22,7 +22,7 @@ int verb_abandon(Call *c) {
                 return call_reply_empty(c);
         (void)call_record(c, TQ_KIND_ABANDON, job->queue->tenant->id, c->job, "given up");
         /* What is left of it may still run: no other attempt may follow. */
-        (void)dispatch_step(c->api->dispatch, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = c->job });
+        dispatch_must(c->api->dispatch, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = c->job });
         dispatch_abandon(c->api->dispatch, job);
         return waiters_wait(c->api->waiters, c, WAIT_CANCEL);
 }

@@ -317,7 +317,7 @@ static void on_done(TqTask *task, void *userdata) {
         else if (!is_leaving)
                 again = has_ended_since(a, q);
         if (q->result >= 0 && !is_leaving && !again)
-                (void)tell(a, q, &again);
+                again = tell(a, q, &again) < 0 || again; /* for want of memory */
         if (again)
                 ask_again(a, q);
         else

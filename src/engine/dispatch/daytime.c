@@ -68,7 +68,7 @@ static void retell(void *data, const TqJob *job) {
         Daytime *d = data;
 
         daytime_fill(&job_cold(job_of(job))->times, &event);
-        (void)feed_step(d->feed, &event);
+        feed_must(d->feed, &event);
 }
 
 static void on_retold(void *data);

@@ -277,11 +277,10 @@ static int on_stalled(void *userdata, const TqMessage *m, const char *blob, int 
         (void)blob;
         (void)fd;
         /* One that has ended, or is stopping already, needs no other reason. */
-        (void)feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_STALLED,
-                                             .job = m->attempt.job,
-                                             .attempt = m->attempt.attempt,
-                                             .level = (TqLevel)m->attempt.level });
-        return 0;
+        return heard(feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_STALLED,
+                                                    .job = m->attempt.job,
+                                                    .attempt = m->attempt.attempt,
+                                                    .level = (TqLevel)m->attempt.level }));
 }
 
 /* Its own memory or pids may be too small for the launch itself; everything else that passes is the
@@ -439,6 +438,10 @@ static int on_post(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+static void on_lost(void *data) {
+        commit_degrade(((Dispatch *)data)->commit, -ENOMEM);
+}
+
 /* Asked from outside --------------------------------------------------------------------------- */
 
 int dispatch_tell_host(Dispatch *d) {
@@ -450,7 +453,7 @@ void dispatch_tell_tenant(Dispatch *d, const Tenant *t) {
         TenantEvent event;
 
         settings_describe(d->settings, t, &event);
-        (void)feed_step(d->feed, &event.event);
+        feed_must(d->feed, &event.event);
         d->hooks.has_room(d->hooks.data, t->id);
 }
 
@@ -504,7 +507,7 @@ void dispatch_stop_starting(Dispatch *d, bool for_good) {
         size_t position = 0;
         const TqJob *job;
 
-        (void)feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_CLOSE });
+        feed_must(d->feed, &(TqEvent){ .type = TQ_EVENT_CLOSE });
         while (for_good && (job = tq_scheduler_next_job(feed_scheduler(d->feed), &position)))
                 if (job->state == TQ_JOB_STARTING)
                         send(d, TQ_MESSAGE_ABORT, job->queue->tenant->id, job->id, job->attempt);
@@ -520,6 +523,10 @@ void dispatch_fill_times(const JobTimes *times, TqEvent *event) {
 
 int dispatch_step(Dispatch *d, const TqEvent *event) {
         return feed_step(d->feed, event);
+}
+
+void dispatch_must(Dispatch *d, const TqEvent *event) {
+        feed_must(d->feed, event);
 }
 
 const TqRefusal *dispatch_refusal(const Dispatch *d) {
@@ -603,6 +610,7 @@ int dispatch_new(sd_event *event, TqLink *link, Commit *commit, Tenants *tenants
                          .feed = feed,
                          .hooks = *hooks,
                          .armed = TQ_NEVER };
+        feed_on_lost(feed, on_lost, d);
         r = starts_new(link, commit, tenants, feed, hooks->input, hooks->data, &d->starts);
         if (r >= 0)
                 r = walks_new(feed_scheduler(feed), &d->walks);

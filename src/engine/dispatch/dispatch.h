@@ -58,6 +58,8 @@ void dispatch_fill_times(const JobTimes *times, TqEvent *event);
  * it.
  */
 int dispatch_step(Dispatch *d, const TqEvent *event);
+/* One that is recorded, and so can't be refused. */
+void dispatch_must(Dispatch *d, const TqEvent *event);
 const TqRefusal *dispatch_refusal(const Dispatch *d);
 const TqScheduler *dispatch_scheduler(const Dispatch *d);
 /* Judged, but its verdict is not recorded yet; or deferred by an old launch. */

@@ -11,8 +11,8 @@ struct Feed {
                 FeedAction action;
                 void *data;
         } handlers[_TQ_ACTION_MAX];
-        void (*decided)(void *data);
-        void *decided_data;
+        void (*decided)(void *data), (*lost)(void *data);
+        void *decided_data, *lost_data;
 };
 
 int feed_new(Feed **ret) {
@@ -47,6 +47,11 @@ void feed_on_decision(Feed *f, void (*decided)(void *data), void *data) {
         f->decided_data = data;
 }
 
+void feed_on_lost(Feed *f, void (*lost)(void *data), void *data) {
+        f->lost = lost;
+        f->lost_data = data;
+}
+
 int feed_step(Feed *f, const TqEvent *event) {
         /* An action may cause the next event, so each call has its own list. */
         TqActions actions = f->actions;
@@ -68,6 +73,11 @@ int feed_step(Feed *f, const TqEvent *event) {
         if (r == -ENOMEM)
                 tq_log(LOG_ERR, "out of memory; an event waits for the next one");
         return r;
+}
+
+void feed_must(Feed *f, const TqEvent *event) {
+        if (feed_step(f, event) == -ENOMEM && f->lost)
+                f->lost(f->lost_data);
 }
 
 const TqRefusal *feed_refusal(const Feed *f) {

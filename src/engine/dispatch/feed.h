@@ -18,6 +18,10 @@ void feed_on_decision(Feed *f, void (*decided)(void *data), void *data);
 /* As tq_scheduler_step(), now; the actions have been carried out when it returns, and may have been
  * events of their own. */
 int feed_step(Feed *f, const TqEvent *event);
+/* Of what has happened, or was recorded, and nobody says again: should there be no memory for it,
+ * feed_on_lost() is told. */
+void feed_must(Feed *f, const TqEvent *event);
+void feed_on_lost(Feed *f, void (*lost)(void *data), void *data);
 /* Of the latest SUBMIT that was refused, or that comes near a limit. */
 const TqRefusal *feed_refusal(const Feed *f);
 /* As tq_scheduler_next_changed(). */

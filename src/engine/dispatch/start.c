@@ -47,7 +47,7 @@ static void never_started(Starts *s, uint64_t job, unsigned attempt, TqEndKind k
         TqEnd end = { .kind = kind, .stage = stage, .code = error };
 
         memset(&end.counters, 0xFF, sizeof(end.counters));
-        (void)feed_step(
+        feed_must(
                 s->feed,
                 &(TqEvent){ .type = TQ_EVENT_ENDED, .job = job, .attempt = attempt, .end = &end });
 }

@@ -102,7 +102,7 @@ bool end_is_removal(TqLedgerEnding what) {
 void end_switch_to(const End *end, TqSwitches s) {
         const Ends *e = end->ends;
 
-        (void)dispatch_step(
+        dispatch_must(
                 e->rooms.dispatch,
                 &(TqEvent){ .type = TQ_EVENT_SWITCH, .tenant = end->tenant->id, .switches = s });
         intake_room_made(e->rooms.intake, end->tenant->id);

@@ -33,8 +33,8 @@ static void cancel_one(void *data, const TqJob *job) {
         /* It may have been kept since. */
         if (!is_meant(job, m))
                 return;
-        (void)dispatch_step(m->ends->rooms.dispatch,
-                            &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = job->id });
+        dispatch_must(m->ends->rooms.dispatch,
+                      &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = job->id });
 }
 
 static void on_cancelled(void *data) {
