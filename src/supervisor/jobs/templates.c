@@ -24,7 +24,7 @@
 #define KEPT_LEAST    64
 #define KEPT_SHARE    64 /* so much of the memory, at most, is for what is kept */
 #define NETWORK_BYTES (UINT64_C(256) << 10) /* of the kernel's; 160 to 200 KiB were measured */
-#define FILES_SHARE   8 /* of the descriptors that we may have: each has two, which is a quarter */
+#define FILES_SHARE   8 /* of the descriptors that we may have: so many are for launches */
 
 struct Templates {
         const Host *host;
@@ -33,7 +33,7 @@ struct Templates {
         TqMap entries; /* Tenant.handle → Entry */
         TqList kept;   /* those with descriptors; who was used last stands last */
         size_t n_kept;
-        uint64_t files_fit; /* descriptors that we may have let so many be kept */
+        uint64_t files_most; /* descriptors in use: beyond it nothing is kept that is not used */
         Homes homes;
         int mountinfo_fd;  /* says when the host's are others */
         uint64_t mounts;   /* how often they were */
@@ -73,7 +73,6 @@ static size_t kept_most(const Templates *ts) {
         uint64_t fit =
                 TQ_MAX(ts->host->memory_bytes / KEPT_SHARE / NETWORK_BYTES, (uint64_t)KEPT_LEAST);
 
-        fit = TQ_MIN(fit, ts->files_fit);
         return (size_t)TQ_MIN(fit, TQ_MAX(networks / 2, (uint64_t)1));
 }
 
@@ -85,13 +84,22 @@ static void use(Templates *ts, Entry *e) {
         tq_list_append(&ts->kept, &e->kept);
 }
 
-/* Not of a tenant that has jobs: they keep what they are in, and the next would be in another. Some
- * are looked at; they are not looked at again soon. */
-static void drop_idle(Templates *ts) {
-        for (int i = 0; i < LOOKS && ts->n_kept > kept_most(ts); i++) {
+/* The lowest number that is free is about how many are in use. */
+static bool are_files_scarce(const Templates *ts) {
+        TQ_CLOSE int fd = fcntl(ts->mountinfo_fd, F_DUPFD_CLOEXEC, 0);
+
+        return fd < 0 || (uint64_t)fd >= ts->files_most;
+}
+
+/* Not of a tenant that has jobs: they keep what they are in, and the next would be in another; nor
+ * of the one that is about to. Some are looked at; they are not looked at again soon. */
+static void drop_idle(Templates *ts, const Entry *used) {
+        bool are_scarce = are_files_scarce(ts);
+
+        for (int i = 0; i < LOOKS && (are_scarce || ts->n_kept > kept_most(ts)); i++) {
                 Entry *e = TQ_LIST_ENTRY(tq_list_first(&ts->kept), Entry, kept);
 
-                if (e->tenant->n_attempts > 0)
+                if (e == used || e->tenant->n_attempts > 0)
                         use(ts, e);
                 else
                         drop(ts, e);
@@ -198,6 +206,8 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_st
                 r = write_again(ts, t, e, err);
         if (r < 0)
                 return r;
+        use(ts, e);
+        drop_idle(ts, e);
         *ret_stage = TQ_STAGE_NETWORK;
         if (t->config.network == TQ_NETWORK_OUTBOUND)
                 r = outbound_ready(ts->outbound, err);
@@ -210,8 +220,6 @@ int templates_get(Templates *ts, const Tenant *t, Template *ret, TqStage *ret_st
                 e->mounts = ts->mounts;
                 drop_mounts(e);
         }
-        use(ts, e);
-        drop_idle(ts);
         *ret = (Template){
                 .mount_fd = e->mount_fd,
                 .network_fd = e->network_fd,
@@ -270,7 +278,7 @@ int templates_new(sd_event *event, const Host *host, const Tenants *tenants, Tem
                 return -ENOMEM;
         (void)getrlimit(RLIMIT_NOFILE, &files); /* main.c has raised it */
         *ts = (Templates){ .host = host,
-                           .files_fit = files.rlim_cur / FILES_SHARE,
+                           .files_most = files.rlim_cur - files.rlim_cur / FILES_SHARE,
                            .tenants = tenants,
                            .mountinfo_fd = -EBADF,
                            .report_fds = { -EBADF, -EBADF } };
