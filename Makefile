@@ -3,7 +3,7 @@
 # make                       build everything below build/
 # make check                 unit tests (no root needed); with SAN= also the system tests, if root
 # make lint                  layers, format, static analysis
-# make fuzz SECONDS=60        libFuzzer, each target for so long
+# make fuzz SECONDS=60        libFuzzer, each target for so long; WITH=afl: by AFL++
 # make crash EVERY=1         our processes are killed at each of their system calls, or these fail: FAULT=EIO (root)
 # make power EVERY=1 SEED=1  the power goes at each write of the disk; what it leaves is gone on with (root)
 # make sim SEEDS=1000         the engine in a simulated host that fails in all ways; one seed: build/tests-sim/sim -s SEED
