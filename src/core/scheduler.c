@@ -139,6 +139,11 @@ static int dispatch(TqScheduler *s, uint64_t now, TqActions *actions) {
         return 0;
 }
 
+/* Whether anything may start at all is not a question of memory. */
+static bool has_actions(const TqEvent *event) {
+        return event->type != TQ_EVENT_OPEN && event->type != TQ_EVENT_CLOSE;
+}
+
 static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActions *actions) {
         int r;
 
@@ -146,7 +151,7 @@ static int step(TqScheduler *s, const TqEvent *event, uint64_t now_usec, TqActio
                 tq_turn_prefetch(&s->pools[i], false);
         /* At most two actions for one job's event: reserved first, so that no state changes whose
          * action could not be written down. */
-        r = tq_state_reserve(actions, 2);
+        r = has_actions(event) ? tq_state_reserve(actions, 2) : 0;
         if (r >= 0)
                 r = apply(s, event, now_usec, actions);
         if (r >= 0)

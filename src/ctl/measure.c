@@ -49,7 +49,7 @@ static void measure(TqTable *jobs, size_t row, const TqTable *tenants) {
                                                 name, sizeof(name)));
         if (fd < 0)
                 return;
-        tq_cgroup_counters(fd, ~0U, &c);
+        (void)tq_cgroup_counters(fd, ~0U, &c);
         set(jobs, row, "cpu_usec", c.cpu_usec);
         set(jobs, row, "memory_bytes", tq_cgroup_read_number(fd, "memory.current"));
         set(jobs, row, "memory_peak_bytes", c.memory_peak_bytes);

@@ -110,7 +110,7 @@ static void on_ledger(void *data) {
         if (commit_fault(e->commit))
                 dispatch_stop_starting(e->dispatch, commit_is_degraded(e->commit));
         else if (e->is_open)
-                (void)dispatch_open(e->dispatch);
+                dispatch_open_again(e->dispatch);
         /* Nothing more is to be taken, or all that waits. */
         intake_room_made_all(e->intake);
         send_status(e);

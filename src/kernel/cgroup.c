@@ -370,11 +370,15 @@ void tq_cgroup_cpu(int fd, TqCgroupCpu *ret) {
         ret->throttled_usec = read_flat(fd, "cpu.stat", "throttled_usec");
 }
 
-void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
+int tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
         char text[8192];
+        ssize_t r = tq_fs_read_at(fd, "cpu.stat", text, sizeof(text));
 
         memset(ret, 0xFF, sizeof(*ret));
-        ret->cpu_usec = read_flat(fd, "cpu.stat", "usage_usec");
+        if (r < 0 && tq_errno_is_shortage((int)r))
+                return (int)r;
+        if (r >= 0)
+                (void)tq_cgroup_find(text, "usage_usec", &ret->cpu_usec);
         if (controllers & TQ_CONTROLLER_MEMORY) {
                 ret->memory_peak_bytes = tq_cgroup_read_number(fd, "memory.peak");
                 ret->oom_kills = read_flat(fd, "memory.events", "oom_kill");
@@ -388,6 +392,7 @@ void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret) {
                 ret->pids_peak = tq_cgroup_read_number(fd, "pids.peak");
                 ret->pids_denied = read_flat(fd, "pids.events", "max");
         }
+        return 0;
 }
 
 uint64_t tq_cgroup_memory_held(int fd) {

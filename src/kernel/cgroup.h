@@ -92,8 +92,9 @@ uint64_t tq_cgroup_sum_io(const char *text, const char *word);
 /* Of a file that is one number; TQ_UNKNOWN: it is none, as "max". */
 uint64_t tq_cgroup_read_number(int fd, const char *file);
 
-/* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. */
-void tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);
+/* What a job has used; TQ_UNKNOWN where this kernel or hierarchy does not count it. A shortage
+ * (tq_errno_is_shortage()): it can't be read for now. */
+int tq_cgroup_counters(int fd, unsigned controllers, TqCounters *ret);
 
 /* Bytes of memory that the kernel can't have back at once: memory.current without the cache of
  * files and of names (memory.stat: *_file, slab_reclaimable). TQ_UNKNOWN if not counted. */

@@ -248,7 +248,7 @@ static int renew_log(TqLedger *l) {
                 NULL, NULL, NULL);
         if (rc != SQLITE_OK)
                 return tq_ledger_errno(rc);
-        l->is_marked = tq_ledger_place_mark(l->file.path) >= 0;
+        (void)tq_ledger_place_mark(l->file.path);
         return remember_file(&l->log);
 }
 
@@ -274,12 +274,18 @@ static int settle_log(int fd) {
         char bytes[65536];
 
         for (off_t at = 0;;) {
-                ssize_t n = pread(fd, bytes, sizeof(bytes), at);
+                ssize_t n = pread(fd, bytes, sizeof(bytes), at), written;
 
                 if (n == 0)
                         return fsync(fd) < 0 ? tq_errno() : 0;
-                if (n < 0 || pwrite(fd, bytes, (size_t)n, at) != n)
+                if (n < 0)
                         return tq_errno();
+                written = pwrite(fd, bytes, (size_t)n, at);
+                /* A file system that writes to another place, and has none. */
+                if (written < 0 && errno == ENOSPC)
+                        return fsync(fd) < 0 ? tq_errno() : 0;
+                if (written != n)
+                        return written < 0 ? tq_errno() : -EIO;
                 at += n;
         }
 }
@@ -295,7 +301,8 @@ static int remember_files(TqLedger *l, TqError *err) {
                 return tq_error_errno(err, r, "%s", l->file.path);
         /* Without it the next start finds less of what may be wrong; that is no reason not to run.
          */
-        l->is_marked = tq_ledger_place_mark(l->file.path) >= 0;
+        (void)tq_ledger_place_mark(l->file.path);
+        l->is_whole = true;
         return 0;
 }
 
@@ -345,7 +352,7 @@ TqLedger *tq_ledger_close(TqLedger *l) {
         /* Before the log goes. It has to stay as long as there may be a mark: ours, if the disk
          * does not let it go for good, or that of an engine that was killed, if opening has failed.
          */
-        if (l->db && (!l->is_marked || tq_ledger_place_unmark(l->file.path) < 0))
+        if (l->db && (!l->is_whole || tq_ledger_place_unmark(l->file.path) < 0))
                 (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         (void)sqlite3_close(l->db);
         (void)tq_close(l->file.fd);

@@ -72,13 +72,15 @@ static bool is_of_another(const char *path) {
                strcmp(marked, is) != 0;
 }
 
-/* A database whose header says that it has no log. */
-static bool is_copy(const char *path) {
+/* Whether it is a database whose header says that it has no log. */
+static int find_copy(const char *path, bool *ret, TqError *err) {
         TQ_CLOSE int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
         unsigned char header[HEADER];
+        ssize_t n = fd < 0 ? -1 : pread(fd, header, sizeof(header), 0);
 
-        return fd >= 0 && pread(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
-               header[WRITE_VERSION] == 1;
+        *ret = n == (ssize_t)sizeof(header) && header[WRITE_VERSION] == 1;
+        /* What it is instead, SQLite says. */
+        return n < 0 && errno != ELOOP ? tq_error_errno(err, tq_errno(), "ledger: %s", path) : 0;
 }
 
 int tq_ledger_advise(TqError *err, int code, const char *path, const char *what) {
@@ -88,9 +90,8 @@ int tq_ledger_advise(TqError *err, int code, const char *path, const char *what)
                         path, what);
 }
 
-static int check_log(const char *path, int64_t log, bool was_open, TqError *err) {
+static int check_log(const char *path, int64_t log, bool was_open, bool is_whole, TqError *err) {
         const char *mark = TQ_LEDGER_MARK_SUFFIX;
-        bool is_whole = is_copy(path);
         char what[512];
 
         if (log > 0 && is_whole)
@@ -125,7 +126,7 @@ static int check_owner(const char *path, const struct stat *file, TqError *err) 
 int tq_ledger_place_check(const char *path, TqLedgerPlace *ret, TqError *err) {
         struct stat file, other;
         int64_t log = -1, mark = -1, size = -1;
-        bool was_open;
+        bool was_open, is_whole = false;
         int r;
 
         *ret = (TqLedgerPlace){};
@@ -139,9 +140,11 @@ int tq_ledger_place_check(const char *path, TqLedgerPlace *ret, TqError *err) {
                 return r;
         was_open = mark >= 0;
         if (size > 0) {
-                ret->was_closed = log <= 0 && !was_open && !is_copy(path);
                 r = check_owner(path, &file, err);
-                return r < 0 ? r : check_log(path, log, was_open, err);
+                if (r >= 0)
+                        r = find_copy(path, &is_whole, err);
+                ret->was_closed = log <= 0 && !was_open && !is_whole;
+                return r < 0 ? r : check_log(path, log, was_open, is_whole, err);
         }
         /* A start that was killed leaves an empty one. */
         if (log <= 0 && !was_open)

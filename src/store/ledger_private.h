@@ -102,7 +102,7 @@ typedef struct TqLedgerFile {
 struct TqLedger {
         sqlite3 *db;
         bool has_backup; /* under way */
-        bool is_marked;  /* as open */
+        bool is_whole;   /* it was opened, and what it needs is known */
         int brought_from;
         TqChain chain; /* the last row of the audit, with those of a transaction under way */
         sqlite3_stmt *statements[_Q_MAX];

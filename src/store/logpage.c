@@ -97,7 +97,8 @@ static int make(int dir_fd, const char *name, uid_t owner, TqLogPage **ret) {
 int tq_logpage_open(int dir_fd, const char *name, uid_t owner, bool may_make, TqLogPage **ret) {
         int fd = open_old(dir_fd, name, owner, ret);
 
-        return fd >= 0 || !may_make ? fd : make(dir_fd, name, owner, ret);
+        /* One that can't be opened for now has writers, perhaps. */
+        return fd != -ENOENT || !may_make ? fd : make(dir_fd, name, owner, ret);
 }
 
 int tq_logpage_map(int fd, TqLogPage **ret) {

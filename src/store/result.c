@@ -72,6 +72,12 @@ static int write_whole(int fd, const void *bytes, size_t size, off_t at) {
         return n == (ssize_t)size ? 0 : -ENOSPC; /* there was room for a part, and errno is old */
 }
 
+/* The disk has lost the record, or it was never whole. A shortage passes: whoever takes it for the
+ * absence of a record makes a job of exit 0 a lost one. */
+static bool is_gone_for_good(int error) {
+        return error == -EIO || !tq_errno_is_shortage(error);
+}
+
 static int open_slot(TqResultSlots *s) {
         static const char zeros[sizeof(TqResult) + sizeof(CounterRecord)];
         TQ_CLOSE int fd = -EBADF;
@@ -89,7 +95,10 @@ static int open_slot(TqResultSlots *s) {
         fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return tq_errno();
-        is_free = tq_result_read(fd, &record) == -ENODATA;
+        r = tq_result_read(fd, &record);
+        if (r < 0 && !is_gone_for_good(r))
+                return r;
+        is_free = r == -ENODATA;
         if (is_free) {
                 /* Written, not only allocated: the space exists from here on. */
                 r = write_whole(fd, zeros, sizeof(zeros), 0);
@@ -154,17 +163,20 @@ void tq_result_slots_move(TqResultSlots *s, int dir_fd) {
         s->dir_fd = dir_fd;
 }
 
-/* A file that was removed under us would be found by nobody after a restart. */
+/* A file that was removed under us, or whose directory was, would be found by nobody after a
+ * restart. */
 static int renew(TqResultSlots *s, size_t slot) {
         static const char zeros[sizeof(TqResult) + sizeof(CounterRecord)];
         TQ_CLOSE int fd = -EBADF;
-        struct stat st;
+        struct stat st, now;
         char name[24];
         int r;
 
-        if (fstat(s->slots[slot].fd, &st) >= 0 && st.st_nlink > 0)
-                return 0;
         (void)snprintf(name, sizeof(name), "%zu", slot);
+        if (fstat(s->slots[slot].fd, &st) >= 0 &&
+            fstatat(s->dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) >= 0 && st.st_dev == now.st_dev &&
+            st.st_ino == now.st_ino)
+                return 0;
         fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return tq_errno();
@@ -183,7 +195,8 @@ int tq_result_slots_take(TqResultSlots *s, uint64_t job, unsigned attempt, const
         size_t slot;
         int r;
 
-        if (s->n_free == 0) {
+        /* One that was there, and is in use, is not a new one. */
+        while (s->n_free == 0) {
                 r = open_slot(s);
                 if (r < 0)
                         return r;
@@ -210,12 +223,6 @@ int tq_result_slots_set_counters(TqResultSlots *s, size_t slot, const TqCounters
 
         record.crc = tq_crc32c(&record, offsetof(CounterRecord, crc));
         return write_whole(s->slots[slot].fd, &record, sizeof(record), sizeof(TqResult));
-}
-
-/* The disk has lost the record, or it was never whole. A shortage passes: whoever takes it for the
- * absence of a record makes a job of exit 0 a lost one. */
-static bool is_gone_for_good(int error) {
-        return error == -EIO || !tq_errno_is_shortage(error);
 }
 
 int tq_result_slots_end(TqResultSlots *s, size_t slot, TqEnd *ret) {

@@ -159,6 +159,13 @@ static void on_recheck(void *data, Tenant *t) {
         spool_recheck(((Supervisor *)data)->spool, t);
 }
 
+static void on_rescan(void *data) {
+        const Supervisor *s = data;
+
+        if (s->engine)
+                engine_process_scan_later(s->engine);
+}
+
 static bool is_live(void *data, uint64_t job, unsigned attempt) {
         return jobs_is_live(((Supervisor *)data)->jobs, job, attempt);
 }
@@ -212,8 +219,8 @@ static int add_signals(Supervisor *s) {
 }
 
 static int make_rooms(Supervisor *s) {
-        const TenantsHooks hooks = { s,          on_opened,   on_tenant_closed,
-                                     on_enabled, on_check_in, on_recheck };
+        const TenantsHooks hooks = { s,           on_opened,  on_tenant_closed, on_enabled,
+                                     on_check_in, on_recheck, on_rescan };
         int r;
 
         r = sd_event_default(&s->event);

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fd = fuzz_directory(files[data[0] % TQ_ELEMENTSOF(files)], data + 1, size - 1);
         tq_usage_read(fd, &usage);
         tq_cgroup_cpu(fd, &cpu);
-        tq_cgroup_counters(fd, ~0U, &counters);
+        (void)tq_cgroup_counters(fd, ~0U, &counters);
         (void)tq_cgroup_memory_held(fd);
         (void)tq_cgroup_is_populated(fd);
         for (int i = 0; i < _TQ_PRESSURE_MAX; i++)

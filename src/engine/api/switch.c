@@ -80,13 +80,22 @@ static void record_level(const Call *c, uint64_t job, TqHoldLevel level) {
 
 /* A launch at its barrier ends without a record of its own. Should we end first, the job is found
  * held, and not started after it was said to be cancelled. */
+/* It is recorded that all are, and one would be left out. */
+static bool is_lost(const Mass *m, int r) {
+        if (r == -ENOMEM)
+                commit_begin_anew(m->call->api->commit, r);
+        return r == -ENOMEM;
+}
+
 static void cancel_one(void *data, const TqJob *job) {
         bool is_starting = job->state == TQ_JOB_STARTING;
         uint64_t id = job->id;
         Mass *m = data;
 
-        if (dispatch_step(m->call->api->dispatch,
-                          &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id }) < 0)
+        int r = dispatch_step(m->call->api->dispatch,
+                              &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
+
+        if (is_lost(m, r) || r < 0)
                 return;
         m->n++;
         if (is_starting)
@@ -103,7 +112,7 @@ static void hold_one(void *data, const TqJob *job) {
         r = dispatch_step(
                 d, &(TqEvent){ .type = m->hold ? TQ_EVENT_HOLD : TQ_EVENT_RELEASE, .job = id });
         /* Its owner held it already: now an administrator does. */
-        if (r < 0 && !(r == -EALREADY && m->hold))
+        if (is_lost(m, r) || (r < 0 && !(r == -EALREADY && m->hold)))
                 return;
         record_level(m->call, id, m->hold ? TQ_HOLD_ADMIN : TQ_HOLD_NONE);
         live = tq_scheduler_job(dispatch_scheduler(d), id);

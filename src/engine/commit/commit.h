@@ -72,6 +72,9 @@ int commit_replace_claims(Commit *c, int fd); /* another directory of claims; ta
  * at each change. */
 void commit_on_change(Commit *c, void (*changed)(void *data), void *data);
 void commit_degrade(Commit *c, int error);
+/* What has happened could not be taken in, and nobody says it again: the engine ends, and the next
+ * one is told everything. */
+void commit_begin_anew(Commit *c, int error);
 bool commit_is_degraded(const Commit *c); /* for good; else a fault passes */
 /* What happened, in some words; NULL: all is well. Nothing is to be accepted or started then. */
 const char *commit_fault(const Commit *c);

@@ -167,6 +167,12 @@ void commit_degrade(Commit *c, int error) {
         }
 }
 
+void commit_begin_anew(Commit *c, int error) {
+        tq_log(LOG_ERR, "what has happened can't be taken in (%s): beginning anew",
+               strerror(-error));
+        (void)sd_event_exit(c->event, EXIT_FAILURE);
+}
+
 bool commit_is_degraded(const Commit *c) {
         return c->state == STATE_DEGRADED;
 }

@@ -292,11 +292,16 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
 /* After the commit that says how it ended, or who comes next. One whose launch is still leaving
  * after a restart may take its time. */
 static void ask_again(Afters *a, Inquiry *q) {
+        bool is_armed;
+
         if (q->tries++ < TRIES) {
                 ask(a, q);
                 return;
         }
+        is_armed = !tq_list_is_empty(&a->late);
         tq_list_append(&a->late, &q->link);
+        if (is_armed)
+                return;
         if (sd_event_source_set_time_relative(a->timer, LATE_USEC) < 0 ||
             sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT) < 0)
                 commit_degrade(a->commit, -ENOMEM);

@@ -439,7 +439,7 @@ static int on_post(sd_event_source *source, void *userdata) {
 }
 
 static void on_lost(void *data) {
-        commit_degrade(((Dispatch *)data)->commit, -ENOMEM);
+        commit_begin_anew(((Dispatch *)data)->commit, -ENOMEM);
 }
 
 /* Asked from outside --------------------------------------------------------------------------- */
@@ -497,6 +497,10 @@ int dispatch_open(Dispatch *d) {
         d->is_open = true;
         return commit_fault(d->commit) ? 0
                                        : feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_OPEN });
+}
+
+void dispatch_open_again(Dispatch *d) {
+        feed_must(d->feed, &(TqEvent){ .type = TQ_EVENT_OPEN });
 }
 
 void dispatch_leave(Dispatch *d) {

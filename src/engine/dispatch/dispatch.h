@@ -44,6 +44,7 @@ void dispatch_note_crash(Dispatch *d, uint64_t job, int sig);
 /* Stock is taken: what the ledger knows is taken up, as recovery decides. Then jobs may start. */
 int dispatch_load(Dispatch *d);
 int dispatch_open(Dispatch *d);
+void dispatch_open_again(Dispatch *d); /* after dispatch_stop_starting() */
 /* Before the last commit: what is to be remembered is put down. */
 void dispatch_leave(Dispatch *d);
 /* Nothing starts until dispatch_open(). For good: what stands at its barrier can't be recorded as

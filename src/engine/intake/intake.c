@@ -287,7 +287,7 @@ static void on_answer(void *data, Answer *a) {
                 accept(in, claim);
         /* Nothing is known to be wrong with it. It stays where it is, for the next engine. */
         else if (a->error == TQ_CONTROL_FAILED) {
-                commit_degrade(in->commit, a->failure);
+                commit_begin_anew(in->commit, a->failure);
                 return;
         }
         /* What could not be parsed will not be when there is room. */

@@ -93,8 +93,8 @@ int order_from(const Own *own, const char *name, uid_t owner, uid_t *ret) {
         n = tq_fs_read_at(dir_fd, file, text, sizeof(text));
         if (n < 0 && n != -ENOENT)
                 return (int)n;
-        if (n >= 0) {
-                text[strcspn(text, "\n")] = '\0';
+        if (n >= 0 && strchr(text, '\n')) {
+                *strchr(text, '\n') = '\0';
                 if (tq_parse_u64_in(text, 0, TQ_UID_UNKNOWN - 1, &uid) >= 0) {
                         *ret = (uid_t)uid;
                         return 0;

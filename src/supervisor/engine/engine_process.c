@@ -161,10 +161,11 @@ void engine_process_closed(EngineProcess *e, int error) {
 
 static int on_scan(sd_event_source *source, uint64_t usec, void *userdata);
 
-static void scan_later(EngineProcess *e) {
+void engine_process_scan_later(EngineProcess *e) {
         e->scan_source = sd_event_source_disable_unref(e->scan_source);
-        (void)sd_event_add_time_relative(e->rooms.event, &e->scan_source, CLOCK_MONOTONIC,
-                                         SCAN_USEC, 0, on_scan, e);
+        if (sd_event_add_time_relative(e->rooms.event, &e->scan_source, CLOCK_MONOTONIC, SCAN_USEC,
+                                       0, on_scan, e) < 0)
+                (void)sd_event_exit(e->rooms.event, 1);
 }
 
 static int on_scan(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -173,7 +174,7 @@ static int on_scan(sd_event_source *source, uint64_t usec, void *userdata) {
         (void)source;
         (void)usec;
         if (tenants_scan(e->rooms.tenants) < 0)
-                scan_later(e);
+                engine_process_scan_later(e);
         return 0;
 }
 
@@ -185,7 +186,7 @@ static void reconfigure_tenants(EngineProcess *e) {
                 return;
         tq_log(LOG_WARNING, "the spool can't be read (%s): tenants that are new are found later",
                strerror(-r));
-        scan_later(e);
+        engine_process_scan_later(e);
 }
 
 static int reload(EngineProcess *e, TqError *err) {
@@ -266,8 +267,10 @@ static void plan_restart(EngineProcess *e) {
         for (unsigned i = 0; i < e->failures && delay < RESTART_MAX_USEC; i++)
                 delay *= 2;
         e->failures++;
-        (void)sd_event_add_time_relative(e->rooms.event, &e->restart_source, CLOCK_MONOTONIC,
-                                         TQ_MIN(delay, RESTART_MAX_USEC), 1000, on_restart, e);
+        /* Without a timer nobody would start it again: the next tenantqd does. */
+        if (sd_event_add_time_relative(e->rooms.event, &e->restart_source, CLOCK_MONOTONIC,
+                                       TQ_MIN(delay, RESTART_MAX_USEC), 1000, on_restart, e) < 0)
+                (void)sd_event_exit(e->rooms.event, 1);
 }
 
 /* By itself; not because somebody wanted it to end. */

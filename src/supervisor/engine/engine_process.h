@@ -35,3 +35,5 @@ void engine_process_take_stock(EngineProcess *e);
 
 /* All files of root are read again and take effect, or none does: negative errno with err. */
 int engine_process_reload(EngineProcess *e, TqError *err);
+/* Directories of tenants are looked for again in some seconds. */
+void engine_process_scan_later(EngineProcess *e);

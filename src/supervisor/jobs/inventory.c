@@ -168,7 +168,7 @@ int jobs_take_stock(Jobs *j) {
         return r < 0 ? r : 0;
 }
 
-static void tell_one(Jobs *j, const Attempt *a) {
+static void tell_one(Jobs *j, Attempt *a) {
         uint32_t tenant = a->tenant ? a->tenant->handle : 0;
         TqMessage m;
 
@@ -183,11 +183,14 @@ static void tell_one(Jobs *j, const Attempt *a) {
                 return;
         }
         (void)tq_link_send_attempt(j->link, TQ_MESSAGE_ADOPTED, tenant, a->job, a->attempt);
+        /* What the last one was told of it may not have been recorded. */
+        if (a->leaf_fd >= 0 && a->tenant)
+                stall_watch(a, false);
 }
 
 void jobs_tell(Jobs *j) {
         size_t position = 0;
-        const Attempt *a;
+        Attempt *a;
 
         j->is_told = true;
         while ((a = tq_map_next(&j->attempts, &position)))
@@ -225,7 +228,7 @@ void jobs_leave(Jobs *j) {
 
         while ((a = tq_map_next(&j->attempts, &position)))
                 if (!a->has_ended && a->leaf_fd >= 0 && a->tenant)
-                        reap_keep_counters(a);
+                        (void)reap_keep_counters(a);
 }
 
 int jobs_move_results(Jobs *j) {

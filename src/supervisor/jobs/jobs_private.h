@@ -75,7 +75,7 @@ void reap_listen(Jobs *j);
 int reap_watch_exit(Attempt *a);
 void reap_adopt(Attempt *a);
 void reap_abort(Attempt *a);
-void reap_keep_counters(Attempt *a);
+int reap_keep_counters(Attempt *a); /* a shortage: they could not be read for now */
 
 /* stall.c. is_known: that memory_high concerns it; else that is looked at. */
 void stall_watch(Attempt *a, bool is_known);

@@ -396,7 +396,11 @@ static int on_release(void *userdata, const TqMessage *m, const char *blob, int 
         a->released = tq_clock_boottime_usec();
         /* Without a reader it has ended already. Whether one has read this, its end asks. */
         a->was_released = write(a->barrier_fd, "", 1) == 1;
-        a->released_fd = tq_take_fd(&a->barrier_fd);
+        if (a->was_released)
+                a->released_fd = tq_take_fd(&a->barrier_fd);
+        else
+                a->barrier_fd =
+                        tq_close(a->barrier_fd); /* whoever waits for it leaves, not begun */
         return 0;
 }
 

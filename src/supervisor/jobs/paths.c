@@ -123,8 +123,10 @@ int paths_write(Homes *homes, const Host *host, const Tenants *tenants, const Te
         const char *const own[] = { c->spool, c->state, c->logs, c->run, host->config_dir };
 
         if (homes->seen != tenants_changes(tenants)) {
-                homes->seen = tenants_changes(tenants);
                 look_at_homes(homes, tenants);
+                if (tq_buffer_error(&homes->places) < 0)
+                        return tq_buffer_error(&homes->places);
+                homes->seen = tenants_changes(tenants);
         }
         if (homes->is_full)
                 return -E2BIG;

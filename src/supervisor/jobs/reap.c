@@ -32,15 +32,18 @@ static TqLevel oom_level(const Attempt *a) {
         return TQ_LEVEL_HOST;
 }
 
-void reap_keep_counters(Attempt *a) {
+int reap_keep_counters(Attempt *a) {
         Jobs *j = a->jobs;
         TqCounters counters;
         TqLevel level = TQ_LEVEL_NONE;
 
-        tq_cgroup_counters(a->leaf_fd, slices_controllers(j->slices), &counters);
+        int r = tq_cgroup_counters(a->leaf_fd, slices_controllers(j->slices), &counters);
+
+        if (r < 0)
+                return r;
         /* Removed by somebody else meanwhile: what was read before stands. */
         if (counters.cpu_usec == TQ_UNKNOWN && a->has_counters)
-                return;
+                return 0;
         a->has_counters = true;
         if (counters.oom_kills > 0 && counters.oom_kills != TQ_UNKNOWN)
                 level = oom_level(a);
@@ -50,6 +53,7 @@ void reap_keep_counters(Attempt *a) {
                 (void)tq_result_slots_set_counters(j->slots, (size_t)a->slot, &counters, level);
         a->end.counters = counters;
         a->end.oom_level = level;
+        return 0;
 }
 
 /* Whoever would have begun the program has been let go. Its end of the barrier is closed with it:
@@ -218,12 +222,18 @@ static const char *obstacle(const Attempt *a, int error, char *buf, size_t size)
         return buf;
 }
 
+/* Nobody would look at it again: the next tenantqd takes stock. */
+static void begin_anew(const Attempt *a) {
+        tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup: beginning anew", a->job);
+        (void)sd_event_exit(a->jobs->event, EXIT_FAILURE);
+}
+
 static void finish_later(Attempt *a) {
         a->remove_delay = TQ_MIN(TQ_MAX(a->remove_delay * 2, REMOVE_LEAST_USEC), REMOVE_MOST_USEC);
         a->remove_source = sd_event_source_disable_unref(a->remove_source);
         if (sd_event_add_time_relative(a->jobs->event, &a->remove_source, CLOCK_MONOTONIC,
                                        a->remove_delay, 0, on_remove, a) < 0)
-                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
+                begin_anew(a);
 }
 
 static void remove_later(Attempt *a, int error) {
@@ -300,6 +310,14 @@ static bool is_reaped(Attempt *a) {
         return true;
 }
 
+/* Once its cgroup is gone nobody can. */
+static void cant_read(Attempt *a, const char *what, int error) {
+        tq_log(LOG_ERR,
+               "job %" PRIu64 " of %s has ended, but %s can't be read (%s): it is tried again",
+               a->job, a->tenant->name, what, strerror(-error));
+        finish_later(a);
+}
+
 static void finish(Attempt *a) {
         char name[48];
         int r;
@@ -310,7 +328,11 @@ static void finish(Attempt *a) {
                 remove_later(a, -EBUSY);
                 return;
         }
-        reap_keep_counters(a);
+        r = reap_keep_counters(a);
+        if (r < 0) {
+                cant_read(a, "its counters", r);
+                return;
+        }
         r = tq_cgroup_remove(a->tenant->slice_fd,
                              tq_cgroup_leaf_name(a->job, a->attempt, name, sizeof(name)));
         if (r >= 0 || r == -ENOENT || r == -ENODEV) {
@@ -319,11 +341,7 @@ static void finish(Attempt *a) {
                         end(a);
                         return;
                 }
-                tq_log(LOG_ERR,
-                       "job %" PRIu64
-                       " of %s has ended, but its result can't be read (%s): it is tried again",
-                       a->job, a->tenant->name, strerror(-r));
-                finish_later(a);
+                cant_read(a, "its result", r);
                 return;
         }
         /* Something is left in it: it keeps its slot until that has gone. */
@@ -339,8 +357,14 @@ static int on_exit_status(sd_event_source *source, int fd, uint32_t revents, voi
         (void)source;
         (void)fd;
         (void)revents;
-        if (is_reaped(a))
+        if (is_reaped(a)) {
                 finish(a);
+                return 0;
+        }
+        /* Whoever traces it has it first (ptrace(2)); it would be told again and again till then.
+         */
+        (void)sd_event_source_set_enabled(a->exit_source, SD_EVENT_OFF);
+        finish_later(a);
         return 0;
 }
 
@@ -357,7 +381,7 @@ static void look_later(Attempt *a, int error) {
         a->look_source = sd_event_source_disable_unref(a->look_source);
         if (sd_event_add_time_relative(a->jobs->event, &a->look_source, CLOCK_MONOTONIC, LOOK_USEC,
                                        0, on_look, a) < 0)
-                tq_log(LOG_ERR, "job %" PRIu64 ": can't watch its cgroup", a->job);
+                begin_anew(a);
 }
 
 /* That it can't be told whether somebody is in it is no reason to kill whoever is. */
@@ -515,10 +539,11 @@ static int on_abandon(void *userdata, const TqMessage *m, const char *blob, int 
         (void)fd;
         if (!a)
                 return 0;
-        reap_keep_counters(a);
+        (void)reap_keep_counters(a);
         (void)kill_all(a);
         tq_log(LOG_WARNING, "job %" PRIu64 " of %s: given up; its cgroup is left as it is", a->job,
                a->tenant->name);
+        (void)judge(a);
         end(a);
         return 0;
 }
@@ -532,7 +557,7 @@ static int on_sample(void *userdata, const TqMessage *message, const char *blob,
         (void)fd;
         if (!a)
                 return 0;
-        tq_cgroup_counters(a->leaf_fd, slices_controllers(a->jobs->slices), &c);
+        (void)tq_cgroup_counters(a->leaf_fd, slices_controllers(a->jobs->slices), &c);
         m.used = (TqUsedMessage){ .job = a->job, .attempt = a->attempt };
         m.used.use.cpu_usec = c.cpu_usec == TQ_UNKNOWN ? 0 : c.cpu_usec;
         m.used.use.memory_bytes = c.memory_peak_bytes == TQ_UNKNOWN ? 0 : c.memory_peak_bytes;

@@ -68,6 +68,9 @@ static int on_pressure(sd_event_source *source, int fd, uint32_t revents, void *
         /* What can't be read is asked for when the kernel tells next. */
         if (slowed < 0 || level <= TQ_LEVEL_NONE)
                 return 0;
+        /* There is nobody to hear it: the next engine is told. */
+        if (!a->jobs->is_told)
+                return 0;
         m = (TqMessage){ .attempt = { .job = a->job,
                                       .attempt = a->attempt,
                                       .tenant = a->tenant->handle,

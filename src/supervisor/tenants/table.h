@@ -23,6 +23,7 @@ typedef struct TenantsHooks {
         void (*enabled)(void *data, Tenant *t);  /* opened, and known to the engine */
         void (*check_in)(void *data, Tenant *t); /* tenants_check() is to be called soon */
         void (*recheck)(void *data, Tenant *t);  /* in some seconds: what is around it may change */
+        void (*rescan)(void *data);              /* soon: not all directories could be looked at */
 } TenantsHooks;
 
 /* NULL: none. */

@@ -220,6 +220,7 @@ int tenants_rename(Tenants *ts, Tenant *t, const char *name) {
         t->is_applied = false;
         t->is_configured = false;
         t->is_surroundings = true;
+        t->is_ending = false; /* a start that could not finish this had closed it */
         ts->changes++;
         tenants_check(ts, name);
         return r == -EEXIST ? 0 : r;
@@ -274,6 +275,8 @@ void tenants_check(Tenants *ts, const char *name) {
         if (r < 0 && r != -ENOENT && r != -ENOTDIR) {
                 if (t)
                         ts->hooks.recheck(ts->hooks.data, t);
+                else
+                        ts->hooks.rescan(ts->hooks.data);
                 return;
         }
         if (!is_directory) {
@@ -282,6 +285,8 @@ void tenants_check(Tenants *ts, const char *name) {
                 return;
         }
         t = tenants_ensure(ts, name);
+        if (!t)
+                ts->hooks.rescan(ts->hooks.data);
         if (t && !t->is_ending &&
             (t->is_gone || !is_same_directory(&t->seen, &st) || !identity_is_fresh(ts, t) ||
              t->is_surroundings)) {
@@ -299,14 +304,14 @@ int tenants_scan(Tenants *ts) {
                 if (!t->is_gone)
                         tenants_check(ts, t->name);
         r = tq_fs_opendir(own_fd(ts->own, OWN_SPOOL), ".", &dir);
-        if (r < 0)
-                return r;
-        while ((r = tq_fs_readdir(dir, &e)) > 0) {
+        while (r >= 0 && (r = tq_fs_readdir(dir, &e)) > 0) {
                 const Tenant *t = tenants_by_name(ts, e->d_name);
 
                 if (!t || t->is_gone)
                         tenants_check(ts, e->d_name);
         }
+        if (r < 0)
+                ts->hooks.rescan(ts->hooks.data);
         return r;
 }
 
