@@ -27,6 +27,13 @@ int tq_attempt_follow_runtime(TqScheduler *s, TqJob *job) {
         return tq_state_timer(s, job, runtime_deadline(job));
 }
 
+int tq_attempt_follow_stop(TqScheduler *s, TqJob *job, uint64_t now) {
+        bool is_timeout = job->stop == TQ_STOP_TIMEOUT_JOB || job->stop == TQ_STOP_TIMEOUT_TENANT;
+        uint64_t since = is_timeout ? TQ_MIN(runtime_deadline(job), now) : now;
+
+        return tq_state_timer(s, job, tq_add_u64(since, job->stop_usec));
+}
+
 int tq_attempt_spawned(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions) {
         int r;
 

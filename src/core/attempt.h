@@ -20,3 +20,6 @@ void tq_attempt_stop(TqScheduler *s, TqJob *job, TqStopReason reason, uint64_t n
 void tq_attempt_time_out(TqScheduler *s, TqJob *job, uint64_t now, TqActions *actions);
 /* The timer of a running job follows its tenant's bound. */
 int tq_attempt_follow_runtime(TqScheduler *s, TqJob *job);
+/* Of one that is taken up, and was told to stop: when it was, is known of one that has run for its
+ * time; of any other it is now. */
+int tq_attempt_follow_stop(TqScheduler *s, TqJob *job, uint64_t now);

@@ -145,7 +145,7 @@ int tq_job_on_adopt(TqScheduler *s, const TqEvent *e, uint64_t now, TqActions *a
         job->stop = e->j.stop;
         tq_charge_adopt(s, job, now);
         r = job->stop == TQ_STOP_NONE ? tq_attempt_follow_runtime(s, job)
-                                      : tq_state_timer(s, job, tq_add_u64(now, job->stop_usec));
+                                      : tq_attempt_follow_stop(s, job, now);
         if (r >= 0)
                 r = tq_charge_watch(job, now);
         if (r >= 0)

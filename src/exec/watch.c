@@ -375,7 +375,8 @@ static int start_payload(const TqPlan *plan, Watch *w, TqStage *ret_stage) {
                 return tq_errno();
         (void)sigemptyset(&child);
         (void)sigaddset(&child, SIGCHLD);
-        (void)sigprocmask(SIG_BLOCK, &child, NULL);
+        if (sigprocmask(SIG_BLOCK, &child, NULL) < 0)
+                return tq_errno();
         w->signal_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
         if (w->signal_fd < 0)
                 return tq_errno();

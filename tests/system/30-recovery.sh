@@ -332,6 +332,22 @@ runtime_across_restart() {
         [ "$start" -le 3500 ] || t_fail "the bound of 2 s ended it after $start ms"
 }
 
+# So does what follows it, and what was killed after a restart has run as long as it has.
+stop_across_restart() {
+        local job start
+        start=$(date +%s%N)
+        printf '[Job]\nExecStart=%s\nRuntimeMaxSec=1s\nTimeoutStopSec=4s\n' "$D/payload/stubborn" >"$D/stage/bound"
+        job=$(ctl submit -t t1 "$D/stage/bound")
+        t_wait 5 d_state_is "$job" stopping
+        sleep 2
+        d_kill9 both
+        d_start
+        t_eq "$(verdict "$job")" "timeout (job)"
+        start=$((($(date +%s%N) - start) / 1000000))
+        [ "$start" -ge 5000 ] && [ "$start" -le 6500 ] || t_fail "5 s were $start ms"
+        t_match "$(ctl status "$job" | grep Ran:)" 'Ran: +5\.'
+}
+
 # killed_at_random N_JOBS ROUNDS WHAT…: short jobs flow while one of these is killed at random moments.
 killed_at_random() {
         local n=$1 rounds=$2 i how t names flow
@@ -499,6 +515,7 @@ d_case "jobs are told to end while nobody looks" shut_down same "signal 15 (TERM
 d_case "a cgroup that can't be removed is given up" given_up
 d_case "cancel across a restart" cancels_across_restart
 d_case "RuntimeMaxSec= across a restart" runtime_across_restart
+d_case "TimeoutStopSec= across a restart" stop_across_restart
 d_case "60 jobs while the processes are killed at random" killed_at_random 60 5 daemon engine
 d_case "120 jobs while the engine is killed at random" killed_at_random 120 6 engine
 d_case "a second tenantqd leaves with 75" second_daemon_leaves

@@ -365,10 +365,22 @@ static int on_adopted(void *userdata, const TqMessage *m, const char *blob, int 
         return note_stock(userdata, m->attempt.job, m->attempt.attempt, m->attempt.tenant, NULL);
 }
 
+/* tenantqd knows when it began only of what it has released itself. */
+static void fill_run(const TqJob *job, TqEnd *end) {
+        if (end->started_usec > 0 || job->cold->running_since == 0 ||
+            (end->kind != TQ_END_SIGNALED && end->kind != TQ_END_UNKNOWN) ||
+            (job->state != TQ_JOB_RUNNING && job->state != TQ_JOB_STOPPING))
+                return;
+        end->run_usec = tq_sub_u64(tq_clock_boottime_usec(), job->cold->running_since);
+        end->ended_usec = tq_clock_realtime_usec();
+        end->started_usec = tq_sub_u64(end->ended_usec, end->run_usec);
+}
+
 static int on_ended(void *userdata, const TqMessage *message, const char *blob, int *fd) {
         const TqEndedMessage *m = &message->ended;
         Dispatch *d = userdata;
         const TqJob *live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
+        TqEnd end = m->end;
         TqEvent event;
         int r;
 
@@ -384,13 +396,15 @@ static int on_ended(void *userdata, const TqMessage *message, const char *blob, 
                 return heard(feed_step(d->feed, &event));
         }
         live = tq_scheduler_job(feed_scheduler(d->feed), m->job);
-        if (live && live->attempt == m->attempt &&
-            note_end(d, live, &m->end, blob, message->header.blob_size) < 0)
-                return -ENOMEM;
+        if (live && live->attempt == m->attempt) {
+                fill_run(live, &end);
+                if (note_end(d, live, &end, blob, message->header.blob_size) < 0)
+                        return -ENOMEM;
+        }
         r = feed_step(d->feed, &(TqEvent){ .type = TQ_EVENT_ENDED,
                                            .job = m->job,
                                            .attempt = m->attempt,
-                                           .end = &m->end });
+                                           .end = &end });
         if (r == -ENOENT)
                 (void)tq_link_send_attempt(d->link, TQ_MESSAGE_ACK, m->tenant, m->job, m->attempt);
         return heard(r);
