@@ -44,7 +44,6 @@ void commit_sync_claims(Commit *c);
 
 /* Told before a commit that has changes is begun: what need not be durable may be added to it. */
 void commit_on_flush(Commit *c, void (*flushing)(void *data), void *data);
-
 /* Told what was committed, behind the effects. */
 typedef void (*CommitRecorded)(void *data, const TqLedgerOp *ops, size_t n);
 void commit_on_recorded(Commit *c, CommitRecorded recorded, void *data);
@@ -67,13 +66,11 @@ TqLedger *commit_ledger(Commit *c); /* for the loop before start(), then for the
 void commit_ask(Commit *c, TqTask *task);     /* for the worker, behind the commits */
 int commit_replace_claims(Commit *c, int fd); /* another directory of claims; takes fd */
 
-/* Degraded: a commit that failed is not repeated, and nothing is recorded any more. Full: the disk
- * is; what ends is recorded from a reserve, or when there is room again, and then all goes on. Told
- * at each change. */
+/* Degraded: a commit failed, and nothing is recorded any more. Full: the disk is; what ends is
+ * recorded from a reserve, or when there is room, and then all goes on. Told at each change. */
 void commit_on_change(Commit *c, void (*changed)(void *data), void *data);
 void commit_degrade(Commit *c, int error);
-/* What has happened could not be taken in, and nobody says it again: the engine ends, and the next
- * one is told everything. */
+/* What has happened can't be taken in: the engine ends, and the next one is told everything. */
 void commit_begin_anew(Commit *c, int error);
 bool commit_is_degraded(const Commit *c); /* for good; else a fault passes */
 /* What happened, in some words; NULL: all is well. Nothing is to be accepted or started then. */
