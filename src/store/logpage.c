@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
+
 /* A bound on what a tenant's jobs write together, that holds at each instant and asks nobody.
  *
  * Each writer takes from the page what it is about to write, no more: `taken` never passes `limit`,
@@ -98,7 +100,8 @@ int tq_logpage_open(int dir_fd, const char *name, uid_t owner, bool may_make, Tq
         int fd = open_old(dir_fd, name, owner, ret);
 
         /* One that can't be opened for now has writers, perhaps. */
-        return fd != -ENOENT || !may_make ? fd : make(dir_fd, name, owner, ret);
+        return fd >= 0 || tq_errno_is_shortage(fd) || !may_make ? fd
+                                                                : make(dir_fd, name, owner, ret);
 }
 
 int tq_logpage_map(int fd, TqLogPage **ret) {

@@ -146,6 +146,11 @@ void fake_flush(void) {
                 only.flushing(only.flushing_data);
 }
 
+/* Nothing goes on with it, as with one that has gone. */
+void commit_begin_anew(Commit *c, int error) {
+        commit_degrade(c, error);
+}
+
 void commit_degrade(Commit *c, int error) {
         if (c->error != 0)
                 return;
