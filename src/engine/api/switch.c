@@ -78,8 +78,6 @@ static void record_level(const Call *c, uint64_t job, TqHoldLevel level) {
         }
 }
 
-/* A launch at its barrier ends without a record of its own. Should we end first, the job is found
- * held, and not started after it was said to be cancelled. */
 /* It is recorded that all are, and one would be left out. */
 static bool is_lost(const Mass *m, int r) {
         if (r == -ENOMEM)
@@ -87,14 +85,15 @@ static bool is_lost(const Mass *m, int r) {
         return r == -ENOMEM;
 }
 
+/* A launch at its barrier ends without a record of its own. Should we end first, the job is found
+ * held, and not started after it was said to be cancelled. */
 static void cancel_one(void *data, const TqJob *job) {
         bool is_starting = job->state == TQ_JOB_STARTING;
         uint64_t id = job->id;
         Mass *m = data;
+        int r;
 
-        int r = dispatch_step(m->call->api->dispatch,
-                              &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
-
+        r = dispatch_step(m->call->api->dispatch, &(TqEvent){ .type = TQ_EVENT_CANCEL, .job = id });
         if (is_lost(m, r) || r < 0)
                 return;
         m->n++;

@@ -328,6 +328,9 @@ static void finish(Attempt *a) {
                 remove_later(a, -EBUSY);
                 return;
         }
+        /* With its descriptor what follows can be read, should there be no other. */
+        a->exit_source = sd_event_source_disable_unref(a->exit_source);
+        a->pidfd = tq_close(a->pidfd);
         r = reap_keep_counters(a);
         if (r < 0) {
                 cant_read(a, "its counters", r);
