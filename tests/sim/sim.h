@@ -46,7 +46,7 @@ typedef struct Sim {
         uint64_t memory_fuse; /* until an allocation of the engine fails; 0: none does */
         bool was_hit;         /* by one of these: this engine may leave, or record no more */
         uint64_t digest;
-        uint64_t n_starts, n_cuts, n_commits, n_ops, n_failed; /* for the sum */
+        uint64_t n_starts, n_cuts, n_commits, n_ops; /* for the sum */
 } Sim;
 
 extern Sim sim;
